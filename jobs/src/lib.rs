@@ -1,0 +1,24 @@
+//! The functional core: no network, no Redis, no clock, no randomness.
+//!
+//! # Layout
+//!
+//! - [`destination`]: the two systems that changes are applied to
+//! - [`change`]: an AlumnIQ row, tolerantly decoded
+//! - [`mapping`]: row + templates -> the values of a vendor's document, every problem named
+//! - [`crm_update`]: `ContactUpsertDto`, its validation and the CRM's classification table
+//! - [`salsa_upsert`]: `Supporter`, its merge, validation and Salsa's classification table
+//! - [`acknowledge`]: `changeIdList` batches and their classification table
+//! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`retry`]: delays
+
+pub mod acknowledge;
+pub mod change;
+pub mod country;
+pub mod crm_update;
+pub mod destination;
+pub mod mapping;
+pub mod order;
+pub mod outcome;
+pub mod problem;
+pub mod reply;
+pub mod retry;
+pub mod salsa_upsert;

@@ -1,0 +1,1 @@
+//! salsa_upsert

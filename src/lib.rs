@@ -1,0 +1,27 @@
+//! alumniq-relay carries work-profile changes from AlumnIQ to the CRM and to Salsa Engage, and tells
+//! AlumnIQ only then that they were handled.
+//!
+//! # Layout
+//!
+//! Dependencies point one way: `main` -> [`commands`] -> [`workers`], [`console`] -> [`vendors`],
+//! [`queue`] -> the `jobs` crate, which is pure. `vendors` and `queue` never see each other.
+//!
+//! - [`cli`]: what can be typed; [`commands`]: one file a subcommand, each a composition root
+//! - [`config`]: one struct per concern, each key documented, wrong keys reported with their line
+//! - [`vendors`]: AlumnIQ, CRM and Salsa over HTTP, nothing else
+//! - [`queue`]: the only room that knows Redis
+//! - [`workers`]: producer, consumers, acknowledger: job + client -> outcome
+//! - [`console`]: `/metrics`, `/healthz`, `/readyz`
+//! - [`sandbox`]: the three vendors, simulated with their traps, and the checker of the promises
+//! - [`metrics`], [`telemetry`]: every metric's name, and the logs
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod console;
+pub mod metrics;
+pub mod queue;
+pub mod sandbox;
+pub mod telemetry;
+pub mod vendors;
+pub mod workers;
