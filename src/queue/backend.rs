@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tower::{Layer, Service};
 
 use super::{
-    driver::{Driver, Finished, Running},
+    driver::{Driver, Finished, Place},
     lease::{Hold, Lease},
 };
 
@@ -36,7 +36,7 @@ pub struct Batch {
     /// How long they are held: guard every call to a vendor with it.
     pub hold: Hold,
     /// Keeps the place among the calls in parallel until the batch is settled.
-    pub(super) running: Arc<Running>,
+    pub(super) _place: Arc<Place>,
 }
 
 /// The verdicts of a job, in the order of the batch; `None` = never started, to be given back.

@@ -72,16 +72,23 @@ pub struct Attempted<'a> {
 pub type AttemptObserver = Arc<dyn Fn(&Attempted<'_>) + Send + Sync>;
 
 /// A place among the calls in parallel; free again when dropped.
-#[derive(Debug)]
-pub(super) struct Running {
-    _place: OwnedSemaphorePermit,
-}
+pub(super) type Place = OwnedSemaphorePermit;
 
 /// A batch with its verdicts, on its way to Redis.
 pub(super) struct Finished {
     pub batch: Batch,
     pub verdicts: Verdicts,
     pub took: Duration,
+}
+
+impl Finished {
+    fn unstarted(batch: Batch) -> Self {
+        Self {
+            verdicts: vec![None; batch.leases.len()],
+            batch,
+            took: Duration::ZERO,
+        }
+    }
 }
 
 struct Shared {
@@ -93,6 +100,8 @@ struct Shared {
     held: Mutex<HashMap<String, (u64, Hold)>>,
     /// No new claims.
     closing: CancellationToken,
+    /// The last claim has been answered and handed on: what is held now is all there will be.
+    claims_over: CancellationToken,
 }
 
 impl Shared {
@@ -128,12 +137,12 @@ impl Driver {
             observer,
             held: Mutex::default(),
             closing,
+            claims_over: CancellationToken::new(),
         });
         let loops = TaskTracker::new();
         loops.spawn(claim_loop(Arc::clone(&shared), batch_sender));
         loops.spawn(settle_loop(Arc::clone(&shared), finished_receiver));
-        let renewal = loops.spawn(renew_loop(Arc::clone(&shared)));
-        drop(renewal);
+        loops.spawn(renew_loop(Arc::clone(&shared)));
         loops.close();
         Self {
             batches,
@@ -161,17 +170,13 @@ impl Driver {
             while let Ok(batch) = self.batches.try_recv() {
                 unstarted.push(batch);
             }
-            // The layer's sender stays with apalis until the worker is dropped: nothing comes through it any
-            // more, because every batch that was started has been answered before the worker closes us.
-            let (loops, shared) = (self.loops.clone(), Arc::clone(&self.shared));
+            let loops = self.loops.clone();
             let finished = self.finished.clone();
             self.close = Some(Box::pin(async move {
                 for batch in unstarted {
-                    let verdicts = vec![None; batch.leases.len()];
-                    let took = Duration::ZERO;
-                    let _ = finished.send(Finished { batch, verdicts, took }).await;
+                    // The settling loop waits for all that is held, so it still listens.
+                    let _ = finished.send(Finished::unstarted(batch)).await;
                 }
-                drop((finished, shared));
                 loops.wait().await;
             }));
         }
@@ -183,6 +188,7 @@ impl Driver {
 }
 
 async fn claim_loop(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
+    let _over = shared.claims_over.clone().drop_guard();
     let settings = &shared.settings;
     let places = Arc::new(Semaphore::new(settings.concurrency.max(1)));
     let mut held_back_since: Option<Instant> = None;
@@ -242,11 +248,13 @@ async fn claim_loop(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
             let batch = Batch {
                 leases: batch.into(),
                 hold: claimed.hold.clone(),
-                running: Arc::new(Running { _place: place }),
+                _place: Arc::new(place),
             };
-            if let Err(mpsc::error::SendError(unsent)) = batches.send(batch).await {
+            if shared.closing.is_cancelled() {
+                give_back(&shared, batch).await;
+            } else if let Err(mpsc::error::SendError(unsent)) = batches.send(batch).await {
                 // Closed in between: these were never started.
-                give_back(&shared, &unsent).await;
+                give_back(&shared, unsent).await;
             }
         }
     }
@@ -260,13 +268,8 @@ async fn wait(shared: &Shared, at_most: Duration) {
     }
 }
 
-async fn give_back(shared: &Shared, batch: &Batch) {
-    let finished = Finished {
-        batch: batch.clone(),
-        verdicts: vec![None; batch.leases.len()],
-        took: Duration::ZERO,
-    };
-    settle(shared, vec![finished]).await;
+async fn give_back(shared: &Shared, batch: Batch) {
+    settle(shared, vec![Finished::unstarted(batch)]).await;
 }
 
 async fn settle_loop(shared: Arc<Shared>, mut finished: mpsc::Receiver<Finished>) {
@@ -292,7 +295,7 @@ async fn gather(
 
 /// Completes once claims have stopped and everything held is settled.
 async fn idle_and_closing(shared: &Shared) {
-    shared.closing.cancelled().await;
+    shared.claims_over.cancelled().await;
     while !shared.held().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
