@@ -88,6 +88,27 @@ pub fn told(calls: &Mutex<Vec<Call>>) -> Vec<String> {
     calls.iter().map(line).collect()
 }
 
+/// Runs one test of this binary again in a process that has these variables and no proxy but theirs:
+/// the environment of a running process cannot be changed safely.
+pub async fn run_again_with(test: &str, variables: &[(&str, &str)]) {
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+    for name in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_DIR",
+    ] {
+        child.env_remove(name).env_remove(name.to_lowercase());
+    }
+    child
+        .envs(variables.iter().copied())
+        .args(["--exact", test]);
+    let output = child.output().await.unwrap();
+    let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
+    assert!(output.status.success() && ran, "{output:?}");
+}
+
 type Script = dyn Fn(&Asked) -> Act + Send + Sync;
 
 struct Shared {

@@ -1,7 +1,7 @@
-use std::{process::Command, sync::Arc};
-
 use super::*;
-use crate::vendors::testing::{Act, Server, answer, gzip, nobody, observed, told};
+use crate::vendors::testing::{
+    Act, Asked, Server, answer, gzip, nobody, observed, run_again_with, told,
+};
 
 const SECRET: &str = "s3cret+key/42";
 
@@ -294,7 +294,7 @@ async fn a_call_that_its_caller_drops_is_still_observed_once() {
 
 #[tokio::test]
 async fn a_secret_in_the_query_shows_up_nowhere() {
-    let echo = |asked: &crate::vendors::testing::Asked| {
+    let echo = |asked: &Asked| {
         let page = format!(
             "<p>GET {}?{} failed; key {SECRET}</p>",
             asked.path, asked.query
@@ -324,42 +324,24 @@ fn only_another_machine_over_http_is_plaintext() {
     }
 }
 
-/// The environment of a running process cannot be changed safely, so the test runs itself again as a
-/// child that has the proxy set.
 #[tokio::test]
 async fn a_system_proxy_is_used_except_towards_loopback() {
     const CHILD: &str = "ALUMNIQ_RELAY_TEST_BEHIND_PROXY";
     if std::env::var_os(CHILD).is_some() {
         let vendor = Server::start(|_| answer(200, &[], "direct")).await;
         let settings = ClientSettings::default;
-        assert_eq!(
-            body_of(get(&http(&vendor.url(), settings())).await),
-            "direct"
-        );
+        let reply = get(&http(&vendor.url(), settings())).await;
+        assert_eq!(body_of(reply), "direct");
         let reply = get(&http("http://crm.invalid", settings())).await;
         assert_eq!(body_of(reply), "by proxy");
         return;
     }
-    let proxy = Arc::new(Server::start(|_| answer(200, &[], "by proxy")).await);
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    for name in [
-        "NO_PROXY",
-        "no_proxy",
-        "http_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-    ] {
-        child.env_remove(name);
-    }
-    child.env("HTTP_PROXY", proxy.url()).env(CHILD, "1").args([
-        "--exact",
+    let proxy = Server::start(|_| answer(200, &[], "by proxy")).await;
+    run_again_with(
         "vendors::http::tests::a_system_proxy_is_used_except_towards_loopback",
-    ]);
-    let output = tokio::task::spawn_blocking(move || child.output())
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
+        &[("HTTP_PROXY", &proxy.url()), (CHILD, "1")],
+    )
+    .await;
     let asked = proxy.asked();
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].path, "http://crm.invalid/x");
