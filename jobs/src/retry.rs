@@ -24,7 +24,11 @@ impl RetryPolicy {
     /// attempt's ceiling, but not less than `at_least`, which is what the vendor asked for.
     pub fn delay(&self, attempt: u32, random: f64, at_least: Option<Duration>) -> Duration {
         let most = self.most(attempt);
-        let share = random.max(0.0).min(1.0); // turns NaN into 0, where clamp would keep it
+        let share = if random.is_nan() {
+            0.0
+        } else {
+            random.clamp(0.0, 1.0)
+        };
         let jittered = Duration::try_from_secs_f64(most.as_secs_f64() * share).unwrap_or(most);
         jittered.min(most).max(at_least.unwrap_or_default())
     }
