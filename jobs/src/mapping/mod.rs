@@ -85,7 +85,8 @@ impl TemplateError {
 #[derive(Debug)]
 pub struct Template {
     target: String,
-    environment: Environment<'static>,
+    /// Boxed because it makes up most of the size and mappings keep templates in enums.
+    environment: Box<Environment<'static>>,
     fields: Vec<String>,
     /// What every row renders to, when no field is named.
     constant: Option<String>,
@@ -122,7 +123,7 @@ impl Template {
         fields.retain(|field| names.canonical().any(|name| name == field));
         let mut template = Self {
             target: target.to_owned(),
-            environment,
+            environment: Box::new(environment),
             fields,
             constant: None,
         };
