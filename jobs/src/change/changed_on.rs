@@ -28,8 +28,8 @@ pub(super) fn parse(text: &str, tz: &TimeZone) -> Option<Timestamp> {
         let text = literal(text).unwrap_or(text);
         text.parse()
             .ok()
-            .or_else(|| cfml(text, tz))
-            .or_else(|| local(text, tz))?
+            .or_else(|| local(text, tz))
+            .or_else(|| cfml(text, tz))?
     };
     (instant >= Timestamp::UNIX_EPOCH).then_some(instant)
 }

@@ -1,5 +1,5 @@
-//! Which row keys hold which field. Schools name their keys differently (FACTS: only a few are
-//! attested), so each canonical field accepts a list of keys that the configuration can replace.
+//! Which row keys hold which field. Schools name their keys differently (AlumnIQ's page shows
+//! only a few), so each canonical field accepts a list of keys that the configuration can replace.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -85,8 +85,11 @@ impl TemplateError {
 #[derive(Debug)]
 pub struct Template {
     target: String,
-    environment: Environment<'static>,
+    /// Boxed because it makes up most of the size and mappings keep templates in enums.
+    environment: Box<Environment<'static>>,
     fields: Vec<String>,
+    /// What every row renders to, when no field is named.
+    constant: Option<String>,
 }
 
 impl Template {
@@ -118,10 +121,11 @@ impl Template {
             }
         }
         fields.retain(|field| names.canonical().any(|name| name == field));
-        let template = Self {
+        let mut template = Self {
             target: target.to_owned(),
-            environment,
+            environment: Box::new(environment),
             fields,
+            constant: None,
         };
         template.rehearse()?;
         Ok(template)
@@ -133,6 +137,9 @@ impl Template {
     /// When a filter refuses the row's value, the result has more than [`MAX_OUTPUT`] bytes, or the
     /// template takes too many steps.
     pub fn render(&self, change: &Change) -> Result<Option<String>, Problem> {
+        if let Some(constant) = self.constant() {
+            return Ok(Some(constant.to_owned()).filter(|text| !text.is_empty()));
+        }
         let context = self.fields.iter().filter_map(|field| {
             change
                 .fields
@@ -147,9 +154,9 @@ impl Template {
             .map(str::to_owned))
     }
 
-    /// The canonical fields that the template names; empty for a constant.
-    pub fn fields(&self) -> &[String] {
-        &self.fields
+    /// What every row renders to (`""` for nothing), when the template names no field.
+    pub fn constant(&self) -> Option<&str> {
+        self.constant.as_deref()
     }
 
     fn run<'c>(&self, context: impl Iterator<Item = (&'c str, &'c str)>) -> Result<String, Error> {
@@ -164,13 +171,17 @@ impl Template {
     }
 
     /// minijinja looks filters and functions up when it meets them, so a blank row and a full one are
-    /// tried before any real row is seen.
-    fn rehearse(&self) -> Result<(), TemplateError> {
-        let full = || self.fields.iter().map(|field| (field.as_str(), "x"));
-        for result in [self.run(std::iter::empty()), self.run(full())] {
-            if let Err(error) = result
-                && is_template_at_fault(&error)
-            {
+    /// tried before any real row is seen. Without fields the blank row is every row.
+    fn rehearse(&mut self) -> Result<(), TemplateError> {
+        let blank = self.run(std::iter::empty());
+        if self.fields.is_empty() {
+            let text = blank.map_err(|error| broken(&self.target, &error))?;
+            self.constant = Some(text.trim().to_owned());
+            return Ok(());
+        }
+        let full = self.run(self.fields.iter().map(|field| (field.as_str(), "x")));
+        for error in [blank, full].into_iter().filter_map(Result::err) {
+            if is_template_at_fault(&error) {
                 return Err(broken(&self.target, &error));
             }
         }
