@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use jiff::civil::Date;
 
 use super::value;
@@ -68,7 +68,9 @@ pub enum Role {
 
 /// `sync`
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "\
+#[command(
+    group = ArgGroup::new("only").args(["on", "since", "xid"]),
+    after_help = "\
 Without --on, --since or --xid it looks back alumniq.lookback_days, as `run` does.
 With --wait it does everything in this process, so that cron needs nothing else; a service may run
 beside it. Exit code 0: all acknowledged; 3: some changes are dead letters.
@@ -76,8 +78,8 @@ beside it. Exit code 0: all acknowledged; 3: some changes are dead letters.
 Examples:
   alumniq-relay sync --wait
   alumniq-relay sync --since 2026-11-01 --wait --json
-  alumniq-relay sync --xid 0012345")]
-#[group(id = "filter", multiple = false, args = ["on", "since", "xid"])]
+  alumniq-relay sync --xid 0012345"
+)]
 pub struct Sync {
     /// Only the changes of this campus-local day
     #[arg(long, value_name = "DATE", value_parser = value::day)]

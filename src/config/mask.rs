@@ -4,17 +4,19 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::setting::nearest;
+
 /// The text with every byte of a likely secret replaced by `*`, so that spans stay right. Works on
-/// broken and misspelt files too: what looks like a secret's name is enough.
-pub(super) fn text(text: &str, table: &DeTable<'_>) -> String {
+/// broken and misspelt files too: a name that resembles one of `secrets` is enough.
+pub(super) fn text(text: &str, table: &DeTable<'_>, secrets: &[&str]) -> String {
     let mut ranges = Vec::new();
-    collect(table, &mut ranges);
+    collect(table, secrets, &mut ranges);
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         for (at, _) in line.match_indices('=') {
             let before = line.get(..at).unwrap_or_default();
             let name = before.rsplit(['{', ',']).next().unwrap_or_default();
-            if is_secret_name(name) {
+            if is_secret_name(name, secrets) {
                 ranges.push(start + at + 1..start + line.len());
             }
         }
@@ -32,25 +34,18 @@ pub(super) fn text(text: &str, table: &DeTable<'_>) -> String {
 }
 
 /// Whether a key of this name may hold a secret.
-fn is_secret_name(name: &str) -> bool {
+fn is_secret_name(name: &str, secrets: &[&str]) -> bool {
     let name = name.trim().trim_matches(['"', '\'']).to_lowercase();
-    let suspicious = [
-        "key",
-        "token",
-        "pass",
-        "pwd",
-        "secret",
-        "user",
-        "credential",
-    ];
-    !name.ends_with("_file") && suspicious.iter().any(|word| name.contains(word))
+    let suspicious = ["key", "token", "pass", "pwd", "secret", "user"];
+    let resembles = || nearest(&name, secrets.iter().copied()).is_some();
+    !name.ends_with("_file") && (suspicious.iter().any(|word| name.contains(word)) || resembles())
 }
 
-fn collect(table: &DeTable<'_>, ranges: &mut Vec<Range<usize>>) {
+fn collect(table: &DeTable<'_>, secrets: &[&str], ranges: &mut Vec<Range<usize>>) {
     for (name, value) in table {
         match value.get_ref() {
-            DeValue::Table(inner) => collect(inner, ranges),
-            _ if is_secret_name(name.get_ref()) => ranges.push(value.span()),
+            DeValue::Table(inner) => collect(inner, secrets, ranges),
+            _ if is_secret_name(name.get_ref(), secrets) => ranges.push(value.span()),
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use toml::{
 use super::{
     finding::{Finding, Place},
     key::{self, Key, Section, Shape},
-    mask,
+    mask, setting,
 };
 
 /// One key's value and where it came from.
@@ -59,7 +59,7 @@ impl Source {
         variables: &BTreeMap<String, String>,
     ) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let masked = mask::text(text, table.get_ref());
+        let masked = mask::text(text, table.get_ref(), &secret_names(sections));
         let mut source = Self {
             text: Arc::new(NamedSource::new(name, masked).with_language("TOML")),
             entries: BTreeMap::new(),
@@ -158,19 +158,22 @@ impl Source {
                     .unwrap_or(as_typed);
                 self.set_variable(path, key.shape.value(text), variable);
             }
-            Some((key, _)) if key.shape == Shape::Table => {
-                let finding = Finding::error(format!("{variable} names a whole table"))
-                    .help(format!("name one entry, e.g. {variable}__NAME"));
-                self.findings.push(finding);
-            }
+            Some((key, _)) if key.shape == Shape::Table => self.whole_table(variable),
             // An empty variable is how container tools say "not set".
             Some(_) if text.is_empty() => {}
             Some((key, _)) => self.set_variable(lower, key.shape.value(text), variable),
+            None if is_section(self.sections, &lower) => self.whole_table(variable),
             None => {
                 let finding = Finding::error(format!("the variable {variable} names no key"));
                 self.unknown(&lower, finding);
             }
         }
+    }
+
+    fn whole_table(&mut self, variable: &str) {
+        let finding = Finding::error(format!("the variable {variable} names a whole table"))
+            .help(format!("name one key in it: {variable}__KEY"));
+        self.findings.push(finding);
     }
 
     fn set_variable(&mut self, path: String, value: toml::Value, variable: &str) {
@@ -191,20 +194,17 @@ impl Source {
             section => format!("in [{section}]"),
         };
         let elsewhere = keys(self.sections).find(|key| accepts(key, name));
-        let (meant, help) = if let Some(meant) = super::setting::nearest(
-            name,
-            names(self.sections, section).iter().map(String::as_str),
-        ) {
-            let meant = key::join(section, meant);
-            let help = format!("did you mean `{}`?", spelt(&meant));
-            (Some(meant), help)
-        } else if let Some(key) = elsewhere {
+        let (meant, help) = if let Some(key) = elsewhere {
             let help = match from_variable {
                 true => format!("did you mean `{}`?", key.variable()),
                 false => format!("`{name}` belongs {}", place(key.section)),
             };
             (Some(key::join(key.section, name)), help)
-        } else if let Some(meant) = nearest_path(self.sections, path) {
+        } else if let Some(meant) = nearest(name, &names(self.sections, section)) {
+            let meant = key::join(section, &meant);
+            let help = format!("did you mean `{}`?", spelt(&meant));
+            (Some(meant), help)
+        } else if let Some(meant) = nearest(path, &paths(self.sections)) {
             let help = format!("did you mean `{}`?", spelt(&meant));
             (Some(meant), help)
         } else {
@@ -218,6 +218,13 @@ impl Source {
 
 fn keys(sections: &'static [Section]) -> impl Iterator<Item = &'static Key> {
     sections.iter().flat_map(|section| section.keys)
+}
+
+fn secret_names(sections: &'static [Section]) -> Vec<&'static str> {
+    keys(sections)
+        .filter(|key| key.is_secret())
+        .map(|key| key.name)
+        .collect()
 }
 
 /// Whether `name` is the key itself or its `_file` form.
@@ -268,7 +275,10 @@ fn names(sections: &'static [Section], section: &str) -> Vec<String> {
     keys.chain(tables).collect()
 }
 
-fn nearest_path(sections: &'static [Section], path: &str) -> Option<String> {
-    let paths: Vec<String> = keys(sections).map(Key::path).collect();
-    super::setting::nearest(path, paths.iter().map(String::as_str)).map(str::to_owned)
+fn paths(sections: &'static [Section]) -> Vec<String> {
+    keys(sections).map(Key::path).collect()
+}
+
+fn nearest(word: &str, candidates: &[String]) -> Option<String> {
+    setting::nearest(word, candidates.iter().map(String::as_str)).map(str::to_owned)
 }

@@ -110,7 +110,7 @@ fn every_key_is_documented_and_stands_in_the_example() {
 #[test]
 fn the_printed_configuration_loads_again_and_means_the_same() {
     let text = format!(
-        "{LEAST}\nconcurrency = 7\n[crm.map]\n\"Phone Work\" = '''say \"{{{{ phone }}}}\"\nthere'''\n\
+        "{LEAST}concurrency = 7\n[crm.map]\n\"Phone Work\" = '''say \"{{{{ phone }}}}\"\nthere'''\n\
          CountryISO = false\n"
     );
     let first = loaded(&text);

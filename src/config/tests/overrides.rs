@@ -159,9 +159,10 @@ fn a_wrong_variable_is_named_in_the_error() {
         (
             "ALUMNIQ_RELAY__CRM__MAP",
             "x",
-            "ALUMNIQ_RELAY__CRM__MAP__NAME",
+            "ALUMNIQ_RELAY__CRM__MAP__KEY",
         ),
-        ("ALUMNIQ_RELAY__CRM", "x", "config example"),
+        ("ALUMNIQ_RELAY__CRM", "x", "ALUMNIQ_RELAY__CRM__KEY"),
+        ("ALUMNIQ_RELAY__QUUX", "x", "config example"),
     ] {
         let shown = shown(&with(LEAST, &[(variable, text)]).unwrap_err());
         assert!(shown.contains(says) && shown.contains(variable), "{shown}");
