@@ -1,0 +1,136 @@
+//! `demo`, `run`, `sync` and `sandbox`.
+
+use std::net::SocketAddr;
+
+use clap::{ArgGroup, Args, ValueEnum};
+use jiff::civil::Date;
+
+use super::value;
+
+/// `demo`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Needs the program redis-server and nothing else: no configuration, no network.
+
+Examples:
+  alumniq-relay demo
+  alumniq-relay demo --changes 20000 --faults --seed 7")]
+pub struct Demo {
+    /// How many changes the simulated AlumnIQ offers
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one())]
+    pub changes: usize,
+    /// How many people they belong to [default: a third of the changes]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub people: Option<usize>,
+    /// Let the vendors fail: latency, errors, throttling, lost answers, an outage
+    #[arg(long)]
+    pub faults: bool,
+    /// The same seed makes the same people, changes and faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `run`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Every process serves /metrics, /healthz and /readyz at console.listen. SIGTERM and Ctrl-C finish the
+calls that have begun, hand the rest back and consume no attempt.
+
+Examples:
+  alumniq-relay run                              everything in one process
+  alumniq-relay run --roles crm,salsa            one of several consumers on a shared Redis")]
+pub struct Run {
+    /// What this process does
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ROLE,…",
+        value_delimiter = ',',
+        default_values_t = Role::value_variants().to_vec()
+    )]
+    pub roles: Vec<Role>,
+}
+
+/// A part of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Role {
+    /// Fetches changes from AlumnIQ; one process of the fleet at a time does
+    Producer,
+    /// Applies changes to the CRM
+    Crm,
+    /// Applies changes to Salsa
+    Salsa,
+    /// Tells AlumnIQ which changes were handled
+    Acknowledger,
+    /// Serves the operators' pages
+    Console,
+}
+
+/// `sync`
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = ArgGroup::new("only").args(["on", "since", "xid"]),
+    after_help = "\
+Without --on, --since or --xid it looks back alumniq.lookback_days, as `run` does.
+With --wait it does everything in this process, so that cron needs nothing else; a service may run
+beside it. Exit code 0: all acknowledged; 3: some changes are dead letters.
+
+Examples:
+  alumniq-relay sync --wait
+  alumniq-relay sync --since 2026-11-01 --wait --json
+  alumniq-relay sync --xid 0012345"
+)]
+pub struct Sync {
+    /// Only the changes of this campus-local day
+    #[arg(long, value_name = "DATE", value_parser = value::day)]
+    pub on: Option<Date>,
+    /// The changes since this campus-local day
+    #[arg(long, value_name = "DATE", value_parser = value::day)]
+    pub since: Option<Date>,
+    /// Only the changes of this person
+    #[arg(long, value_name = "XID", value_parser = value::non_blank)]
+    pub xid: Option<String>,
+    /// Run every role here until all that was fetched is acknowledged or dead
+    #[arg(long)]
+    pub wait: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sandbox`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Prints the configuration to point the relay at it. Its state can be read and changed over HTTP:
+  GET  /_sandbox/report     what each vendor saw, and whether the promises held
+  PUT  /_sandbox/faults     which faults to make from now on
+  POST /_sandbox/repair     no faults, and nobody missing any more
+  POST /_sandbox/changes    more changes")]
+pub struct Sandbox {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9470")]
+    pub listen: SocketAddr,
+    /// How many changes AlumnIQ offers
+    #[arg(long, value_name = "N", default_value_t = 1_200, value_parser = at_least_one())]
+    pub changes: usize,
+    /// How many people they belong to [default: a third of the changes]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub people: Option<usize>,
+    /// Over how many days up to today they spread
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub days: u32,
+    /// The same seed makes the same people, changes and faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Let the vendors fail: latency, errors, throttling, lost answers, an outage
+    #[arg(long)]
+    pub faults: bool,
+}
+
+/// A count that makes sense; ten million keeps the simulated people in memory.
+fn at_least_one() -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser;
+    clap::value_parser!(u64)
+        .range(1..=10_000_000)
+        .try_map(usize::try_from)
+}
