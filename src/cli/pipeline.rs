@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use jiff::civil::Date;
 
 use super::value;
+use crate::workers::roles::Role;
 
 /// `demo`
 #[derive(Debug, Clone, Args)]
@@ -49,21 +50,6 @@ pub struct Run {
         default_values_t = Role::value_variants().to_vec()
     )]
     pub roles: Vec<Role>,
-}
-
-/// A part of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
-pub enum Role {
-    /// Fetches changes from AlumnIQ; one process of the fleet at a time does
-    Producer,
-    /// Applies changes to the CRM
-    Crm,
-    /// Applies changes to Salsa
-    Salsa,
-    /// Tells AlumnIQ which changes were handled
-    Acknowledger,
-    /// Serves the operators' pages
-    Console,
 }
 
 /// `sync`

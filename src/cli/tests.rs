@@ -1,6 +1,7 @@
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueEnum};
 
 use super::*;
+use crate::workers::roles::Role;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())
@@ -84,7 +85,7 @@ fn a_process_without_roles_named_takes_every_role() {
     let Command::Run(run) = parse("alumniq-relay run").unwrap().command else {
         panic!("not run");
     };
-    assert_eq!(run.roles, pipeline::Role::value_variants());
+    assert_eq!(run.roles, Role::value_variants());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use jobs::{destination::Destination, outcome::Outcome};
+use jobs::destination::Destination;
 
 use super::names;
 
@@ -38,14 +38,8 @@ pub fn changes_discarded(count: u64) {
     names::CHANGES_DISCARDED.add([], count);
 }
 
-/// An attempt ended with `outcome` after `duration`.
-pub fn job_settled(destination: Destination, outcome: &Outcome, duration: Duration) {
-    let outcome = match outcome {
-        Outcome::Done { .. } => "done",
-        Outcome::Retry { .. } => "retry",
-        Outcome::Dead { .. } => "dead",
-        Outcome::Pause { .. } => "pause",
-    };
+/// An attempt ended after `duration` with `outcome`: `done`, `retry`, `pause`, `dead` or `release`.
+pub fn job_settled(destination: Destination, outcome: &'static str, duration: Duration) {
     names::JOBS_SETTLED.add([destination.as_str(), outcome], 1);
     names::JOB_DURATION.observe([destination.as_str()], duration.as_secs_f64());
 }

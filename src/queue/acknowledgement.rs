@@ -84,7 +84,9 @@ impl Queue {
         let (wait, token, batch): (i64, u64, Vec<(String, String, String)>) =
             self.run(&mut call).await?;
         if batch.is_empty() {
-            return Ok(AckClaim::Wait(u64::try_from(wait).ok().map(Duration::from_millis)));
+            return Ok(AckClaim::Wait(
+                u64::try_from(wait).ok().map(Duration::from_millis),
+            ));
         }
         let changes = batch
             .into_iter()
@@ -106,8 +108,14 @@ impl Queue {
     ) -> Result<Vec<bool>, QueueError> {
         let (kind, detail, delay, word) = match end {
             AckEnd::Accepted => ("accepted", "", None, ""),
-            AckEnd::Rejected { cause, advice } => ("rejected", cause.as_str(), None, advice.as_str()),
-            AckEnd::Pause { delay, reason, cause } => ("pause", cause.as_str(), *delay, reason.as_str()),
+            AckEnd::Rejected { cause, advice } => {
+                ("rejected", cause.as_str(), None, advice.as_str())
+            }
+            AckEnd::Pause {
+                delay,
+                reason,
+                cause,
+            } => ("pause", cause.as_str(), *delay, reason.as_str()),
             AckEnd::Release => ("release", "", None, ""),
         };
         let mut call = self.scripts.ack_settle.prepare_invoke();
@@ -116,7 +124,11 @@ impl Queue {
             .arg(self.settings.keep.as_millis() as u64)
             .arg(self.settings.keep_payload.as_millis() as u64)
             .arg(detail)
-            .arg(delay.map(|delay| delay.as_millis().to_string()).unwrap_or_default())
+            .arg(
+                delay
+                    .map(|delay| delay.as_millis().to_string())
+                    .unwrap_or_default(),
+            )
             .arg(word);
         for id in ids {
             call.arg(id);

@@ -96,6 +96,8 @@ struct Shared {
     settings: DriverSettings,
     bell: Arc<Notify>,
     observer: AttemptObserver,
+    /// Told whenever Redis answered a claim or a renewal: progress is possible.
+    beat: Arc<dyn Fn() + Send + Sync>,
     /// Lane -> token and hold of everything leased by this driver.
     held: Mutex<HashMap<String, (u64, Hold)>>,
     /// No new claims.
@@ -126,6 +128,7 @@ impl Driver {
         settings: DriverSettings,
         bell: Arc<Notify>,
         observer: AttemptObserver,
+        beat: Arc<dyn Fn() + Send + Sync>,
         closing: CancellationToken,
     ) -> Self {
         let (batch_sender, batches) = mpsc::channel(settings.concurrency.max(1));
@@ -135,6 +138,7 @@ impl Driver {
             settings,
             bell,
             observer,
+            beat,
             held: Mutex::default(),
             closing,
             claims_over: CancellationToken::new(),
@@ -216,7 +220,10 @@ async fn claim_loop(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
             linger_over: held_back_since.is_some_and(|since| since.elapsed() >= LINGER),
         };
         let claimed = match shared.queue.claim(&request).await {
-            Ok(claimed) => claimed,
+            Ok(claimed) => {
+                (shared.beat)();
+                claimed
+            }
             Err(error) => {
                 tracing::warn!(destination = %settings.destination, %error, "cannot claim; trying again");
                 drop(free);
@@ -231,7 +238,9 @@ async fn claim_loop(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
                 LINGER
             } else {
                 held_back_since = None;
-                claimed.look_again.map_or(LOOK_AGAIN, |wait| wait.min(LOOK_AGAIN))
+                claimed
+                    .look_again
+                    .map_or(LOOK_AGAIN, |wait| wait.min(LOOK_AGAIN))
             };
             wait(&shared, pause.max(Duration::from_millis(1))).await;
             continue;
@@ -304,7 +313,12 @@ async fn idle_and_closing(shared: &Shared) {
 /// Settles until Redis has it, or says that the leases are lost.
 async fn settle(shared: &Shared, finished: Vec<Finished>) {
     let mut items = Vec::new();
-    for Finished { batch, verdicts, took } in &finished {
+    for Finished {
+        batch,
+        verdicts,
+        took,
+    } in &finished
+    {
         for (lease, verdict) in batch.leases.iter().zip(verdicts) {
             let transition = executor::decide(
                 verdict.clone(),
@@ -312,19 +326,26 @@ async fn settle(shared: &Shared, finished: Vec<Finished>) {
                 &shared.settings.retry,
                 rand::random(),
             );
-            items.push((lease, Settlement {
-                lane: lease.lane.clone(),
-                token: lease.token,
-                transition,
-                took: *took,
-            }));
+            items.push((
+                lease,
+                Settlement {
+                    lane: lease.lane.clone(),
+                    token: lease.token,
+                    transition,
+                    took: *took,
+                },
+            ));
         }
     }
     for chunk in items.chunks(SETTLEMENTS_A_CALL) {
         let settlements: Vec<Settlement> = chunk.iter().map(|(_, item)| item.clone()).collect();
         let settled = loop {
             let settings = &shared.settings;
-            match shared.queue.settle(settings.destination, &settings.worker, &settlements).await {
+            match shared
+                .queue
+                .settle(settings.destination, &settings.worker, &settlements)
+                .await
+            {
                 Ok(settled) => break settled,
                 Err(error) => {
                     tracing::warn!(destination = %settings.destination, %error, "cannot settle; trying again");
@@ -360,20 +381,34 @@ async fn renew_loop(shared: Arc<Shared>) {
         if held.is_empty() {
             continue;
         }
-        let names: Vec<(String, u64)> = held.iter().map(|(lane, token, _)| (lane.clone(), *token)).collect();
+        let names: Vec<(String, u64)> = held
+            .iter()
+            .map(|(lane, token, _)| (lane.clone(), *token))
+            .collect();
         let sent = Instant::now();
         let lease = shared.settings.lease;
-        match shared.queue.renew(shared.settings.destination, lease, &names).await {
+        match shared
+            .queue
+            .renew(shared.settings.destination, lease, &names)
+            .await
+        {
             Ok(still_held) => {
+                (shared.beat)();
                 for ((_, _, hold), still_held) in held.iter().zip(&still_held) {
                     if *still_held {
                         hold.prolong(sent, lease);
                     }
                 }
                 // A batch shares its hold: one lost lease stops the whole call.
-                for ((lane, token, hold), _) in held.iter().zip(&still_held).filter(|(_, held)| !**held) {
+                for ((lane, token, hold), _) in
+                    held.iter().zip(&still_held).filter(|(_, held)| !**held)
+                {
                     // Settled in the meantime is not lost.
-                    if shared.held().get(lane).is_some_and(|(held, _)| held == token) {
+                    if shared
+                        .held()
+                        .get(lane)
+                        .is_some_and(|(held, _)| held == token)
+                    {
                         hold.lose();
                     }
                 }

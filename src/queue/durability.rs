@@ -35,7 +35,10 @@ impl Queue {
             .arg("everything")
             .query_async(&mut self.connection.clone())
             .await?;
-        let info: BTreeMap<&str, &str> = info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();
+        let info: BTreeMap<&str, &str> = info
+            .lines()
+            .filter_map(|line| line.trim_end().split_once(':'))
+            .collect();
         let save = self.setting("save").await;
         Ok(judge(&info, save.as_deref(), allowed))
     }
@@ -54,14 +57,28 @@ impl Queue {
 fn judge(info: &BTreeMap<&str, &str>, save: Option<&str>, allowed: Allowed) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |fatal: bool, what: String, advice: &str| {
-        findings.push(Finding { fatal, what, advice: advice.to_owned() });
+        findings.push(Finding {
+            fatal,
+            what,
+            advice: advice.to_owned(),
+        });
     };
     let get = |key: &str| info.get(key).copied().unwrap_or_default();
 
     let version = get("redis_version");
-    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
-    if (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) < OLDEST {
-        find(true, format!("Redis {version} is too old"), "Use Redis 6.2 or newer.");
+    let mut parts = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or_default());
+    if (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    ) < OLDEST
+    {
+        find(
+            true,
+            format!("Redis {version} is too old"),
+            "Use Redis 6.2 or newer.",
+        );
     }
     if get("aof_enabled") != "1" {
         match save {
@@ -125,7 +142,11 @@ fn judge(info: &BTreeMap<&str, &str>, save: Option<&str>, allowed: Allowed) -> V
 mod tests {
     use super::*;
 
-    fn fatal(info: &[(&'static str, &'static str)], save: Option<&str>, allowed: Allowed) -> Vec<String> {
+    fn fatal(
+        info: &[(&'static str, &'static str)],
+        save: Option<&str>,
+        allowed: Allowed,
+    ) -> Vec<String> {
         let info = BTreeMap::from_iter(info.iter().copied());
         judge(&info, save, allowed)
             .into_iter()
@@ -153,7 +174,10 @@ mod tests {
         info[2].1 = "allkeys-lru";
         info.push(("maxmemory", "1000000"));
         assert_eq!(fatal(&info, Some(""), Allowed::default()).len(), 2);
-        let allowed = Allowed { no_persistence: true, eviction: true };
+        let allowed = Allowed {
+            no_persistence: true,
+            eviction: true,
+        };
         assert!(fatal(&info, Some(""), allowed).is_empty());
     }
 
@@ -162,7 +186,10 @@ mod tests {
         let mut info = GOOD.to_vec();
         info[0].1 = "5.0.7";
         info[3].1 = "slave";
-        let allowed = Allowed { no_persistence: true, eviction: true };
+        let allowed = Allowed {
+            no_persistence: true,
+            eviction: true,
+        };
         assert_eq!(fatal(&info, Some(""), allowed).len(), 2);
     }
 }

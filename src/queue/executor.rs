@@ -62,17 +62,30 @@ impl Transition {
 }
 
 /// What follows from `outcome` for a change that had used `attempts` before. `random` is in `[0, 1)`.
-pub fn decide(outcome: Option<Outcome>, attempts: u32, policy: &RetryPolicy, random: f64) -> Transition {
+pub fn decide(
+    outcome: Option<Outcome>,
+    attempts: u32,
+    policy: &RetryPolicy,
+    random: f64,
+) -> Transition {
     let attempts = attempts.saturating_add(1);
     match outcome {
         None => Transition::Release,
         Some(Outcome::Done { detail }) => Transition::Done { detail },
-        Some(Outcome::Pause { after, reason, cause }) => Transition::Pause {
+        Some(Outcome::Pause {
+            after,
+            reason,
+            cause,
+        }) => Transition::Pause {
             delay: after,
             reason,
             cause,
         },
-        Some(Outcome::Dead { class, cause, advice }) => Transition::Dead {
+        Some(Outcome::Dead {
+            class,
+            cause,
+            advice,
+        }) => Transition::Dead {
             class,
             cause,
             advice,
@@ -81,7 +94,8 @@ pub fn decide(outcome: Option<Outcome>, attempts: u32, policy: &RetryPolicy, ran
         Some(Outcome::Retry { cause, .. }) if attempts >= policy.max_attempts => Transition::Dead {
             class: DeadClass::Exhausted,
             cause: format!("all {attempts} attempts failed, the last with: {cause}"),
-            advice: "Find out why the destination keeps failing on this change, then replay it.".to_owned(),
+            advice: "Find out why the destination keeps failing on this change, then replay it."
+                .to_owned(),
             attempts,
         },
         Some(Outcome::Retry { after, cause }) => Transition::Retry {
@@ -113,8 +127,14 @@ mod tests {
 
     #[test]
     fn the_last_attempt_that_fails_is_a_dead_letter_and_not_a_retry() {
-        assert!(matches!(decide(retry(None), 1, &policy(), 0.5), Transition::Retry { attempts: 2, .. }));
-        let Transition::Dead { class, attempts, .. } = decide(retry(None), 2, &policy(), 0.5) else {
+        assert!(matches!(
+            decide(retry(None), 1, &policy(), 0.5),
+            Transition::Retry { attempts: 2, .. }
+        ));
+        let Transition::Dead {
+            class, attempts, ..
+        } = decide(retry(None), 2, &policy(), 0.5)
+        else {
             panic!("the third of three attempts must be the last");
         };
         assert_eq!((class, attempts), (DeadClass::Exhausted, 3));
@@ -136,7 +156,10 @@ mod tests {
             reason: PauseReason::Outage,
             cause: "connection refused".to_owned(),
         });
-        assert!(matches!(decide(outage, 2, &policy(), 0.0), Transition::Pause { .. }));
+        assert!(matches!(
+            decide(outage, 2, &policy(), 0.0),
+            Transition::Pause { .. }
+        ));
     }
 
     #[test]

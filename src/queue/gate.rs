@@ -25,7 +25,8 @@ impl Queue {
         reason: PauseReason,
         cause: &str,
     ) -> Result<(), QueueError> {
-        self.gate(vendor, "shut", after, reason.as_str(), cause).await
+        self.gate(vendor, "shut", after, reason.as_str(), cause)
+            .await
     }
 
     /// A call succeeded outside a settle: a half-open gate opens.
@@ -44,7 +45,11 @@ impl Queue {
         let mut call = self.scripts.gate.prepare_invoke();
         call.arg(vendor.as_str())
             .arg(action)
-            .arg(after.map(|after| after.as_millis().to_string()).unwrap_or_default())
+            .arg(
+                after
+                    .map(|after| after.as_millis().to_string())
+                    .unwrap_or_default(),
+            )
             .arg(reason)
             .arg(cause);
         self.run(&mut call).await

@@ -100,7 +100,14 @@ impl Queue {
                     .arg(lane)
                     .arg(member)
                     .arg(json(&record)?)
-                    .arg(change.letter.as_ref().map(json).transpose()?.unwrap_or_default())
+                    .arg(
+                        change
+                            .letter
+                            .as_ref()
+                            .map(json)
+                            .transpose()?
+                            .unwrap_or_default(),
+                    )
                     .arg(change.replaces.unwrap_or_default());
             }
             let verdicts: String = self.run(&mut call).await?;

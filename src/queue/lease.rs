@@ -224,17 +224,29 @@ pub struct Settlement {
 
 impl Settlement {
     fn push_arguments(&self, call: &mut redis::ScriptInvocation<'_>) {
-        let (mut detail, mut delay, mut attempts, mut word, mut advice) =
-            ("", None, None, "", "");
+        let (mut detail, mut delay, mut attempts, mut word, mut advice) = ("", None, None, "", "");
         match &self.transition {
             Transition::Done { detail: said } => detail = said,
-            Transition::Retry { delay: after, attempts: used, cause } => {
+            Transition::Retry {
+                delay: after,
+                attempts: used,
+                cause,
+            } => {
                 (detail, delay, attempts) = (cause, Some(*after), Some(*used));
             }
-            Transition::Pause { delay: after, reason, cause } => {
+            Transition::Pause {
+                delay: after,
+                reason,
+                cause,
+            } => {
                 (detail, delay, word) = (cause, *after, reason.as_str());
             }
-            Transition::Dead { class, cause, advice: todo, attempts: used } => {
+            Transition::Dead {
+                class,
+                cause,
+                advice: todo,
+                attempts: used,
+            } => {
                 (detail, attempts, word, advice) = (cause, Some(*used), class.as_str(), todo);
             }
             Transition::Release => {}
@@ -243,8 +255,16 @@ impl Settlement {
             .arg(self.token)
             .arg(self.transition.kind())
             .arg(detail)
-            .arg(delay.map(|delay| delay.as_millis().to_string()).unwrap_or_default())
-            .arg(attempts.map(|attempts| attempts.to_string()).unwrap_or_default())
+            .arg(
+                delay
+                    .map(|delay| delay.as_millis().to_string())
+                    .unwrap_or_default(),
+            )
+            .arg(
+                attempts
+                    .map(|attempts| attempts.to_string())
+                    .unwrap_or_default(),
+            )
             .arg(word)
             .arg(advice)
             .arg(self.took.as_millis() as u64);

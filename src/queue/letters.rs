@@ -60,7 +60,10 @@ pub struct LetterRef {
 impl LetterRef {
     /// The cursor behind which the next page begins.
     fn cursor(&self) -> String {
-        format!("{}/{}/{}/{}", self.died_at, self.vendor, self.class, self.change_id)
+        format!(
+            "{}/{}/{}/{}",
+            self.died_at, self.vendor, self.class, self.change_id
+        )
     }
 
     fn parse(cursor: &str) -> Option<Self> {
@@ -110,7 +113,9 @@ impl Queue {
         }
         let mut next = None;
         loop {
-            let refs = self.letter_refs(filter, after.as_ref(), LETTERS_A_CALL).await?;
+            let refs = self
+                .letter_refs(filter, after.as_ref(), LETTERS_A_CALL)
+                .await?;
             let letters = self.read_letters(&refs).await?;
             after = refs.last().cloned();
             let exhausted = refs.len() < LETTERS_A_CALL;
@@ -177,7 +182,12 @@ impl Queue {
                 let full = page.len() == limit;
                 skip += page.len();
                 for (change_id, died_at) in page {
-                    let name = LetterRef { died_at, vendor, class, change_id };
+                    let name = LetterRef {
+                        died_at,
+                        vendor,
+                        class,
+                        change_id,
+                    };
                     if after.is_none_or(|after| name > *after) {
                         refs.push(name);
                         found += 1;
@@ -199,11 +209,18 @@ impl Queue {
         }
         let mut pipeline = redis::pipe();
         for name in refs {
-            pipeline.hgetall(self.keys.of(&["letter", name.vendor.as_str(), &name.change_id]));
+            pipeline.hgetall(
+                self.keys
+                    .of(&["letter", name.vendor.as_str(), &name.change_id]),
+            );
         }
         let raw: Vec<BTreeMap<String, String>> =
             pipeline.query_async(&mut self.connection.clone()).await?;
-        Ok(refs.iter().zip(raw).map(|(name, fields)| letter(name, &fields)).collect())
+        Ok(refs
+            .iter()
+            .zip(raw)
+            .map(|(name, fields)| letter(name, &fields))
+            .collect())
     }
 
     /// The letters of one change, at most one a vendor.
@@ -220,7 +237,12 @@ impl Queue {
             .filter_map(|(vendor, fields)| {
                 let class = fields.get("class")?.parse().ok()?;
                 let died_at = fields.get("died_at")?.parse().ok()?;
-                let name = LetterRef { died_at, vendor, class, change_id: change_id.to_owned() };
+                let name = LetterRef {
+                    died_at,
+                    vendor,
+                    class,
+                    change_id: change_id.to_owned(),
+                };
                 letter(&name, &fields)
             })
             .collect())
@@ -307,8 +329,10 @@ impl LetterFilter {
 
     fn scores(&self) -> (String, String) {
         (
-            self.since.map_or("-inf".to_owned(), |since| since.to_string()),
-            self.until.map_or("+inf".to_owned(), |until| format!("({until}")),
+            self.since
+                .map_or("-inf".to_owned(), |since| since.to_string()),
+            self.until
+                .map_or("+inf".to_owned(), |until| format!("({until}")),
         )
     }
 }

@@ -13,7 +13,7 @@
 pub mod acknowledgement;
 pub mod backend;
 mod connection;
-mod driver;
+pub mod driver;
 pub mod durability;
 pub mod executor;
 pub mod gate;
@@ -25,7 +25,7 @@ pub mod letters;
 mod scripts;
 pub mod stats;
 pub mod timeline;
-mod wake;
+pub mod wake;
 
 use std::{sync::Arc, time::Duration};
 

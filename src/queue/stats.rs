@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jobs::{
     destination::{Destination, Vendor},
-    outcome::DeadClass,
+    outcome::{DeadClass, PauseReason},
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ pub struct Books {
 }
 
 /// The state of one destination, in changes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct DestinationStatus {
     /// Behind an older change of the same person.
     pub waiting: i64,
@@ -76,8 +76,8 @@ pub struct DestinationStatus {
 /// A shut gate.
 #[derive(Debug, Clone, Serialize)]
 pub struct Pause {
-    /// `operator`, `outage`, `throttled` or `credentials`.
-    pub reason: String,
+    /// Which kind.
+    pub reason: PauseReason,
     /// Why.
     pub cause: String,
     /// Since when, RFC 3339.
@@ -170,7 +170,10 @@ impl From<RawStatus> for Status {
                 Some((destination, status))
             })
             .collect();
-        let last_success = raw.producer.get("last_success").and_then(|ms| ms.parse::<u64>().ok());
+        let last_success = raw
+            .producer
+            .get("last_success")
+            .and_then(|ms| ms.parse::<u64>().ok());
         Self {
             books: Books {
                 difference: books.fetched
@@ -181,7 +184,11 @@ impl From<RawStatus> for Status {
                 ..books
             },
             destinations,
-            dead_letters: raw.vendors.iter().map(|(vendor, view)| (*vendor, view.dead.clone())).collect(),
+            dead_letters: raw
+                .vendors
+                .iter()
+                .map(|(vendor, view)| (*vendor, view.dead.clone()))
+                .collect(),
             pauses,
             to_acknowledge: raw.to_acknowledge,
             acknowledging: raw.acknowledging,
@@ -192,9 +199,16 @@ impl From<RawStatus> for Status {
                 last_success: last_success.map(rfc3339),
                 last_success_timestamp_seconds: last_success.map(|ms| ms as f64 / 1000.0),
                 error: raw.producer.get("error").cloned(),
-                key_days: raw.producer.get("key_days").and_then(|days| days.parse().ok()),
+                key_days: raw
+                    .producer
+                    .get("key_days")
+                    .and_then(|days| days.parse().ok()),
             },
-            workers: raw.workers.into_iter().filter_map(|(name, beat)| living(name, &beat, now)).collect(),
+            workers: raw
+                .workers
+                .into_iter()
+                .filter_map(|(name, beat)| living(name, &beat, now))
+                .collect(),
         }
     }
 }
@@ -204,7 +218,7 @@ fn pause(gate: &BTreeMap<String, String>, now: u64) -> Option<Pause> {
     let since = |field: &str| rfc3339(text(field).parse().unwrap_or_default());
     if gate.get("operator").is_some_and(|held| held == "1") {
         return Some(Pause {
-            reason: "operator".to_owned(),
+            reason: PauseReason::Operator,
             cause: text("operator_cause"),
             since: since("operator_since"),
             seconds_left: None,
@@ -213,7 +227,10 @@ fn pause(gate: &BTreeMap<String, String>, now: u64) -> Option<Pause> {
     // Past its end the gate is half open: still shut for all but one probe.
     let until: u64 = gate.get("until")?.parse().ok()?;
     Some(Pause {
-        reason: text("reason"),
+        reason: PauseReason::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text("reason"))
+            .unwrap_or(PauseReason::Outage),
         cause: text("cause"),
         since: since("since"),
         seconds_left: Some(until.saturating_sub(now) as f64 / 1000.0),

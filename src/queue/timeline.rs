@@ -54,12 +54,16 @@ impl Queue {
             letters,
             events: events.iter().map(|event| read_event(event)).collect(),
         };
-        let mut fetched = done.as_ref().and_then(|done| done.split(' ').nth(2)?.parse().ok());
+        let mut fetched = done
+            .as_ref()
+            .and_then(|done| done.split(' ').nth(2)?.parse().ok());
         if let Some(stored) = record.filter(|stored| stored.len() > FETCHED_DIGITS) {
             let (at, record) = Record::parse(change_id, &stored)?;
             fetched = Some(at);
             if done.is_none() {
-                timeline.destinations = self.where_it_stands(change_id, &record, &timeline.letters).await?;
+                timeline.destinations = self
+                    .where_it_stands(change_id, &record, &timeline.letters)
+                    .await?;
             }
             timeline.xid = record.xid;
         }
@@ -71,7 +75,9 @@ impl Queue {
             None => "in flight",
         };
         if let Some(fetched) = fetched {
-            timeline.events.insert(0, json!({ "at": rfc3339(fetched), "event": "fetched" }));
+            timeline
+                .events
+                .insert(0, json!({ "at": rfc3339(fetched), "event": "fetched" }));
         }
         Ok(Some(timeline))
     }
@@ -92,18 +98,21 @@ impl Queue {
         let mut states = BTreeMap::new();
         for destination in self.settings.destinations.iter().copied() {
             let name = destination.as_str();
-            let is_dead = letters.iter().any(|letter| letter.destination == Vendor::from(destination));
+            let is_dead = letters
+                .iter()
+                .any(|letter| letter.destination == Vendor::from(destination));
             let state = if is_dead {
                 "dead"
             } else if mask.unwrap_or(0) & destination.bit() == 0 {
                 "done"
             } else {
-                let (running, due, attempts): (Option<String>, Option<f64>, Option<u32>) = redis::pipe()
-                    .hget(self.keys.of(&["running", name]), &lane)
-                    .zscore(self.keys.of(&["due", name]), &lane)
-                    .hget(self.keys.of(&["attempts", name]), change_id)
-                    .query_async(&mut self.connection.clone())
-                    .await?;
+                let (running, due, attempts): (Option<String>, Option<f64>, Option<u32>) =
+                    redis::pipe()
+                        .hget(self.keys.of(&["running", name]), &lane)
+                        .zscore(self.keys.of(&["due", name]), &lane)
+                        .hget(self.keys.of(&["attempts", name]), change_id)
+                        .query_async(&mut self.connection.clone())
+                        .await?;
                 if running.is_some_and(|running| running.ends_with(&member)) {
                     "running"
                 } else if due.is_some() && attempts.is_some() {
@@ -120,7 +129,11 @@ impl Queue {
     }
 
     /// The oldest member of a lane that a destination has still to take.
-    async fn head(&self, lane: &str, destination: Destination) -> Result<Option<String>, QueueError> {
+    async fn head(
+        &self,
+        lane: &str,
+        destination: Destination,
+    ) -> Result<Option<String>, QueueError> {
         let every: u8 = Destination::ALL.iter().map(|d| d.bit()).sum();
         let mut pipeline = redis::pipe();
         for mask in (1..=every).filter(|mask| mask & destination.bit() != 0) {
@@ -170,9 +183,14 @@ pub enum Settled {
 
 fn read_event(stored: &str) -> Value {
     let (at, json) = stored.split_once(' ').unwrap_or(("0", stored));
-    let mut event: Value = serde_json::from_str(json).unwrap_or_else(|_| json!({ "event": "unreadable" }));
+    let mut event: Value =
+        serde_json::from_str(json).unwrap_or_else(|_| json!({ "event": "unreadable" }));
     if let Some(fields) = event.as_object_mut() {
-        fields.shift_insert(0, "at".to_owned(), rfc3339(at.parse().unwrap_or_default()).into());
+        fields.shift_insert(
+            0,
+            "at".to_owned(),
+            rfc3339(at.parse().unwrap_or_default()).into(),
+        );
     }
     event
 }

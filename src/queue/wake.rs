@@ -40,7 +40,8 @@ impl Queue {
         let channel = self.keys.of(&["wake"]);
         let listen = async {
             loop {
-                if let Ok(mut listener) = connection::subscribe(&self.settings.urls, &channel).await {
+                if let Ok(mut listener) = connection::subscribe(&self.settings.urls, &channel).await
+                {
                     let mut messages = listener.on_message();
                     while let Some(message) = messages.next().await {
                         let word: String = message.get_payload().unwrap_or_default();

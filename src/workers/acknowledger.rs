@@ -1,24 +1,37 @@
 //! Tells AlumnIQ what every destination has taken, in batches.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use jobs::{
     acknowledge::{self, AckOutcome},
     destination::Vendor,
+    outcome::PauseReason,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    console::health::Beat,
+    console::Beat,
     metrics,
     queue::{
         Queue, QueueError,
         acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits},
         wake::LOOK_AGAIN,
     },
-    vendors::alumniq::AlumniqClient,
+    vendors::AlumniqClient,
 };
+
+/// So many ids refused one by one, and none accepted, are no coincidence.
+const REFUSED_MEANS_OUTAGE: usize = 4;
+
+const REFUSED_ADVICE: &str =
+    "Ask AlumnIQ about this changeId; then replay to tell it again, or discard.";
 
 /// The role's parts.
 pub struct Acknowledger {
@@ -30,6 +43,8 @@ pub struct Acknowledger {
     pub limits: AckLimits,
     /// `alumniq.acknowledge = "on_fetch"`: AlumnIQ marked the changes when it sent them, no PUT is due.
     pub told_on_fetch: bool,
+    /// Whether AlumnIQ has accepted any list of this process.
+    pub has_accepted: AtomicBool,
 }
 
 impl Acknowledger {
@@ -62,10 +77,18 @@ impl Acknowledger {
     /// One batch at the most. `Some`: there was none, look again after this.
     async fn step(&self) -> Result<Option<Duration>, QueueError> {
         let batch = match self.queue.claim_acknowledgements(&self.limits).await? {
-            AckClaim::Wait(wait) => return Ok(Some(wait.unwrap_or(LOOK_AGAIN).max(Duration::from_millis(1)))),
+            AckClaim::Wait(wait) => {
+                return Ok(Some(
+                    wait.unwrap_or(LOOK_AGAIN).max(Duration::from_millis(1)),
+                ));
+            }
             AckClaim::Batch(batch) => batch,
         };
-        let ids: Vec<String> = batch.changes.iter().map(|change| change.change_id.clone()).collect();
+        let ids: Vec<String> = batch
+            .changes
+            .iter()
+            .map(|change| change.change_id.clone())
+            .collect();
         if self.told_on_fetch {
             self.end(&batch, &AckEnd::Accepted, &ids).await?;
         } else {
@@ -74,40 +97,91 @@ impl Acknowledger {
         Ok(None)
     }
 
-    /// Tells AlumnIQ about `ids`. A list that it refuses is halved until the culprit stands alone.
-    fn tell<'a>(
-        &'a self,
-        batch: &'a AckBatch,
-        ids: &'a [String],
-    ) -> Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>> {
-        Box::pin(async move {
-            metrics::ack_batch(ids.len());
-            let reply = self.client.acknowledge(ids, None).await;
-            match acknowledge::classify(&reply) {
-                AckOutcome::Accepted => self.end(batch, &AckEnd::Accepted, ids).await,
-                AckOutcome::Rejected { cause, .. } if ids.len() > 1 => {
-                    tracing::warn!(count = ids.len(), %cause, "AlumnIQ refuses a list of changeIds: halving it");
-                    let (left, right) = acknowledge::split(ids);
-                    self.tell(batch, left).await?;
-                    self.tell(batch, right).await
+    /// Tells AlumnIQ about a batch. A list that it refuses is halved until the culprit stands alone, and is
+    /// held against it only when AlumnIQ accepts others: an address that refuses everything is an outage.
+    async fn tell(&self, batch: &AckBatch, ids: &[String]) -> Result<(), QueueError> {
+        let mut parts = vec![ids];
+        let mut refused: Vec<(String, String)> = Vec::new();
+        // A lone id has no fellows to compare with, only what AlumnIQ accepted before.
+        let mut accepts = ids.len() == 1 && self.has_accepted.load(Ordering::Relaxed);
+        while let Some(part) = parts.pop() {
+            metrics::ack_batch(part.len());
+            let reply = self.client.acknowledge(part, None).await;
+            let cause = match acknowledge::classify(&reply) {
+                AckOutcome::Accepted => {
+                    accepts = true;
+                    self.has_accepted.store(true, Ordering::Relaxed);
+                    self.end(batch, &AckEnd::Accepted, part).await?;
+                    continue;
                 }
-                AckOutcome::Rejected { cause, advice } => {
-                    self.end(batch, &AckEnd::Rejected { cause, advice }, ids).await
+                AckOutcome::Pause {
+                    after,
+                    reason,
+                    cause,
+                } => {
+                    let rest = rest(&refused, &parts, part);
+                    return self
+                        .end(
+                            batch,
+                            &AckEnd::Pause {
+                                delay: after,
+                                reason,
+                                cause,
+                            },
+                            &rest,
+                        )
+                        .await;
                 }
-                AckOutcome::Retry { after, cause } => {
-                    let reason = jobs::outcome::PauseReason::Outage;
-                    self.end(batch, &AckEnd::Pause { delay: after, reason, cause }, ids).await
+                // CFML answers a bad id with 500 as well as with 400: both may be the list's fault, but
+                // alone a 500 proves nothing.
+                AckOutcome::Retry { after, cause } if ids.len() == 1 => {
+                    let reason = PauseReason::Outage;
+                    return self
+                        .end(
+                            batch,
+                            &AckEnd::Pause {
+                                delay: after,
+                                reason,
+                                cause,
+                            },
+                            part,
+                        )
+                        .await;
                 }
-                AckOutcome::Pause { after, reason, cause } => {
-                    self.end(batch, &AckEnd::Pause { delay: after, reason, cause }, ids).await
+                AckOutcome::Retry { cause, .. } | AckOutcome::Rejected { cause } => cause,
+            };
+            match part {
+                [alone] => refused.push((alone.clone(), cause.clone())),
+                _ => {
+                    tracing::warn!(count = part.len(), %cause, "AlumnIQ refuses a list of changeIds: halving it");
+                    let (left, right) = acknowledge::split(part);
+                    parts.extend([right, left]);
                 }
             }
-        })
+            if !accepts && refused.len() >= REFUSED_MEANS_OUTAGE.min(ids.len()) {
+                let end = AckEnd::Pause {
+                    delay: None,
+                    reason: PauseReason::Outage,
+                    cause,
+                };
+                return self.end(batch, &end, &rest(&refused, &parts, &[])).await;
+            }
+        }
+        for (id, cause) in refused {
+            let advice = REFUSED_ADVICE.to_owned();
+            self.end(batch, &AckEnd::Rejected { cause, advice }, &[id])
+                .await?;
+        }
+        Ok(())
     }
 
     async fn end(&self, batch: &AckBatch, end: &AckEnd, ids: &[String]) -> Result<(), QueueError> {
         let settled = loop {
-            match self.queue.settle_acknowledgements(batch.token, end, ids).await {
+            match self
+                .queue
+                .settle_acknowledgements(batch.token, end, ids)
+                .await
+            {
                 Ok(settled) => break settled,
                 Err(error) => {
                     tracing::warn!(%error, "cannot record an acknowledgement; trying again");
@@ -116,13 +190,18 @@ impl Acknowledger {
             }
         };
         let now = self.queue.now().await?;
-        let mine = batch.changes.iter().filter(|change| ids.contains(&change.change_id));
+        let mine = batch
+            .changes
+            .iter()
+            .filter(|change| ids.contains(&change.change_id));
         for (change, _) in mine.zip(settled).filter(|(_, settled)| *settled) {
             match end {
                 AckEnd::Accepted if change.discarded => metrics::changes_discarded(1),
                 AckEnd::Accepted => {
                     metrics::changes_acknowledged(1);
-                    metrics::end_to_end(Duration::from_millis(now.saturating_sub(change.fetched_at)));
+                    metrics::end_to_end(Duration::from_millis(
+                        now.saturating_sub(change.fetched_at),
+                    ));
                     tracing::debug!(change_id = %change.change_id, "acknowledged");
                 }
                 AckEnd::Rejected { cause, .. } => {
@@ -136,4 +215,14 @@ impl Acknowledger {
         }
         Ok(())
     }
+}
+
+/// What a pause leaves untold: what was refused, what was not tried, and the part at hand.
+fn rest(refused: &[(String, String)], parts: &[&[String]], part: &[String]) -> Vec<String> {
+    let refused = refused.iter().map(|(id, _)| id);
+    refused
+        .chain(parts.iter().copied().flatten())
+        .chain(part)
+        .cloned()
+        .collect()
 }

@@ -14,7 +14,7 @@ use crate::{
         backend::{Batch, Verdicts},
         lease::{Hold, Lease},
     },
-    vendors::crm::CrmClient,
+    vendors::CrmClient,
 };
 
 /// Everything that the job needs.

@@ -19,12 +19,13 @@ use super::{
     acknowledger::Acknowledger,
     crm::{CrmConsumer, apply_to_crm},
     producer::Producer,
+    publisher::Publisher,
     roles::Role,
     salsa::{SalsaConsumer, apply_to_salsa},
 };
 use crate::{
     config::Limits,
-    console::{Beat, Heartbeats},
+    console::Heartbeats,
     metrics,
     queue::{
         Queue,
@@ -34,9 +35,6 @@ use crate::{
         wake::Bells,
     },
 };
-
-/// How often the queue's counts are published and this process says that it lives.
-const PUBLISH: Duration = Duration::from_secs(5);
 
 /// After how much silence a role counts as stuck. Calls to vendors may last a minute while leases are renewed.
 const STUCK: Duration = Duration::from_secs(30);
@@ -114,10 +112,15 @@ impl Fleet {
             tasks.spawn(async move { producer.run(&beat, &closing).await });
         }
         if roles.contains(&Role::Acknowledger) {
-            let beat = self.heartbeats.register(Role::Acknowledger.as_str(), STUCK * 4);
-            let (acknowledger, closing, bells) = (self.acknowledger, closing.clone(), bells.clone());
+            let beat = self
+                .heartbeats
+                .register(Role::Acknowledger.as_str(), STUCK * 4);
+            let (acknowledger, closing, bells) =
+                (self.acknowledger, closing.clone(), bells.clone());
             tasks.spawn(async move {
-                acknowledger.run(bells.of(Vendor::Alumniq), &beat, &closing).await;
+                acknowledger
+                    .run(bells.of(Vendor::Alumniq), &beat, &closing)
+                    .await;
             });
         }
 
@@ -136,7 +139,8 @@ impl Fleet {
                 },
             };
             let bell = Arc::clone(bells.of(destination.into()));
-            let beat = Arc::new(self.heartbeats.register(destination.as_str(), STUCK));
+            let beat = self.heartbeats.register(destination.as_str(), STUCK);
+            let beat: Arc<dyn Fn() + Send + Sync> = Arc::new(move || beat.beat());
             let closing = closing.clone();
             move || {
                 Driver::start(
@@ -152,7 +156,11 @@ impl Fleet {
         // A worker that ends by itself is a defect: better a process that exits and is started again.
         let mut monitor = Monitor::new().should_restart(|_, _| false);
         if let Some(consumer) = self.crm.filter(|_| roles.contains(&Role::Crm)) {
-            let driver = start(Destination::Crm, &consumer.limits, Arc::new(AtomicUsize::new(1)));
+            let driver = start(
+                Destination::Crm,
+                &consumer.limits,
+                Arc::new(AtomicUsize::new(1)),
+            );
             let job = consumer.job;
             monitor = monitor.register(move |_| {
                 WorkerBuilder::new("crm")
@@ -190,7 +198,9 @@ impl Fleet {
         while tasks.join_next().await.is_some() {}
         match ended {
             Ok(()) if !by_itself => Ok(()),
-            Ok(()) => Err(FleetError("a worker ended although nobody stopped it".to_owned())),
+            Ok(()) => Err(FleetError(
+                "a worker ended although nobody stopped it".to_owned(),
+            )),
             Err(error) => Err(FleetError(error.to_string())),
         }
     }
@@ -203,7 +213,13 @@ pub struct FleetError(String);
 
 /// Counts and logs each attempt, once Redis has it.
 fn observe(attempt: &Attempted<'_>) {
-    let Attempted { destination, change_id, attempt, transition, took } = attempt;
+    let Attempted {
+        destination,
+        change_id,
+        attempt,
+        transition,
+        took,
+    } = attempt;
     let Some(transition) = transition else {
         metrics::settles_refused(*destination, 1);
         tracing::warn!(%destination, change_id, attempt, "the lease was lost: the result is not recorded");
@@ -232,42 +248,6 @@ fn observe(attempt: &Attempted<'_>) {
     }
 }
 
-/// Publishes the queue's counts from every process, and says that this one lives.
-struct Publisher {
-    queue: Queue,
-    worker: String,
-    info: String,
-}
-
-impl Publisher {
-    async fn run(&self, beat: &Beat, closing: &CancellationToken) {
-        loop {
-            match self.step().await {
-                Ok(()) => {
-                    metrics::redis_up(true);
-                    beat.beat();
-                }
-                Err(error) => {
-                    metrics::redis_up(false);
-                    tracing::warn!(%error, "Redis does not answer");
-                }
-            }
-            tokio::select! {
-                () = closing.cancelled() => break,
-                () = tokio::time::sleep(PUBLISH) => {}
-            }
-        }
-        // Otherwise it is shown until its silence is noticed.
-        let _ = self.queue.leave(&self.worker).await;
-    }
-
-    async fn step(&self) -> Result<(), crate::queue::QueueError> {
-        self.queue.beat(&self.worker, &self.info).await?;
-        metrics::publish(&self.queue.status().await?.snapshot());
-        Ok(())
-    }
-}
-
 /// Salsa's limits can change while we run.
 async fn learn_limits(
     salsa: Arc<SalsaConsumer>,
@@ -281,7 +261,11 @@ async fn learn_limits(
                 tracing::debug!(?limits, "Salsa's limits");
                 ASK_SALSA
             }
-            Err(Outcome::Pause { after, reason, cause }) => {
+            Err(Outcome::Pause {
+                after,
+                reason,
+                cause,
+            }) => {
                 tracing::warn!(%cause, "Salsa does not tell its limits");
                 let _ = queue.shut(Vendor::Salsa, after, reason, &cause).await;
                 Duration::from_secs(30)

@@ -3,16 +3,17 @@
 //!
 //! # Layout
 //!
-//! - [`producer`] fetches on [`schedule`], [`crm`] and [`salsa`] apply, [`acknowledger`] tells AlumnIQ
+//! - [`producer`] fetches, [`crm`] and [`salsa`] apply, [`acknowledger`] tells AlumnIQ
 //! - [`rows`]: from a leased record to a decoded change; [`throttle`]: calls a minute, fleet-wide
-//! - [`roles`]: which roles a process has; [`fleet`]: runs them until told to stop
+//! - [`roles`]: which roles a process has; [`fleet`]: runs them until told to stop;
+//!   [`publisher`]: their gauges
 
 pub mod acknowledger;
 pub mod crm;
 pub mod fleet;
 pub mod producer;
+pub mod publisher;
 pub mod roles;
 pub mod rows;
 pub mod salsa;
-pub mod schedule;
 pub mod throttle;

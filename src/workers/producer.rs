@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Schedule,
-    console::health::Beat,
+    console::Beat,
     metrics,
     queue::{
         Queue, QueueError,
@@ -140,7 +140,9 @@ impl Producer {
             Some(_) => last + TRY_AGAIN.as_millis() as u64,
             None => timestamp(last)
                 .and_then(|last| self.schedule.next_after(last, &self.timezone))
-                .map_or(u64::MAX, |due| u64::try_from(due.as_millisecond()).unwrap_or_default()),
+                .map_or(u64::MAX, |due| {
+                    u64::try_from(due.as_millisecond()).unwrap_or_default()
+                }),
         };
         Duration::from_millis(due.saturating_sub(now))
     }
@@ -221,12 +223,15 @@ impl Producer {
         record: &mut ProducerRecord,
     ) -> Result<Fetched, FetchError> {
         let mut fetched = Fetched::default();
-        let rows = self.fetch(&Filter::ChangedSince(since), &mut fetched, record).await?;
+        let rows = self
+            .fetch(&Filter::ChangedSince(since), &mut fetched, record)
+            .await?;
         if rows >= CAP {
             tracing::info!(%since, %today, "the feed is capped: walking it day by day");
             let mut day = since;
             while day <= today {
-                self.fetch(&Filter::ChangedOn(day), &mut fetched, record).await?;
+                self.fetch(&Filter::ChangedOn(day), &mut fetched, record)
+                    .await?;
                 day = day.tomorrow()?;
             }
         }
@@ -257,7 +262,9 @@ impl Producer {
             changes.push(self.arrival(&row)?);
         }
         fetched.rows += count as u64;
-        fetched.change_ids.extend(changes.iter().map(|change| change.change_id.clone()));
+        fetched
+            .change_ids
+            .extend(changes.iter().map(|change| change.change_id.clone()));
         let taken = self.queue.enqueue(fetched_at, changes).await?;
         metrics::changes_enqueued(taken.enqueued);
         metrics::changes_duplicate(taken.duplicates);
@@ -280,7 +287,11 @@ impl Producer {
 ///
 /// # Errors
 /// A row that cannot be written as JSON, which no parsed row is.
-pub fn arrival(row: &Value, names: &FieldNames, timezone: &TimeZone) -> Result<NewChange, QueueError> {
+pub fn arrival(
+    row: &Value,
+    names: &FieldNames,
+    timezone: &TimeZone,
+) -> Result<NewChange, QueueError> {
     let raw = to_raw_value(row).map_err(|error| QueueError::Unreadable {
         what: "a row".to_owned(),
         why: error.to_string(),
@@ -297,12 +308,19 @@ pub fn arrival(row: &Value, names: &FieldNames, timezone: &TimeZone) -> Result<N
         Err(error) => NewChange {
             // The id where there is one; else a name that the same row has again at the next fetch.
             change_id: change::change_id(row, names).unwrap_or_else(|_| {
-                format!("row-{}", &sha1_smol::Sha1::from(raw.get()).hexdigest()[..16])
+                format!(
+                    "row-{:.16}",
+                    sha1_smol::Sha1::from(raw.get()).digest().to_string()
+                )
             }),
             xid: None,
             order: String::new(),
             row: raw,
-            letter: Some(NewLetter::new(DeadClass::Undecodable, error.cause, error.advice)),
+            letter: Some(NewLetter::new(
+                DeadClass::Undecodable,
+                error.cause,
+                error.advice,
+            )),
             replaces: None,
         },
     })

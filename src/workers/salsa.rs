@@ -27,7 +27,7 @@ use crate::{
         backend::{Batch, Verdicts},
         lease::Hold,
     },
-    vendors::salsa::SalsaClient,
+    vendors::SalsaClient,
 };
 
 /// Everything that the job needs.
@@ -84,10 +84,13 @@ impl SalsaConsumer {
                 Err(outcome) => verdicts[place] = Some(outcome),
             }
         }
-        let merged = self.read_and_merge(wanted, &batch.hold, &mut verdicts).await;
+        let merged = self
+            .read_and_merge(wanted, &batch.hold, &mut verdicts)
+            .await;
         // The same supporter twice in one call is undefined, and a later call would need to read again what
         // the first one wrote: whoever is not in the first group is given back and comes with a later batch.
-        let mut groups = salsa_upsert::independent_batches(merged, |item| &item.document).into_iter();
+        let mut groups =
+            salsa_upsert::independent_batches(merged, |item| &item.document).into_iter();
         if let Some(group) = groups.next() {
             self.put(group, &batch.hold, &mut verdicts).await;
         }
@@ -102,10 +105,13 @@ impl SalsaConsumer {
     ) -> Vec<Merged> {
         let mut by_kind: HashMap<IdentifierType, Vec<Wanted>> = HashMap::new();
         for item in wanted {
-            by_kind.entry(item.patch.key().kind()).or_default().push(item);
+            by_kind
+                .entry(item.patch.key().kind())
+                .or_default()
+                .push(item);
         }
         let mut merged = Vec::new();
-        for (kind, items) in by_kind {
+        for items in by_kind.into_values() {
             for (items, answer) in self.call(Operation::Search, items, hold, search_body).await {
                 let payload = match answer {
                     Answer::Payload(payload) => payload,
@@ -116,13 +122,17 @@ impl SalsaConsumer {
                         continue;
                     }
                 };
-                let found = salsa_upsert::correlate_search(&payload, items.iter().map(|item| &item.patch));
+                let found =
+                    salsa_upsert::correlate_search(&payload, items.iter().map(|item| &item.patch));
                 for (item, found) in items.into_iter().zip(found) {
                     let document = found.and_then(|current| {
                         salsa_upsert::merge(current.as_ref(), &item.patch, self.create_missing)
                     });
                     match document {
-                        Ok(document) => merged.push(Merged { place: item.place, document }),
+                        Ok(document) => merged.push(Merged {
+                            place: item.place,
+                            document,
+                        }),
                         Err(outcome) => verdicts[item.place] = Some(outcome),
                     }
                 }
@@ -135,7 +145,8 @@ impl SalsaConsumer {
         for (items, answer) in self.call(Operation::Put, items, hold, put_body).await {
             match answer {
                 Answer::Payload(payload) => {
-                    let documents: Vec<&Supporter> = items.iter().map(|item| &item.document).collect();
+                    let documents: Vec<&Supporter> =
+                        items.iter().map(|item| &item.document).collect();
                     let outcomes = salsa_upsert::put_outcomes(&payload, documents);
                     for (item, outcome) in items.iter().zip(outcomes) {
                         verdicts[item.place] = Some(outcome);
@@ -163,7 +174,10 @@ impl SalsaConsumer {
             if items.is_empty() {
                 return Vec::new();
             }
-            let failure = match self.call_once(operation, &body(&items), items.len(), hold).await {
+            let failure = match self
+                .call_once(operation, &body(&items), items.len(), hold)
+                .await
+            {
                 None => return vec![(items, Answer::Verdict(None))],
                 Some(Ok(payload)) => return vec![(items, Answer::Payload(payload))],
                 Some(Err(failure)) => failure,
@@ -238,8 +252,13 @@ enum Answer {
 
 /// All items are of one kind: they were parted by it.
 fn search_body(items: &[Wanted]) -> Value {
-    let kind = items.first().map_or(IdentifierType::ExternalId, |item| item.patch.key().kind());
-    let ids: Vec<String> = items.iter().map(|item| item.patch.key().value().to_owned()).collect();
+    let kind = items
+        .first()
+        .map_or(IdentifierType::ExternalId, |item| item.patch.key().kind());
+    let ids: Vec<String> = items
+        .iter()
+        .map(|item| item.patch.key().value().to_owned())
+        .collect();
     salsa_upsert::search_body(&ids, kind)
 }
 

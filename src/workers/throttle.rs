@@ -38,7 +38,11 @@ impl Throttle {
             return true;
         }
         let booked = async {
-            let wait = self.queue.book_call(self.vendor, limit, WINDOW).await.ok()?;
+            let wait = self
+                .queue
+                .book_call(self.vendor, limit, WINDOW)
+                .await
+                .ok()?;
             tokio::time::sleep(wait).await;
             Some(())
         };
