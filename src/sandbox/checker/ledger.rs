@@ -1,0 +1,224 @@
+//! The log of commits: what was applied where and in which order, as the destinations saw it.
+
+use std::collections::HashMap;
+
+use jobs::destination::Destination;
+
+use super::report::{Breach, Moved};
+use crate::sandbox::data::PublishedChange;
+
+/// Position of a change among all: time of the change, then changeId, numbers before words. It is
+/// worked out here anew, so that the checker does not share a mistake with the relay.
+pub(crate) type OrderKey = (i64, String);
+
+/// One destination's view of one constituent.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lane {
+    newest: Option<usize>,
+    last: Option<usize>,
+}
+
+/// What happened to one change, as sequence numbers of the log.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) xid: Option<String>,
+    pub(crate) key: OrderKey,
+    pub(crate) applied: [Vec<u64>; Destination::ALL.len()],
+    pub(crate) acknowledged: Option<u64>,
+    pub(crate) marked_on_fetch: bool,
+}
+
+/// The log.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    sequence: u64,
+    pub(crate) entries: Vec<Entry>,
+    by_id: HashMap<String, usize>,
+    lanes: HashMap<(Destination, String), Lane>,
+    pub(crate) inversions: Vec<Breach>,
+    pub(crate) identity_moved: Vec<Moved>,
+    pub(crate) resubscribed: Vec<String>,
+    pub(crate) unattributed: u64,
+    pub(crate) unknown_acknowledgements: u64,
+    pub(crate) repeated_acknowledgements: u64,
+    pub(crate) address_fields_erased: u64,
+}
+
+/// Place of a destination in [`Entry::applied`].
+pub(crate) fn slot(destination: Destination) -> usize {
+    match destination {
+        Destination::Crm => 0,
+        Destination::Salsa => 1,
+    }
+}
+
+impl Ledger {
+    /// A row without a changeId, or with one already published, has no entry of its own.
+    pub(crate) fn publish(&mut self, change: &PublishedChange) {
+        if change.id.is_empty() || self.by_id.contains_key(&change.id) {
+            return;
+        }
+        self.by_id.insert(change.id.clone(), self.entries.len());
+        self.entries.push(Entry {
+            id: change.id.clone(),
+            xid: change.xid.clone(),
+            key: (change.at_millis, id_order(&change.id)),
+            applied: [Vec::new(), Vec::new()],
+            acknowledged: None,
+            marked_on_fetch: false,
+        });
+    }
+
+    pub(crate) fn entry(&self, id: &str) -> Option<&Entry> {
+        self.by_id.get(id).map(|&index| &self.entries[index])
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// A destination committed the change whose marker was in the document, to the person that it
+    /// knows under `owner`.
+    pub(crate) fn applied(
+        &mut self,
+        destination: Destination,
+        marker: Option<&str>,
+        owner: Option<&str>,
+    ) {
+        let sequence = self.tick();
+        let Some(&index) = marker.and_then(|id| self.by_id.get(id)) else {
+            self.unattributed += 1;
+            return;
+        };
+        let entry = &mut self.entries[index];
+        entry.applied[slot(destination)].push(sequence);
+        let Some(xid) = entry.xid.clone() else { return };
+        if owner != Some(&xid) {
+            let change_id = entry.id.clone();
+            self.moved(
+                destination,
+                change_id,
+                "it was applied to another person's record",
+            );
+        }
+        let lane = self.lanes.entry((destination, xid)).or_default();
+        lane.last = Some(index);
+        match lane.newest {
+            Some(newest) if self.entries[newest].key > self.entries[index].key => {
+                self.inversions.push(Breach {
+                    destination,
+                    change_id: self.entries[index].id.clone(),
+                    newer_change_id: self.entries[newest].id.clone(),
+                });
+            }
+            _ => lane.newest = Some(index),
+        }
+    }
+
+    pub(crate) fn moved(&mut self, destination: Destination, id: String, what: &str) {
+        self.identity_moved.push(Moved {
+            destination,
+            change_id: id,
+            what: what.to_owned(),
+        });
+    }
+
+    /// AlumnIQ was told that the change was handled.
+    pub(crate) fn acknowledge(&mut self, id: &str) {
+        let sequence = self.tick();
+        match self.by_id.get(id) {
+            None => self.unknown_acknowledgements += 1,
+            Some(&index) if self.entries[index].acknowledged.is_some() => {
+                self.repeated_acknowledgements += 1;
+            }
+            Some(&index) => self.entries[index].acknowledged = Some(sequence),
+        }
+    }
+
+    pub(crate) fn mark_on_fetch(&mut self, id: &str) {
+        if let Some(&index) = self.by_id.get(id) {
+            self.entries[index].marked_on_fetch = true;
+        }
+    }
+
+    /// Where an older change was the last to be applied.
+    pub(crate) fn stale(&self) -> Vec<Breach> {
+        let mut stale: Vec<_> = self
+            .lanes
+            .iter()
+            .filter_map(|((destination, _), lane)| {
+                let (last, newest) = (&self.entries[lane.last?], &self.entries[lane.newest?]);
+                (last.key < newest.key).then(|| Breach {
+                    destination: *destination,
+                    change_id: last.id.clone(),
+                    newer_change_id: newest.id.clone(),
+                })
+            })
+            .collect();
+        stale.sort_by(|a, b| a.change_id.cmp(&b.change_id));
+        stale
+    }
+}
+
+fn id_order(id: &str) -> String {
+    let digits = id.trim_start_matches('0');
+    match !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => format!("n{:03}{digits}", digits.len()),
+        false => format!("s{id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(changes: &[(&str, i64)]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (id, at_millis) in changes {
+            ledger.publish(&PublishedChange {
+                id: (*id).to_owned(),
+                xid: Some("7".to_owned()),
+                at_millis: *at_millis,
+                ..PublishedChange::default()
+            });
+        }
+        ledger
+    }
+
+    #[test]
+    fn ids_are_compared_as_numbers_within_a_second() {
+        let mut ledger = ledger(&[("9999", 5), ("10000", 5)]);
+        ledger.applied(Destination::Crm, Some("9999"), Some("7"));
+        ledger.applied(Destination::Crm, Some("10000"), Some("7"));
+        assert!(ledger.inversions.is_empty());
+        assert!(ledger.stale().is_empty());
+    }
+
+    #[test]
+    fn an_older_change_after_a_newer_one_is_an_inversion_and_leaves_a_stale_value() {
+        let mut ledger = ledger(&[("1", 5), ("2", 6)]);
+        ledger.applied(Destination::Salsa, Some("2"), Some("7"));
+        ledger.applied(Destination::Crm, Some("1"), Some("7"));
+        assert!(ledger.inversions.is_empty(), "destinations are apart");
+        ledger.applied(Destination::Salsa, Some("1"), Some("7"));
+        let expected = [Breach {
+            destination: Destination::Salsa,
+            change_id: "1".to_owned(),
+            newer_change_id: "2".to_owned(),
+        }];
+        assert_eq!(ledger.inversions, expected);
+        assert_eq!(ledger.stale(), expected);
+        ledger.applied(Destination::Salsa, Some("2"), Some("7"));
+        assert_eq!(ledger.inversions.len(), 1);
+        assert!(ledger.stale().is_empty(), "the newest value is back");
+    }
+
+    #[test]
+    fn a_change_applied_to_another_person_is_seen() {
+        let mut ledger = ledger(&[("1", 5)]);
+        ledger.applied(Destination::Crm, Some("1"), Some("8"));
+        assert_eq!(ledger.identity_moved.len(), 1);
+    }
+}

@@ -1,0 +1,8 @@
+//! Tells from the destinations' side whether each promise of the relay held.
+
+pub(crate) mod ledger;
+mod report;
+mod verdict;
+
+pub use report::{Breach, Moved, Repeat, Report};
+pub use verdict::Verdict;

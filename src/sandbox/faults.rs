@@ -1,0 +1,407 @@
+//! What goes wrong on demand, and the dice that decide when.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{operation::Operation, operation::Vendor, seeded::Seeded};
+
+/// One way in which a call goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Nothing: lets a scripted call through.
+    None,
+    /// 500, and nothing happened.
+    ServerError,
+    /// 503, and nothing happened.
+    Unavailable,
+    /// 429, Salsa's with its text.
+    Throttle,
+    /// 200 with Salsa's plain text about the call rate.
+    ThrottleText,
+    /// 504 with an HTML page.
+    HtmlPage,
+    /// 200 with an HTML page.
+    HtmlInOk,
+    /// The connection is reset before the call is handled.
+    Reset,
+    /// The connection is closed before the call is handled.
+    Close,
+    /// No answer for [`VendorFaults::hang_seconds`], then the connection is closed; never handled.
+    Hang,
+    /// The call is handled and the answer stops half-way.
+    Truncate,
+    /// The call is handled and the connection closed without an answer.
+    Lost,
+    /// CRM: 401, and the token is good no more.
+    RevokeToken,
+}
+
+impl Fault {
+    /// The wire name, also the `status` under which the report counts a call without an answer.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ServerError => "server_error",
+            Self::Unavailable => "unavailable",
+            Self::Throttle => "throttle",
+            Self::ThrottleText => "throttle_text",
+            Self::HtmlPage => "html_page",
+            Self::HtmlInOk => "html_in_ok",
+            Self::Reset => "reset",
+            Self::Close => "close",
+            Self::Hang => "hang",
+            Self::Truncate => "truncate",
+            Self::Lost => "lost",
+            Self::RevokeToken => "revoke_token",
+        }
+    }
+}
+
+/// The faults of all vendors. `PUT /_sandbox/faults` replaces them and starts their clocks anew.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// AlumnIQ's.
+    pub alumniq: VendorFaults,
+    /// The CRM's.
+    pub crm: VendorFaults,
+    /// Salsa's.
+    pub salsa: VendorFaults,
+}
+
+/// The faults of one vendor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VendorFaults {
+    /// How long every call takes, half before it is handled and half after, in milliseconds (0).
+    pub latency_ms: u64,
+    /// Up to so much longer, evenly spread, in milliseconds (0).
+    pub jitter_ms: u64,
+    /// Probability of each fault per call.
+    pub rates: BTreeMap<Fault, f64>,
+    /// Operations that the rates and `next` apply to, by the report's names; empty is all.
+    pub operations: Vec<String>,
+    /// Faults of the very next calls, in this order, before the rates apply.
+    pub next: Vec<Fault>,
+    /// When every call of the vendor meets one fault.
+    pub outages: Vec<Outage>,
+    /// How long a hanging call hangs, in seconds (30).
+    pub hang_seconds: f64,
+    /// `Retry-After` of injected 429 and 503, in seconds (none).
+    pub retry_after: Option<u64>,
+    /// CRM: the lifetime of tokens issued from now on, in seconds (as the options say).
+    pub token_seconds: Option<u64>,
+    /// Salsa: probability that a supporter in a PUT is answered SYSTEM_ERROR.
+    pub system_error: f64,
+    /// Salsa: supporters (by externalSystemId) always answered SYSTEM_ERROR.
+    pub system_error_xids: Vec<String>,
+    /// Salsa: supporters (by externalSystemId) always answered VALIDATION_ERROR.
+    pub validation_error_xids: Vec<String>,
+}
+
+impl Default for VendorFaults {
+    fn default() -> Self {
+        Self {
+            latency_ms: 0,
+            jitter_ms: 0,
+            rates: BTreeMap::new(),
+            operations: Vec::new(),
+            next: Vec::new(),
+            outages: Vec::new(),
+            hang_seconds: 30.0,
+            retry_after: None,
+            token_seconds: None,
+            system_error: 0.0,
+            system_error_xids: Vec::new(),
+            validation_error_xids: Vec::new(),
+        }
+    }
+}
+
+/// A period in which every call of a vendor meets one fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outage {
+    /// Seconds from when the faults were set.
+    #[serde(default)]
+    pub after_seconds: f64,
+    /// How long, in seconds; absent is until the faults are set again.
+    #[serde(default)]
+    pub seconds: Option<f64>,
+    /// What every call meets.
+    pub fault: Fault,
+}
+
+impl Faults {
+    /// Moderate trouble everywhere, and one outage of a few seconds of each destination: every
+    /// change can still be applied.
+    pub fn demo() -> Self {
+        let outage = |after_seconds, fault| Outage {
+            after_seconds,
+            seconds: Some(3.0),
+            fault,
+        };
+        Self {
+            alumniq: VendorFaults {
+                latency_ms: 20,
+                jitter_ms: 20,
+                rates: BTreeMap::from([(Fault::ServerError, 0.05), (Fault::Lost, 0.05)]),
+                ..VendorFaults::default()
+            },
+            crm: VendorFaults {
+                latency_ms: 10,
+                jitter_ms: 20,
+                rates: BTreeMap::from([
+                    (Fault::ServerError, 0.02),
+                    (Fault::HtmlPage, 0.005),
+                    (Fault::Reset, 0.01),
+                    (Fault::Hang, 0.001),
+                    (Fault::Lost, 0.01),
+                    (Fault::RevokeToken, 0.005),
+                ]),
+                hang_seconds: 2.0,
+                outages: vec![outage(4.0, Fault::Unavailable)],
+                ..VendorFaults::default()
+            },
+            salsa: VendorFaults {
+                latency_ms: 20,
+                jitter_ms: 30,
+                rates: BTreeMap::from([
+                    (Fault::ServerError, 0.02),
+                    (Fault::Throttle, 0.01),
+                    (Fault::ThrottleText, 0.01),
+                    (Fault::HtmlInOk, 0.01),
+                    (Fault::Lost, 0.02),
+                    (Fault::Truncate, 0.01),
+                ]),
+                retry_after: Some(1),
+                system_error: 0.005,
+                outages: vec![outage(7.0, Fault::Close)],
+                ..VendorFaults::default()
+            },
+        }
+    }
+
+    fn vendor_mut(&mut self, vendor: Vendor) -> &mut VendorFaults {
+        match vendor {
+            Vendor::Alumniq => &mut self.alumniq,
+            Vendor::Crm => &mut self.crm,
+            Vendor::Salsa => &mut self.salsa,
+        }
+    }
+
+    /// The faults of `vendor`.
+    pub fn vendor(&self, vendor: Vendor) -> &VendorFaults {
+        match vendor {
+            Vendor::Alumniq => &self.alumniq,
+            Vendor::Crm => &self.crm,
+            Vendor::Salsa => &self.salsa,
+        }
+    }
+}
+
+/// What one call meets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Plan {
+    pub(super) fault: Fault,
+    pub(super) latency: Duration,
+    pub(super) hang: Duration,
+    pub(super) retry_after: Option<u64>,
+}
+
+/// The faults in force, the time since when, and how often each was met.
+#[derive(Debug)]
+pub(super) struct FaultDice {
+    pub(super) faults: Faults,
+    pub(super) injected: BTreeMap<Vendor, BTreeMap<Fault, u64>>,
+    since: Instant,
+    dice: Seeded,
+}
+
+impl FaultDice {
+    pub(super) fn new(faults: Faults, seed: u64) -> Self {
+        Self {
+            faults,
+            injected: BTreeMap::new(),
+            since: Instant::now(),
+            dice: Seeded::new(seed),
+        }
+    }
+
+    pub(super) fn replace(&mut self, faults: Faults) {
+        self.faults = faults;
+        self.since = Instant::now();
+    }
+
+    pub(super) fn plan(&mut self, operation: Operation) -> Plan {
+        let elapsed = self.since.elapsed().as_secs_f64();
+        let vendor = operation.vendor();
+        let faults = self.faults.vendor_mut(vendor);
+        let fault = faults.draw(operation, elapsed, &mut self.dice);
+        let jitter = Duration::from_millis(faults.jitter_ms).mul_f64(self.dice.fraction());
+        if fault != Fault::None {
+            *self
+                .injected
+                .entry(vendor)
+                .or_default()
+                .entry(fault)
+                .or_default() += 1;
+        }
+        Plan {
+            fault,
+            latency: Duration::from_millis(faults.latency_ms) + jitter,
+            hang: Duration::try_from_secs_f64(faults.hang_seconds).unwrap_or_default(),
+            retry_after: faults.retry_after,
+        }
+    }
+
+    /// Whether this supporter of this PUT is to be answered SYSTEM_ERROR.
+    pub(super) fn fails_supporter(&mut self, external_id: Option<&str>) -> bool {
+        let faults = &self.faults.salsa;
+        external_id.is_some_and(|id| faults.system_error_xids.iter().any(|xid| xid == id))
+            || (faults.system_error > 0.0 && self.dice.chance(faults.system_error))
+    }
+
+    /// Whether this supporter is to be answered VALIDATION_ERROR.
+    pub(super) fn refuses_supporter(&self, external_id: Option<&str>) -> bool {
+        let refused = &self.faults.salsa.validation_error_xids;
+        external_id.is_some_and(|id| refused.iter().any(|xid| xid == id))
+    }
+}
+
+impl VendorFaults {
+    fn draw(&mut self, operation: Operation, elapsed: f64, dice: &mut Seeded) -> Fault {
+        if let Some(outage) = self.outages.iter().find(|outage| outage.covers(elapsed)) {
+            return outage.fault;
+        }
+        let meant = self.operations.is_empty()
+            || self
+                .operations
+                .iter()
+                .any(|name| name == operation.as_str());
+        if !meant {
+            return Fault::None;
+        }
+        if !self.next.is_empty() {
+            return self.next.remove(0);
+        }
+        if self.rates.is_empty() {
+            return Fault::None;
+        }
+        let drawn = dice.fraction();
+        let mut reached = 0.0;
+        for (fault, rate) in &self.rates {
+            reached += rate;
+            if drawn < reached {
+                return *fault;
+            }
+        }
+        Fault::None
+    }
+}
+
+impl Outage {
+    fn covers(&self, elapsed: f64) -> bool {
+        elapsed >= self.after_seconds
+            && self
+                .seconds
+                .is_none_or(|seconds| elapsed < self.after_seconds + seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dice(crm: VendorFaults) -> FaultDice {
+        let faults = Faults {
+            crm,
+            ..Faults::default()
+        };
+        FaultDice::new(faults, 1)
+    }
+
+    #[test]
+    fn scripted_faults_come_in_their_order_and_then_end() {
+        let mut dice = dice(VendorFaults {
+            next: vec![Fault::Lost, Fault::None, Fault::Reset],
+            ..VendorFaults::default()
+        });
+        let met = [(); 4].map(|()| dice.plan(Operation::Update).fault);
+        assert_eq!(met, [Fault::Lost, Fault::None, Fault::Reset, Fault::None]);
+    }
+
+    #[test]
+    fn faults_of_one_operation_spare_the_others() {
+        let mut dice = dice(VendorFaults {
+            rates: BTreeMap::from([(Fault::ServerError, 1.0)]),
+            operations: vec!["token".to_owned()],
+            ..VendorFaults::default()
+        });
+        assert_eq!(dice.plan(Operation::Update).fault, Fault::None);
+        assert_eq!(dice.plan(Operation::Token).fault, Fault::ServerError);
+        assert_eq!(dice.injected[&Vendor::Crm][&Fault::ServerError], 1);
+    }
+
+    #[test]
+    fn rates_are_met_about_as_often_as_they_say() {
+        let mut dice = dice(VendorFaults {
+            rates: BTreeMap::from([(Fault::ServerError, 0.1), (Fault::Lost, 0.2)]),
+            ..VendorFaults::default()
+        });
+        for _ in 0..10_000 {
+            dice.plan(Operation::Update);
+        }
+        let met = &dice.injected[&Vendor::Crm];
+        assert!((900..1100).contains(&met[&Fault::ServerError]), "{met:?}");
+        assert!((1850..2150).contains(&met[&Fault::Lost]), "{met:?}");
+    }
+
+    #[test]
+    fn latency_is_the_fixed_part_and_up_to_the_jitter() {
+        let mut dice = dice(VendorFaults {
+            latency_ms: 40,
+            jitter_ms: 20,
+            ..VendorFaults::default()
+        });
+        let latencies: Vec<_> = (0..100)
+            .map(|_| dice.plan(Operation::Update).latency.as_micros())
+            .collect();
+        assert!(
+            latencies
+                .iter()
+                .all(|micros| (40_000..60_000).contains(micros))
+        );
+        assert!(latencies.iter().any(|micros| *micros > 50_000));
+        assert!(dice.plan(Operation::Search).latency.is_zero());
+    }
+
+    #[test]
+    fn an_outage_has_a_beginning_and_an_end() {
+        let outage = Outage {
+            after_seconds: 2.0,
+            seconds: Some(3.0),
+            fault: Fault::Close,
+        };
+        assert!([1.9, 5.0].iter().all(|&at| !outage.covers(at)));
+        assert!([2.0, 4.9].iter().all(|&at| outage.covers(at)));
+    }
+
+    #[test]
+    fn the_wire_shape_of_faults_is_fixed() {
+        let faults: Faults = serde_json::from_str(
+            r#"{"crm":{"rates":{"lost":0.5},"outages":[{"seconds":3,"fault":"close"}]}}"#,
+        )
+        .unwrap();
+        assert_eq!(faults.crm.rates[&Fault::Lost], 0.5);
+        assert_eq!(faults.crm.outages[0].fault, Fault::Close);
+        assert!(serde_json::from_str::<Faults>(r#"{"crn":{}}"#).is_err());
+        let names = serde_json::to_value(Faults::demo()).unwrap();
+        assert_eq!(names["salsa"]["rates"]["throttle_text"], 0.01);
+    }
+}

@@ -1,0 +1,163 @@
+//! Salsa Engage's supporter API: metrics, search, PUT and DELETE.
+
+mod limiter;
+mod put;
+mod rules;
+mod search;
+pub(crate) mod supporters;
+
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::limiter::Limiter;
+use super::{
+    http::{Answer, Call},
+    operation::Operation,
+    options::SANDBOX_TOKEN,
+    seeded::{self, Seeded},
+    world::{World, lock},
+};
+
+/// The body of a 429 over the rate.
+pub(super) const RATE_EXCEEDED: &str = "Call rate has been exceeded";
+/// What a 200 over the rate says.
+pub(super) const RATE_EXCEEDED_IN_OK: &str =
+    "Your per minute call rate has been exceeded. Please try again in a minute.";
+
+pub(super) fn answer(world: &World, operation: Operation, call: &Call) -> Answer {
+    let answer = match operation {
+        Operation::UnknownToSalsa => Err(Answer::text(404, "Not Found")),
+        _ => respond(world, operation, call),
+    };
+    answer.unwrap_or_else(|refusal| refusal)
+}
+
+fn respond(world: &World, operation: Operation, call: &Call) -> Result<Answer, Answer> {
+    if call.header("authToken") != Some(SANDBOX_TOKEN) {
+        return Err(Answer::text(401, "Unauthorized"));
+    }
+    admit(world)?;
+    if operation == Operation::Metrics {
+        return Ok(metrics(world));
+    }
+    let request = Request::read(call)?;
+    let payload = match operation {
+        Operation::Search => search::search(world, &request)?,
+        Operation::Put => put::put(world, &request)?,
+        _ => put::delete(world, &request)?,
+    };
+    Ok(envelope(request.ref_id.as_deref(), payload))
+}
+
+fn admit(world: &World) -> Result<(), Answer> {
+    let (most, as_text) = {
+        let limits = lock(&world.limits);
+        (limits.rate_per_minute, limits.throttle_as_text)
+    };
+    let refused = lock(&world.limiter).admit(most, Instant::now());
+    refused.map_err(|wait| {
+        let mut traffic = lock(&world.traffic);
+        traffic.throttled += 1;
+        if as_text {
+            return Answer::text(200, RATE_EXCEEDED_IN_OK);
+        }
+        // The header comes with every other refusal only.
+        let told = traffic
+            .throttled
+            .is_multiple_of(2)
+            .then(|| wait.as_secs() + 1);
+        Answer::text(429, RATE_EXCEEDED).with_retry_after(told)
+    })
+}
+
+fn metrics(world: &World) -> Answer {
+    let limits = lock(&world.limits).clone();
+    let left = lock(&world.limiter).left(limits.rate_per_minute);
+    let rate = if limits.rate_per_minute == 0 {
+        1_000_000
+    } else {
+        limits.rate_per_minute
+    };
+    envelope(
+        None,
+        json!({
+            "rateLimit": rate,
+            "maxBatchSize": limits.max_batch,
+            "currentRateLimit": if limits.rate_per_minute == 0 { rate } else { left },
+        }),
+    )
+}
+
+fn envelope(ref_id: Option<&str>, payload: Value) -> Answer {
+    let mut header = json!({ "processingTime": "1 ms", "serverId": "sandbox" });
+    if let Some(ref_id) = ref_id {
+        header["refId"] = json!(ref_id);
+    }
+    let timestamp = jiff::Timestamp::now();
+    let id = seeded::uuid(u64::try_from(timestamp.as_microsecond()).unwrap_or(0));
+    let body = json!({
+        "id": id, "timestamp": timestamp.to_string(), "header": header, "payload": payload,
+    });
+    Answer::json(200, &body)
+}
+
+fn bad_request(what: &str) -> Answer {
+    Answer::text(400, what.to_owned())
+}
+
+/// A request's envelope.
+#[derive(Debug)]
+struct Request {
+    ref_id: Option<String>,
+    payload: Map<String, Value>,
+}
+
+impl Request {
+    fn read(call: &Call) -> Result<Self, Answer> {
+        if call.media_type() != "application/json" {
+            return Err(Answer::text(415, "Unsupported Media Type"));
+        }
+        let mut body = call
+            .json_object()
+            .ok_or_else(|| bad_request("Bad Request - the body is not a JSON object"))?;
+        if let Some(unknown) = body
+            .keys()
+            .find(|key| !matches!(key.as_str(), "header" | "payload"))
+        {
+            return Err(bad_request(&format!("Unrecognized field \"{unknown}\"")));
+        }
+        let ref_id = body
+            .get("header")
+            .and_then(|header| header["refId"].as_str());
+        let ref_id = ref_id.map(str::to_owned);
+        match body.shift_remove("payload") {
+            Some(Value::Object(payload)) => Ok(Self { ref_id, payload }),
+            _ => Err(bad_request("Bad Request - payload must be provided")),
+        }
+    }
+
+    fn items(&self, key: &str) -> Option<&Vec<Value>> {
+        self.payload.get(key)?.as_array()
+    }
+}
+
+/// Refuses a batch above `maxBatchSize`, and counts it.
+fn admit_batch(world: &World, operation: Operation, size: usize) -> Result<(), Answer> {
+    let most = lock(&world.limits).max_batch;
+    let mut traffic = lock(&world.traffic);
+    traffic.batch(operation, size);
+    if size <= most {
+        return Ok(());
+    }
+    traffic.oversized += 1;
+    let message = format!("Requested batch size exceeds the allowed size of: {most}");
+    Err(Answer::text(429, message))
+}
+
+/// Answers come in no order, so that nobody can correlate by position.
+fn shuffled(mut supporters: Vec<Value>) -> Vec<Value> {
+    let now = u64::try_from(jiff::Timestamp::now().as_nanosecond() & 0xffff_ffff).unwrap_or(0);
+    Seeded::new(now).shuffle(&mut supporters);
+    supporters
+}

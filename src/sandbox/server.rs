@@ -1,0 +1,200 @@
+//! The socket: one task a connection, and the faults that only a socket can have.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response,
+    body::{Frame, Incoming},
+    header::CONTENT_LENGTH,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::sleep,
+};
+
+use super::{
+    admin, alumniq, crm,
+    faults::{Fault, Plan},
+    http::{Answer, Call},
+    operation::{Operation, Vendor},
+    salsa,
+    traffic::Ended,
+    world::{World, lock},
+};
+
+/// Bodies above this are refused with 413, in bytes.
+const BODY_LIMIT: usize = 32 << 20;
+const GATEWAY_PAGE: &str = "<html><head><title>504 Gateway Time-out</title></head><body><center>\
+    <h1>504 Gateway Time-out</h1></center></body></html>";
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// The call gets no answer: the connection ends.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox ends this connection")]
+struct Hangup;
+
+/// Accepts until it is dropped, which ends every connection.
+pub(super) async fn accept(listener: TcpListener, world: Arc<World>) -> Infallible {
+    let mut connections = JoinSet::new();
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(connection(stream, Arc::clone(&world)));
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(stream: TcpStream, world: Arc<World>) {
+    let reset = Arc::new(AtomicBool::new(false));
+    // Best effort: a socket that cannot do it is slower, not wrong.
+    let _ = stream.set_nodelay(true);
+    let service =
+        service_fn(|request| Box::pin(serve(Arc::clone(&world), request, Arc::clone(&reset))));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // A failed connection is the caller's going away or a fault of ours; both just end here.
+    let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let stream = connection.into_parts().io.into_inner();
+    if reset.load(Ordering::Relaxed) {
+        let _ = stream.set_zero_linger();
+    }
+}
+
+async fn serve(
+    world: Arc<World>,
+    request: Request<Incoming>,
+    reset: Arc<AtomicBool>,
+) -> Result<Response<Body>, Hangup> {
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return Ok(whole(Answer::empty(413)));
+        }
+        Err(_) => return Err(Hangup),
+    };
+    let call = Call {
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head.headers,
+        body,
+    };
+    match Operation::of(&call.method, &call.path) {
+        Some(operation) => vendor_call(&world, operation, &call, &reset).await,
+        None => Ok(whole(admin::answer(&world, &call))),
+    }
+}
+
+async fn vendor_call(
+    world: &World,
+    operation: Operation,
+    call: &Call,
+    reset: &AtomicBool,
+) -> Result<Response<Body>, Hangup> {
+    lock(&world.traffic).arrived(operation);
+    let plan = lock(&world.faults).plan(operation);
+    if !plan.latency.is_zero() {
+        sleep(plan.latency / 2).await;
+    }
+    let ended = |ended| lock(&world.traffic).ended(operation, ended);
+    if matches!(plan.fault, Fault::Hang | Fault::Reset | Fault::Close) {
+        ended(Ended::Unanswered(plan.fault));
+        if plan.fault == Fault::Hang {
+            sleep(plan.hang).await;
+        }
+        reset.store(plan.fault == Fault::Reset, Ordering::Relaxed);
+        return Err(Hangup);
+    }
+    let answer = match injected(operation, plan) {
+        Some(answer) => answer,
+        None => handle(world, operation, call, plan.fault),
+    };
+    let cut = matches!(plan.fault, Fault::Lost | Fault::Truncate);
+    ended(match cut {
+        true => Ended::Unanswered(plan.fault),
+        false => Ended::Answered(answer.status),
+    });
+    if !plan.latency.is_zero() {
+        sleep(plan.latency / 2).await;
+    }
+    match plan.fault {
+        Fault::Truncate if answer.body.len() > 1 => Ok(truncated(answer)),
+        Fault::Lost | Fault::Truncate => Err(Hangup),
+        _ => Ok(whole(answer)),
+    }
+}
+
+/// The answer that a fault gives in the vendor's stead.
+fn injected(operation: Operation, plan: Plan) -> Option<Answer> {
+    let salsa = operation.vendor() == Vendor::Salsa;
+    let answer = match plan.fault {
+        Fault::ServerError => match operation.vendor() {
+            Vendor::Alumniq => Answer::empty(500),
+            Vendor::Crm => Answer::json_text(500, crm::SERVER_ERROR),
+            Vendor::Salsa => Answer::text(500, "Internal Server Error"),
+        },
+        Fault::Unavailable => Answer::empty(503).with_retry_after(plan.retry_after),
+        Fault::Throttle if salsa => {
+            Answer::text(429, salsa::RATE_EXCEEDED).with_retry_after(plan.retry_after)
+        }
+        Fault::Throttle => Answer::empty(429).with_retry_after(plan.retry_after),
+        Fault::ThrottleText => Answer::text(200, salsa::RATE_EXCEEDED_IN_OK),
+        Fault::HtmlPage => Answer::html(504, GATEWAY_PAGE),
+        Fault::HtmlInOk => Answer::html(200, GATEWAY_PAGE),
+        _ => return None,
+    };
+    Some(answer)
+}
+
+fn handle(world: &World, operation: Operation, call: &Call, fault: Fault) -> Answer {
+    match operation.vendor() {
+        Vendor::Alumniq => alumniq::answer(world, operation, call),
+        Vendor::Crm => crm::answer(world, operation, call, fault == Fault::RevokeToken),
+        Vendor::Salsa => salsa::answer(world, operation, call),
+    }
+}
+
+fn response(answer: &Answer) -> hyper::http::response::Builder {
+    answer.headers.iter().fold(
+        Response::builder().status(answer.status),
+        |builder, (name, value)| builder.header(*name, value),
+    )
+}
+
+fn whole(answer: Answer) -> Response<Body> {
+    let builder = response(&answer);
+    let body = http_body_util::Full::new(answer.body).map_err(|never| match never {});
+    let body = body.boxed_unsync();
+    builder
+        .body(body)
+        .unwrap_or_else(|_| Response::new(Body::default()))
+}
+
+/// Promises the whole body, sends half of it and ends the connection.
+fn truncated(mut answer: Answer) -> Response<Body> {
+    let builder = response(&answer).header(CONTENT_LENGTH, answer.body.len());
+    let half = answer.body.split_to(answer.body.len() / 2);
+    let frames = [
+        Ok(Frame::data(half)),
+        Err(io::Error::other("the sandbox cuts this answer")),
+    ];
+    let body = StreamBody::new(futures::stream::iter(frames)).boxed_unsync();
+    builder
+        .body(body)
+        .unwrap_or_else(|_| Response::new(Body::default()))
+}
