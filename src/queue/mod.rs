@@ -1,1 +1,3 @@
 //! queue
+
+pub mod embedded;
