@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 
 use super::value;
 use crate::workers::roles::Role;
@@ -105,12 +105,42 @@ pub struct Sandbox {
     /// Over how many days up to today they spread
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=366))]
     pub days: u32,
+    /// The campus's IANA time zone
+    #[arg(long, value_name = "ZONE", default_value = "America/New_York", value_parser = value::timezone)]
+    pub timezone: TimeZone,
     /// The same seed makes the same people, changes and faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Let the vendors fail: latency, errors, throttling, lost answers, an outage
     #[arg(long)]
     pub faults: bool,
+    /// What is wrong with the data.
+    #[command(flatten)]
+    pub dirt: Dirt,
+}
+
+/// What is wrong with the simulated data, until `POST /_sandbox/repair`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Wrong data, until repaired")]
+pub struct Dirt {
+    /// Changes without xid
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub anonymous: usize,
+    /// People whom the CRM does not know
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub missing_in_crm: usize,
+    /// People whom Salsa does not know
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub missing_in_salsa: usize,
+    /// Changes with a field that Salsa refuses
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub invalid_fields: usize,
+    /// Changes whose phone is no phone number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub invalid_phones: usize,
+    /// Changes whose row cannot be decoded
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub undecodable: usize,
 }
 
 /// A count that makes sense; ten million keeps the simulated people in memory.

@@ -16,6 +16,15 @@ pub fn day(text: &str) -> Result<Date, String> {
         .map_err(|_| "write an existing day as YYYY-MM-DD, e.g. 2026-11-21".to_owned())
 }
 
+/// An IANA time zone.
+///
+/// # Errors
+///
+/// A sentence for people.
+pub fn timezone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| "write an IANA name, e.g. America/New_York".to_owned())
+}
+
 /// Text that is more than blanks.
 ///
 /// # Errors

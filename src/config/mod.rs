@@ -7,7 +7,7 @@
 //! - `source` flattens file and variables, `reader` reads keys and notes every problem, `setting` holds
 //!   the types, `secret` the secrets, `check` the rules between keys
 //! - [`finding`]: problems with file, line and caret; `mask` hides secrets around the caret
-//! - [`example`] and [`print`]: `config example` and `config print`
+//! - [`example`] and [`mod@print`]: `config example` and `config print`
 
 use std::{
     collections::BTreeMap,

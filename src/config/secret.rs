@@ -53,7 +53,7 @@ pub(super) fn missing(reader: &mut Reader, key: &Key, rule: &str) {
         _ => key.variable(),
     };
     let finding = Finding::error(format!("the secret `{path}` {rule}")).help(format!(
-        "set the environment variable {variable}, or `{file} = \"/path/to/file\"` in [{section}]",
+        "set the environment variable {variable}, or `{file} = \"PATH\"` in [{section}]",
         file = key.file_name(),
         section = key.section
     ));

@@ -15,6 +15,7 @@ pub mod backend;
 mod connection;
 pub mod driver;
 pub mod durability;
+pub mod embedded;
 pub mod executor;
 pub mod gate;
 pub mod intake;
