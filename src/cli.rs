@@ -82,13 +82,13 @@ pub struct Global {
 }
 
 impl Global {
-    /// The log filter that applies where the configuration says `configured`.
-    pub fn log_filter<'a>(&self, configured: &'a str) -> &'a str {
+    /// The log filter that the flags ask for; `None`: what the configuration says.
+    pub fn log_flag(&self) -> Option<&'static str> {
         match (self.quiet, self.verbose) {
-            (true, _) => "error",
-            (false, 0) => configured,
-            (false, 1) => "info,alumniq_relay=debug",
-            (false, _) => "trace",
+            (true, _) => Some("error"),
+            (false, 0) => None,
+            (false, 1) => Some("info,alumniq_relay=debug"),
+            (false, _) => Some("trace"),
         }
     }
 }

@@ -8,31 +8,19 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use serde::Deserialize;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, filter, fmt::MakeWriter, layer::SubscriberExt, registry::Registry,
     util::SubscriberInitExt,
 };
 
+use crate::config::LogFormat;
+
 /// What is logged when nobody says otherwise.
 pub const DEFAULT_FILTER: &str = "info";
 
 /// The target of our own lines.
 const OURS: &str = "alumniq_relay";
-
-/// How a log line looks.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// One line for people, coloured on a terminal.
-    #[default]
-    Pretty,
-    /// One JSON object a line, for log collectors.
-    Json,
-}
 
 /// A filter that cannot be understood.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +84,7 @@ impl Filters<'_> {
 /// # Errors
 /// A filter that cannot be understood, or logging that was already started.
 pub fn init(
-    format: Format,
+    format: LogFormat,
     flag: Option<&str>,
     config: Option<&str>,
 ) -> Result<(), TelemetryError> {
@@ -118,7 +106,7 @@ pub fn init(
 /// The subscriber that [`init`] installs, with a writer of the caller's choice (one that spares a progress
 /// bar, or a test's buffer).
 pub fn subscriber<W>(
-    format: Format,
+    format: LogFormat,
     filter: EnvFilter,
     colours: bool,
     writer: W,
@@ -130,8 +118,8 @@ where
         .with_writer(writer)
         .with_ansi(colours);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        Format::Pretty => lines.boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Pretty => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry().with(
         lines

@@ -9,6 +9,7 @@ use jobs::{
     salsa_upsert::SalsaMapping,
 };
 use miette::{Context as _, IntoDiagnostic, miette};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -73,7 +74,7 @@ impl Context {
         .await
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot use Redis at {}: check that it runs, and `redis.url`", self.redis_names()))?;
-        Ok(Redis { queue, embedded })
+        Ok(Redis { queue, embedded, supervisor: None })
     }
 
     /// Redis' addresses without passwords.
@@ -179,21 +180,26 @@ fn settings(timeout: std::time::Duration) -> ClientSettings {
 pub struct Redis {
     /// The queue.
     pub queue: Queue,
-    /// Our own server.
-    pub embedded: Option<Arc<EmbeddedRedis>>,
+    embedded: Option<Arc<EmbeddedRedis>>,
+    supervisor: Option<JoinHandle<()>>,
 }
 
 impl Redis {
     /// Starts our own server again where it dies, until `closing`.
-    pub fn supervise(&self, closing: CancellationToken) {
-        if let Some(embedded) = self.embedded.clone() {
-            tokio::spawn(async move { embedded.supervise(closing.cancelled()).await });
-        }
+    pub fn supervise(&mut self, closing: CancellationToken) {
+        self.supervisor = self
+            .embedded
+            .clone()
+            .map(|embedded| tokio::spawn(async move { embedded.supervise(closing.cancelled()).await }));
     }
 
     /// Lets go: the last user of our own server stops it.
     pub async fn close(self) -> miette::Result<()> {
         drop(self.queue);
+        if let Some(supervisor) = self.supervisor {
+            // It ends with `closing`; it cannot panic, and if it did, nothing would be left to do here.
+            let _ = supervisor.await;
+        }
         match self.embedded.and_then(Arc::into_inner) {
             Some(embedded) => embedded.stop().await.into_diagnostic(),
             None => Ok(()),

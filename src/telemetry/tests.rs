@@ -28,7 +28,7 @@ impl Write for Buffer {
     }
 }
 
-fn logged(format: Format, filter: &str, colours: bool, act: impl FnOnce()) -> String {
+fn logged(format: LogFormat, filter: &str, colours: bool, act: impl FnOnce()) -> String {
     let buffer = Buffer::default();
     let writer = buffer.clone();
     let filter = Filters {
@@ -52,7 +52,7 @@ fn a_failing_call_logged_at_trace_does_not_show_the_key() {
         .port();
     let url = format!("http://127.0.0.1:{port}/sync?apikey={KEY}");
     let text = logged(
-        Format::Pretty,
+        LogFormat::Pretty,
         "trace,reqwest=trace,hyper_util=trace",
         false,
         || {
@@ -82,7 +82,7 @@ fn a_failing_call_logged_at_trace_does_not_show_the_key() {
 #[test]
 fn a_dependency_speaks_from_warn_up_only_even_when_asked_for_by_name() {
     let text = logged(
-        Format::Pretty,
+        LogFormat::Pretty,
         "trace,reqwest::connect=trace,alumniq_relays=trace",
         false,
         || {
@@ -150,7 +150,7 @@ fn a_filter_that_makes_no_sense_is_named_with_its_origin() {
 
 #[test]
 fn json_lines_are_json() {
-    let text = logged(Format::Json, "info", false, || {
+    let text = logged(LogFormat::Json, "info", false, || {
         tracing::info!(change_id = "42", "applied \"it\"");
     });
     let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
@@ -174,6 +174,6 @@ fn colours_need_a_terminal_and_no_objection() {
             "{terminal} {no_color:?}"
         );
     }
-    let plain = logged(Format::Pretty, "info", false, || tracing::info!("plain"));
+    let plain = logged(LogFormat::Pretty, "info", false, || tracing::info!("plain"));
     assert!(!plain.contains('\u{1b}'), "{plain:?}");
 }
