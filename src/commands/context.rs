@@ -161,6 +161,11 @@ impl Context {
     }
 }
 
+/// Who acts, for timelines: the login name.
+pub fn operator() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "an operator".to_owned())
+}
+
 fn unusable(section: &str, errors: Vec<jobs::mapping::TemplateError>) -> miette::Report {
     let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
     miette!("[{section}] cannot be used: {}", all.join("; "))
