@@ -48,7 +48,8 @@ pub fn destinations() -> impl TypedValueParser<Value = Destination> {
 
 /// A vendor, by its wire name.
 pub fn vendors() -> impl TypedValueParser<Value = Vendor> {
-    PossibleValuesParser::new(Vendor::ALL.map(Vendor::as_str)).try_map(|word| word.parse::<Vendor>())
+    PossibleValuesParser::new(Vendor::ALL.map(Vendor::as_str))
+        .try_map(|word| word.parse::<Vendor>())
 }
 
 /// A class of dead letters, by its wire name.

@@ -32,8 +32,16 @@ const ACKNOWLEDGEMENT_LEASE_FACTOR: u32 = 3;
 /// A name that tells processes of the fleet apart, without spaces.
 pub fn worker_name() -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let host: String = host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c)).collect();
-    format!("{host}-{}-{:04x}", std::process::id(), rand::random::<u16>())
+    let host: String = host
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c))
+        .collect();
+    format!(
+        "{host}-{}-{:04x}",
+        std::process::id(),
+        rand::random::<u16>()
+    )
 }
 
 /// Every role; [`Fleet::run`] is told which to run. `eager`: acknowledge at once when nothing else is in flight.
@@ -52,35 +60,35 @@ pub fn fleet(
         per_minute: Arc::new(AtomicU32::new(per_minute)),
         closing: closing.clone(),
     };
-    let crm = match &config.crm {
-        None => None,
-        Some(crm) => Some(Consumer {
+    let crm = match (&config.crm, &config.mappings.crm) {
+        (Some(crm), Some(mapping)) => Some(Consumer {
             limits: crm.limits(),
             job: Arc::new(CrmConsumer {
                 client: context.crm(crm)?,
-                mapping: context.crm_mapping(crm)?,
-                rows: context.rows(Destination::Crm)?,
+                mapping: Arc::clone(mapping),
+                rows: context.rows(Destination::Crm),
                 throttle: throttle(Vendor::Crm, crm.rate_per_minute.unwrap_or(0)),
             }),
         }),
+        _ => None,
     };
-    let salsa = match &config.salsa {
-        None => None,
-        Some(salsa) => {
+    let salsa = match (&config.salsa, &config.mappings.salsa) {
+        (Some(salsa), Some(mapping)) => {
             let published = SalsaLimits::default();
             let rate = salsa.rate_per_minute.unwrap_or(published.rate_per_minute);
             Some(Consumer {
                 limits: salsa.limits(),
                 job: Arc::new(SalsaConsumer {
                     client: context.salsa(salsa)?,
-                    mapping: context.salsa_mapping(salsa)?,
-                    rows: context.rows(Destination::Salsa)?,
+                    mapping: Arc::clone(mapping),
+                    rows: context.rows(Destination::Salsa),
                     create_missing: salsa.create_missing,
                     throttle: throttle(Vendor::Salsa, rate),
                     batch: Arc::new(AtomicUsize::new(published.max_batch)),
                 }),
             })
         }
+        _ => None,
     };
     let worker = worker_name();
     let alumniq = Arc::new(context.alumniq()?);
@@ -92,7 +100,7 @@ pub fn fleet(
         producer: Producer {
             queue: queue.clone(),
             client: Arc::clone(&alumniq),
-            names: context.field_names()?,
+            names: Arc::clone(&config.mappings.names),
             timezone: config.alumniq.timezone.clone(),
             lookback_days: config.alumniq.lookback_days,
             schedule: config.alumniq.poll,

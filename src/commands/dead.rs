@@ -45,7 +45,10 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<ExitCo
 async fn list(context: &Context, queue: &Queue, arguments: DeadList) -> miette::Result<ExitCode> {
     let filter = filter(context, &arguments.filter)?;
     let limit = arguments.limit as usize;
-    let page = queue.letters(&filter, arguments.cursor.as_deref(), limit).await.into_diagnostic()?;
+    let page = queue
+        .letters(&filter, arguments.cursor.as_deref(), limit)
+        .await
+        .into_diagnostic()?;
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&page).into_diagnostic()?)
     } else {
@@ -59,8 +62,18 @@ fn table(page: &LetterPage) -> String {
         return "No dead letters.\n".to_owned();
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["change", "person", "where", "class", "tries", "died", "why and what to do"]);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header([
+        "change",
+        "person",
+        "where",
+        "class",
+        "tries",
+        "died",
+        "why and what to do",
+    ]);
     for letter in &page.items {
         table.add_row([
             letter.change_id.clone(),
@@ -68,7 +81,11 @@ fn table(page: &LetterPage) -> String {
             letter.destination.to_string(),
             letter.class.to_string(),
             letter.attempts.to_string(),
-            letter.died_at.get(..19).unwrap_or(&letter.died_at).replace('T', " "),
+            letter
+                .died_at
+                .get(..19)
+                .unwrap_or(&letter.died_at)
+                .replace('T', " "),
             format!("{}\n{}", letter.cause, letter.advice),
         ]);
     }
@@ -87,17 +104,29 @@ async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<Exit
             .await
             .into_diagnostic()?
             .into_iter()
-            .filter(|letter| arguments.destination.is_none_or(|wanted| wanted == letter.destination))
+            .filter(|letter| {
+                arguments
+                    .destination
+                    .is_none_or(|wanted| wanted == letter.destination)
+            })
             .collect();
         if letters.is_empty() {
-            return Err(miette!(help = "see `alumniq-relay show` for its timeline", "change {id} has no dead letter"));
+            return Err(miette!(
+                help = "see `alumniq-relay show` for its timeline",
+                "change {id} has no dead letter"
+            ));
         }
         let timeline = queue.timeline(id).await.into_diagnostic()?;
         if !arguments.json {
             for letter in &letters {
                 super::print(&format!(
                     "{} at {} since {}\n  why:     {}\n  advice:  {}\n  attempts {}\n",
-                    letter.class, letter.destination, letter.died_at, letter.cause, letter.advice, letter.attempts
+                    letter.class,
+                    letter.destination,
+                    letter.died_at,
+                    letter.cause,
+                    letter.advice,
+                    letter.attempts
                 ))?;
             }
             if let Some(timeline) = &timeline {
@@ -115,19 +144,33 @@ async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<Exit
 async fn replay(context: &Context, queue: &Queue, arguments: Replay) -> miette::Result<ExitCode> {
     let selected = select(context, queue, &arguments.selection).await?;
     if arguments.selection.dry_run {
-        return report(&arguments.selection, "would be replayed", selected.len() as u64, 0);
+        return report(
+            &arguments.selection,
+            "would be replayed",
+            selected.len() as u64,
+            0,
+        );
     }
     let by = operator();
     let mut total = Handled::default();
     // With a rate, one at a time; without, as many as a script takes.
-    let step = if arguments.rate.is_some() { 1 } else { LETTERS_A_STEP };
-    let mut pace = arguments.rate.as_ref().map(|rate: &Rate| tokio::time::interval(rate.interval()));
+    let step = if arguments.rate.is_some() {
+        1
+    } else {
+        LETTERS_A_STEP
+    };
+    let mut pace = arguments
+        .rate
+        .as_ref()
+        .map(|rate: &Rate| tokio::time::interval(rate.interval()));
     for letters in selected.chunks(step) {
         if let Some(pace) = &mut pace {
             pace.tick().await;
         }
-        let (handled, undecodable) =
-            queue.replay(letters, arguments.apply_stale, &by).await.into_diagnostic()?;
+        let (handled, undecodable) = queue
+            .replay(letters, arguments.apply_stale, &by)
+            .await
+            .into_diagnostic()?;
         total.handled += handled.handled;
         total.gone += handled.gone;
         for id in undecodable {
@@ -146,19 +189,34 @@ async fn read_again(context: &Context, queue: &Queue, id: &str) -> miette::Resul
         return Ok(false);
     };
     let row = serde_json::from_str(record.row.get()).into_diagnostic()?;
-    let mut change = arrival(&row, &context.field_names()?, &context.config.alumniq.timezone).into_diagnostic()?;
+    let mut change = arrival(
+        &row,
+        &context.config.mappings.names,
+        &context.config.alumniq.timezone,
+    )
+    .into_diagnostic()?;
     change.replaces = Some(id.to_owned());
-    queue.enqueue(fetched_at, vec![change]).await.into_diagnostic()?;
+    queue
+        .enqueue(fetched_at, vec![change])
+        .await
+        .into_diagnostic()?;
     Ok(true)
 }
 
 async fn discard(context: &Context, queue: &Queue, arguments: Discard) -> miette::Result<ExitCode> {
     let selected = select(context, queue, &arguments.selection).await?;
     if arguments.selection.dry_run {
-        return report(&arguments.selection, "would be discarded", selected.len() as u64, 0);
+        return report(
+            &arguments.selection,
+            "would be discarded",
+            selected.len() as u64,
+            0,
+        );
     }
     let Some(reason) = arguments.reason else {
-        return Err(miette!("--reason is missing: say why, it stays in the history"));
+        return Err(miette!(
+            "--reason is missing: say why, it stays in the history"
+        ));
     };
     let by = operator();
     let mut total = Handled::default();
@@ -175,13 +233,24 @@ async fn discard(context: &Context, queue: &Queue, arguments: Discard) -> miette
 
 fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette::Result<ExitCode> {
     if selection.json {
-        super::print(&format!("{}\n", json!({ "letters": handled, "gone": gone, "dry_run": selection.dry_run })))?;
+        super::print(&format!(
+            "{}\n",
+            json!({ "letters": handled, "gone": gone, "dry_run": selection.dry_run })
+        ))?;
     } else {
-        let gone = if gone > 0 { format!(", {gone} were no dead letters any more") } else { String::new() };
+        let gone = if gone > 0 {
+            format!(", {gone} were no dead letters any more")
+        } else {
+            String::new()
+        };
         super::print(&format!("{handled} dead letters {what}{gone}\n"))?;
     }
     // Naming something that is not there is a mistake that a script should notice.
-    Ok(if handled == 0 && gone > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if handled == 0 && gone > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// The letters that ids or a filter name, oldest first.
@@ -205,7 +274,10 @@ async fn select(
                 .map(|letter| (letter.destination, letter.change_id)),
         );
         if selected.len() == before {
-            return Err(miette!(help = "see `alumniq-relay dead list`", "change {id} has no such dead letter"));
+            return Err(miette!(
+                help = "see `alumniq-relay dead list`",
+                "change {id} has no such dead letter"
+            ));
         }
     }
     Ok(selected)
@@ -215,8 +287,14 @@ async fn every(queue: &Queue, filter: &LetterFilter) -> Result<Vec<(Vendor, Stri
     let mut selected = Vec::new();
     let mut cursor = None;
     loop {
-        let page = queue.letters(filter, cursor.as_deref(), LETTERS_A_STEP).await?;
-        selected.extend(page.items.into_iter().map(|letter| (letter.destination, letter.change_id)));
+        let page = queue
+            .letters(filter, cursor.as_deref(), LETTERS_A_STEP)
+            .await?;
+        selected.extend(
+            page.items
+                .into_iter()
+                .map(|letter| (letter.destination, letter.change_id)),
+        );
         cursor = page.next;
         if cursor.is_none() {
             return Ok(selected);
@@ -226,7 +304,9 @@ async fn every(queue: &Queue, filter: &LetterFilter) -> Result<Vec<(Vendor, Stri
 
 fn filter(context: &Context, filter: &DeadFilter) -> miette::Result<LetterFilter> {
     let instant = |moment: &crate::cli::value::Moment| {
-        let instant = moment.instant(Timestamp::now(), &context.config.alumniq.timezone).into_diagnostic()?;
+        let instant = moment
+            .instant(Timestamp::now(), &context.config.alumniq.timezone)
+            .into_diagnostic()?;
         Ok::<_, miette::Report>(u64::try_from(instant.as_millisecond()).unwrap_or_default())
     };
     Ok(LetterFilter {

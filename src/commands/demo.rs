@@ -18,8 +18,8 @@ use crate::{
     metrics,
     queue::{Queue, letters::LetterFilter, stats::Status},
     sandbox::{
-        Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME, Sandbox,
-        SandboxOptions, Verdict,
+        Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
+        Sandbox, SandboxOptions, Verdict,
     },
     telemetry,
     workers::roles::Role,
@@ -38,13 +38,23 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     telemetry::init(format, global.log_flag(), Some("error")).into_diagnostic()?;
     let handle = metrics::install();
     let directory = Temporary::new()?;
-    let people = arguments.people.unwrap_or(arguments.changes.div_ceil(3)).min(arguments.changes);
+    let people = arguments
+        .people
+        .unwrap_or(arguments.changes.div_ceil(3))
+        .min(arguments.changes);
     let sandbox = Sandbox::start(SandboxOptions {
         seed: arguments.seed,
         changes: arguments.changes,
         people,
-        faults: if arguments.faults { Faults::demo() } else { Faults::default() },
-        limits: Limits { rate_per_minute: SALSA_CALLS_A_MINUTE, ..Limits::default() },
+        faults: if arguments.faults {
+            Faults::demo()
+        } else {
+            Faults::default()
+        },
+        limits: Limits {
+            rate_per_minute: SALSA_CALLS_A_MINUTE,
+            ..Limits::default()
+        },
         ..SandboxOptions::default()
     })
     .await
@@ -56,11 +66,27 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     redis.supervise(closing.clone());
 
     let heartbeats = Heartbeats::default();
-    let fleet = assemble::fleet(&context, &redis.queue, heartbeats.clone(), closing.clone(), true)?;
-    let listener = console::bind(context.config.console.listen).await.into_diagnostic()?;
+    let fleet = assemble::fleet(
+        &context,
+        &redis.queue,
+        heartbeats.clone(),
+        closing.clone(),
+        true,
+    )?;
+    let listener = console::bind(context.config.console.listen)
+        .await
+        .into_diagnostic()?;
     let address = listener.local_addr().into_diagnostic()?;
-    let console = Console { metrics: handle, heartbeats, tokens: Tokens::default() };
-    let server = tokio::spawn(console::serve(listener, console, closing.clone().cancelled_owned()));
+    let console = Console {
+        metrics: handle,
+        heartbeats,
+        tokens: Tokens::default(),
+    };
+    let server = tokio::spawn(console::serve(
+        listener,
+        console,
+        closing.clone().cancelled_owned(),
+    ));
     super::print(&format!(
         "{} changes of {people} people through simulated vendors{}; every role in this process, Redis in {}.\n\
          While it runs: http://{address}/metrics\n\n",
@@ -71,7 +97,9 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
 
     let started = Instant::now();
     let workers = tokio::spawn(async move {
-        fleet.run(&[Role::Producer, Role::Crm, Role::Salsa, Role::Acknowledger]).await
+        fleet
+            .run(&[Role::Producer, Role::Crm, Role::Salsa, Role::Acknowledger])
+            .await
     });
     let finished = tokio::select! {
         finished = wait(&sandbox, &redis.queue, arguments.changes) => Some(finished),
@@ -90,7 +118,11 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     sandbox.stop().await;
     let verdicts = verdicts(&report, &status, &dead, arguments.changes);
     super::print(&summary(&report, &verdicts, seconds))?;
-    Ok(if verdicts.iter().all(|verdict| verdict.held) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if verdicts.iter().all(|verdict| verdict.held) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The sandbox's own configuration, with our Redis in a temporary directory and a quick poll.
@@ -101,12 +133,21 @@ fn configuration(sandbox: &Sandbox, directory: &Path) -> miette::Result<Context>
         variable("CRM_USERNAME", SANDBOX_USERNAME),
         variable("CRM_PASSWORD", SANDBOX_PASSWORD),
         variable("SALSA_AUTH_TOKEN", SANDBOX_TOKEN),
-        variable("ALUMNIQ_RELAY__REDIS__DATA_DIR", &directory.to_string_lossy()),
+        variable(
+            "ALUMNIQ_RELAY__REDIS__DATA_DIR",
+            &directory.to_string_lossy(),
+        ),
         variable("ALUMNIQ_RELAY__ALUMNIQ__POLL", "every 10s"),
         variable("ALUMNIQ_RELAY__CONSOLE__LISTEN", "127.0.0.1:0"),
     ];
-    let loaded = config::parse("the demo's configuration", &sandbox.relay_toml(), environment)?;
-    Ok(Context { config: loaded.config })
+    let loaded = config::parse(
+        "the demo's configuration",
+        &sandbox.relay_toml(),
+        environment,
+    )?;
+    Ok(Context {
+        config: loaded.config,
+    })
 }
 
 /// Until every change is acknowledged or a dead letter; returns the dead ones.
@@ -119,7 +160,9 @@ async fn wait(sandbox: &Sandbox, queue: &Queue, changes: usize) -> Vec<String> {
             progress.finish();
             return dead;
         }
-        progress.show(acknowledged as u64, dead.len() as u64, queue).await;
+        progress
+            .show(acknowledged as u64, dead.len() as u64, queue)
+            .await;
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -128,7 +171,9 @@ async fn dead_changes(queue: &Queue) -> Result<Vec<String>, crate::queue::QueueE
     let mut ids = std::collections::BTreeSet::new();
     let mut cursor = None;
     loop {
-        let page = queue.letters(&LetterFilter::default(), cursor.as_deref(), 1_000).await?;
+        let page = queue
+            .letters(&LetterFilter::default(), cursor.as_deref(), 1_000)
+            .await?;
         ids.extend(page.items.into_iter().map(|letter| letter.change_id));
         cursor = page.next;
         if cursor.is_none() {
@@ -157,7 +202,12 @@ fn summary(report: &Report, verdicts: &[Verdict], seconds: f64) -> String {
         report.acknowledged,
         report.acknowledged as f64 / seconds
     );
-    for Verdict { promise, held, detail } in verdicts {
+    for Verdict {
+        promise,
+        held,
+        detail,
+    } in verdicts
+    {
         let mark = if *held { "held  " } else { "BROKEN" };
         text += &format!("  {mark}  {promise}: {detail}\n");
     }
@@ -171,7 +221,11 @@ struct Temporary {
 
 impl Temporary {
     fn new() -> miette::Result<Self> {
-        let name = format!("alumniq-relay-demo-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let name = format!(
+            "alumniq-relay-demo-{}-{:08x}",
+            std::process::id(),
+            rand::random::<u32>()
+        );
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).into_diagnostic()?;
         Ok(Self { path })

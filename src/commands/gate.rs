@@ -13,9 +13,15 @@ pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<ExitCode>
     let vendor = Vendor::from(arguments.destination);
     let context = Context::load(global)?;
     let redis = context.redis().await?;
-    redis.queue.pause(vendor, &format!("({})", operator())).await.into_diagnostic()?;
+    redis
+        .queue
+        .pause(vendor, &format!("({})", operator()))
+        .await
+        .into_diagnostic()?;
     redis.close().await?;
-    super::print(&format!("{vendor} is paused for the whole fleet until `alumniq-relay resume {vendor}`\n"))?;
+    super::print(&format!(
+        "{vendor} is paused for the whole fleet until `alumniq-relay resume {vendor}`\n"
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -49,7 +49,10 @@ fn line(status: &Status) -> String {
             format!("{destination} {open} open, {} running", counts.running)
         })
         .collect();
-    parts.push(format!("{} to acknowledge", status.to_acknowledge + status.acknowledging));
+    parts.push(format!(
+        "{} to acknowledge",
+        status.to_acknowledge + status.acknowledging
+    ));
     if status.books.dead > 0 {
         parts.push(format!("{} dead", status.books.dead));
     }

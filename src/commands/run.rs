@@ -16,7 +16,9 @@ use crate::{
 pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
     let context = Context::load(global)?;
     let metrics = metrics::install();
-    let listener = console::bind(context.config.console.listen).await.into_diagnostic()?;
+    let listener = console::bind(context.config.console.listen)
+        .await
+        .into_diagnostic()?;
     let mut redis = context.redis().await?;
     context.refuse_unfit(&redis.queue).await?;
 
@@ -24,7 +26,13 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
     signals::drain_on_signal(&closing)?;
     redis.supervise(closing.clone());
     let heartbeats = Heartbeats::default();
-    let fleet = assemble::fleet(&context, &redis.queue, heartbeats.clone(), closing.clone(), false)?;
+    let fleet = assemble::fleet(
+        &context,
+        &redis.queue,
+        heartbeats.clone(),
+        closing.clone(),
+        false,
+    )?;
     let worker = fleet.worker.clone();
 
     // It serves until everything is drained: an orchestrator looks at the probes until the end.
@@ -37,7 +45,11 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
             viewer: context.config.console.viewer_token.clone(),
         },
     };
-    let server = tokio::spawn(console::serve(listener, console, drained.clone().cancelled_owned()));
+    let server = tokio::spawn(console::serve(
+        listener,
+        console,
+        drained.clone().cancelled_owned(),
+    ));
 
     tracing::info!(worker, roles = ?arguments.roles, listen = %context.config.console.listen, "running");
     let limit = context.config.worker.drain;
@@ -45,7 +57,9 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
         Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(error)) => return Err(error).into_diagnostic(),
         None => {
-            tracing::warn!("calls were still under way after worker.drain: their leases end by themselves");
+            tracing::warn!(
+                "calls were still under way after worker.drain: their leases end by themselves"
+            );
             ExitCode::SUCCESS
         }
     };

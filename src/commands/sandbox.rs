@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::signals;
 use crate::{
     cli::{Global, pipeline},
-    config, telemetry,
+    config,
     sandbox::{Faults, Sandbox, SandboxOptions},
+    telemetry,
 };
 
 /// Until a signal.
@@ -20,7 +21,10 @@ pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Resul
         listen: arguments.listen,
         seed: arguments.seed,
         changes: arguments.changes,
-        people: arguments.people.unwrap_or(arguments.changes.div_ceil(3)).min(arguments.changes),
+        people: arguments
+            .people
+            .unwrap_or(arguments.changes.div_ceil(3))
+            .min(arguments.changes),
         days: arguments.days,
         timezone: arguments.timezone.iana_name().unwrap_or("UTC").to_owned(),
         anonymous: arguments.dirt.anonymous,
@@ -29,13 +33,20 @@ pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Resul
         invalid_fields: arguments.dirt.invalid_fields,
         invalid_phones: arguments.dirt.invalid_phones,
         undecodable: arguments.dirt.undecodable,
-        faults: if arguments.faults { Faults::demo() } else { Faults::default() },
+        faults: if arguments.faults {
+            Faults::demo()
+        } else {
+            Faults::default()
+        },
         ..SandboxOptions::default()
     })
     .await
     .into_diagnostic()?;
     super::print(&sandbox.relay_toml())?;
-    eprintln!("The simulated vendors listen on {}. The configuration above talks to them. Ctrl-C ends them.", sandbox.addr());
+    eprintln!(
+        "The simulated vendors listen on {}. The configuration above talks to them. Ctrl-C ends them.",
+        sandbox.addr()
+    );
     let closing = CancellationToken::new();
     signals::drain_on_signal(&closing)?;
     closing.cancelled().await;

@@ -15,7 +15,11 @@ use crate::{
 pub async fn run(global: &Global, arguments: Show) -> miette::Result<ExitCode> {
     let context = Context::load(global)?;
     let redis = context.redis().await?;
-    let timeline = redis.queue.timeline(&arguments.change_id).await.into_diagnostic()?;
+    let timeline = redis
+        .queue
+        .timeline(&arguments.change_id)
+        .await
+        .into_diagnostic()?;
     redis.close().await?;
     let Some(timeline) = timeline else {
         return Err(miette!(
@@ -56,7 +60,11 @@ fn line(event: &Value) -> String {
         field("event").unwrap_or_default(),
         field("destination").unwrap_or_default()
     );
-    if let Some(attempt) = event.get("attempt").and_then(Value::as_u64).filter(|attempt| *attempt > 0) {
+    if let Some(attempt) = event
+        .get("attempt")
+        .and_then(Value::as_u64)
+        .filter(|attempt| *attempt > 0)
+    {
         line += &format!(" attempt {attempt}");
     }
     for name in ["class", "detail", "cause", "reason"] {

@@ -25,7 +25,9 @@ pub fn drain_on_signal(closing: &CancellationToken) -> miette::Result<()> {
             }
         };
         next().await;
-        tracing::info!("draining: what has begun is finished, the rest is given back; a second signal ends at once");
+        tracing::info!(
+            "draining: what has begun is finished, the rest is given back; a second signal ends at once"
+        );
         closing.cancel();
         next().await;
         std::process::exit(INTERRUPTED);

@@ -23,7 +23,11 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<ExitCo
         tokio::pin!(interrupted);
         loop {
             let status = redis.queue.status().await.into_diagnostic()?;
-            let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
+            let clear = if std::io::stdout().is_terminal() {
+                "\x1b[H\x1b[2J"
+            } else {
+                ""
+            };
             super::print(&format!("{clear}{}", show(&status, arguments.json)?))?;
             tokio::select! {
                 _ = &mut interrupted => break,
@@ -40,7 +44,10 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<ExitCo
 
 fn show(status: &Status, json: bool) -> miette::Result<String> {
     if json {
-        return Ok(format!("{}\n", serde_json::to_string(status).into_diagnostic()?));
+        return Ok(format!(
+            "{}\n",
+            serde_json::to_string(status).into_diagnostic()?
+        ));
     }
     Ok(text(status))
 }
@@ -61,14 +68,18 @@ fn text(status: &Status) -> String {
         }
     );
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["", "waiting", "ready", "running", "retry", "dead", ""]);
     for (destination, counts) in &status.destinations {
-        let pause = status.pauses.get(&(*destination).into()).map(|pause| match pause.seconds_left {
-            Some(left) if left > 0.0 => format!("paused for {left:.0} s: {}", pause.cause),
-            Some(_) => format!("trying again: {}", pause.cause),
-            None => format!("paused by an operator {}", pause.cause),
-        });
+        let pause =
+            status
+                .pauses
+                .get(&(*destination).into())
+                .map(|pause| match pause.seconds_left {
+                    Some(left) if left > 0.0 => format!("paused for {left:.0} s: {}", pause.cause),
+                    Some(_) => format!("trying again: {}", pause.cause),
+                    None => format!("paused by an operator {}", pause.cause),
+                });
         table.add_row([
             destination.to_string(),
             counts.waiting.to_string(),
@@ -85,24 +96,43 @@ fn text(status: &Status) -> String {
         }
     }
     text += &format!("{table}\n\n");
-    text += &format!("to acknowledge     {}\n", status.to_acknowledge + status.acknowledging);
+    text += &format!(
+        "to acknowledge     {}\n",
+        status.to_acknowledge + status.acknowledging
+    );
     if let Some(pause) = status.pauses.get(&jobs::destination::Vendor::Alumniq) {
         text += &format!("AlumnIQ            paused: {}\n", pause.cause);
     }
-    text += &format!("oldest             {:.0} s since its fetch\n", status.oldest_unacknowledged_seconds);
+    text += &format!(
+        "oldest             {:.0} s since its fetch\n",
+        status.oldest_unacknowledged_seconds
+    );
     let producer = &status.producer;
     text += &format!(
         "last good fetch    {}{}\n",
         producer.last_success.as_deref().unwrap_or("none yet"),
-        producer.error.as_ref().map(|error| format!("; since then: {error}")).unwrap_or_default(),
+        producer
+            .error
+            .as_ref()
+            .map(|error| format!("; since then: {error}"))
+            .unwrap_or_default(),
     );
     if let Some(days) = producer.key_days {
         text += &format!("AlumnIQ's key      {days} days left\n");
     }
     text += &format!("processes          {}\n", status.workers.len());
     for (worker, info) in &status.workers {
-        let roles: Vec<&str> = info["roles"].as_array().into_iter().flatten().filter_map(|role| role.as_str()).collect();
-        let leads = if producer.leader.as_ref() == Some(worker) { ", leads" } else { "" };
+        let roles: Vec<&str> = info["roles"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|role| role.as_str())
+            .collect();
+        let leads = if producer.leader.as_ref() == Some(worker) {
+            ", leads"
+        } else {
+            ""
+        };
         text += &format!("  {worker}  {}{leads}\n", roles.join(", "));
     }
     text

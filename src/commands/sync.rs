@@ -49,7 +49,13 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
     let closing = CancellationToken::new();
     signals::drain_on_signal(&closing)?;
     redis.supervise(closing.clone());
-    let fleet = assemble::fleet(&context, &redis.queue, Heartbeats::default(), closing.clone(), true)?;
+    let fleet = assemble::fleet(
+        &context,
+        &redis.queue,
+        Heartbeats::default(),
+        closing.clone(),
+        true,
+    )?;
 
     let started = Instant::now();
     let outcome = if arguments.wait {
@@ -63,13 +69,20 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
     };
     closing.cancel();
     redis.close().await?;
-    let summary = Summary { seconds: started.elapsed().as_secs_f64(), ..outcome? };
+    let summary = Summary {
+        seconds: started.elapsed().as_secs_f64(),
+        ..outcome?
+    };
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&summary).into_diagnostic()?)
     } else {
         summary.sentence(arguments.wait)
     })?;
-    Ok(if summary.dead > 0 { ExitCode::from(EXIT_NEEDS_A_PERSON) } else { ExitCode::SUCCESS })
+    Ok(if summary.dead > 0 {
+        ExitCode::from(EXIT_NEEDS_A_PERSON)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 impl Summary {
@@ -83,8 +96,17 @@ impl Summary {
     }
 
     fn sentence(&self, waited: bool) -> String {
-        let Self { fetched, enqueued, duplicates, acknowledged, dead, seconds } = self;
-        let mut text = format!("{fetched} fetched: {enqueued} new, {duplicates} known already ({seconds:.1} s)\n");
+        let Self {
+            fetched,
+            enqueued,
+            duplicates,
+            acknowledged,
+            dead,
+            seconds,
+        } = self;
+        let mut text = format!(
+            "{fetched} fetched: {enqueued} new, {duplicates} known already ({seconds:.1} s)\n"
+        );
         if waited {
             text += &format!("{acknowledged} acknowledged, {dead} dead letters\n");
         }
@@ -142,7 +164,9 @@ async fn fetch_and_wait(
     closing.cancel();
     match signals::within_drain(workers, closing, context.config.worker.drain).await {
         Some(ended) => ended.into_diagnostic()?.into_diagnostic()?,
-        None => tracing::warn!("calls were still under way after worker.drain: their leases end by themselves"),
+        None => tracing::warn!(
+            "calls were still under way after worker.drain: their leases end by themselves"
+        ),
     }
     waited
 }

@@ -325,7 +325,8 @@ impl LetterFilter {
             .parse::<jiff::Timestamp>()
             .ok()
             .and_then(|time| time.as_millisecond().try_into().ok());
-        self.vendor.is_none_or(|wanted| wanted == letter.destination)
+        self.vendor
+            .is_none_or(|wanted| wanted == letter.destination)
             && self.class.is_none_or(|wanted| wanted == letter.class)
             && matches_person(self, letter)
             && self.since.is_none_or(|since| died_at >= Some(since))

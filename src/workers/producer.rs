@@ -39,7 +39,7 @@ pub struct Producer {
     /// AlumnIQ.
     pub client: Arc<AlumniqClient>,
     /// The school's names of row fields.
-    pub names: FieldNames,
+    pub names: Arc<FieldNames>,
     /// Campus time.
     pub timezone: TimeZone,
     /// How far a poll looks back.
