@@ -5,6 +5,7 @@ mod alumniq;
 mod crm;
 mod faults;
 mod promises;
+mod robust;
 mod salsa;
 
 use reqwest::{Client, RequestBuilder, Response};
