@@ -1,1 +1,200 @@
-//! cli
+//! What can be typed: every command, its arguments and the words that explain them.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use jobs::destination::Destination;
+
+pub mod dead;
+pub mod pipeline;
+pub mod value;
+pub mod vendor;
+
+use self::{
+    dead::DeadCommand,
+    pipeline::{Demo, Run, Sandbox, Sync},
+    vendor::{ContactCommand, SupporterCommand},
+};
+use crate::config::LogFormat;
+
+/// Carries work-profile changes from AlumnIQ to the CRM and to Salsa Engage, and tells AlumnIQ only
+/// then that they were handled.
+#[derive(Debug, Parser)]
+#[command(
+    name = "alumniq-relay",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "\
+Start here:
+  alumniq-relay demo --faults                    see it work, with simulated vendors
+  alumniq-relay config example > relay.toml      write a configuration, then fill it in
+  alumniq-relay check --connect                  test it against the vendors; changes nothing
+  alumniq-relay sync --wait                      fetch, apply and acknowledge once, e.g. from cron
+  alumniq-relay run                              or do so all the time
+
+Exit codes: 0 good, 1 failed, 2 wrong usage or configuration, 3 finished but something needs a person."
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The configuration file [default: relay.toml]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "ALUMNIQ_RELAY_CONFIG",
+        value_name = "FILE",
+        value_hint = clap::ValueHint::FilePath,
+        help_heading = "Global options"
+    )]
+    pub config: Option<PathBuf>,
+    /// Log more: -v for debug, -vv for trace
+    #[arg(long, short, global = true, action = ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    /// Log errors only, and show no progress
+    #[arg(
+        long,
+        short,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
+    pub quiet: bool,
+    /// The form of the log on stderr
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
+    pub log_format: Option<LogFormat>,
+}
+
+impl Global {
+    /// The log filter that the flags ask for; `None`: what the configuration says.
+    pub fn log_flag(&self) -> Option<&'static str> {
+        match (self.quiet, self.verbose) {
+            (true, _) => Some("error"),
+            (false, 0) => None,
+            (false, 1) => Some("info,alumniq_relay=debug"),
+            (false, _) => Some("trace"),
+        }
+    }
+}
+
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Pretty, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.as_str()))
+    }
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole pipeline at work: simulated vendors, own Redis, every promise checked
+    Demo(Demo),
+    /// Run the service until it is told to stop
+    Run(Run),
+    /// Fetch once, now
+    Sync(Sync),
+    /// Show counts, pauses, workers and whether the books balance
+    Status(Status),
+    /// Show one change's timeline: each attempt, its cause and the vendor's answer
+    Show(Show),
+    /// List, show, replay or discard dead letters
+    #[command(subcommand)]
+    Dead(DeadCommand),
+    /// Hold a destination's changes back, for the whole fleet, until `resume`
+    Pause(Gate),
+    /// Let a destination's changes go on
+    Resume(Gate),
+    /// Check the configuration; with --connect also the vendors and Redis
+    Check(Check),
+    /// Show the configuration that applies, or an example of one
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Run the simulated vendors alone
+    Sandbox(Sandbox),
+    /// Search or delete Salsa supporters by hand
+    #[command(subcommand)]
+    Supporter(SupporterCommand),
+    /// Update a CRM contact by hand
+    #[command(subcommand)]
+    Contact(ContactCommand),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Example:
+  alumniq-relay completions bash > /etc/bash_completion.d/alumniq-relay")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// `status`
+#[derive(Debug, Clone, Args)]
+pub struct Status {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Refresh until interrupted
+    #[arg(long, short)]
+    pub watch: bool,
+}
+
+/// `show`
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// The changeId
+    #[arg(value_name = "CHANGE_ID")]
+    pub change_id: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pause` and `resume`
+#[derive(Debug, Clone, Args)]
+pub struct Gate {
+    /// crm or salsa
+    #[arg(value_parser = value::destinations())]
+    pub destination: Destination,
+}
+
+/// `check`
+#[derive(Debug, Clone, Args)]
+pub struct Check {
+    /// Also test all three vendors, Redis and its durability settings; changes nothing anywhere
+    #[arg(long)]
+    pub connect: bool,
+}
+
+/// `config`
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the configuration that applies and where each value came from; secrets are redacted
+    Print,
+    /// Print a complete, commented configuration file
+    #[command(after_help = "\
+Example:
+  alumniq-relay config example > relay.toml")]
+    Example,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,147 @@
-//! telemetry
+//! The program's logs: to stderr, for people or as JSON lines.
+//!
+//! Dependencies never speak below `warn`, whatever is asked for: an HTTP client's debug lines hold URLs,
+//! and AlumnIQ's key travels in one.
+
+use std::{
+    ffi::OsStr,
+    io::{self, IsTerminal},
+};
+
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter, fmt::MakeWriter, layer::SubscriberExt, registry::Registry,
+    util::SubscriberInitExt,
+};
+
+use crate::config::LogFormat;
+
+/// What is logged when nobody says otherwise.
+pub const DEFAULT_FILTER: &str = "info";
+
+/// The target of our own lines.
+const OURS: &str = "alumniq_relay";
+
+/// A filter that cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{origin} = `{filter}` is no log filter ({source}); use a level such as `info` or `debug`, or directives such as `info,alumniq_relay::queue=trace`"
+)]
+pub struct FilterError {
+    origin: &'static str,
+    filter: String,
+    source: filter::ParseError,
+}
+
+/// Logs cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter cannot be understood.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// Another subscriber is installed already.
+    #[error("logging was already started in this process")]
+    AlreadyStarted(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Where a filter may come from, first come first served: the flag, `RUST_LOG`, the configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filters<'a> {
+    /// `--log-level`.
+    pub flag: Option<&'a str>,
+    /// The variable `RUST_LOG`.
+    pub rust_log: Option<&'a str>,
+    /// `log.level`.
+    pub config: Option<&'a str>,
+}
+
+impl Filters<'_> {
+    /// The filter that counts; [`DEFAULT_FILTER`] when none is given.
+    ///
+    /// # Errors
+    /// It cannot be understood; the error names where it came from.
+    pub fn choose(&self) -> Result<EnvFilter, FilterError> {
+        let (origin, filter) = [
+            ("--log-level", self.flag),
+            ("RUST_LOG", self.rust_log),
+            ("log.level", self.config),
+        ]
+        .into_iter()
+        .find_map(|(origin, filter)| Some((origin, filter?.trim())).filter(|(_, f)| !f.is_empty()))
+        .unwrap_or(("the default", DEFAULT_FILTER));
+        EnvFilter::builder()
+            .parse(filter)
+            .map_err(|source| FilterError {
+                origin,
+                filter: filter.to_owned(),
+                source,
+            })
+    }
+}
+
+/// Starts logging to stderr for this process. `flag` and `config` are filters as in [`Filters`].
+///
+/// # Errors
+/// A filter that cannot be understood, or logging that was already started.
+pub fn init(
+    format: LogFormat,
+    flag: Option<&str>,
+    config: Option<&str>,
+) -> Result<(), TelemetryError> {
+    let rust_log = std::env::var("RUST_LOG").ok();
+    let filter = Filters {
+        flag,
+        rust_log: rust_log.as_deref(),
+        config,
+    }
+    .choose()?;
+    let colours = colours(
+        io::stderr().is_terminal(),
+        std::env::var_os("NO_COLOR").as_deref(),
+    );
+    subscriber(format, filter, colours, io::stderr).try_init()?;
+    Ok(())
+}
+
+/// The subscriber that [`init`] installs, with a writer of the caller's choice (one that spares a progress
+/// bar, or a test's buffer).
+pub fn subscriber<W>(
+    format: LogFormat,
+    filter: EnvFilter,
+    colours: bool,
+    writer: W,
+) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer::<Registry>()
+        .with_writer(writer)
+        .with_ansi(colours);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Pretty => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(
+        lines
+            .with_filter(filter)
+            .with_filter(filter::filter_fn(admitted)),
+    )
+}
+
+/// Whether a line may be written at all, before any filter is asked.
+fn admitted(metadata: &Metadata<'_>) -> bool {
+    // In tracing's order, a louder level is the greater one.
+    *metadata.level() <= Level::WARN
+        || metadata
+            .target()
+            .strip_prefix(OURS)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Colours are for terminals, unless `NO_COLOR` is set to anything (<https://no-color.org>).
+fn colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,64 @@ impl Destination {
     }
 }
 
+/// A system that the relay calls: the two destinations, and AlumnIQ itself, which is asked and told.
+/// Gates, limits and dead letters belong to a vendor. The wire name is the lower-case word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Vendor {
+    /// The university's CRM (QS).
+    Crm,
+    /// Salsa Engage.
+    Salsa,
+    /// AlumnIQ: the feed and its acknowledgement.
+    Alumniq,
+}
+
+impl Vendor {
+    /// Every vendor, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Crm, Self::Salsa, Self::Alumniq];
+
+    /// The wire name, as it stands in Redis keys, JSON, metrics and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Crm => Destination::Crm.as_str(),
+            Self::Salsa => Destination::Salsa.as_str(),
+            Self::Alumniq => "alumniq",
+        }
+    }
+}
+
+impl From<Destination> for Vendor {
+    fn from(destination: Destination) -> Self {
+        match destination {
+            Destination::Crm => Self::Crm,
+            Destination::Salsa => Self::Salsa,
+        }
+    }
+}
+
+impl fmt::Display for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that names no vendor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown destination `{0}`: use crm, salsa or alumniq")]
+pub struct UnknownVendor(String);
+
+impl FromStr for Vendor {
+    type Err = UnknownVendor;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|vendor| vendor.as_str() == word)
+            .ok_or_else(|| UnknownVendor(word.to_owned()))
+    }
+}
+
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

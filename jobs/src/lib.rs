@@ -3,22 +3,26 @@
 //! # Layout
 //!
 //! - [`destination`]: the two systems that changes are applied to
-//! - [`change`]: an AlumnIQ row, tolerantly decoded
-//! - [`mapping`]: row + templates -> the values of a vendor's document, every problem named
+//! - [`change`]: an AlumnIQ row, tolerantly decoded; [`order`]: which of two changes is older
+//! - [`mapping`]: row + templates -> the values of a vendor's document, every [`problem`] named;
+//!   [`country`]: its codes and names; [`formats`]: emails, phones, dates
 //! - [`crm_update`]: `ContactUpsertDto`, its validation and the CRM's classification table
 //! - [`salsa_upsert`]: `Supporter`, its merge, validation and Salsa's classification table
 //! - [`acknowledge`]: `changeIdList` batches and their classification table
-//! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`retry`]: delays
+//! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`redact`]: what may
+//!   be shown of it; [`retry`]: delays
 
 pub mod acknowledge;
 pub mod change;
 pub mod country;
 pub mod crm_update;
 pub mod destination;
+pub mod formats;
 pub mod mapping;
 pub mod order;
 pub mod outcome;
 pub mod problem;
+pub mod redact;
 pub mod reply;
 pub mod retry;
 pub mod salsa_upsert;

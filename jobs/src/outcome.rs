@@ -57,6 +57,14 @@ pub enum PauseReason {
 }
 
 impl PauseReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [
+        Self::Throttled,
+        Self::Outage,
+        Self::Credentials,
+        Self::Operator,
+    ];
+
     /// The wire name.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,1 +1,172 @@
-//! queue
+//! The durable queue: the only room that knows Redis.
+//!
+//! # Layout
+//!
+//! - [`keys`]: the picture of the data; `scripts/`: every transition, one Lua script each
+//! - [`intake`]: fetched blocks in; [`lease`]: claim, renew, settle; [`executor`]: outcome -> transition
+//! - [`backend`]: the apalis backend over the leases, its loops in `driver`
+//! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
+//! - [`gate`]: pauses and the shared rate limit; [`leader`]: one producer at a time
+//! - [`stats`]: counts and books; [`timeline`]: one change; [`durability`]: is this Redis fit for it
+//! - [`embedded`]: our own `redis-server` where none is configured
+
+pub mod acknowledgement;
+pub mod backend;
+mod connection;
+pub mod driver;
+pub mod durability;
+pub mod embedded;
+pub mod executor;
+pub mod gate;
+pub mod intake;
+pub mod keys;
+pub mod leader;
+pub mod lease;
+pub mod letters;
+mod scripts;
+pub mod stats;
+pub mod timeline;
+pub mod wake;
+
+use std::{sync::Arc, time::Duration};
+
+use jobs::destination::Destination;
+use redis::{FromRedisValue, ScriptInvocation};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use self::{connection::Connection, keys::Keys, scripts::Scripts};
+
+/// What went wrong between us and Redis.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// Redis did not answer, or answered an error.
+    #[error("Redis: {0}")]
+    Redis(#[from] redis::RedisError),
+    /// Redis holds something that this version does not understand.
+    #[error("Redis holds {what} that this version cannot read: {why}")]
+    Unreadable {
+        /// Which entry.
+        what: String,
+        /// The reader's words; never the entry's content.
+        why: String,
+    },
+}
+
+impl QueueError {
+    fn unreadable(what: impl Into<String>, why: impl ToString) -> Self {
+        Self::Unreadable {
+            what: what.into(),
+            why: why.to_string(),
+        }
+    }
+}
+
+/// How to reach the queue and how long what is finished stays known.
+#[derive(Debug, Clone)]
+pub struct QueueSettings {
+    /// `redis://`, `rediss://` or `redis+unix://`; several for a cluster.
+    pub urls: Vec<String>,
+    /// One a campus.
+    pub namespace: String,
+    /// After which a command counts as failed.
+    pub response_timeout: Duration,
+    /// How long an acknowledged change's marker and timeline stay.
+    pub keep: Duration,
+    /// How long its row stays.
+    pub keep_payload: Duration,
+    /// Which destinations a new change waits for.
+    pub destinations: Vec<Destination>,
+}
+
+/// A handle on one namespace. Clones share the connection.
+#[derive(Clone)]
+pub struct Queue {
+    connection: Connection,
+    scripts: Arc<Scripts>,
+    keys: Keys,
+    settings: Arc<QueueSettings>,
+}
+
+impl Queue {
+    /// Connects, once; later losses of the connection are mended on the way.
+    pub async fn connect(settings: QueueSettings) -> Result<Self, QueueError> {
+        let connection = Connection::open(&settings.urls, settings.response_timeout).await?;
+        Ok(Self {
+            connection,
+            scripts: Arc::new(Scripts::new()),
+            keys: Keys::new(&settings.namespace),
+            settings: Arc::new(settings),
+        })
+    }
+
+    /// What the handle was made with.
+    pub fn settings(&self) -> &QueueSettings {
+        &self.settings
+    }
+
+    /// Asks Redis for a sign of life.
+    pub async fn ping(&self) -> Result<(), QueueError> {
+        Ok(redis::cmd("PING")
+            .query_async(&mut self.connection.clone())
+            .await?)
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        invocation: &mut ScriptInvocation<'_>,
+    ) -> Result<T, QueueError> {
+        let mut connection = self.connection.clone();
+        Ok(invocation
+            .key(self.keys.prefix())
+            .invoke_async(&mut connection)
+            .await?)
+    }
+}
+
+/// The immutable part of a change, as it lies in Redis. A golden test guards its shape.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// The constituent; absent for an anonymous change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub xid: Option<String>,
+    /// The change's place among those of its constituent (see `jobs::order`).
+    pub order: String,
+    /// The row as AlumnIQ sent it.
+    pub row: Box<RawValue>,
+}
+
+/// How many digits of a stored change are the time of its fetch.
+const FETCHED_DIGITS: usize = 13;
+
+impl Record {
+    /// Reads `change:<id>`: (fetched ms, record).
+    fn parse(change_id: &str, stored: &str) -> Result<(u64, Self), QueueError> {
+        let what = || format!("a record of change {change_id}");
+        let (fetched, json) = stored
+            .split_at_checked(FETCHED_DIGITS)
+            .ok_or_else(|| QueueError::unreadable(what(), "it is too short"))?;
+        let fetched = fetched
+            .parse()
+            .map_err(|error| QueueError::unreadable(what(), error))?;
+        let record = serde_json::from_str(json)
+            .map_err(|error| QueueError::unreadable(what(), error.classify_for_people()))?;
+        Ok((fetched, record))
+    }
+}
+
+/// serde's messages may quote the data: only their kind and place are shown.
+trait ClassifyForPeople {
+    fn classify_for_people(&self) -> String;
+}
+
+impl ClassifyForPeople for serde_json::Error {
+    fn classify_for_people(&self) -> String {
+        format!(
+            "{:?} error at line {} column {}",
+            self.classify(),
+            self.line(),
+            self.column()
+        )
+    }
+}

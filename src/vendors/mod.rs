@@ -1,1 +1,34 @@
-//! vendors
+//! The three vendors over HTTP and nothing else: a client sends one documented request and hands back
+//! a [`jobs::reply::Reply`]. What a reply means for a change is decided by the tables in the `jobs`
+//! crate.
+//!
+//! # Layout
+//!
+//! - [`AlumniqClient`]: the change feed, and the acknowledgement of changeIds
+//! - [`CrmClient`]: update or upsert of one contact, with the password grant's token
+//! - [`SalsaClient`]: metrics, and the search, upsert and deletion of supporters
+//! - [`ClientSettings`]: timeouts, body limit and the observer of calls, the same for all three
+//!
+//! # What holds for every call
+//!
+//! - **Deadline.** A call takes the end of the lease it works under. Past it nothing is sent; a call
+//!   that has begun is given up before it.
+//! - **Secrets.** No key, password or token stands in a `Reply`, an error, a log line or `Debug`, not
+//!   even where the vendor's error page repeats the request.
+//! - **Transport.** TLS by rustls (the machine's certificate store, else Mozilla's list, which is built
+//!   in), HTTP/1.1 or HTTP/2, gzip, kept-alive connections, no redirects: a 3xx is an answer.
+//!   `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are obeyed except towards a loopback host.
+
+mod alumniq;
+mod crm;
+mod http;
+mod salsa;
+#[cfg(test)]
+mod testing;
+
+pub use alumniq::{AlumniqClient, FeedReply, Filter};
+pub use crm::{CrmAuth, CrmCheck, CrmClient, CrmOperation, CrmOptions, Matching};
+pub use http::{
+    BODY_LIMIT, Call, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts,
+};
+pub use salsa::SalsaClient;

@@ -1,1 +1,19 @@
-//! workers
+//! Jobs and clients put together: each role turns what the queue gives it into vendors' calls and their
+//! replies into outcomes.
+//!
+//! # Layout
+//!
+//! - [`producer`] fetches, [`crm`] and [`salsa`] apply, [`acknowledger`] tells AlumnIQ
+//! - [`rows`]: from a leased record to a decoded change; [`throttle`]: calls a minute, fleet-wide
+//! - [`roles`]: which roles a process has; [`fleet`]: runs them until told to stop;
+//!   [`publisher`]: their gauges
+
+pub mod acknowledger;
+pub mod crm;
+pub mod fleet;
+pub mod producer;
+pub mod publisher;
+pub mod roles;
+pub mod rows;
+pub mod salsa;
+pub mod throttle;

@@ -1,0 +1,242 @@
+//! The feed of unprocessed changes as it comes back from the GET.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{CHECK_KEY, CHECK_URL};
+use crate::reply::{Answer, Reply};
+
+/// What kind of trouble a fetch met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedFault {
+    /// AlumnIQ is down, unreachable or in trouble: the next poll may succeed.
+    Outage,
+    /// Too many calls: a later poll will succeed.
+    Throttled,
+    /// The API key is refused: a person must look.
+    Credentials,
+    /// The request is refused or something else answers at this address: a person must look.
+    Configuration,
+}
+
+/// Why a fetch gave no rows. Quotes nothing of the body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}; {advice}")]
+pub struct FeedError {
+    /// Which kind of trouble.
+    pub fault: FeedFault,
+    /// The least delay, where AlumnIQ named one.
+    pub after: Option<Duration>,
+    /// What happened.
+    pub cause: String,
+    /// What a person can do about it.
+    pub advice: String,
+}
+
+impl FeedError {
+    /// Whether the same request may succeed later without anybody's help.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.fault, FeedFault::Outage | FeedFault::Throttled)
+    }
+}
+
+/// The rows of a fetch: 200 and a JSON array (`[]` when nothing is unprocessed). Rows are not looked
+/// into: see [`crate::change`].
+///
+/// # Errors
+/// When anything else came back; the error says what.
+pub fn parse_feed(reply: &Reply) -> Result<Vec<Value>, FeedError> {
+    let error = |fault, after, cause: String, advice: &str| {
+        Err(FeedError {
+            fault,
+            after,
+            cause,
+            advice: advice.to_owned(),
+        })
+    };
+    let Answer {
+        status,
+        retry_after,
+        body,
+    } = match reply {
+        Reply::Answer(answer) => answer,
+        Reply::Unreachable { cause } => {
+            return error(
+                FeedFault::Outage,
+                None,
+                format!("AlumnIQ cannot be reached: {cause}"),
+                CHECK_URL,
+            );
+        }
+        Reply::Lost { cause } => {
+            let advice = "nothing is lost: the rows stay unprocessed until they are acknowledged; if it happens \
+                          again, raise `alumniq.timeout`";
+            return error(
+                FeedFault::Outage,
+                None,
+                format!("AlumnIQ's answer broke off: {cause}"),
+                advice,
+            );
+        }
+    };
+    let after = *retry_after;
+    match status {
+        200 => rows(body).or_else(|found| {
+            let cause = format!("AlumnIQ answered {found} instead of a JSON array of changes");
+            error(FeedFault::Configuration, after, cause, CHECK_URL)
+        }),
+        401 | 403 => error(
+            FeedFault::Credentials,
+            after,
+            format!("AlumnIQ refuses the API key ({status})"),
+            CHECK_KEY,
+        ),
+        429 => error(
+            FeedFault::Throttled,
+            after,
+            "AlumnIQ asks for fewer calls (429)".to_owned(),
+            "raise `alumniq.poll`",
+        ),
+        408 | 500..=599 => {
+            let advice = "the next poll tries again; if it lasts, ask AlumnIQ's support";
+            error(
+                FeedFault::Outage,
+                after,
+                format!("AlumnIQ is in trouble ({status})"),
+                advice,
+            )
+        }
+        400 | 422 => {
+            let advice = "the filter is wrong or the API key is unknown at this host: check `alumniq.api_key` and the dates";
+            error(
+                FeedFault::Configuration,
+                after,
+                format!("AlumnIQ refused the request ({status})"),
+                advice,
+            )
+        }
+        _ => error(
+            FeedFault::Configuration,
+            after,
+            format!("AlumnIQ has no work-profile feed at this address ({status})"),
+            CHECK_URL,
+        ),
+    }
+}
+
+/// The array's items, or what was found in its stead.
+fn rows(body: &str) -> Result<Vec<Value>, String> {
+    let body = body.trim_start_matches('\u{feff}').trim();
+    if body.is_empty() {
+        return Err("nothing (an empty body)".to_owned());
+    }
+    if body.starts_with('<') {
+        return Err("an HTML page".to_owned());
+    }
+    match serde_json::from_str(body) {
+        Ok(Value::Array(rows)) => Ok(rows),
+        Ok(Value::Object(_)) => Err("a JSON object".to_owned()),
+        Ok(_) => Err("a single JSON value".to_owned()),
+        Err(error) if error.is_eof() => {
+            Err(format!("JSON that breaks off after {} bytes", body.len()))
+        }
+        Err(error) => Err(format!(
+            "{} bytes that are no JSON (line {}, column {})",
+            body.len(),
+            error.line(),
+            error.column()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Reply {
+        let retry_after = (status == 429).then_some(Duration::from_secs(7));
+        Reply::Answer(Answer {
+            status,
+            retry_after,
+            body: body.to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_feed_is_a_json_array_with_or_without_byte_order_mark() {
+        assert_eq!(parse_feed(&answer(200, "[]")), Ok(vec![]));
+        assert_eq!(
+            parse_feed(&answer(200, "\u{feff} [{\"changeId\":1},2]\n"))
+                .unwrap()
+                .len(),
+            2
+        );
+    }
+
+    #[test]
+    fn anything_else_is_an_error_that_names_what_came_and_quotes_nothing() {
+        for (body, found) in [
+            ("", "empty body"),
+            (" \n", "empty body"),
+            ("<html>secret</html>", "HTML page"),
+            ("{\"DATA\":[\"secret\"]}", "JSON object"),
+            ("\"secret\"", "single JSON value"),
+            ("[{\"secret\":", "breaks off"),
+            ("secret", "no JSON"),
+            ("null", "single"),
+        ] {
+            let error = parse_feed(&answer(200, body)).unwrap_err();
+            assert!(error.cause.contains(found), "{error}");
+            assert!(!error.to_string().contains("secret") && error.advice.contains("alumniq.url"));
+            assert_eq!(
+                (error.fault, error.is_retryable()),
+                (FeedFault::Configuration, false)
+            );
+        }
+    }
+
+    #[test]
+    fn every_failed_fetch_has_its_fault() {
+        for (statuses, fault) in [
+            (&[401, 403][..], FeedFault::Credentials),
+            (&[429], FeedFault::Throttled),
+            (&[408, 500, 502, 503, 504], FeedFault::Outage),
+            (
+                &[201, 204, 302, 400, 404, 405, 422],
+                FeedFault::Configuration,
+            ),
+        ] {
+            for status in statuses {
+                let error = parse_feed(&answer(*status, "")).unwrap_err();
+                assert_eq!(error.fault, fault, "{status}");
+                assert!(!error.advice.is_empty());
+            }
+        }
+        assert!(
+            parse_feed(&Reply::Unreachable {
+                cause: "refused".to_owned()
+            })
+            .unwrap_err()
+            .is_retryable()
+        );
+        assert!(
+            parse_feed(&Reply::Lost {
+                cause: "reset".to_owned()
+            })
+            .unwrap_err()
+            .is_retryable()
+        );
+    }
+
+    #[test]
+    fn nesting_beyond_the_parsers_limit_is_an_error_and_no_crash() {
+        assert!(parse_feed(&answer(200, &"[".repeat(1_000_000))).is_err());
+    }
+
+    #[test]
+    fn retry_after_is_handed_on() {
+        let error = parse_feed(&answer(429, "")).unwrap_err();
+        assert_eq!(error.after, Some(Duration::from_secs(7)));
+    }
+}

@@ -1,0 +1,190 @@
+//! AlumnIQ's side of the exchange: `changeIdList` batches, the classification of the PUT's answers,
+//! and the feed as it comes back from the GET.
+
+mod feed;
+
+use std::time::Duration;
+
+pub use self::feed::{FeedError, FeedFault, parse_feed};
+
+use crate::{
+    outcome::PauseReason,
+    reply::{Answer, Reply},
+};
+
+const CHECK_URL: &str =
+    "check `alumniq.url` (it ends in `/api/v1/index.cfm`) and that AlumnIQ is up";
+const CHECK_KEY: &str =
+    "check `alumniq.api_key`: each host has its own key and a key lasts about a year";
+
+/// The value of `changeIdList`: comma-delimited (AlumnIQ's page, "PUT /sync/address-change/work").
+/// Decoding sees to it that no id contains a comma.
+pub fn change_id_list(ids: &[String]) -> String {
+    ids.join(",")
+}
+
+/// The two halves of a list that was rejected; the left one is the longer. One id alone is the left
+/// half, and the culprit.
+pub fn split(ids: &[String]) -> (&[String], &[String]) {
+    ids.split_at(ids.len().div_ceil(2))
+}
+
+/// What follows from the PUT of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AckOutcome {
+    /// AlumnIQ has marked the changes as processed.
+    Accepted,
+    /// AlumnIQ refuses this list: it must be [`split`] until the culprit stands alone.
+    Rejected {
+        /// Why, for people.
+        cause: String,
+    },
+    /// May pass: try this list again.
+    Retry {
+        /// The least delay, where AlumnIQ named one.
+        after: Option<Duration>,
+        /// Why, for people.
+        cause: String,
+    },
+    /// No list is at fault: the whole fleet holds off.
+    Pause {
+        /// The least delay, where AlumnIQ named one.
+        after: Option<Duration>,
+        /// Which kind of pause.
+        reason: PauseReason,
+        /// Why, for people.
+        cause: String,
+    },
+}
+
+/// The table of answers to the PUT. AlumnIQ publishes none; its server is CFML, whose errors have an
+/// empty body, so only the status counts.
+pub fn classify(reply: &Reply) -> AckOutcome {
+    let Answer {
+        status,
+        retry_after,
+        ..
+    } = match reply {
+        Reply::Answer(answer) => answer,
+        Reply::Unreachable { cause } => {
+            return AckOutcome::Pause {
+                after: None,
+                reason: PauseReason::Outage,
+                cause: format!("AlumnIQ cannot be reached: {cause}"),
+            };
+        }
+        Reply::Lost { cause } => {
+            return AckOutcome::Retry {
+                after: None,
+                cause: format!(
+                    "AlumnIQ's answer to the list was lost, it may have been accepted: {cause}"
+                ),
+            };
+        }
+    };
+    let after = *retry_after;
+    let pause = |reason, cause| AckOutcome::Pause {
+        after,
+        reason,
+        cause,
+    };
+    match status {
+        200..=299 => AckOutcome::Accepted,
+        401 | 403 => pause(
+            PauseReason::Credentials,
+            format!("AlumnIQ refuses the API key ({status}); {CHECK_KEY}"),
+        ),
+        408 => AckOutcome::Retry {
+            after,
+            cause: "AlumnIQ timed out waiting for the list (408)".to_owned(),
+        },
+        429 => pause(
+            PauseReason::Throttled,
+            "AlumnIQ asks for fewer calls (429)".to_owned(),
+        ),
+        400..=499 => AckOutcome::Rejected {
+            cause: format!("AlumnIQ rejected the list of changeIds ({status})"),
+        },
+        502..=504 => pause(PauseReason::Outage, format!("AlumnIQ is down ({status})")),
+        300..=399 => pause(
+            PauseReason::Outage,
+            format!("AlumnIQ answered with a redirect ({status}); {CHECK_URL}"),
+        ),
+        _ => AckOutcome::Retry {
+            after,
+            cause: format!("AlumnIQ failed on the list of changeIds ({status})"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Reply {
+        let retry_after = (status == 429).then_some(Duration::from_secs(7));
+        Reply::Answer(Answer {
+            status,
+            retry_after,
+            body: body.to_owned(),
+        })
+    }
+
+    fn word(outcome: &AckOutcome) -> &'static str {
+        match outcome {
+            AckOutcome::Accepted => "accepted",
+            AckOutcome::Rejected { .. } => "rejected",
+            AckOutcome::Retry { .. } => "retry",
+            AckOutcome::Pause { reason, .. } => reason.as_str(),
+        }
+    }
+
+    #[test]
+    fn every_answer_to_the_put_has_its_row() {
+        for (statuses, expected) in [
+            (&[200, 201, 202, 204][..], "accepted"),
+            (&[400, 404, 405, 409, 413, 414, 422], "rejected"),
+            (&[401, 403], "credentials"),
+            (&[429], "throttled"),
+            (&[408, 500, 501, 520], "retry"),
+            (&[301, 302, 502, 503, 504], "outage"),
+        ] {
+            for status in statuses {
+                assert_eq!(word(&classify(&answer(*status, ""))), expected, "{status}");
+            }
+        }
+        assert_eq!(
+            word(&classify(&Reply::Unreachable {
+                cause: "refused".to_owned()
+            })),
+            "outage"
+        );
+        assert_eq!(
+            word(&classify(&Reply::Lost {
+                cause: "reset".to_owned()
+            })),
+            "retry"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_handed_on() {
+        let after = Some(Duration::from_secs(7));
+        assert!(
+            matches!(classify(&answer(429, "")), AckOutcome::Pause { after: named, .. } if named == after)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn halving_keeps_every_id_and_ends_with_the_culprit_alone(count in 1..50_usize) {
+            let ids: Vec<String> = (0..count).map(|id| id.to_string()).collect();
+            let (left, right) = split(&ids);
+            prop_assert_eq!([left, right].concat(), ids.clone());
+            prop_assert!(!left.is_empty() && (count == 1 || left.len() < count));
+            prop_assert_eq!(change_id_list(&ids).split(',').count(), count);
+        }
+    }
+}

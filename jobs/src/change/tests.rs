@@ -1,0 +1,225 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn campus() -> TimeZone {
+    TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap()
+}
+
+fn decoded(row: Value) -> Result<Change, Undecodable> {
+    decode(&row, &FieldNames::default(), &campus())
+}
+
+fn identified(row: Value) -> Result<Identity, Undecodable> {
+    identify(&row, &FieldNames::default(), &campus())
+}
+
+fn id_of(id: Value) -> Result<String, Undecodable> {
+    change_id(&json!({ "changeId": id }), &FieldNames::default())
+}
+
+#[test]
+fn text_numbers_and_booleans_are_all_text_and_blanks_are_absent() {
+    let change = decoded(json!({
+        "CHANGEID": 4711, "xid": " 88 ", "postalCode": 98225, "phone": 15551234567.0, "source": true,
+        "employer": "  Åse & Søn ", "city": "", "state": " \u{a0}", "country": null
+    }))
+    .unwrap();
+    let expected = [
+        ("changeId", "4711"),
+        ("employer", "Åse & Søn"),
+        ("phone", "15551234567"),
+        ("postalCode", "98225"),
+        ("source", "true"),
+        ("xid", "88"),
+    ];
+    assert_eq!(
+        change.fields,
+        expected
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into()
+    );
+    assert_eq!(
+        (change.change_id.as_str(), change.xid.as_deref()),
+        ("4711", Some("88"))
+    );
+}
+
+#[test]
+fn a_change_without_xid_is_anonymous() {
+    for row in [
+        json!({"changeId": 1}),
+        json!({"changeId": 1, "xid": ""}),
+        json!({"changeId": 1, "xid": null}),
+    ] {
+        assert_eq!(decoded(row.clone()).unwrap().xid, None);
+        assert_eq!(identified(row).unwrap().xid, None);
+    }
+}
+
+#[test]
+fn a_change_id_is_text_or_a_whole_number() {
+    for (id, text) in [
+        (json!(123), "123"),
+        (json!(123.0), "123"),
+        (json!("0123"), "0123"),
+        (json!(u64::MAX), "18446744073709551615"),
+        (json!(" A-1 "), "A-1"),
+        (json!("x".repeat(200)), &"x".repeat(200)),
+    ] {
+        assert_eq!(id_of(id).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_change_id_that_a_list_cannot_carry_is_undecodable() {
+    for id in [
+        json!(null),
+        json!(""),
+        json!("  "),
+        json!(true),
+        json!(1.5),
+        json!(1e300),
+        json!([1]),
+        json!({"a": 1}),
+        json!("1,2"),
+        json!("1 2"),
+        json!("1\u{0}2"),
+        json!("1\n2"),
+        json!("1\u{a0}2"),
+        json!("x".repeat(201)),
+        json!("x".repeat(10_000_000)),
+    ] {
+        let row = json!({ "changeId": id });
+        let error = identified(row.clone()).unwrap_err();
+        assert!(!error.cause.is_empty() && !error.advice.is_empty());
+        assert_eq!(decoded(row).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn a_row_that_is_no_object_is_undecodable() {
+    for row in [json!(null), json!(1), json!("x"), json!([]), json!(true)] {
+        assert!(
+            decoded(row.clone())
+                .unwrap_err()
+                .cause
+                .contains("not an object")
+        );
+        assert!(identified(row).is_err());
+    }
+}
+
+#[test]
+fn the_first_key_of_the_list_that_holds_something_wins() {
+    let change = decoded(json!({"changeId": 1, "company": "C", "Organization": "O", "employer": " ", "EMPLOYERNAME": null})).unwrap();
+    assert_eq!(change.fields["employer"], "C");
+    assert_eq!(change.unmapped, Vec::<String>::new());
+}
+
+#[test]
+fn unknown_keys_are_kept_by_name() {
+    let change = decoded(json!({"changeId": 1, "Nickname": "x", "nested": {"a": 1}, "empty": "", "k".repeat(200): 1})).unwrap();
+    assert_eq!(
+        change.unmapped,
+        [
+            "Nickname".to_owned(),
+            "nested".to_owned(),
+            format!("{}…", "k".repeat(80))
+        ]
+    );
+}
+
+#[test]
+fn broken_fields_are_all_named_and_stop_decoding_but_not_identification() {
+    let row = json!({"changeId": 1, "xid": "7", "employer": {"name": "secret"}, "city": ["secret"], "fax": 1e300, "jobTitle": "x".repeat(MAX_FIELD + 1)});
+    let error = decoded(row.clone()).unwrap_err();
+    for part in [
+        "`employer` is an object",
+        "`city` is an array",
+        "`fax` is a number too large",
+        "`jobTitle` has 65537 bytes",
+    ] {
+        assert!(error.cause.contains(part), "{}", error.cause);
+    }
+    assert!(!error.to_string().contains("secret"));
+    assert_eq!(identified(row).unwrap().xid.as_deref(), Some("7"));
+}
+
+#[test]
+fn a_moment_that_cannot_be_read_is_undecodable_because_the_order_is_unknown() {
+    for moment in [
+        json!("soon"),
+        json!(true),
+        json!(5),
+        json!({}),
+        json!("1969-01-01"),
+        json!("x".repeat(10_000_000)),
+    ] {
+        let error = identified(json!({"changeId": 1, "changedOn": moment})).unwrap_err();
+        assert!(
+            error.cause.contains("changedOn") && error.advice.contains("alumniq.fields.changedOn")
+        );
+    }
+}
+
+#[test]
+fn changed_on_gives_the_order_and_is_normalised_for_templates() {
+    for moment in [
+        json!("2026-11-21 10:00:00"),
+        json!(1_795_273_200_000_i64),
+        json!("{ts '2026-11-21 10:00:00'}"),
+    ] {
+        let change = decoded(json!({"changeId": 9, "changedOn": moment})).unwrap();
+        assert_eq!(change.fields["changedOn"], "2026-11-21T10:00:00-05:00");
+        assert_eq!(change.order, "001795273200000:n0019");
+    }
+}
+
+#[test]
+fn debug_shows_no_values() {
+    let change = decoded(json!({"changeId": 1, "email": "ann@example.org"})).unwrap();
+    let debug = format!("{change:?}");
+    assert!(debug.contains("email") && !debug.contains("ann"));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        let key = prop_oneof!["changeId", "xid", "changedOn", "EMAIL", ".{0,6}"];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..8)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn decoding_never_panics_and_agrees_with_identification(row in any_json()) {
+        let identity = identified(row.clone());
+        if let Ok(change) = decoded(row) {
+            let expected = Identity { change_id: change.change_id, xid: change.xid, order: change.order };
+            prop_assert_eq!(identity.unwrap(), expected);
+            prop_assert!(change.fields.values().all(|text| !text.trim().is_empty()));
+        }
+    }
+}
+
+#[test]
+fn nesting_as_deep_as_the_parser_admits_does_not_panic() {
+    let deep = format!(
+        "{{\"changeId\":1,\"email\":{}1{}}}",
+        "[".repeat(120),
+        "]".repeat(120)
+    );
+    assert!(decoded(serde_json::from_str(&deep).unwrap()).is_err());
+}

@@ -1,0 +1,141 @@
+//! `dead list|show|replay|discard`.
+
+use clap::{ArgGroup, Args, Subcommand};
+use jobs::{destination::Destination, outcome::DeadClass};
+
+use super::value::{self, Moment, Rate};
+
+/// `dead`
+#[derive(Debug, Clone, Subcommand)]
+pub enum DeadCommand {
+    /// List dead letters, newest first
+    List(DeadList),
+    /// Show one dead letter: cause, advice and every attempt
+    Show(DeadShow),
+    /// Put dead letters back to work
+    Replay(Replay),
+    /// Give dead letters up, with a reason, and tell AlumnIQ that they were handled
+    Discard(Discard),
+}
+
+/// Which dead letters.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DeadFilter {
+    /// Only those of this destination
+    #[arg(long, short, value_parser = value::destinations())]
+    pub destination: Option<Destination>,
+    /// Only those of this class
+    #[arg(long, value_parser = value::classes(), hide_possible_values = false)]
+    pub class: Option<DeadClass>,
+    /// Only those of this person
+    #[arg(long, value_parser = value::non_blank)]
+    pub xid: Option<String>,
+    /// Only those that died since: a day, an instant or how long ago (2026-11-21, 3d)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only those that died before: as above
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+}
+
+/// Which dead letters an action is for: at least one of these must be given.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("selection")
+    .required(true)
+    .multiple(true)
+    .args(["ids", "all", "destination", "class", "xid", "since", "until"]))]
+pub struct Selection {
+    /// ChangeIds
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// All that the other options leave
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
+    /// Narrowed down.
+    #[command(flatten)]
+    pub filter: DeadFilter,
+    /// Only count what would be done
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `dead list`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  alumniq-relay dead list
+  alumniq-relay dead list --class validation --destination salsa --since 7d --json")]
+pub struct DeadList {
+    /// Which ones.
+    #[command(flatten)]
+    pub filter: DeadFilter,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Go on where the last list ended (its `next`)
+    #[arg(long)]
+    pub cursor: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `dead show`
+#[derive(Debug, Clone, Args)]
+pub struct DeadShow {
+    /// ChangeIds
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// Only this destination's
+    #[arg(long, short, value_parser = value::destinations())]
+    pub destination: Option<Destination>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `dead replay`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+A change that is older than one already applied to the same person dies again, of class `stale`,
+instead of overwriting it. --apply-stale applies it all the same.
+
+Examples:
+  alumniq-relay dead replay 1234 1235
+  alumniq-relay dead replay --class unmatched --destination crm --dry-run
+  alumniq-relay dead replay --all --rate 10/s")]
+pub struct Replay {
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Put back no more than this, e.g. 10/s or 300/m
+    #[arg(long, value_name = "N/s")]
+    pub rate: Option<Rate>,
+    /// Apply a change even if a newer one of the same person has been applied
+    #[arg(long)]
+    pub apply_stale: bool,
+}
+
+/// `dead discard`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+A discarded change is never applied to the destination that it is discarded for. AlumnIQ is told that
+it was handled once its other destinations have accepted it too.
+
+Examples:
+  alumniq-relay dead discard 1234 --reason \"left the school's records\"
+  alumniq-relay dead discard --class anonymous --reason \"nobody to match\" --dry-run")]
+pub struct Discard {
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Why; it stays in the change's history
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run", value_parser = value::non_blank)]
+    pub reason: Option<String>,
+    /// Do not tell AlumnIQ: it goes on offering the change
+    #[arg(long)]
+    pub keep_unacknowledged: bool,
+}

@@ -1,0 +1,152 @@
+//! `demo`, `run`, `sync` and `sandbox`.
+
+use std::net::SocketAddr;
+
+use clap::{ArgGroup, Args, ValueEnum};
+use jiff::{civil::Date, tz::TimeZone};
+
+use super::value;
+use crate::workers::roles::Role;
+
+/// `demo`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Needs the program redis-server and nothing else: no configuration, no network.
+
+Examples:
+  alumniq-relay demo
+  alumniq-relay demo --changes 20000 --faults --seed 7")]
+pub struct Demo {
+    /// How many changes the simulated AlumnIQ offers
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one())]
+    pub changes: usize,
+    /// How many people they belong to [default: a third of the changes]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub people: Option<usize>,
+    /// Let the vendors fail: latency, errors, throttling, lost answers, an outage
+    #[arg(long)]
+    pub faults: bool,
+    /// The same seed makes the same people, changes and faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `run`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Every process serves /metrics, /healthz and /readyz at console.listen. SIGTERM and Ctrl-C finish the
+calls that have begun, hand the rest back and consume no attempt.
+
+Examples:
+  alumniq-relay run                              everything in one process
+  alumniq-relay run --roles crm,salsa            one of several consumers on a shared Redis")]
+pub struct Run {
+    /// What this process does
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ROLE,…",
+        value_delimiter = ',',
+        default_values_t = Role::value_variants().to_vec()
+    )]
+    pub roles: Vec<Role>,
+}
+
+/// `sync`
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = ArgGroup::new("only").args(["on", "since", "xid"]),
+    after_help = "\
+Without --on, --since or --xid it looks back alumniq.lookback_days, as `run` does.
+With --wait it does everything in this process, so that cron needs nothing else; a service may run
+beside it. Exit code 0: all acknowledged; 3: some changes are dead letters.
+
+Examples:
+  alumniq-relay sync --wait
+  alumniq-relay sync --since 2026-11-01 --wait --json
+  alumniq-relay sync --xid 0012345"
+)]
+pub struct Sync {
+    /// Only the changes of this campus-local day
+    #[arg(long, value_name = "DATE", value_parser = value::day)]
+    pub on: Option<Date>,
+    /// The changes since this campus-local day
+    #[arg(long, value_name = "DATE", value_parser = value::day)]
+    pub since: Option<Date>,
+    /// Only the changes of this person
+    #[arg(long, value_name = "XID", value_parser = value::non_blank)]
+    pub xid: Option<String>,
+    /// Run every role here until all that was fetched is acknowledged or dead
+    #[arg(long)]
+    pub wait: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sandbox`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Prints the configuration to point the relay at it. Its state can be read and changed over HTTP:
+  GET  /_sandbox/report     what each vendor saw, and whether the promises held
+  PUT  /_sandbox/faults     which faults to make from now on
+  POST /_sandbox/repair     no faults, and nobody missing any more
+  POST /_sandbox/changes    more changes")]
+pub struct Sandbox {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9470")]
+    pub listen: SocketAddr,
+    /// How many changes AlumnIQ offers
+    #[arg(long, value_name = "N", default_value_t = 1_200, value_parser = at_least_one())]
+    pub changes: usize,
+    /// How many people they belong to [default: a third of the changes]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub people: Option<usize>,
+    /// Over how many days up to today they spread
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub days: u32,
+    /// The campus's IANA time zone
+    #[arg(long, value_name = "ZONE", default_value = "America/New_York", value_parser = value::timezone)]
+    pub timezone: TimeZone,
+    /// The same seed makes the same people, changes and faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Let the vendors fail: latency, errors, throttling, lost answers, an outage
+    #[arg(long)]
+    pub faults: bool,
+    /// What is wrong with the data.
+    #[command(flatten)]
+    pub dirt: Dirt,
+}
+
+/// What is wrong with the simulated data, until `POST /_sandbox/repair`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Wrong data, until repaired")]
+pub struct Dirt {
+    /// Changes without xid
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub anonymous: usize,
+    /// People whom the CRM does not know
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub missing_in_crm: usize,
+    /// People whom Salsa does not know
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub missing_in_salsa: usize,
+    /// Changes with a field that Salsa refuses
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub invalid_fields: usize,
+    /// Changes whose phone is no phone number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub invalid_phones: usize,
+    /// Changes whose row cannot be decoded
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub undecodable: usize,
+}
+
+/// A count that makes sense; ten million keeps the simulated people in memory.
+fn at_least_one() -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser;
+    clap::value_parser!(u64)
+        .range(1..=10_000_000)
+        .try_map(usize::try_from)
+}

@@ -1,0 +1,123 @@
+use clap::{CommandFactory, ValueEnum};
+
+use super::*;
+use crate::workers::roles::Role;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_documented_command_parses() {
+    for line in [
+        "alumniq-relay demo --changes 2000 --people 700 --faults --seed 3",
+        "alumniq-relay run",
+        "alumniq-relay run --roles producer,crm,salsa,acknowledger,console",
+        "alumniq-relay sync",
+        "alumniq-relay sync --on 2026-11-21 --wait --json",
+        "alumniq-relay sync --since 2026-11-21",
+        "alumniq-relay sync --xid 0012",
+        "alumniq-relay status --json --watch",
+        "alumniq-relay show 123 --json",
+        "alumniq-relay dead list --destination crm --class stale --xid 7 --since 3d --until 2026-11-21 --json",
+        "alumniq-relay dead show 1",
+        "alumniq-relay dead replay 1 2 --destination salsa",
+        "alumniq-relay dead replay --all --rate 10/s --dry-run --apply-stale",
+        "alumniq-relay dead replay --class unmatched",
+        "alumniq-relay dead discard 1 --reason gone --keep-unacknowledged",
+        "alumniq-relay dead discard --all --dry-run",
+        "alumniq-relay pause crm",
+        "alumniq-relay resume salsa",
+        "alumniq-relay check --connect",
+        "alumniq-relay config print --config other.toml",
+        "alumniq-relay --config other.toml config example",
+        "alumniq-relay sandbox --listen 127.0.0.1:0 --changes 10 --people 3 --seed 1 --days 2",
+        "alumniq-relay supporter search --email a@example.org --email b@example.org",
+        "alumniq-relay supporter delete 1 2 --yes",
+        "alumniq-relay contact update -",
+        "alumniq-relay completions zsh",
+        "alumniq-relay status -vv --log-format json",
+    ] {
+        assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_says_what_is_right() {
+    for (line, says) in [
+        (
+            "alumniq-relay sync --on 2026-11-21 --xid 7",
+            "cannot be used with",
+        ),
+        ("alumniq-relay sync --since 2026-02-30", "YYYY-MM-DD"),
+        ("alumniq-relay sync --on yesterday", "YYYY-MM-DD"),
+        ("alumniq-relay dead replay", "required"),
+        ("alumniq-relay dead discard --reason x", "required"),
+        ("alumniq-relay dead discard --all", "--reason"),
+        ("alumniq-relay dead replay 1 --all", "cannot be used with"),
+        ("alumniq-relay dead replay --all --rate fast", "10/s"),
+        ("alumniq-relay dead replay --all --rate 0/s", "10/s"),
+        ("alumniq-relay dead list --class stail", "stale"),
+        ("alumniq-relay dead list --since soon", "how long ago"),
+        ("alumniq-relay pause mail", "crm"),
+        ("alumniq-relay run --roles crm,sales", "salsa"),
+        ("alumniq-relay demo --changes 0", "1..="),
+        ("alumniq-relay supporter search", "required"),
+        (
+            "alumniq-relay supporter search --id 1 --email a@b.c",
+            "cannot be used with",
+        ),
+        ("alumniq-relay status -q -v", "cannot be used with"),
+    ] {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        assert!(error.to_string().contains(says), "{line}: {error}");
+    }
+}
+
+#[test]
+fn a_process_without_roles_named_takes_every_role() {
+    let Command::Run(run) = parse("alumniq-relay run").unwrap().command else {
+        panic!("not run");
+    };
+    assert_eq!(run.roles, Role::value_variants());
+}
+
+#[test]
+fn a_moment_is_a_campus_day_an_instant_or_a_while_ago() {
+    use jiff::{Timestamp, tz::TimeZone};
+    let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+    let campus = TimeZone::get("America/New_York").unwrap();
+    for (text, meant) in [
+        ("2026-11-20", "2026-11-20T05:00:00Z"),
+        ("2026-11-20T01:00:00Z", "2026-11-20T01:00:00Z"),
+        ("2026-11-20T01:00:00-05:00", "2026-11-20T06:00:00Z"),
+        ("2h", "2026-11-21T10:00:00Z"),
+    ] {
+        let moment: value::Moment = text.parse().unwrap();
+        assert_eq!(
+            moment.instant(now, &campus).unwrap().to_string(),
+            meant,
+            "{text}"
+        );
+    }
+    let ages: value::Moment = "500000years".parse().unwrap();
+    assert!(ages.instant(now, &campus).is_err());
+}
+
+#[test]
+fn verbosity_overrides_the_configured_level() {
+    let flag = |line: &str| parse(line).unwrap().global.log_flag();
+    assert_eq!(flag("alumniq-relay status"), None);
+    assert_eq!(flag("alumniq-relay status -q"), Some("error"));
+    assert_eq!(
+        flag("alumniq-relay status -v"),
+        Some("info,alumniq_relay=debug")
+    );
+    assert_eq!(flag("alumniq-relay status -vv"), Some("trace"));
+}

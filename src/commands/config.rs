@@ -1,0 +1,23 @@
+//! `config print` and `config example`.
+
+use std::process::ExitCode;
+
+use crate::{
+    cli::{ConfigCommand, Global},
+    config,
+};
+
+/// Prints; warnings go to stderr, so that the output stays a configuration file.
+pub fn run(global: &Global, command: ConfigCommand) -> miette::Result<ExitCode> {
+    match command {
+        ConfigCommand::Example => super::print(&config::example::example())?,
+        ConfigCommand::Print => {
+            let loaded = config::load(global.config.as_deref(), config::environment())?;
+            super::print(&loaded.print())?;
+            for warning in loaded.warnings {
+                eprintln!("{:?}", miette::Report::new(warning));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

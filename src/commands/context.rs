@@ -1,0 +1,208 @@
+//! What most commands are made of: configuration, log, Redis, clients.
+
+use std::{path::Path, sync::Arc};
+
+use jobs::{
+    change::FieldNames,
+    crm_update::CrmMapping,
+    destination::Destination,
+    salsa_upsert::SalsaMapping,
+};
+use miette::{Context as _, IntoDiagnostic, miette};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::Global,
+    config::{self, AnonymousRows, Config, CrmConfig, CrmCredentials, SalsaConfig},
+    metrics,
+    queue::{Queue, QueueSettings, durability::Allowed, embedded::EmbeddedRedis},
+    telemetry,
+    vendors::{
+        AlumniqClient, Call, ClientSettings, CrmAuth, CrmClient, CrmOperation, CrmOptions, Matching,
+        SalsaClient, Timeouts,
+    },
+    workers::rows::Rows,
+};
+
+/// A loaded configuration with the log switched on.
+pub struct Context {
+    /// Every value checked.
+    pub config: Config,
+}
+
+impl Context {
+    /// Loads, warns on stderr, and starts the log.
+    pub fn load(global: &Global) -> miette::Result<Self> {
+        let loaded = config::load(global.config.as_deref(), config::environment())?;
+        let config = loaded.config;
+        let format = global.log_format.unwrap_or(config.log.format);
+        telemetry::init(format.into(), global.log_flag(), Some(config.log.level.as_str())).into_diagnostic()?;
+        for warning in loaded.warnings {
+            eprintln!("{:?}", miette::Report::new(warning));
+        }
+        Ok(Self { config })
+    }
+
+    /// Which destinations a change waits for.
+    pub fn destinations(&self) -> Vec<Destination> {
+        let crm = self.config.crm.as_ref().map(|_| Destination::Crm);
+        let salsa = self.config.salsa.as_ref().map(|_| Destination::Salsa);
+        crm.into_iter().chain(salsa).collect()
+    }
+
+    /// Connects to Redis, starting our own where none is configured.
+    pub async fn redis(&self) -> miette::Result<Redis> {
+        let redis = &self.config.redis;
+        let (urls, embedded) = match &redis.url {
+            Some(urls) => (urls.iter().map(|url| url.expose().to_owned()).collect(), None),
+            None => {
+                let embedded = EmbeddedRedis::start(Path::new(&redis.data_dir), &redis.server)
+                    .await
+                    .into_diagnostic()?;
+                (vec![embedded.url()], Some(Arc::new(embedded)))
+            }
+        };
+        let queue = Queue::connect(QueueSettings {
+            urls,
+            namespace: self.config.namespace.as_str().to_owned(),
+            response_timeout: redis.response_timeout,
+            keep: self.config.history.keep,
+            keep_payload: self.config.history.keep_payload,
+            destinations: self.destinations(),
+        })
+        .await
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot use Redis at {}: check that it runs, and `redis.url`", self.redis_names()))?;
+        Ok(Redis { queue, embedded, supervisor: None })
+    }
+
+    /// Redis' addresses without passwords.
+    pub fn redis_names(&self) -> String {
+        match &self.config.redis.url {
+            Some(urls) => urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            None => format!("the data directory {}", self.config.redis.data_dir.display()),
+        }
+    }
+
+    /// Refuses a Redis that could lose changes.
+    pub async fn refuse_unfit(&self, queue: &Queue) -> miette::Result<()> {
+        let allowed = Allowed {
+            no_persistence: self.config.redis.allow_no_persistence,
+            eviction: self.config.redis.allow_eviction,
+        };
+        for finding in queue.durability(allowed).await.into_diagnostic()? {
+            if finding.fatal {
+                return Err(miette!(help = finding.advice, "{} ({})", finding.what, self.redis_names()));
+            }
+            tracing::warn!(advice = finding.advice, "{}", finding.what);
+        }
+        Ok(())
+    }
+
+    /// The school's names of row fields.
+    pub fn field_names(&self) -> miette::Result<FieldNames> {
+        FieldNames::with_overrides(&self.config.alumniq.fields).into_diagnostic()
+    }
+
+    /// How rows are read; `for_vendor` decides which of the consumers reports unmapped keys.
+    pub fn rows(&self, destination: Destination) -> miette::Result<Rows> {
+        Ok(Rows {
+            names: self.field_names()?,
+            timezone: self.config.alumniq.timezone.clone(),
+            anonymous_allowed: self.config.alumniq.anonymous == AnonymousRows::Match,
+            reports_drift: self.destinations().first() == Some(&destination),
+        })
+    }
+
+    /// AlumnIQ's client.
+    pub fn alumniq(&self) -> miette::Result<AlumniqClient> {
+        let alumniq = &self.config.alumniq;
+        AlumniqClient::new(alumniq.url.as_str(), alumniq.api_key.clone(), settings(alumniq.timeout)).into_diagnostic()
+    }
+
+    /// The CRM's client.
+    pub fn crm(&self, crm: &CrmConfig) -> miette::Result<CrmClient> {
+        let auth = match crm.credentials() {
+            Some(CrmCredentials::Password { username, password }) => CrmAuth::Password { username, password },
+            Some(CrmCredentials::Bearer { token }) => CrmAuth::Bearer(token),
+            Some(CrmCredentials::None) => CrmAuth::None,
+            None => return Err(miette!("the CRM's credentials are incomplete: set crm.username and crm.password")),
+        };
+        let options = CrmOptions {
+            auth,
+            operation: match crm.operation {
+                config::CrmOperation::Update => CrmOperation::Update,
+                config::CrmOperation::Upsert => CrmOperation::Upsert,
+            },
+            matching: Matching {
+                min_confirmed_score: crm.matching.min_confirmed_score,
+                min_name_similarity: crm.matching.min_name_similarity,
+                enabled: crm.matching.enabled,
+            },
+        };
+        CrmClient::new(crm.url.as_str(), options, settings(crm.timeout)).into_diagnostic()
+    }
+
+    /// `[crm.map]`, compiled.
+    pub fn crm_mapping(&self, crm: &CrmConfig) -> miette::Result<CrmMapping> {
+        CrmMapping::compile(&crm.map, &self.field_names()?, crm.country_codes)
+            .map_err(|errors| unusable("crm.map", errors))
+    }
+
+    /// Salsa's client.
+    pub fn salsa(&self, salsa: &SalsaConfig) -> miette::Result<SalsaClient> {
+        SalsaClient::new(salsa.url.as_str(), salsa.token.clone(), settings(salsa.timeout)).into_diagnostic()
+    }
+
+    /// `[salsa.map]`, compiled.
+    pub fn salsa_mapping(&self, salsa: &SalsaConfig) -> miette::Result<SalsaMapping> {
+        SalsaMapping::compile(&salsa.map, &self.field_names()?).map_err(|errors| unusable("salsa.map", errors))
+    }
+}
+
+fn unusable(section: &str, errors: Vec<jobs::mapping::TemplateError>) -> miette::Report {
+    let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    miette!("[{section}] cannot be used: {}", all.join("; "))
+}
+
+fn settings(timeout: std::time::Duration) -> ClientSettings {
+    ClientSettings {
+        timeouts: Timeouts::within(timeout),
+        observer: Arc::new(|call: &Call| {
+            metrics::vendor_request(call.vendor, call.operation, &call.status, call.duration);
+        }),
+        ..ClientSettings::default()
+    }
+}
+
+/// A connection to the queue, and our own server where it is ours.
+pub struct Redis {
+    /// The queue.
+    pub queue: Queue,
+    embedded: Option<Arc<EmbeddedRedis>>,
+    supervisor: Option<JoinHandle<()>>,
+}
+
+impl Redis {
+    /// Starts our own server again where it dies, until `closing`.
+    pub fn supervise(&mut self, closing: CancellationToken) {
+        self.supervisor = self
+            .embedded
+            .clone()
+            .map(|embedded| tokio::spawn(async move { embedded.supervise(closing.cancelled()).await }));
+    }
+
+    /// Lets go: the last user of our own server stops it.
+    pub async fn close(self) -> miette::Result<()> {
+        drop(self.queue);
+        if let Some(supervisor) = self.supervisor {
+            // It ends with `closing`; it cannot panic, and if it did, nothing would be left to do here.
+            let _ = supervisor.await;
+        }
+        match self.embedded.and_then(Arc::into_inner) {
+            Some(embedded) => embedded.stop().await.into_diagnostic(),
+            None => Ok(()),
+        }
+    }
+}

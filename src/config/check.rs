@@ -1,0 +1,106 @@
+//! Rules between keys, and what is allowed but should be known.
+
+use std::path::Path;
+
+use super::{
+    alumniq::{AcknowledgeMode, AlumniqConfig},
+    console::ConsoleConfig,
+    crm::{CrmAuth, CrmConfig},
+    finding::Finding,
+    reader::Reader,
+    redis::RedisConfig,
+    salsa::SalsaConfig,
+    secret,
+    url::BaseUrl,
+};
+
+pub(super) fn redis(reader: &Reader, config: &mut RedisConfig) {
+    let folder = match reader.folder == Path::new(".") {
+        true => Path::new(""),
+        false => &reader.folder,
+    };
+    config.data_dir = folder.join(&config.data_dir);
+}
+
+pub(super) fn alumniq(reader: &mut Reader, config: &AlumniqConfig) {
+    encrypted(reader, "alumniq.url", &config.url);
+    if config.acknowledge == AcknowledgeMode::OnFetch {
+        let finding = reader
+            .about("alumniq.acknowledge", "is \"on_fetch\": changes can be lost")
+            .help(
+                "AlumnIQ marks changes as processed while it sends them and never sends them again: a \
+                 crash between its answer and our record of it loses them, and dead letters are never \
+                 offered again. \"after_success\" has no such gap"
+                    .to_owned(),
+            );
+        reader.warn(finding);
+    }
+}
+
+pub(super) fn crm(reader: &mut Reader, config: &CrmConfig) {
+    encrypted(reader, "crm.url", &config.url);
+    let needed: &[(&str, bool)] = match config.auth {
+        CrmAuth::Password => &[
+            ("username", config.username.is_none()),
+            ("password", config.password.is_none()),
+        ],
+        CrmAuth::Bearer => &[("password", config.password.is_none())],
+        CrmAuth::None => &[],
+    };
+    let rule = format!(
+        "is required while `crm.auth` is \"{}\"",
+        config.auth.as_str()
+    );
+    for key in CrmConfig::SECTION.keys {
+        if needed.contains(&(key.name, true)) {
+            secret::missing(reader, key, &rule);
+        }
+    }
+}
+
+pub(super) fn salsa(reader: &mut Reader, config: &SalsaConfig) {
+    encrypted(reader, "salsa.url", &config.url);
+}
+
+pub(super) fn destinations(reader: &mut Reader, crm_enabled: bool, salsa_enabled: bool) {
+    if !crm_enabled && !salsa_enabled {
+        let finding = reader
+            .about(
+                "salsa.enabled",
+                "and `crm.enabled` are both false: changes have nowhere to go",
+            )
+            .help("switch at least one destination on".to_owned());
+        reader.problem(finding);
+    }
+}
+
+pub(super) fn console(reader: &mut Reader, config: &ConsoleConfig) {
+    let open = !config.listen.ip().is_loopback();
+    let bare = config.operator_token.is_none() || config.viewer_token.is_none();
+    if open && bare {
+        let finding = reader
+            .about(
+                "console.listen",
+                "can be reached from other machines, but `console.operator_token` and \
+                 `console.viewer_token` are not both set",
+            )
+            .help(
+                "set both (ALUMNIQ_RELAY__CONSOLE__OPERATOR_TOKEN or `operator_token_file`, and the \
+                 same for the viewer's), or listen on 127.0.0.1"
+                    .to_owned(),
+            );
+        reader.problem(finding);
+    }
+}
+
+fn encrypted(reader: &mut Reader, path: &str, url: &BaseUrl) {
+    if url.is_unencrypted() {
+        let finding: Finding = reader
+            .about(
+                path,
+                "sends secrets and personal data over the network unencrypted",
+            )
+            .help("use https://".to_owned());
+        reader.warn(finding);
+    }
+}

@@ -1,0 +1,18 @@
+//! `[history]`: what is kept of changes that are through.
+
+use std::time::Duration;
+
+use super::key::{default, section};
+
+/// Ten years.
+const LONGEST: f64 = 3_650.0 * 24.0 * 3_600.0;
+
+section! {
+    /// What is kept in Redis of a change that AlumnIQ was told about.
+    HistoryConfig at "history" {
+        /// How long its timeline stays: attempts, causes, the vendors' answers.
+        keep: Duration = default("14d").within(0.0, LONGEST),
+        /// How long its data (the row: personal data) stays.
+        keep_payload: Duration = default("0s").within(0.0, LONGEST),
+    }
+}

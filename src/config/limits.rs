@@ -1,0 +1,16 @@
+//! What one destination admits.
+
+use std::time::Duration;
+
+/// A destination's limits; those of the vendor are shared by the whole fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls at the same time, over all processes.
+    pub concurrency: u32,
+    /// Calls a minute, over all processes; `None` = unlimited, or what the vendor itself says.
+    pub rate_per_minute: Option<u32>,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// Attempts before a change is a dead letter of class `exhausted`.
+    pub max_attempts: u32,
+}

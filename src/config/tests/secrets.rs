@@ -1,0 +1,218 @@
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A folder with `relay.toml` of this text and mode.
+fn folder(text: &str, mode: u32) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("relay.toml");
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    (folder, file)
+}
+
+fn without_alumniq_key() -> Vec<(OsString, OsString)> {
+    environment(&SECRETS[1..])
+}
+
+fn in_alumniq(line: &str) -> String {
+    LEAST.replace("[alumniq]", &format!("[alumniq]\n{line}"))
+}
+
+#[test]
+fn a_secret_comes_from_a_file_beside_the_configuration() {
+    let (folder, file) = folder(&in_alumniq("api_key_file = \"key\""), 0o644);
+    fs::write(folder.path().join("key"), "from-file\r\n").unwrap();
+    let loaded = load(Some(&file), without_alumniq_key()).unwrap();
+    assert_eq!(loaded.config.alumniq.api_key.expose_secret(), "from-file");
+    assert!(loaded.warnings.is_empty());
+}
+
+#[test]
+fn a_variable_wins_over_the_file_and_its_own_over_the_general_one() {
+    let key = |variables: &[(&str, &str)]| {
+        let text = in_alumniq("api_key = \"inline\"");
+        let loaded = parse(
+            "relay.toml",
+            &text,
+            [without_alumniq_key(), environment(variables)].concat(),
+        );
+        loaded
+            .unwrap()
+            .config
+            .alumniq
+            .api_key
+            .expose_secret()
+            .to_owned()
+    };
+    let general = ("ALUMNIQ_RELAY__ALUMNIQ__API_KEY", "general");
+    assert_eq!(key(&[]), "inline");
+    assert_eq!(key(&[general]), "general");
+    assert_eq!(key(&[general, ("ALUMNIQ_API_KEY", "own")]), "own");
+    assert_eq!(key(&[("ALUMNIQ_API_KEY", "")]), "inline");
+}
+
+#[test]
+fn a_secret_in_the_config_file_is_a_warning_and_worse_if_others_can_read_it() {
+    for (mode, says) in [
+        (0o600, "stands in plain text in the config file"),
+        (0o644, "every user of this machine can read"),
+    ] {
+        let (_folder, file) = folder(&in_alumniq("api_key = \"inline-secret\""), mode);
+        let loaded = load(Some(&file), without_alumniq_key()).unwrap();
+        assert_eq!(loaded.warnings.len(), 1);
+        let shown = rendered(&loaded.warnings[0]);
+        assert!(
+            shown.contains(says) && shown.contains("api_key_file"),
+            "{shown}"
+        );
+        assert!(!shown.contains("inline-secret"), "{shown}");
+    }
+}
+
+#[test]
+fn a_missing_secret_names_its_variable_and_its_file_key() {
+    let shown = shown(&parse("relay.toml", LEAST, Vec::new()).unwrap_err());
+    for (variable, file) in [
+        ("ALUMNIQ_API_KEY", "api_key_file"),
+        ("CRM_USERNAME", "username_file"),
+        ("CRM_PASSWORD", "password_file"),
+        ("SALSA_AUTH_TOKEN", "token_file"),
+    ] {
+        assert!(
+            shown.contains(variable) && shown.contains(file),
+            "{variable}: {shown}"
+        );
+    }
+}
+
+#[test]
+fn the_crm_needs_only_the_secrets_of_its_kind_of_authentication() {
+    let secrets = |auth: &str, variables: &[(&str, &str)]| {
+        let text = format!("{LEAST}auth = \"{auth}\"\n[salsa]\nenabled = false\n");
+        let variables = [&SECRETS[..1], variables].concat();
+        parse("relay.toml", &text, environment(&variables)).map(|loaded| loaded.config.crm.unwrap())
+    };
+    let token = ("CRM_PASSWORD", "t");
+    assert!(matches!(
+        secrets("none", &[]).unwrap().credentials(),
+        Some(CrmCredentials::None)
+    ));
+    assert!(matches!(
+        secrets("bearer", &[token]).unwrap().credentials(),
+        Some(CrmCredentials::Bearer { .. })
+    ));
+    assert!(shown(&secrets("bearer", &[]).unwrap_err()).contains("CRM_PASSWORD"));
+    assert!(shown(&secrets("password", &[token]).unwrap_err()).contains("CRM_USERNAME"));
+}
+
+#[test]
+fn a_destination_that_is_off_needs_no_secret_and_no_address() {
+    let text = LEAST.split("[crm]").next().unwrap();
+    let text = format!("{text}[crm]\nenabled = false\n");
+    let variables = [SECRETS[0], SECRETS[3]];
+    let loaded = parse("relay.toml", &text, environment(&variables)).unwrap();
+    assert!(loaded.config.crm.is_none() && loaded.config.salsa.is_some());
+}
+
+#[test]
+fn unusable_secrets_are_refused_without_quoting_them() {
+    let (folder, file) = folder(&in_alumniq("api_key_file = \"key\""), 0o600);
+    let key = folder.path().join("key");
+    let refused = |says: &str| {
+        let errors = load(Some(&file), without_alumniq_key()).unwrap_err();
+        let shown = rendered(&errors);
+        assert!(shown.contains(says), "{shown}");
+        assert!(!shown.contains("sesame"), "{shown}");
+    };
+    refused("No such file");
+    fs::write(&key, "\n").unwrap();
+    refused("is empty");
+    fs::write(&key, "open\nsesame\n").unwrap();
+    refused("a line break");
+    fs::write(&key, " sesame").unwrap();
+    refused("a blank");
+    fs::write(&key, [0xff, 0xfe]).unwrap();
+    refused("UTF-8");
+    fs::write(&key, "sesame".repeat(20_000)).unwrap();
+    refused("too large");
+    fs::remove_file(&key).unwrap();
+    fs::create_dir(&key).unwrap();
+    refused("directory");
+}
+
+#[test]
+fn a_secret_that_is_set_twice_in_one_place_is_refused() {
+    let text = in_alumniq("api_key = \"inline-secret\"\napi_key_file = \"key\"");
+    let errors = parse("relay.toml", &text, without_alumniq_key()).unwrap_err();
+    let shown = rendered(&errors);
+    assert!(
+        shown.contains("both set") && !shown.contains("inline-secret"),
+        "{shown}"
+    );
+    let variables = [
+        ("ALUMNIQ_RELAY__ALUMNIQ__API_KEY", "inline-secret"),
+        ("ALUMNIQ_RELAY__ALUMNIQ__API_KEY_FILE", "key"),
+    ];
+    let errors = parse(
+        "e",
+        LEAST,
+        [without_alumniq_key(), environment(&variables)].concat(),
+    );
+    let shown = rendered(&errors.unwrap_err());
+    assert!(
+        shown.contains("ALUMNIQ_RELAY__ALUMNIQ__API_KEY_FILE"),
+        "{shown}"
+    );
+    assert!(!shown.contains("inline-secret"), "{shown}");
+}
+
+#[test]
+fn no_output_holds_a_secret() {
+    let text = format!(
+        "{}\n[redis]\nurl = \"redis://me:hunter2@host:6379/1\"\n",
+        in_alumniq("api_key = \"inline-secret\"")
+    );
+    let loaded = with(&text, &[]).unwrap();
+    let all = format!("{:?} {}", loaded, loaded.print());
+    let secrets = [
+        "inline-secret",
+        "hunter2",
+        "key-of-alumniq",
+        "password-of-crm",
+        "token-of-salsa",
+    ];
+    for secret in secrets {
+        assert!(!all.contains(secret), "{secret}: {all}");
+    }
+    let node = &loaded.config.redis.url.unwrap()[0];
+    assert_eq!(node.expose(), "redis://me:hunter2@host:6379/1");
+    assert_eq!(node.to_string(), "redis://host:6379/1");
+}
+
+#[test]
+fn the_lines_around_a_caret_hide_secrets_even_in_a_broken_or_misspelt_file() {
+    for text in [
+        in_alumniq("api_key = \"hunter2\"\nurll = 3"),
+        in_alumniq("api_kye = \"hunter2\""),
+        in_alumniq("apikey = 'hunter2'\npoll = 3"),
+        in_alumniq("api_key = \"hunter2\npoll = "),
+        "alumniq = { url = 3, api_key = \"hunter2\" }".to_owned(),
+        "alumniq = { url = 3, api_key = \"hunter2\" ".to_owned(),
+        in_alumniq("api_key = \"\"\"\nhunter2\"\"\"\npoll = 3"),
+        "[redis]\nurl = \"redis://u:hunter2@host\"\ndata_dri = 3".to_owned(),
+        "[crm]\nusername = 3\npassword = \"hunter2\"\nurl = 5".to_owned(),
+    ] {
+        let shown = rendered(&parse("relay.toml", &text, environment(SECRETS)).unwrap_err());
+        assert!(!shown.contains("hunter2"), "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn an_encryption_key_is_refused_until_payloads_can_be_encrypted() {
+    let shown = shown(&with(LEAST, &[("ALUMNIQ_RELAY_KEY", "k")]).unwrap_err());
+    assert!(shown.contains("cannot encrypt"), "{shown}");
+}

@@ -1,0 +1,153 @@
+//! `/metrics`, `/healthz` and `/readyz`, which every process serves.
+
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::{Heartbeats, Tokens};
+use crate::metrics;
+
+/// The text exposition format's own content type.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How long requests that are under way may take after the shutdown signal.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What the server shows.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// From [`metrics::install`].
+    pub metrics: PrometheusHandle,
+    /// The loops of this process, Redis included.
+    pub heartbeats: Heartbeats,
+    /// Who may look.
+    pub tokens: Tokens,
+}
+
+/// `console.listen` cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {addr} (console.listen): {source}; {advice}")]
+pub struct BindError {
+    addr: SocketAddr,
+    advice: &'static str,
+    source: io::Error,
+}
+
+/// Listens on `addr`; port 0 takes any free one.
+///
+/// # Errors
+/// The port is taken, privileged, or not this machine's; the error names the remedy.
+pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(addr).await.map_err(|source| BindError {
+        addr,
+        advice: match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another program, perhaps another alumniq-relay, has this port: stop it or choose another `console.listen`"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need a privilege: choose a higher one in `console.listen`"
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address: use 127.0.0.1 or 0.0.0.0 in `console.listen`"
+            }
+            _ => "choose another `console.listen`",
+        },
+        source,
+    })
+}
+
+/// The routes.
+pub fn router(console: Console) -> Router {
+    Router::new()
+        .route("/metrics", get(exposition))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(not_found)
+        .with_state(console)
+}
+
+/// Serves until `shutdown` completes, then gives the requests under way two seconds. Keeps the metrics'
+/// memory bounded meanwhile.
+///
+/// # Errors
+/// The listener broke.
+pub async fn serve(
+    listener: TcpListener,
+    console: Console,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let upkeep = metrics::upkeep(console.metrics.clone());
+    let (told, tell) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, router(console)).with_graceful_shutdown(async move {
+        shutdown.await;
+        drop(told);
+    });
+    let overtime = async {
+        let _ = tell.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = server => served,
+        () = overtime => Ok(()),
+        never = upkeep => match never {},
+    }
+}
+
+async fn exposition(State(console): State<Console>, headers: HeaderMap) -> Response {
+    if console.tokens.may_look(&headers) {
+        ([(CONTENT_TYPE, EXPOSITION)], console.metrics.render()).into_response()
+    } else {
+        let why = "/metrics needs `Authorization: Bearer` with console.viewer_token or console.operator_token\n";
+        let challenge = [(WWW_AUTHENTICATE, "Bearer")];
+        (StatusCode::UNAUTHORIZED, challenge, why).into_response()
+    }
+}
+
+/// That this handler runs is the answer: the process lives and its runtime turns.
+async fn healthz(State(console): State<Console>, headers: HeaderMap) -> Response {
+    let mut body = json!({ "alive": true });
+    if console.tokens.may_look(&headers) {
+        body["version"] = env!("CARGO_PKG_VERSION").into();
+    }
+    Json(body).into_response()
+}
+
+async fn readyz(State(console): State<Console>, headers: HeaderMap) -> Response {
+    let loops = console.heartbeats.readings(Instant::now());
+    // A process in which nothing was started yet makes no progress either.
+    let ready = !loops.is_empty() && loops.iter().all(|reading| reading.ready);
+    let mut body = json!({ "ready": ready });
+    if console.tokens.may_look(&headers) {
+        body["roles"] = json!(loops);
+    }
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(body)).into_response()
+}
+
+async fn not_found() -> Response {
+    let what = "not found: there are /metrics, /healthz and /readyz\n";
+    (StatusCode::NOT_FOUND, what).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, header::AUTHORIZATION},
+};
+use serde_json::Value;
+use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
+use tower::Service;
+
+use super::*;
+
+const MAX: Duration = Duration::from_secs(10);
+
+fn console(tokens: Tokens) -> Console {
+    Console {
+        metrics: metrics::install(),
+        heartbeats: Heartbeats::default(),
+        tokens,
+    }
+}
+
+fn guarded() -> Console {
+    console(Tokens {
+        operator: None,
+        viewer: Some("just-looking".into()),
+    })
+}
+
+async fn get_as(
+    console: &Console,
+    path: &str,
+    token: Option<&str>,
+) -> (StatusCode, HeaderMap, String) {
+    let mut request = Request::get(path);
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Body::empty()).unwrap();
+    let response = router(console.clone()).call(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    (
+        parts.status,
+        parts.headers,
+        String::from_utf8(body.to_vec()).unwrap(),
+    )
+}
+
+async fn get(console: &Console, path: &str) -> (StatusCode, HeaderMap, String) {
+    get_as(console, path, None).await
+}
+
+fn parse(body: &str) -> Value {
+    serde_json::from_str(body).unwrap()
+}
+
+#[tokio::test]
+async fn metrics_are_text_exposition() {
+    let (status, headers, body) = get(&console(Tokens::default()), "/metrics").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        headers[CONTENT_TYPE],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    assert!(
+        body.contains("\n# TYPE alumniq_relay_build_info gauge\n"),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn metrics_need_a_token_once_one_is_configured() {
+    let console = guarded();
+    let (status, headers, body) = get(&console, "/metrics").await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert_eq!(headers[WWW_AUTHENTICATE], "Bearer");
+    assert!(body.contains("console.viewer_token"), "{body}");
+    assert_eq!(
+        get_as(&console, "/metrics", Some("wrong")).await.0,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        get_as(&console, "/metrics", Some("just-looking")).await.0,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn probes_answer_without_a_token_but_without_details() {
+    let console = guarded();
+    let beat = console.heartbeats.register("crm", MAX);
+    beat.beat();
+    let (status, _, body) = get(&console, "/readyz").await;
+    assert_eq!(
+        (status, parse(&body)),
+        (StatusCode::OK, json!({"ready": true}))
+    );
+    let (status, _, body) = get(&console, "/healthz").await;
+    assert_eq!(
+        (status, parse(&body)),
+        (StatusCode::OK, json!({"alive": true}))
+    );
+    let (_, _, body) = get_as(&console, "/readyz", Some("just-looking")).await;
+    assert_eq!(parse(&body)["roles"][0]["role"], "crm");
+}
+
+#[tokio::test]
+async fn readiness_goes_when_a_loop_ends_and_says_which() {
+    let console = console(Tokens::default());
+    let (redis, crm) = (
+        console.heartbeats.register("redis", MAX),
+        console.heartbeats.register("crm", MAX),
+    );
+    redis.beat();
+    crm.beat();
+    assert_eq!(get(&console, "/readyz").await.0, StatusCode::OK);
+
+    drop(crm);
+    let (status, _, body) = get(&console, "/readyz").await;
+    let body = parse(&body);
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(body["ready"], false);
+    assert_eq!(body["roles"][0]["ready"], true);
+    assert_eq!(body["roles"][1]["role"], "crm");
+    assert_eq!(body["roles"][1]["why"], "has ended");
+}
+
+#[tokio::test]
+async fn a_process_without_a_loop_is_alive_and_not_ready() {
+    let console = console(Tokens::default());
+    assert_eq!(get(&console, "/healthz").await.0, StatusCode::OK);
+    let (status, _, body) = get(&console, "/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(parse(&body), json!({"ready": false, "roles": []}));
+}
+
+#[tokio::test]
+async fn an_unknown_address_names_the_known_ones() {
+    let (status, _, body) = get(&console(Tokens::default()), "/").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(body.contains("/readyz"), "{body}");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_with_the_key_to_change() {
+    let first = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let addr = first.local_addr().unwrap();
+    let message = bind(addr).await.unwrap_err().to_string();
+    assert!(message.contains(&addr.to_string()), "{message}");
+    assert!(message.contains("console.listen"), "{message}");
+    assert!(message.contains("another program"), "{message}");
+}
+
+#[tokio::test]
+async fn the_server_answers_over_a_socket_and_ends_when_told_even_with_an_idle_client() {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(serve(listener, console(Tokens::default()), async {
+        let _ = stopped.await;
+    }));
+    let _idle = TcpStream::connect(addr).await.unwrap();
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    client
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    stop.send(()).unwrap();
+    served.await.unwrap().unwrap();
+}

@@ -1,0 +1,98 @@
+//! Every metric, once. The names and labels are a fixed surface: dashboards and alerts stand on them.
+
+use super::definition::{Counter, Definition, Gauge, Histogram, Kind, Scope};
+
+/// Calls and jobs: from a local answer to the longest total timeout.
+const LATENCY: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+
+/// From fetch to acknowledgement: seconds when all is well, days when a vendor is down.
+const LIFETIME: &[f64] = &[
+    0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0,
+];
+
+/// Salsa admits 20 supporters a call unless its metrics endpoint says otherwise.
+const SALSA_BATCH: &[f64] = &[1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 50.0, 100.0];
+
+/// `acknowledge.max_batch` is 200 by default.
+const ACK_BATCH: &[f64] = &[1.0, 5.0, 10.0, 20.0, 50.0, 100.0, 150.0, 200.0, 500.0];
+
+/// Writes each definition as a constant of its kind and gathers all of them in [`ALL`], so that there
+/// is no second list to keep. The doc comment is the metric's help text.
+macro_rules! define {
+    ($(
+        $(#[doc = $help:literal])+
+        $ident:ident: $kind:ident = $name:literal [$($label:literal),*] in $unit:literal, $scope:ident $(, $buckets:ident)?;
+    )+) => {
+        $(
+            $(#[doc = $help])+
+            pub(super) const $ident: $kind<{ let labels: &[&str] = &[$($label),*]; labels.len() }> =
+                $kind(&Definition {
+                    name: concat!("alumniq_relay_", $name),
+                    kind: Kind::$kind,
+                    unit: $unit,
+                    labels: &[$($label),*],
+                    scope: Scope::$scope,
+                    help: concat!($($help),+).trim_ascii(),
+                    buckets: { let none: &[f64] = &[]; $(let none = { let _ = none; $buckets };)? none },
+                });
+        )+
+
+        /// Every metric, in the order of the README's table.
+        pub const ALL: &[&Definition] = &[$($ident.0),+];
+    };
+}
+
+define! {
+    /// Rows that AlumnIQ's feed answered with, rows already known included.
+    CHANGES_FETCHED: Counter = "changes_fetched_total" [] in "changes", Process;
+    /// Fetched changes that were new and went into the queue.
+    CHANGES_ENQUEUED: Counter = "changes_enqueued_total" [] in "changes", Process;
+    /// Fetched changes that the queue already knew.
+    CHANGES_DUPLICATE: Counter = "changes_duplicate_total" [] in "changes", Process;
+    /// Changes whose changeId AlumnIQ accepted as processed.
+    CHANGES_ACKNOWLEDGED: Counter = "changes_acknowledged_total" [] in "changes", Process;
+    /// Changes that an operator discarded with a reason.
+    CHANGES_DISCARDED: Counter = "changes_discarded_total" [] in "changes", Process;
+    /// Attempts to apply one change to one destination, by what followed: done, retry, dead or pause.
+    JOBS_SETTLED: Counter = "jobs_total" ["destination", "outcome"] in "attempts", Process;
+    /// How long an attempt took, the vendor's calls included.
+    JOB_DURATION: Histogram = "job_duration_seconds" ["destination"] in "seconds", Process, LATENCY;
+    /// Results that the queue refused because the lease was lost: the change is attempted again.
+    SETTLES_REFUSED: Counter = "settles_refused_total" ["destination"] in "attempts", Process;
+    /// Changes in the queue by state: waiting, ready, running, retry, dead. Destination alumniq is the acknowledgement.
+    JOBS: Gauge = "jobs" ["destination", "state"] in "changes", Fleet;
+    /// Dead letters by class.
+    DEAD_LETTERS: Gauge = "dead_letters" ["destination", "class"] in "changes", Fleet;
+    /// Age of the oldest fetched change that is not acknowledged, discarded or dead; 0 when there is none.
+    OLDEST_UNACKNOWLEDGED: Gauge = "oldest_unacknowledged_seconds" [] in "seconds", Fleet;
+    /// fetched - acknowledged - discarded - in flight - dead; anything but 0 is a defect.
+    BOOKS_DIFFERENCE: Gauge = "books_difference" [] in "changes", Fleet;
+    /// 1 while calls to the destination are held, by reason: throttled, outage, credentials, operator.
+    DESTINATION_PAUSED: Gauge = "destination_paused" ["destination", "reason"] in "flag", Fleet;
+    /// From the fetch of a change to its acknowledgement.
+    END_TO_END: Histogram = "end_to_end_seconds" [] in "seconds", Process, LIFETIME;
+    /// Calls to a vendor by HTTP status, or unreachable, or lost (sent, no usable answer).
+    VENDOR_REQUESTS: Counter = "vendor_requests_total" ["vendor", "operation", "status"] in "calls", Process;
+    /// How long a call to a vendor took.
+    VENDOR_REQUEST_DURATION: Histogram = "vendor_request_duration_seconds" ["vendor", "operation"] in "seconds", Process, LATENCY;
+    /// Answers that meant too many calls, whatever their HTTP status.
+    VENDOR_THROTTLED: Counter = "vendor_throttled_total" ["vendor"] in "calls", Process;
+    /// Supporters sent in one call to Salsa.
+    SALSA_BATCH_SIZE: Histogram = "salsa_batch_size" [] in "supporters", Process, SALSA_BATCH;
+    /// changeIds sent in one PUT to AlumnIQ.
+    ACK_BATCH_SIZE: Histogram = "ack_batch_size" [] in "changes", Process, ACK_BATCH;
+    /// 1 when Redis answered the last time this process asked.
+    REDIS_UP: Gauge = "redis_up" [] in "flag", Process;
+    /// 1 in the process that holds the producer's lease.
+    LEADER: Gauge = "leader" [] in "flag", Process;
+    /// Days until the AlumnIQ API key expires, as its last answer said.
+    API_KEY_DAYS_REMAINING: Gauge = "alumniq_api_key_days_remaining" [] in "days", Process;
+    /// When AlumnIQ's feed was last fetched in full, in Unix time.
+    LAST_SUCCESSFUL_FETCH: Gauge = "last_successful_fetch_timestamp_seconds" [] in "seconds", Process;
+    /// Rows with a key that nothing maps: the school's schema has drifted. Odd key names count as other.
+    UNMAPPED_FIELDS: Counter = "unmapped_fields_total" ["field"] in "rows", Process;
+    /// Always 1; the label carries the version.
+    BUILD_INFO: Gauge = "build_info" ["version"] in "flag", Process;
+}

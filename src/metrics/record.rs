@@ -1,0 +1,133 @@
+//! The recording functions: one per event, typed, so that no caller ever spells a name or a label.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use jobs::destination::Destination;
+
+use super::names;
+
+/// How many different keys `unmapped_fields_total` tells apart: each is a time series for good.
+const MAX_FIELD_LABELS: usize = 100;
+
+/// Rows came from AlumnIQ's feed.
+pub fn changes_fetched(count: u64) {
+    names::CHANGES_FETCHED.add([], count);
+}
+
+/// New changes went into the queue.
+pub fn changes_enqueued(count: u64) {
+    names::CHANGES_ENQUEUED.add([], count);
+}
+
+/// Fetched changes were already known.
+pub fn changes_duplicate(count: u64) {
+    names::CHANGES_DUPLICATE.add([], count);
+}
+
+/// AlumnIQ accepted changeIds as processed.
+pub fn changes_acknowledged(count: u64) {
+    names::CHANGES_ACKNOWLEDGED.add([], count);
+}
+
+/// An operator discarded changes.
+pub fn changes_discarded(count: u64) {
+    names::CHANGES_DISCARDED.add([], count);
+}
+
+/// An attempt ended after `duration` with `outcome`: `done`, `retry`, `pause`, `dead` or `release`.
+pub fn job_settled(destination: Destination, outcome: &'static str, duration: Duration) {
+    names::JOBS_SETTLED.add([destination.as_str(), outcome], 1);
+    names::JOB_DURATION.observe([destination.as_str()], duration.as_secs_f64());
+}
+
+/// The queue refused `count` results because their leases were lost.
+pub fn settles_refused(destination: Destination, count: u64) {
+    names::SETTLES_REFUSED.add([destination.as_str()], count);
+}
+
+/// A change was acknowledged `elapsed` after its fetch.
+pub fn end_to_end(elapsed: Duration) {
+    names::END_TO_END.observe([], elapsed.as_secs_f64());
+}
+
+/// A call to a vendor ended. `status` is the HTTP status, `unreachable` or `lost`.
+pub fn vendor_request(vendor: &str, operation: &str, status: &str, duration: Duration) {
+    names::VENDOR_REQUESTS.add([vendor, operation, status], 1);
+    names::VENDOR_REQUEST_DURATION.observe([vendor, operation], duration.as_secs_f64());
+}
+
+/// A vendor answered that there were too many calls.
+pub fn vendor_throttled(vendor: &str) {
+    names::VENDOR_THROTTLED.add([vendor], 1);
+}
+
+/// A call to Salsa carried `supporters`.
+pub fn salsa_batch(supporters: usize) {
+    names::SALSA_BATCH_SIZE.observe([], size(supporters));
+}
+
+/// A PUT to AlumnIQ carried `change_ids`.
+pub fn ack_batch(change_ids: usize) {
+    names::ACK_BATCH_SIZE.observe([], size(change_ids));
+}
+
+/// Redis answered, or did not.
+pub fn redis_up(up: bool) {
+    names::REDIS_UP.set_flag([], up);
+}
+
+/// This process holds the producer's lease, or no longer does.
+pub fn leader(leads: bool) {
+    names::LEADER.set_flag([], leads);
+}
+
+/// AlumnIQ named the days until the API key expires (header `x-api-key-days-remaining`).
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a header's nonsense may be inexact"
+)]
+pub fn api_key_days_remaining(days: i64) {
+    names::API_KEY_DAYS_REMAINING.set([], days as f64);
+}
+
+/// AlumnIQ's feed was fetched in full at `at`.
+pub fn successful_fetch(at: jiff::Timestamp) {
+    names::LAST_SUCCESSFUL_FETCH.set([], at.as_duration().as_secs_f64());
+}
+
+/// A row had the key `field`, which nothing maps.
+pub fn unmapped_field(field: &str) {
+    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    names::UNMAPPED_FIELDS.add([field_label(&mut seen, field)], 1);
+}
+
+/// The label for a row's key. Keys come from outside: a key that is no plain name might hold a person's
+/// data, and without a bound each odd row would leave a time series behind.
+pub(super) fn field_label<'a>(seen: &mut BTreeSet<String>, field: &'a str) -> &'a str {
+    const OTHER: &str = "other";
+    let plain = (1..=64).contains(&field.len())
+        && field
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !field.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain {
+        return OTHER;
+    }
+    if !seen.contains(field) {
+        if seen.len() >= MAX_FIELD_LABELS {
+            return OTHER;
+        }
+        seen.insert(field.to_owned());
+    }
+    field
+}
+
+#[expect(clippy::cast_precision_loss, reason = "batches are small")]
+fn size(count: usize) -> f64 {
+    count as f64
+}

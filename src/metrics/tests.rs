@@ -1,0 +1,345 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use jobs::{
+    destination::Destination,
+    outcome::{DeadClass, PauseReason},
+};
+use proptest::prelude::*;
+
+use super::*;
+
+/// One line of a text exposition: name, labels, value.
+type Sample = (String, BTreeMap<String, String>, f64);
+
+/// A strict reader of the text exposition format 0.0.4: the types by name, and the samples. Panics at a
+/// line that is none, at a sample whose type was not announced, and at a type or sample that is there twice.
+fn read(text: &str) -> (BTreeMap<String, String>, Vec<Sample>) {
+    let (mut helps, mut types, mut samples) =
+        (BTreeSet::new(), BTreeMap::new(), Vec::<Sample>::new());
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, help) = help.split_once(' ').expect(line);
+            assert!(!help.is_empty() && helps.insert(name.to_owned()), "{line}");
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').expect(line);
+            assert!(helps.contains(name), "no help: {line}");
+            assert_eq!(
+                types.insert(name.to_owned(), kind.to_owned()),
+                None,
+                "{line}"
+            );
+        } else {
+            let sample = read_sample(line);
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|suffix| {
+                    sample
+                        .0
+                        .strip_suffix(suffix)
+                        .filter(|name| types.contains_key(*name))
+                })
+                .unwrap_or(&sample.0);
+            assert!(types.contains_key(family), "no type: {line}");
+            assert!(
+                !samples
+                    .iter()
+                    .any(|(n, l, _)| (n, l) == (&sample.0, &sample.1)),
+                "twice: {line}"
+            );
+            samples.push(sample);
+        }
+    }
+    (types, samples)
+}
+
+fn read_sample(line: &str) -> Sample {
+    let (series, value) = line.rsplit_once(' ').expect(line);
+    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+    let labels = labels.strip_suffix('}').expect(line);
+    let labels = labels
+        .split(',')
+        .filter(|label| !label.is_empty())
+        .map(|label| {
+            let (key, value) = label.split_once('=').expect(line);
+            let value = value
+                .strip_prefix('"')
+                .and_then(|value| value.strip_suffix('"'));
+            (key.to_owned(), value.expect(line).to_owned())
+        })
+        .collect();
+    (name.to_owned(), labels, value.parse().expect(line))
+}
+
+fn scrape(record: impl FnOnce()) -> String {
+    let recorder = recorder();
+    let handle = recorder.handle();
+    ::metrics::with_local_recorder(&recorder, || {
+        start(&handle);
+        record();
+    });
+    handle.render()
+}
+
+fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
+    let labels = labels
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    samples
+        .iter()
+        .find(|(n, l, _)| n == name && *l == labels)
+        .unwrap_or_else(|| panic!("no {name} {labels:?}"))
+        .2
+}
+
+fn record_everything() {
+    let second = Duration::from_secs(1);
+    changes_fetched(5);
+    changes_enqueued(3);
+    changes_duplicate(2);
+    changes_acknowledged(1);
+    changes_discarded(1);
+    job_settled(Destination::Crm, "done", second);
+    settles_refused(Destination::Crm, 1);
+    end_to_end(second);
+    vendor_request("crm", "updatecontact", "200", second);
+    vendor_throttled("salsa");
+    salsa_batch(20);
+    ack_batch(200);
+    redis_up(true);
+    leader(true);
+    api_key_days_remaining(300);
+    successful_fetch(jiff::Timestamp::UNIX_EPOCH + second);
+    unmapped_field("favouriteColour");
+    publish(&QueueSnapshot::default());
+}
+
+#[test]
+fn every_metric_is_in_the_scrape_with_its_type_and_labels_once_recorded() {
+    let (types, samples) = read(&scrape(record_everything));
+    let expected: BTreeMap<_, _> = ALL
+        .iter()
+        .map(|metric| {
+            (
+                metric.name.to_owned(),
+                format!("{:?}", metric.kind).to_lowercase(),
+            )
+        })
+        .collect();
+    assert_eq!(types, expected);
+    for metric in ALL {
+        let name = match metric.kind {
+            Kind::Histogram => format!("{}_count", metric.name),
+            _ => metric.name.to_owned(),
+        };
+        let labels: BTreeSet<_> = metric
+            .labels
+            .iter()
+            .map(|label| (*label).to_owned())
+            .collect();
+        let mut found = samples.iter().filter(|(n, ..)| *n == name).peekable();
+        assert!(found.peek().is_some(), "{name} was not recorded");
+        assert!(
+            found.all(|(_, l, _)| l.keys().cloned().collect::<BTreeSet<_>>() == labels),
+            "{name}"
+        );
+    }
+    assert_eq!(
+        value(&samples, "alumniq_relay_changes_fetched_total", &[]),
+        5.0
+    );
+    assert_eq!(
+        value(
+            &samples,
+            "alumniq_relay_last_successful_fetch_timestamp_seconds",
+            &[]
+        ),
+        1.0
+    );
+    assert_eq!(value(&samples, "alumniq_relay_redis_up", &[]), 1.0);
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    assert_eq!(value(&samples, "alumniq_relay_build_info", &version), 1.0);
+}
+
+#[test]
+fn names_follow_the_conventions_of_prometheus() {
+    let names: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), ALL.len(), "a name is there twice");
+    for Definition {
+        name,
+        kind,
+        unit,
+        help,
+        buckets,
+        ..
+    } in ALL
+    {
+        assert!(name.starts_with("alumniq_relay_"), "{name}");
+        assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+        assert_eq!(name.ends_with("_seconds"), *unit == "seconds", "{name}");
+        assert_eq!(!buckets.is_empty(), *kind == Kind::Histogram, "{name}");
+        assert!(buckets.is_sorted_by(|a, b| 0.0 < *a && a < b), "{name}");
+        assert!(
+            help.ends_with('.') && !help.contains(['|', '\n', '\\']),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_observation_falls_into_every_bucket_from_its_own_up() {
+    let (_, samples) = read(&scrape(|| {
+        for supporters in [1, 20, 1_000] {
+            salsa_batch(supporters);
+        }
+    }));
+    let bucket = |le| {
+        value(
+            &samples,
+            "alumniq_relay_salsa_batch_size_bucket",
+            &[("le", le)],
+        )
+    };
+    assert_eq!(
+        [bucket("1"), bucket("15"), bucket("20"), bucket("+Inf")],
+        [1.0, 1.0, 2.0, 3.0]
+    );
+    assert_eq!(
+        value(&samples, "alumniq_relay_salsa_batch_size_sum", &[]),
+        1_021.0
+    );
+}
+
+#[test]
+fn counters_without_labels_start_at_zero() {
+    let (_, samples) = read(&scrape(|| {}));
+    assert_eq!(
+        value(&samples, "alumniq_relay_changes_acknowledged_total", &[]),
+        0.0
+    );
+}
+
+#[test]
+fn each_outcome_has_its_label() {
+    let outcomes = ["done", "retry", "pause", "dead", "release"];
+    let (_, samples) = read(&scrape(|| {
+        for outcome in outcomes {
+            job_settled(Destination::Salsa, outcome, Duration::ZERO);
+        }
+    }));
+    for label in outcomes {
+        let labels = [("destination", "salsa"), ("outcome", label)];
+        assert_eq!(value(&samples, "alumniq_relay_jobs_total", &labels), 1.0);
+    }
+}
+
+/// A gauge's name, labels and value.
+type Series = (&'static str, &'static [(&'static str, &'static str)], f64);
+
+#[test]
+fn a_count_that_vanishes_from_the_queue_falls_to_zero() {
+    let crm = DestinationSnapshot {
+        waiting: 7,
+        dead: BTreeMap::from([(DeadClass::Unmatched, 2), (DeadClass::Stale, 1)]),
+        paused: vec![PauseReason::Throttled],
+        ..DestinationSnapshot::default()
+    };
+    let full = QueueSnapshot {
+        destinations: BTreeMap::from([("crm", crm)]),
+        oldest_unacknowledged: Some(Duration::from_secs(90)),
+        books_difference: -4,
+    };
+    let series: [Series; 6] = [
+        ("jobs", &[("destination", "crm"), ("state", "waiting")], 7.0),
+        ("jobs", &[("destination", "crm"), ("state", "dead")], 3.0),
+        (
+            "dead_letters",
+            &[("destination", "crm"), ("class", "unmatched")],
+            2.0,
+        ),
+        (
+            "destination_paused",
+            &[("destination", "crm"), ("reason", "throttled")],
+            1.0,
+        ),
+        ("oldest_unacknowledged_seconds", &[], 90.0),
+        ("books_difference", &[], -4.0),
+    ];
+    let (_, before) = read(&scrape(|| publish(&full)));
+    let (_, after) = read(&scrape(|| {
+        publish(&full);
+        publish(&QueueSnapshot::default());
+    }));
+    assert_eq!(
+        before.len(),
+        after.len(),
+        "the set of series does not depend on the queue"
+    );
+    for (name, labels, expected) in series {
+        let name = format!("alumniq_relay_{name}");
+        assert_eq!(value(&before, &name, labels), expected, "{name} {labels:?}");
+        assert_eq!(value(&after, &name, labels), 0.0, "{name} {labels:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_no_plain_name_is_no_label() {
+    let long = "x".repeat(65);
+    for field in [
+        "ada@example.org",
+        "",
+        "5551234",
+        "Ada Lovelace",
+        "größe",
+        &long,
+    ] {
+        assert_eq!(record::field_label(&mut BTreeSet::new(), field), "other");
+    }
+    assert_eq!(
+        record::field_label(&mut BTreeSet::new(), "dept_2"),
+        "dept_2"
+    );
+}
+
+#[test]
+fn the_labels_for_unmapped_fields_are_bounded() {
+    let mut seen = BTreeSet::new();
+    let labels: BTreeSet<String> = (0..1_000)
+        .map(|n| format!("field{n}"))
+        .map(|field| record::field_label(&mut seen, &field).to_owned())
+        .collect();
+    assert_eq!(labels.len(), 101);
+    assert_eq!(
+        record::field_label(&mut seen, "field0"),
+        "field0",
+        "a known one stays"
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_recorded_text_breaks_the_scrape(text in any::<String>()) {
+        let text = scrape(|| {
+            unmapped_field(&text);
+            vendor_request(&text, &text, &text, Duration::ZERO);
+        });
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            line.rsplit_once(' ').expect(line).1.parse::<f64>().expect(line);
+        }
+    }
+}
+
+#[test]
+fn the_table_in_a_document_is_held_against_the_definitions() {
+    let document = |table: &str| format!("# Title\n{}\n{table}{}\nmore", table::BEGIN, table::END);
+    assert!(table::check(&document(&table::table())).is_ok());
+    let outdated = table::check(&document("| metric |\n"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        outdated.contains("| `alumniq_relay_jobs` | gauge | `destination`, `state` |"),
+        "{outdated}"
+    );
+    let missing = table::check("# Title").unwrap_err().to_string();
+    assert!(missing.contains(table::BEGIN), "{missing}");
+}

@@ -1,0 +1,178 @@
+//! The apalis backend over the leases of one destination.
+//!
+//! apalis gives workers, layers and their life cycle; what must survive a crash lies in Redis and is moved by
+//! the loops of [`driver`](super::driver). The backend only hands their batches on, and its [`SettleLayer`]
+//! hands the verdicts back. It never surfaces a Redis error: the monitor would restart workers in a hot loop.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use apalis_core::{
+    backend::{Backend, BackendConfig, finalize::Ephemeral},
+    task::{Task, task_id::RandomId},
+    worker::context::WorkerContext,
+};
+use jobs::outcome::Outcome;
+use tokio::sync::mpsc;
+use tower::{Layer, Service};
+
+use super::{
+    driver::{Driver, Finished, Place},
+    lease::{Hold, Lease},
+};
+
+/// What one call of a job works on: changes of different constituents, one for the CRM, up to Salsa's batch
+/// size for Salsa.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The changes.
+    pub leases: Arc<[Lease]>,
+    /// How long they are held: guard every call to a vendor with it.
+    pub hold: Hold,
+    /// Keeps the place among the calls in parallel until the batch is settled.
+    pub(super) _place: Arc<Place>,
+}
+
+/// The verdicts of a job, in the order of the batch; `None` = never started, to be given back.
+pub type Verdicts = Vec<Option<Outcome>>;
+
+/// A backend for one worker.
+pub struct LeaseBackend {
+    driver: Driver,
+}
+
+impl LeaseBackend {
+    /// A backend over the loops of `driver`.
+    pub fn new(driver: Driver) -> Self {
+        Self { driver }
+    }
+}
+
+impl Backend for LeaseBackend {
+    type Task = Task<Batch>;
+    type Error = Infallible;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        self.driver
+            .poll_batch(cx)
+            .map(|batch| batch.map(|batch| Ok(Task::new(batch))))
+    }
+
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
+        self.driver.poll_close(cx).map(Ok)
+    }
+}
+
+impl BackendConfig for LeaseBackend {
+    type Args = Batch;
+    type Id = RandomId;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = SettleLayer;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> SettleLayer {
+        SettleLayer {
+            finished: self.driver.finished(),
+        }
+    }
+}
+
+/// Runs each batch in a task of its own, so that batches use every core and a panic stays with its batch, and
+/// hands the verdicts to the settling loop.
+#[derive(Clone)]
+pub struct SettleLayer {
+    finished: mpsc::Sender<Finished>,
+}
+
+impl<S> Layer<S> for SettleLayer {
+    type Service = Settle<S>;
+
+    fn layer(&self, inner: S) -> Settle<S> {
+        Settle {
+            inner,
+            finished: self.finished.clone(),
+        }
+    }
+}
+
+/// See [`SettleLayer`].
+pub struct Settle<S> {
+    inner: S,
+    finished: mpsc::Sender<Finished>,
+}
+
+impl<S> Service<Task<Batch>> for Settle<S>
+where
+    S: Service<Task<Batch>, Response = Verdicts>,
+    S::Future: Send + 'static,
+    S::Error: std::fmt::Display + Send + 'static,
+{
+    type Response = ();
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<(), Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // A service that says it failed says it again of each batch, where the change can be named.
+        self.inner.poll_ready(cx).map(|_| Ok(()))
+    }
+
+    fn call(&mut self, task: Task<Batch>) -> Self::Future {
+        let batch = task.args.clone();
+        let finished = self.finished.clone();
+        let job = tokio::spawn(self.inner.call(task));
+        Box::pin(async move {
+            let started = Instant::now();
+            let verdicts = match job.await {
+                Ok(Ok(verdicts)) if verdicts.len() == batch.leases.len() => verdicts,
+                // A panic's message may hold a row's data: it stays on stderr.
+                Err(error) if error.is_panic() => failed(&batch, "the job panicked"),
+                Ok(Ok(_)) => failed(&batch, "the job did not answer for every change"),
+                Ok(Err(error)) => failed(&batch, &format!("the job failed: {error}")),
+                Err(_) => vec![None; batch.leases.len()],
+            };
+            // The settling loop outlives every batch; it is gone only when the process is.
+            let _ = finished
+                .send(Finished {
+                    batch,
+                    verdicts,
+                    took: started.elapsed(),
+                })
+                .await;
+            Ok(())
+        })
+    }
+}
+
+fn failed(batch: &Batch, cause: &str) -> Verdicts {
+    let outcome = Outcome::Retry {
+        after: None,
+        cause: cause.to_owned(),
+    };
+    vec![Some(outcome); batch.leases.len()]
+}

@@ -1,0 +1,73 @@
+//! Pauses and rate limits that the whole fleet obeys.
+
+use std::time::Duration;
+
+use jobs::{destination::Vendor, outcome::PauseReason};
+
+use super::{Queue, QueueError};
+
+impl Queue {
+    /// An operator shuts the gate of `vendor` until [`Queue::resume`].
+    pub async fn pause(&self, vendor: Vendor, cause: &str) -> Result<(), QueueError> {
+        self.gate(vendor, "pause", None, "", cause).await
+    }
+
+    /// Opens the gate, whoever shut it.
+    pub async fn resume(&self, vendor: Vendor) -> Result<(), QueueError> {
+        self.gate(vendor, "resume", None, "", "").await
+    }
+
+    /// The machine shuts the gate, outside a settle (a fetch that failed, say).
+    pub async fn shut(
+        &self,
+        vendor: Vendor,
+        after: Option<Duration>,
+        reason: PauseReason,
+        cause: &str,
+    ) -> Result<(), QueueError> {
+        self.gate(vendor, "shut", after, reason.as_str(), cause)
+            .await
+    }
+
+    /// A call succeeded outside a settle: a half-open gate opens.
+    pub async fn succeeded(&self, vendor: Vendor) -> Result<(), QueueError> {
+        self.gate(vendor, "succeeded", None, "", "").await
+    }
+
+    async fn gate(
+        &self,
+        vendor: Vendor,
+        action: &str,
+        after: Option<Duration>,
+        reason: &str,
+        cause: &str,
+    ) -> Result<(), QueueError> {
+        let mut call = self.scripts.gate.prepare_invoke();
+        call.arg(vendor.as_str())
+            .arg(action)
+            .arg(
+                after
+                    .map(|after| after.as_millis().to_string())
+                    .unwrap_or_default(),
+            )
+            .arg(reason)
+            .arg(cause);
+        self.run(&mut call).await
+    }
+
+    /// Books one call to `vendor` within `limit` calls a `window`, over the whole fleet, and says how long
+    /// to wait before making it. A booked call that is never made only leaves its place unused.
+    pub async fn book_call(
+        &self,
+        vendor: Vendor,
+        limit: u32,
+        window: Duration,
+    ) -> Result<Duration, QueueError> {
+        let mut call = self.scripts.throttle.prepare_invoke();
+        call.arg(vendor.as_str())
+            .arg(limit)
+            .arg(window.as_millis() as u64);
+        let wait: u64 = self.run(&mut call).await?;
+        Ok(Duration::from_millis(wait))
+    }
+}

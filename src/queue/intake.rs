@@ -1,0 +1,128 @@
+//! Fetched blocks in: each change once, whoever fetches it how often.
+
+use jobs::outcome::DeadClass;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{Queue, QueueError, Record, keys};
+
+/// How many rows one call of the script takes: Redis is busy for about a millisecond.
+const ROWS_A_CALL: usize = 200;
+
+/// A row on its way in.
+#[derive(Debug)]
+pub struct NewChange {
+    /// AlumnIQ's changeId; for a row without one, a name derived from its content.
+    pub change_id: String,
+    /// The constituent.
+    pub xid: Option<String>,
+    /// Its place among the constituent's changes.
+    pub order: String,
+    /// The row as it came.
+    pub row: Box<RawValue>,
+    /// Set for a row that cannot even be queued: it is dead on arrival.
+    pub letter: Option<NewLetter>,
+    /// The name under which this row was dead on arrival before, when it is replayed.
+    pub replaces: Option<String>,
+}
+
+/// The reason of a death on arrival.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewLetter {
+    /// The class.
+    pub class: DeadClass,
+    /// Why.
+    pub cause: String,
+    /// What to do.
+    pub advice: String,
+    attempts: u32,
+    lane: &'static str,
+    member: &'static str,
+}
+
+impl NewLetter {
+    /// A letter for a row that was never attempted and stands in no lane.
+    pub fn new(class: DeadClass, cause: String, advice: String) -> Self {
+        Self {
+            class,
+            cause,
+            advice,
+            attempts: 0,
+            lane: "",
+            member: "",
+        }
+    }
+}
+
+/// What became of a block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Enqueued {
+    /// New to the queue.
+    pub enqueued: u64,
+    /// Known already, or twice in the block.
+    pub duplicates: u64,
+    /// Acknowledged before, and still listed by AlumnIQ: will be acknowledged again.
+    pub listed_again: u64,
+}
+
+impl Queue {
+    /// Milliseconds by Redis' clock: the only clock that the fleet shares.
+    pub async fn now(&self) -> Result<u64, QueueError> {
+        let (seconds, micros): (u64, u64) = redis::cmd("TIME")
+            .query_async(&mut self.connection.clone())
+            .await?;
+        Ok(seconds * 1000 + micros / 1000)
+    }
+
+    /// Takes a block in. `fetched_at` is [`Queue::now`] from before the GET. Repeating a call, whole or in
+    /// part, changes nothing: a lost answer is answered by calling again.
+    pub async fn enqueue(
+        &self,
+        fetched_at: u64,
+        changes: Vec<NewChange>,
+    ) -> Result<Enqueued, QueueError> {
+        let mask: u8 = self.settings.destinations.iter().map(|d| d.bit()).sum();
+        let keep = self.settings.keep.as_millis() as u64;
+        let mut total = Enqueued::default();
+        let mut changes = changes.into_iter().peekable();
+        while changes.peek().is_some() {
+            let mut call = self.scripts.enqueue.prepare_invoke();
+            call.arg(format!("{fetched_at:013}")).arg(mask).arg(keep);
+            for change in changes.by_ref().take(ROWS_A_CALL) {
+                let lane = keys::lane(change.xid.as_deref(), &change.change_id);
+                let member = format!("{} {}", change.order, change.change_id);
+                let record = Record {
+                    xid: change.xid,
+                    order: change.order,
+                    row: change.row,
+                };
+                call.arg(change.change_id)
+                    .arg(lane)
+                    .arg(member)
+                    .arg(json(&record)?)
+                    .arg(
+                        change
+                            .letter
+                            .as_ref()
+                            .map(json)
+                            .transpose()?
+                            .unwrap_or_default(),
+                    )
+                    .arg(change.replaces.unwrap_or_default());
+            }
+            let verdicts: String = self.run(&mut call).await?;
+            for verdict in verdicts.chars() {
+                match verdict {
+                    'n' => total.enqueued += 1,
+                    'r' => total.listed_again += 1,
+                    _ => total.duplicates += 1,
+                }
+            }
+        }
+        Ok(total)
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String, QueueError> {
+    serde_json::to_string(value).map_err(|error| QueueError::unreadable("a new change", error))
+}

@@ -1,0 +1,79 @@
+//! The data in Redis.
+//!
+//! Every key of a namespace starts with `{namespace}:`: the braces are Redis Cluster's hash tag, so one
+//! campus lives in one slot and a script may touch all of it, while many campuses spread over a cluster.
+//!
+//! ```text
+//!                   lane:x:1001  (sorted by order; score = who still waits: 1 CRM, 2 Salsa, 3 both)
+//!                   .---------------------------------------------.
+//!  enqueue -------> | 3 "…:n0024 41" | 3 "…:n0024 42" | …         |      change:41 = fetched ms + record
+//!                   '---------------------------------------------'
+//!                        the lane's name stands, per destination, in exactly one of:
+//!
+//!     ready:crm (list) --claim--> lease:crm (by end of lease) + running:crm (token, worker, member)
+//!         ^    ^                      |         |        |
+//!         |    '---- lease expired ---'         |        '-- settle done/dead: leave the lane; next is ready
+//!         '------- due:crm (by time) <--retry---'
+//!                                                done: score loses the bit; 0 and nothing dead:
+//!     ack (by time) --ack_claim--> acking (by end of lease) + acktoken --accepted--> done:41 (expires)
+//!
+//!     dead:   letter:crm:41 (the letter), letters:crm:unmatched (index by time), dead (41 -> who is dead)
+//! ```
+//!
+//! An active lane is one with something to take; it is in `ready`, `lease` or `due` of that destination,
+//! never in two. So "is the lane active" is "has it a head", and no flag can disagree with the data.
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `change:<id>` | string | 13 digits (ms, the fetch) + JSON [`Record`](super::Record); immutable |
+//! | `lane:<lane>` | sorted set | `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change |
+//! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
+//! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |
+//! | `attempts:<d>` `crashes:<d>` `forced:<d>` | hash | id -> count; only where not zero |
+//! | `applied:<d>` | hash | lane -> newest applied member: what an older change is held against |
+//! | `ack` `acking` `acktoken` | sorted sets, hash | the acknowledgement's queue, leases and tokens |
+//! | `dead` | hash | id -> bits of the vendors at which it is dead (1 CRM, 2 Salsa, 4 AlumnIQ) |
+//! | `letter:<v>:<id>` | hash | class, cause, advice, attempts, lane, member, died_at |
+//! | `letters:<v>:<class>` | sorted set | id by time of death |
+//! | `discarded` | hash | id -> the operator's reason |
+//! | `events:<id>` | list | the timeline, `<ms> <JSON>`, newest 100 |
+//! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>`: so that a late fetch is recognised |
+//! | `outstanding` | hash | fetch (ms) -> changes of it that are not yet acknowledged |
+//! | `counters` | hash | the books, `pending:<d>`, `refused` |
+//! | `gate:<v>` `calls:<v>` | hash, list | the pause, and the times of the newest calls |
+//! | `leader` `producer` `workers` | string, hashes | who leads, the last fetch, who lives |
+//! | `token` | string | the last fencing token |
+//! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |
+
+/// The prefix of a namespace, with its hash tag. The only key that scripts are given.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// The keys of `namespace`.
+    pub fn new(namespace: &str) -> Self {
+        Self {
+            prefix: format!("{{{namespace}}}"),
+        }
+    }
+
+    /// `{namespace}`: what scripts derive their keys from.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// `{namespace}:<part>:<part>…`.
+    pub fn of(&self, parts: &[&str]) -> String {
+        format!("{}:{}", self.prefix, parts.join(":"))
+    }
+}
+
+/// The lane of a change: one a constituent; an anonymous change has one to itself.
+pub fn lane(xid: Option<&str>, change_id: &str) -> String {
+    match xid {
+        Some(xid) => format!("x:{xid}"),
+        None => format!("a:{change_id}"),
+    }
+}

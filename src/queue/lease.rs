@@ -1,0 +1,272 @@
+//! Claiming changes, keeping them, and settling what came of them.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jobs::{destination::Destination, outcome::DeadClass};
+use serde_json::{json, value::RawValue};
+use tokio::time::Instant;
+
+use super::{Queue, QueueError, Record, executor::Transition};
+
+/// How many different changes in a row must fail before the vendor is held to be down.
+const FAILURES_THAT_SHUT_THE_GATE: u32 = 8;
+
+/// After how many lost leases a change is held to kill its workers.
+const CRASH_LIMIT: u32 = 5;
+
+/// How much earlier than Redis a holder regards its lease as ended: clocks run at slightly different speeds.
+const SAFETY: Duration = Duration::from_millis(500);
+
+/// The right to work on one change at one destination.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// Which change.
+    pub change_id: String,
+    /// Its lane.
+    pub lane: String,
+    /// The fencing token: a settle with another one is refused.
+    pub token: u64,
+    /// Attempts used up before this one.
+    pub attempts: u32,
+    /// The row, or why it cannot be read (a record that another version wrote).
+    pub row: Result<Arc<RawValue>, String>,
+}
+
+/// How long a claim's leases are certainly held. Shared by the leases of one claim; renewal prolongs it.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    until: Arc<Mutex<Instant>>,
+}
+
+impl Hold {
+    fn new(until: Instant) -> Self {
+        Self {
+            until: Arc::new(Mutex::new(until)),
+        }
+    }
+
+    fn until(&self) -> Instant {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, until: Instant) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// The lease was renewed by a call that was sent at `sent`.
+    pub(super) fn prolong(&self, sent: Instant, lease: Duration) {
+        self.set(sent + lease.saturating_sub(SAFETY));
+    }
+
+    /// Redis says that somebody else may work on it.
+    pub(super) fn lose(&self) {
+        self.set(Instant::now());
+    }
+
+    /// Runs `call` as long as the lease is held: `None` where it ended first or had ended before. This
+    /// fences calls that Redis cannot fence: a process that was stopped and continued does not send.
+    pub async fn guard<F: Future>(&self, call: F) -> Option<F::Output> {
+        let ended = async {
+            loop {
+                let until = self.until();
+                if until <= Instant::now() {
+                    return;
+                }
+                tokio::time::sleep_until(until).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = ended => None,
+            output = call => Some(output),
+        }
+    }
+}
+
+/// What to claim.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest<'a> {
+    /// For which destination.
+    pub destination: Destination,
+    /// By whom.
+    pub worker: &'a str,
+    /// How many changes at the most.
+    pub most: usize,
+    /// For how long.
+    pub lease: Duration,
+    /// How many changes the whole fleet may lease at once.
+    pub fleet_limit: usize,
+    /// How many changes make a full call; 1 where a call carries one.
+    pub full_batch: usize,
+    /// Take a partial batch although others work.
+    pub linger_over: bool,
+}
+
+/// What was claimed.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The leases, each of another lane.
+    pub leases: Vec<Lease>,
+    /// How long they are held at first.
+    pub hold: Hold,
+    /// When something may change by itself; `None`: not before somebody calls.
+    pub look_again: Option<Duration>,
+    /// A partial batch waits for its fellows.
+    pub held_back: bool,
+}
+
+type RawClaim = (i64, String, Vec<(String, String, u64, u32, String)>);
+
+impl Queue {
+    /// Leases changes, oldest first in their lanes, lanes in turn. Also takes back what dead workers held
+    /// and what is due again.
+    pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claimed, QueueError> {
+        let hold = Hold::new(Instant::now() + request.lease.saturating_sub(SAFETY));
+        let stale = json!({
+            "class": DeadClass::Stale,
+            "cause": "a newer change of this person has already been applied here",
+            "advice": "Discard it, or apply it on purpose with `dead replay --apply-stale`.",
+        });
+        let crashed = json!({
+            "class": DeadClass::Crashed,
+            "cause": "the process that worked on it was lost %d times",
+            "advice": "Look at the workers' logs and at the row, then replay.",
+        });
+        let mut call = self.scripts.claim.prepare_invoke();
+        call.arg(request.destination.as_str())
+            .arg(request.destination.bit())
+            .arg(request.worker)
+            .arg(request.most)
+            .arg(request.lease.as_millis() as u64)
+            .arg(request.fleet_limit)
+            .arg(request.full_batch)
+            .arg(u8::from(request.linger_over))
+            .arg(CRASH_LIMIT)
+            .arg(stale.to_string())
+            .arg(crashed.to_string());
+        let (wait, held_back, raw): RawClaim = self.run(&mut call).await?;
+        let leases = raw
+            .into_iter()
+            .map(|(lane, member, token, attempts, stored)| {
+                let change_id = member.split_once(' ').map_or("", |(_, id)| id).to_owned();
+                let row = Record::parse(&change_id, &stored)
+                    .map(|(_, record)| Arc::from(record.row))
+                    .map_err(|error| error.to_string());
+                Lease {
+                    change_id,
+                    lane,
+                    token,
+                    attempts,
+                    row,
+                }
+            })
+            .collect();
+        Ok(Claimed {
+            leases,
+            hold,
+            look_again: u64::try_from(wait).ok().map(Duration::from_millis),
+            held_back: held_back == "1",
+        })
+    }
+
+    /// Prolongs leases; answers in order whether each is still held.
+    pub async fn renew(
+        &self,
+        destination: Destination,
+        lease: Duration,
+        held: &[(String, u64)],
+    ) -> Result<Vec<bool>, QueueError> {
+        let mut call = self.scripts.renew.prepare_invoke();
+        call.arg(destination.as_str()).arg(lease.as_millis() as u64);
+        for (lane, token) in held {
+            call.arg(lane).arg(token);
+        }
+        let verdicts: String = self.run(&mut call).await?;
+        Ok(verdicts.chars().map(|verdict| verdict == '1').collect())
+    }
+
+    /// Ends leases. Answers in order whether each was settled (`false`: the lease was lost and nothing
+    /// changed). After an error it may be called again with the same items.
+    pub async fn settle(
+        &self,
+        destination: Destination,
+        worker: &str,
+        items: &[Settlement],
+    ) -> Result<Vec<bool>, QueueError> {
+        let mut call = self.scripts.settle.prepare_invoke();
+        call.arg(destination.as_str())
+            .arg(destination.bit())
+            .arg(worker)
+            .arg(FAILURES_THAT_SHUT_THE_GATE);
+        for item in items {
+            item.push_arguments(&mut call);
+        }
+        let verdicts: String = self.run(&mut call).await?;
+        Ok(verdicts.chars().map(|verdict| verdict == 's').collect())
+    }
+}
+
+/// The end of one lease.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The lease's lane.
+    pub lane: String,
+    /// Its token.
+    pub token: u64,
+    /// What came of it.
+    pub transition: Transition,
+    /// How long the attempt took.
+    pub took: Duration,
+}
+
+impl Settlement {
+    fn push_arguments(&self, call: &mut redis::ScriptInvocation<'_>) {
+        let (mut detail, mut delay, mut attempts, mut word, mut advice) = ("", None, None, "", "");
+        match &self.transition {
+            Transition::Done { detail: said } => detail = said,
+            Transition::Retry {
+                delay: after,
+                attempts: used,
+                cause,
+            } => {
+                (detail, delay, attempts) = (cause, Some(*after), Some(*used));
+            }
+            Transition::Pause {
+                delay: after,
+                reason,
+                cause,
+            } => {
+                (detail, delay, word) = (cause, *after, reason.as_str());
+            }
+            Transition::Dead {
+                class,
+                cause,
+                advice: todo,
+                attempts: used,
+            } => {
+                (detail, attempts, word, advice) = (cause, Some(*used), class.as_str(), todo);
+            }
+            Transition::Release => {}
+        }
+        call.arg(&self.lane)
+            .arg(self.token)
+            .arg(self.transition.kind())
+            .arg(detail)
+            .arg(
+                delay
+                    .map(|delay| delay.as_millis().to_string())
+                    .unwrap_or_default(),
+            )
+            .arg(
+                attempts
+                    .map(|attempts| attempts.to_string())
+                    .unwrap_or_default(),
+            )
+            .arg(word)
+            .arg(advice)
+            .arg(self.took.as_millis() as u64);
+    }
+}

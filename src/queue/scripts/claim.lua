@@ -1,0 +1,114 @@
+-- Leases changes to a worker, at most one a lane, oldest first.
+-- ARGV: destination, bit, worker, most (changes), lease (ms), fleet limit (changes leased at once),
+--       full batch (changes; 1 = no batching), linger over ('1' = take what there is), crash limit,
+--       stale letter (JSON), crashed letter (JSON)
+-- Returns: [wait ms until something may change by itself (-1 = nothing will), held back ('1'/'0': a partial
+--           batch waits for its fellows), [lane, member, token, attempts, record] ...]
+local destination, b, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local most, lease, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local full, linger_over, crash_limit = tonumber(ARGV[7]), ARGV[8] == '1', tonumber(ARGV[9])
+local stale_letter, crashed_letter = ARGV[10], ARGV[11]
+local leases, running = key('lease', destination), key('running', destination)
+local attempts, crashes = key('attempts', destination), key('crashes', destination)
+local now = now_ms()
+
+local function die(lane, member, letter)
+  local id = change_of(member)
+  letter.attempts = redis.call('HGET', attempts, id) or '0'
+  letter.lane, letter.member = lane, member
+  redis.call('HDEL', attempts, id)
+  redis.call('HDEL', crashes, id)
+  redis.call('HDEL', key('forced', destination), id)
+  leave(lane, member, b)
+  count('pending:' .. destination, -1)
+  bury(destination, id, now, letter)
+end
+
+-- 1. Leases that ran out: their holder died, hangs or lost Redis. Bounded: the rest is next call's.
+for _, lane in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)) do
+  local holder, member = redis.call('HGET', running, lane):match('^%d+ (%S+) (.*)$')
+  local id = change_of(member)
+  redis.call('ZREM', leases, lane)
+  redis.call('HDEL', running, lane)
+  local died = redis.call('HINCRBY', crashes, id, 1)
+  remember(id, now, cjson.encode({ event = 'lease_expired', destination = destination, worker = holder }))
+  if died >= crash_limit then
+    local letter = cjson.decode(crashed_letter)
+    letter.cause = string.format(letter.cause, died)
+    die(lane, member, letter)
+  end
+  if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
+end
+
+-- 2. Retries that are due.
+local due = redis.call('ZRANGEBYSCORE', key('due', destination), '-inf', now, 'LIMIT', 0, 200)
+for _, lane in ipairs(due) do
+  redis.call('ZREM', key('due', destination), lane)
+  redis.call('RPUSH', key('ready', destination), lane)
+end
+
+-- 3. How much may be taken.
+local gate = gate_read(destination)
+local ready = redis.call('LLEN', key('ready', destination))
+local leased = redis.call('ZCARD', leases)
+local take = math.min(most, ready, limit - leased)
+local shut = gate.operator or gate.ends > now
+local held_back = false
+if shut then
+  take = 0
+elseif gate.machine then
+  -- Half open: one probe, and nothing else while it is out.
+  take = leased == 0 and math.min(take, 1) or 0
+elseif full > 1 and ready < full and leased > 0 and not linger_over then
+  -- A partial batch waits for its fellows while others work, as Nagle's algorithm does.
+  held_back = take > 0
+  take = 0
+end
+
+-- 4. Lease. A lane whose oldest change is older than what was applied gives it up and waits its turn.
+local claimed = {}
+local steps = 0
+while #claimed < take and steps < take + 200 do
+  steps = steps + 1
+  local lane = redis.call('LPOP', key('ready', destination))
+  if not lane then break end
+  local member = head(lane, b)
+  if member then
+    local id = change_of(member)
+    local record = redis.call('GET', key('change', id))
+    local applied = redis.call('HGET', key('applied', destination), lane)
+    if not record then
+      leave(lane, member, b)
+      count('pending:' .. destination, -1)
+      if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
+    elseif applied and before(member, applied)
+      and redis.call('HEXISTS', key('forced', destination), id) == 0 then
+      die(lane, member, cjson.decode(stale_letter))
+      if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
+    else
+      local token = redis.call('INCR', key('token'))
+      redis.call('ZADD', leases, now + lease, lane)
+      redis.call('HSET', running, lane, string.format('%.0f %s %s', token, worker, member))
+      claimed[#claimed + 1] = {
+        lane, member, token, tonumber(redis.call('HGET', attempts, id) or 0), record,
+      }
+    end
+  end
+end
+write_counts()
+
+-- 5. When to look again if nobody calls.
+local wait = -1
+local function sooner(at)
+  if at then
+    local ms = math.max(0, tonumber(at) - now)
+    if wait < 0 or ms < wait then wait = ms end
+  end
+end
+sooner(redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2])
+if shut then
+  if not gate.operator then sooner(gate.ends) end
+else
+  sooner(redis.call('ZRANGE', key('due', destination), 0, 0, 'WITHSCORES')[2])
+end
+return { wait, held_back and '1' or '0', claimed }

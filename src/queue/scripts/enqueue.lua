@@ -1,0 +1,68 @@
+-- Takes a fetched block into the queue, each change once.
+-- ARGV: block (ms, when the fetch began by Redis' clock), mask of destinations, keep (ms), then a row each:
+--       changeId, lane, member, record, letter ('' or JSON: dead on arrival), replaces ('' or the id of the
+--       undecodable row that this change turned out to be)
+-- Returns one letter a row: n(ew), d(uplicate), r(e-acknowledge: AlumnIQ still lists what it was told of).
+local block, mask, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local now = now_ms()
+local verdicts = {}
+
+local function still_listed(id, marker)
+  local verdict, at = marker:match('^(%S+) (%d+)')
+  if verdict == 'acknowledged' and tonumber(at) < tonumber(block) then
+    -- AlumnIQ was told before this fetch began and still lists the change: tell it again.
+    redis.call('DEL', key('done', id))
+    redis.call('PERSIST', key('events', id))
+    redis.call('SET', key('change', id), block)
+    redis.call('HINCRBY', key('outstanding'), block, 1)
+    count('acknowledged', -1)
+    count('in_flight', 1)
+    remember(id, now, cjson.encode({ event = 'still_listed' }))
+    join(id, 0, now)
+    return 'r'
+  end
+  -- What an operator discarded without telling AlumnIQ stays known while it is listed.
+  redis.call('PEXPIRE', key('done', id), keep)
+  return 'd'
+end
+
+local function add(id, lane, member, record, letter)
+  redis.call('SET', key('change', id), block .. record)
+  redis.call('HINCRBY', key('outstanding'), block, 1)
+  count('fetched', 1)
+  count('in_flight', 1)
+  if letter ~= '' then
+    bury('alumniq', id, now, cjson.decode(letter))
+    return
+  end
+  local is_new = redis.call('EXISTS', key('lane', lane)) == 0
+  for _, destination in ipairs(DESTINATIONS) do
+    if bit.band(mask, destination.bit) ~= 0 then
+      count('pending:' .. destination.name, 1)
+      if is_new or not head(lane, destination.bit) then make_ready(destination.name, lane) end
+    end
+  end
+  redis.call('ZADD', key('lane', lane), mask, member)
+end
+
+for i = 4, #ARGV, 6 do
+  local id, replaces = ARGV[i], ARGV[i + 5]
+  if replaces ~= '' and exhume('alumniq', replaces) then
+    unmark_dead(replaces, VENDOR_BIT.alumniq)
+    forget_fetch(fetched_at(replaces))
+    redis.call('DEL', key('change', replaces), key('events', replaces))
+    count('in_flight', -1)
+    count('fetched', -1)
+  end
+  local marker = redis.call('GET', key('done', id))
+  if marker then
+    verdicts[#verdicts + 1] = still_listed(id, marker)
+  elseif redis.call('EXISTS', key('change', id)) == 1 then
+    verdicts[#verdicts + 1] = 'd'
+  else
+    add(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+    verdicts[#verdicts + 1] = 'n'
+  end
+end
+write_counts()
+return table.concat(verdicts)

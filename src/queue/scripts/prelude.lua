@@ -1,0 +1,171 @@
+-- Shared by every script: it is put before each of them (see ../scripts.rs), so that a transition stays
+-- one call. KEYS[1] is the namespace with its hash tag; all keys are derived from it and so live in one
+-- slot. The picture of the data is in ../keys.rs.
+
+local function key(a, b, c)
+  if c then return KEYS[1] .. ':' .. a .. ':' .. b .. ':' .. c end
+  if b then return KEYS[1] .. ':' .. a .. ':' .. b end
+  return KEYS[1] .. ':' .. a
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local DESTINATIONS = { { name = 'crm', bit = 1 }, { name = 'salsa', bit = 2 } }
+local EVERY_DESTINATION = 3
+local VENDOR_BIT = { crm = 1, salsa = 2, alumniq = 4 }
+
+-- Counter changes are gathered and written once, whatever the size of the batch.
+local counted = {}
+local function count(name, by)
+  counted[name] = (counted[name] or 0) + by
+end
+local function write_counts()
+  for name, by in pairs(counted) do
+    if by ~= 0 then redis.call('HINCRBY', key('counters'), name, by) end
+  end
+end
+
+-- Lua compares strings by the server's locale; sorted sets compare bytes. Order must mean one thing.
+local function before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = a:byte(i), b:byte(i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+-- A lane's member is `<order> <changeId>`.
+local function change_of(member)
+  return member:sub(member:find(' ', 1, true) + 1)
+end
+
+-- The oldest change of the lane that destination `b` (a bit) has still to take. Members are grouped by
+-- score, the set of destinations that still wait for them, and sorted by bytes within a group.
+local function head(lane, b)
+  local oldest
+  for mask = 1, EVERY_DESTINATION do
+    if bit.band(mask, b) ~= 0 then
+      local member = redis.call('ZRANGEBYSCORE', key('lane', lane), mask, mask, 'LIMIT', 0, 1)[1]
+      if member and (not oldest or before(member, oldest)) then oldest = member end
+    end
+  end
+  return oldest
+end
+
+-- The set of destinations that still wait for the change; 0 once none does.
+local function waiting_for(lane, member)
+  return tonumber(redis.call('ZSCORE', key('lane', lane), member) or 0)
+end
+
+local function wake(who)
+  redis.call('PUBLISH', key('wake'), who)
+end
+
+local function make_ready(destination, lane)
+  if redis.call('RPUSH', key('ready', destination), lane) == 1 then wake(destination) end
+end
+
+-- Timelines are bounded: a change that is retried for weeks keeps its newest entries.
+local function remember(id, now, event)
+  local events = key('events', id)
+  if redis.call('RPUSH', events, string.format('%.0f ', now) .. event) > 100 then
+    redis.call('LTRIM', events, -100, -1)
+  end
+end
+
+-- Nothing waits and nothing is dead: the change may be acknowledged.
+local function join(id, rest, now)
+  if rest == 0 and redis.call('HEXISTS', key('dead'), id) == 0 then
+    if redis.call('ZCARD', key('ack')) == 0 then wake('alumniq') end
+    redis.call('ZADD', key('ack'), now, id)
+  end
+end
+
+-- Takes the change out of the lane of one destination; returns who still waits for it.
+local function leave(lane, member, b)
+  local rest = bit.band(waiting_for(lane, member), bit.bnot(b))
+  if rest == 0 then
+    redis.call('ZREM', key('lane', lane), member)
+  else
+    redis.call('ZADD', key('lane', lane), rest, member)
+  end
+  return rest
+end
+
+-- The books count changes: only the first dead destination moves the change from in flight to dead.
+local function mark_dead(id, b)
+  local mask = tonumber(redis.call('HGET', key('dead'), id) or 0)
+  if mask == 0 then
+    count('in_flight', -1)
+    count('dead', 1)
+  end
+  redis.call('HSET', key('dead'), id, bit.bor(mask, b))
+end
+
+-- The reverse; returns the destinations that are still dead.
+local function unmark_dead(id, b)
+  local mask = bit.band(tonumber(redis.call('HGET', key('dead'), id) or 0), bit.bnot(b))
+  if mask == 0 then
+    redis.call('HDEL', key('dead'), id)
+    count('in_flight', 1)
+    count('dead', -1)
+  else
+    redis.call('HSET', key('dead'), id, mask)
+  end
+  return mask
+end
+
+-- letter: class, cause, advice, attempts, lane, member, xid
+local function bury(vendor, id, now, letter)
+  redis.call('HSET', key('letter', vendor, id), 'class', letter.class, 'cause', letter.cause,
+    'advice', letter.advice, 'attempts', letter.attempts, 'lane', letter.lane, 'member', letter.member,
+    'died_at', string.format('%.0f', now))
+  redis.call('ZADD', key('letters', vendor, letter.class), now, id)
+  mark_dead(id, VENDOR_BIT[vendor])
+  remember(id, now, cjson.encode({
+    event = 'dead', destination = vendor, class = letter.class, cause = letter.cause,
+    attempt = tonumber(letter.attempts),
+  }))
+end
+
+-- Returns the letter as a table, or nil where there is none.
+local function exhume(vendor, id)
+  local flat = redis.call('HGETALL', key('letter', vendor, id))
+  if #flat == 0 then return nil end
+  local letter = {}
+  for i = 1, #flat, 2 do letter[flat[i]] = flat[i + 1] end
+  redis.call('DEL', key('letter', vendor, id))
+  redis.call('ZREM', key('letters', vendor, letter.class), id)
+  return letter
+end
+
+-- When a block of the feed was fetched stands in front of each record (13 digits, ms).
+local function fetched_at(id)
+  return redis.call('GETRANGE', key('change', id), 0, 12)
+end
+
+local function forget_fetch(fetched)
+  if fetched ~= '' and redis.call('HINCRBY', key('outstanding'), fetched, -1) <= 0 then
+    redis.call('HDEL', key('outstanding'), fetched)
+  end
+end
+
+-- The end of a change: a marker and the timeline stay for `keep` ms, so that a late fetch is recognised.
+local function close(id, now, verdict, keep, keep_payload)
+  local fetched = fetched_at(id)
+  forget_fetch(fetched)
+  redis.call('SET', key('done', id), string.format('%s %.0f %s', verdict, now, fetched), 'PX', keep)
+  if keep_payload > 0 then
+    redis.call('PEXPIRE', key('change', id), keep_payload)
+  else
+    redis.call('DEL', key('change', id))
+  end
+  redis.call('HDEL', key('discarded'), id)
+  count('in_flight', -1)
+  count(verdict, 1)
+  remember(id, now, cjson.encode({ event = verdict }))
+  redis.call('PEXPIRE', key('events', id), keep)
+end

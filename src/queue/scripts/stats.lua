@@ -1,0 +1,47 @@
+-- One consistent view of the namespace. Returns JSON.
+local now = now_ms()
+local function hash(name)
+  local flat, table_ = redis.call('HGETALL', name), {}
+  for i = 1, #flat, 2 do table_[flat[i]] = flat[i + 1] end
+  return table_
+end
+local counters = hash(key('counters'))
+local function counter(name) return tonumber(counters[name] or 0) end
+
+local vendors = {}
+for vendor in pairs(VENDOR_BIT) do
+  local dead = {}
+  for i = 1, #ARGV do
+    local letters = redis.call('ZCARD', key('letters', vendor, ARGV[i]))
+    if letters > 0 then dead[ARGV[i]] = letters end
+  end
+  local view = { gate = hash(key('gate', vendor)), dead = dead, dead_total = 0 }
+  for _, letters in pairs(dead) do view.dead_total = view.dead_total + letters end
+  if vendor ~= 'alumniq' then
+    view.ready = redis.call('LLEN', key('ready', vendor))
+    view.running = redis.call('ZCARD', key('lease', vendor))
+    view.retry = redis.call('ZCARD', key('due', vendor))
+    view.waiting = counter('pending:' .. vendor) - view.ready - view.running - view.retry
+  end
+  vendors[vendor] = view
+end
+
+local oldest
+for _, block in ipairs(redis.call('HKEYS', key('outstanding'))) do
+  if not oldest or tonumber(block) < oldest then oldest = tonumber(block) end
+end
+return cjson.encode({
+  now = now,
+  books = {
+    fetched = counter('fetched'), acknowledged = counter('acknowledged'), discarded = counter('discarded'),
+    in_flight = counter('in_flight'), dead = counter('dead'),
+  },
+  refused_settles = counter('refused'),
+  to_acknowledge = redis.call('ZCARD', key('ack')),
+  acknowledging = redis.call('ZCARD', key('acking')),
+  oldest_unacknowledged_ms = oldest and math.max(0, now - oldest) or 0,
+  vendors = vendors,
+  leader = redis.call('GET', key('leader')) or '',
+  producer = hash(key('producer')),
+  workers = hash(key('workers')),
+})

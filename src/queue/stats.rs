@@ -1,0 +1,252 @@
+//! Counts, books, pauses and processes: one consistent view.
+
+use std::collections::BTreeMap;
+
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::{DeadClass, PauseReason},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{ClassifyForPeople, Queue, QueueError};
+
+/// How long after its last sign of life a process still counts as living.
+const SILENT_AFTER_MS: u64 = 15_000;
+
+/// `status --json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The books of promise 6.
+    pub books: Books,
+    /// By destination.
+    pub destinations: BTreeMap<Destination, DestinationStatus>,
+    /// Dead letters by vendor and class.
+    pub dead_letters: BTreeMap<Vendor, BTreeMap<DeadClass, u64>>,
+    /// Every shut gate.
+    pub pauses: BTreeMap<Vendor, Pause>,
+    /// Changes that wait for the PUT, and that are in one.
+    pub to_acknowledge: u64,
+    /// The latter.
+    pub acknowledging: u64,
+    /// Age of the oldest change that AlumnIQ was not yet told of.
+    pub oldest_unacknowledged_seconds: f64,
+    /// Settles that came too late and changed nothing.
+    pub refused_settles: u64,
+    /// The producer's last fetch.
+    pub producer: ProducerStatus,
+    /// The processes that live.
+    pub workers: BTreeMap<String, serde_json::Value>,
+}
+
+/// `fetched = acknowledged + discarded + in_flight + dead`, in changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Books {
+    /// Taken in.
+    pub fetched: i64,
+    /// AlumnIQ was told.
+    pub acknowledged: i64,
+    /// Given up by an operator.
+    pub discarded: i64,
+    /// On the way.
+    pub in_flight: i64,
+    /// Dead at one destination at least.
+    pub dead: i64,
+    /// What does not add up: 0.
+    #[serde(default)]
+    pub difference: i64,
+}
+
+/// The state of one destination, in changes.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DestinationStatus {
+    /// Behind an older change of the same person.
+    pub waiting: i64,
+    /// Could be claimed now.
+    pub ready: i64,
+    /// Leased.
+    pub running: i64,
+    /// Wait for their next attempt.
+    pub retry: i64,
+    /// Dead letters.
+    pub dead: i64,
+    /// Whether the gate is shut.
+    pub paused: bool,
+}
+
+/// A shut gate.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pause {
+    /// Which kind.
+    pub reason: PauseReason,
+    /// Why.
+    pub cause: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// When it is tried again; absent for an operator's pause.
+    pub seconds_left: Option<f64>,
+}
+
+/// The producer's last fetch.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProducerStatus {
+    /// Who leads, if anybody.
+    pub leader: Option<String>,
+    /// When the last good fetch ended, RFC 3339.
+    pub last_success: Option<String>,
+    /// The same, Unix seconds.
+    pub last_success_timestamp_seconds: Option<f64>,
+    /// Why the last fetch failed.
+    pub error: Option<String>,
+    /// Days until AlumnIQ's key expires.
+    pub key_days: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct RawStatus {
+    now: u64,
+    books: Books,
+    refused_settles: u64,
+    to_acknowledge: u64,
+    acknowledging: u64,
+    oldest_unacknowledged_ms: u64,
+    vendors: BTreeMap<Vendor, RawVendor>,
+    leader: String,
+    // An empty Lua table is `{}` in JSON, whatever it was meant to be.
+    producer: BTreeMap<String, String>,
+    workers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct RawVendor {
+    gate: BTreeMap<String, String>,
+    dead: BTreeMap<DeadClass, u64>,
+    dead_total: i64,
+    #[serde(default)]
+    waiting: i64,
+    #[serde(default)]
+    ready: i64,
+    #[serde(default)]
+    running: i64,
+    #[serde(default)]
+    retry: i64,
+}
+
+impl Queue {
+    /// Everything that can be counted, at one instant.
+    pub async fn status(&self) -> Result<Status, QueueError> {
+        let mut call = self.scripts.stats.prepare_invoke();
+        for class in DeadClass::ALL {
+            call.arg(class.as_str());
+        }
+        let json: String = self.run(&mut call).await?;
+        let raw: RawStatus = serde_json::from_str(&json)
+            .map_err(|error| QueueError::unreadable("a status", error.classify_for_people()))?;
+        Ok(Status::from(raw))
+    }
+}
+
+impl From<RawStatus> for Status {
+    fn from(raw: RawStatus) -> Self {
+        let now = raw.now;
+        let books = raw.books;
+        let pauses: BTreeMap<Vendor, Pause> = raw
+            .vendors
+            .iter()
+            .filter_map(|(vendor, view)| Some((*vendor, pause(&view.gate, now)?)))
+            .collect();
+        let destinations = Destination::ALL
+            .into_iter()
+            .filter_map(|destination| {
+                let vendor = Vendor::from(destination);
+                let view = raw.vendors.get(&vendor)?;
+                let status = DestinationStatus {
+                    waiting: view.waiting,
+                    ready: view.ready,
+                    running: view.running,
+                    retry: view.retry,
+                    dead: view.dead_total,
+                    paused: pauses.contains_key(&vendor),
+                };
+                Some((destination, status))
+            })
+            .collect();
+        let last_success = raw
+            .producer
+            .get("last_success")
+            .and_then(|ms| ms.parse::<u64>().ok());
+        Self {
+            books: Books {
+                difference: books.fetched
+                    - books.acknowledged
+                    - books.discarded
+                    - books.in_flight
+                    - books.dead,
+                ..books
+            },
+            destinations,
+            dead_letters: raw
+                .vendors
+                .iter()
+                .map(|(vendor, view)| (*vendor, view.dead.clone()))
+                .collect(),
+            pauses,
+            to_acknowledge: raw.to_acknowledge,
+            acknowledging: raw.acknowledging,
+            oldest_unacknowledged_seconds: raw.oldest_unacknowledged_ms as f64 / 1000.0,
+            refused_settles: raw.refused_settles,
+            producer: ProducerStatus {
+                leader: Some(raw.leader).filter(|leader| !leader.is_empty()),
+                last_success: last_success.map(rfc3339),
+                last_success_timestamp_seconds: last_success.map(|ms| ms as f64 / 1000.0),
+                error: raw.producer.get("error").cloned(),
+                key_days: raw
+                    .producer
+                    .get("key_days")
+                    .and_then(|days| days.parse().ok()),
+            },
+            workers: raw
+                .workers
+                .into_iter()
+                .filter_map(|(name, beat)| living(name, &beat, now))
+                .collect(),
+        }
+    }
+}
+
+fn pause(gate: &BTreeMap<String, String>, now: u64) -> Option<Pause> {
+    let text = |field: &str| gate.get(field).cloned().unwrap_or_default();
+    let since = |field: &str| rfc3339(text(field).parse().unwrap_or_default());
+    if gate.get("operator").is_some_and(|held| held == "1") {
+        return Some(Pause {
+            reason: PauseReason::Operator,
+            cause: text("operator_cause"),
+            since: since("operator_since"),
+            seconds_left: None,
+        });
+    }
+    // Past its end the gate is half open: still shut for all but one probe.
+    let until: u64 = gate.get("until")?.parse().ok()?;
+    Some(Pause {
+        reason: PauseReason::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text("reason"))
+            .unwrap_or(PauseReason::Outage),
+        cause: text("cause"),
+        since: since("since"),
+        seconds_left: Some(until.saturating_sub(now) as f64 / 1000.0),
+    })
+}
+
+fn living(name: String, beat: &str, now: u64) -> Option<(String, serde_json::Value)> {
+    let (at, info) = beat.split_once(' ')?;
+    let silent = now.saturating_sub(at.parse().ok()?);
+    let mut info: serde_json::Value = serde_json::from_str(info).ok()?;
+    info["silent_seconds"] = (silent as f64 / 1000.0).into();
+    (silent < SILENT_AFTER_MS).then_some((name, info))
+}
+
+/// A time of Redis' clock for people.
+pub(super) fn rfc3339(ms: u64) -> String {
+    jiff::Timestamp::from_millisecond(i64::try_from(ms).unwrap_or(i64::MAX))
+        .map_or_else(|_| format!("{ms} ms"), |time| format!("{time:.3}"))
+}

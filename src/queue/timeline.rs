@@ -1,0 +1,196 @@
+//! One change, from fetch to acknowledgement.
+
+use std::collections::BTreeMap;
+
+use jobs::destination::{Destination, Vendor};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{FETCHED_DIGITS, Queue, QueueError, Record, keys, letters::Letter, stats::rfc3339};
+
+/// `show --json`.
+#[derive(Debug, Serialize)]
+pub struct Timeline {
+    /// Which change.
+    pub change_id: String,
+    /// The constituent, while the row is kept.
+    pub xid: Option<String>,
+    /// `in flight`, `to acknowledge`, `dead`, `acknowledged` or `discarded`.
+    pub state: &'static str,
+    /// By destination: `waiting`, `ready`, `running`, `retry`, `dead` or `done`.
+    pub destinations: BTreeMap<Destination, &'static str>,
+    /// Its dead letters.
+    pub letters: Vec<Letter>,
+    /// What happened, oldest first, each with `at` (RFC 3339) and `event`.
+    pub events: Vec<Value>,
+}
+
+impl Queue {
+    /// What is known of a change; `None` where nothing is.
+    pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
+        let (record, done, events, to_ack, acking): (
+            Option<String>,
+            Option<String>,
+            Vec<String>,
+            Option<f64>,
+            Option<f64>,
+        ) = redis::pipe()
+            .get(self.keys.of(&["change", change_id]))
+            .get(self.keys.of(&["done", change_id]))
+            .lrange(self.keys.of(&["events", change_id]), 0, -1)
+            .zscore(self.keys.of(&["ack"]), change_id)
+            .zscore(self.keys.of(&["acking"]), change_id)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        if record.is_none() && done.is_none() {
+            return Ok(None);
+        }
+        let letters = self.letters_of(change_id).await?;
+        let mut timeline = Timeline {
+            change_id: change_id.to_owned(),
+            xid: None,
+            state: "in flight",
+            destinations: BTreeMap::new(),
+            letters,
+            events: events.iter().map(|event| read_event(event)).collect(),
+        };
+        let mut fetched = done
+            .as_ref()
+            .and_then(|done| done.split(' ').nth(2)?.parse().ok());
+        if let Some(stored) = record.filter(|stored| stored.len() > FETCHED_DIGITS) {
+            let (at, record) = Record::parse(change_id, &stored)?;
+            fetched = Some(at);
+            if done.is_none() {
+                timeline.destinations = self
+                    .where_it_stands(change_id, &record, &timeline.letters)
+                    .await?;
+            }
+            timeline.xid = record.xid;
+        }
+        timeline.state = match done.as_deref().and_then(|done| done.split(' ').next()) {
+            Some("discarded") => "discarded",
+            Some(_) => "acknowledged",
+            None if !timeline.letters.is_empty() => "dead",
+            None if to_ack.or(acking).is_some() => "to acknowledge",
+            None => "in flight",
+        };
+        if let Some(fetched) = fetched {
+            timeline
+                .events
+                .insert(0, json!({ "at": rfc3339(fetched), "event": "fetched" }));
+        }
+        Ok(Some(timeline))
+    }
+
+    async fn where_it_stands(
+        &self,
+        change_id: &str,
+        record: &Record,
+        letters: &[Letter],
+    ) -> Result<BTreeMap<Destination, &'static str>, QueueError> {
+        let lane = keys::lane(record.xid.as_deref(), change_id);
+        let member = format!("{} {change_id}", record.order);
+        let mask: Option<u8> = redis::cmd("ZSCORE")
+            .arg(self.keys.of(&["lane", &lane]))
+            .arg(&member)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        let mut states = BTreeMap::new();
+        for destination in self.settings.destinations.iter().copied() {
+            let name = destination.as_str();
+            let is_dead = letters
+                .iter()
+                .any(|letter| letter.destination == Vendor::from(destination));
+            let state = if is_dead {
+                "dead"
+            } else if mask.unwrap_or(0) & destination.bit() == 0 {
+                "done"
+            } else {
+                let (running, due, attempts): (Option<String>, Option<f64>, Option<u32>) =
+                    redis::pipe()
+                        .hget(self.keys.of(&["running", name]), &lane)
+                        .zscore(self.keys.of(&["due", name]), &lane)
+                        .hget(self.keys.of(&["attempts", name]), change_id)
+                        .query_async(&mut self.connection.clone())
+                        .await?;
+                if running.is_some_and(|running| running.ends_with(&member)) {
+                    "running"
+                } else if due.is_some() && attempts.is_some() {
+                    "retry"
+                } else if self.head(&lane, destination).await?.as_deref() == Some(member.as_str()) {
+                    "ready"
+                } else {
+                    "waiting"
+                }
+            };
+            states.insert(destination, state);
+        }
+        Ok(states)
+    }
+
+    /// The oldest member of a lane that a destination has still to take.
+    async fn head(
+        &self,
+        lane: &str,
+        destination: Destination,
+    ) -> Result<Option<String>, QueueError> {
+        let every: u8 = Destination::ALL.iter().map(|d| d.bit()).sum();
+        let mut pipeline = redis::pipe();
+        for mask in (1..=every).filter(|mask| mask & destination.bit() != 0) {
+            pipeline.zrangebyscore_limit(self.keys.of(&["lane", lane]), mask, mask, 0, 1);
+        }
+        let heads: Vec<Vec<String>> = pipeline.query_async(&mut self.connection.clone()).await?;
+        Ok(heads.into_iter().flatten().min())
+    }
+
+    /// Which of these changes are no longer on the way: closed, dead, or never known. Used to wait for them.
+    pub async fn settled(&self, change_ids: &[String]) -> Result<Vec<Settled>, QueueError> {
+        if change_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for id in change_ids {
+            pipeline
+                .exists(self.keys.of(&["done", id]))
+                .hexists(self.keys.of(&["dead"]), id)
+                .exists(self.keys.of(&["change", id]));
+        }
+        let flags: Vec<bool> = pipeline.query_async(&mut self.connection.clone()).await?;
+        Ok(flags
+            .chunks(3)
+            .map(|flags| match flags {
+                [true, ..] => Settled::Closed,
+                [_, true, _] => Settled::Dead,
+                [_, _, true] => Settled::Not,
+                _ => Settled::Unknown,
+            })
+            .collect())
+    }
+}
+
+/// Whether a change still needs work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Acknowledged or discarded.
+    Closed,
+    /// Dead at one destination at least.
+    Dead,
+    /// On the way.
+    Not,
+    /// Redis knows nothing of it (it was emptied).
+    Unknown,
+}
+
+fn read_event(stored: &str) -> Value {
+    let (at, json) = stored.split_once(' ').unwrap_or(("0", stored));
+    let mut event: Value =
+        serde_json::from_str(json).unwrap_or_else(|_| json!({ "event": "unreadable" }));
+    if let Some(fields) = event.as_object_mut() {
+        fields.shift_insert(
+            0,
+            "at".to_owned(),
+            rfc3339(at.parse().unwrap_or_default()).into(),
+        );
+    }
+    event
+}

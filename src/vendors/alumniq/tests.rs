@@ -1,0 +1,187 @@
+use std::time::Duration;
+
+use jobs::reply::Answer;
+
+use super::*;
+use crate::vendors::testing::{Act, Server, answer, gzip, nobody, observed, told};
+
+const KEY: &str = "3E6B+1F/0A=9C&x";
+const KEY_ENCODED: &str = "3E6B%2B1F%2F0A%3D9C%26x";
+
+fn client(url: &str, settings: ClientSettings) -> AlumniqClient {
+    AlumniqClient::new(url, KEY.into(), settings).unwrap()
+}
+
+fn day() -> Filter {
+    Filter::ChangedOn("2026-03-01".parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_fetch_asks_with_exactly_one_filter() {
+    let server = Server::start(|_| answer(200, &[], "[]")).await;
+    let base = format!("{}/api/v1/index.cfm", server.url());
+    let client = client(&base, ClientSettings::default());
+    let since = Filter::ChangedSince("2026-02-09".parse().unwrap());
+    let person = Filter::Xid("a b&c=1".to_owned());
+    for (filter, mark, query) in [
+        (day(), false, "changedOnDate=2026-03-01"),
+        (day(), true, "changedOnDate=2026-03-01&markAsProcessed=true"),
+        (since, false, "changedSinceDate=2026-02-09"),
+        (person, false, "xid=a+b%26c%3D1"),
+    ] {
+        client.fetch(&filter, mark, None).await;
+        let asked = server.asked().pop().unwrap();
+        assert_eq!(asked.method, "GET");
+        assert_eq!(asked.path, "/api/v1/index.cfm/sync/address-change/work");
+        assert_eq!(asked.query, format!("apikey={KEY_ENCODED}&{query}"));
+        assert_eq!(asked.body, "");
+    }
+}
+
+#[tokio::test]
+async fn the_address_may_end_with_a_slash_or_with_the_resource() {
+    let server = Server::start(|_| answer(200, &[], "[]")).await;
+    for end in [
+        "",
+        "/",
+        "/sync/address-change/work",
+        "/sync/address-change/work/",
+    ] {
+        let base = format!("{}/api/v1/index.cfm{end}", server.url());
+        client(&base, ClientSettings::default())
+            .fetch(&day(), false, None)
+            .await;
+        let asked = server.asked().pop().unwrap();
+        assert_eq!(
+            asked.path, "/api/v1/index.cfm/sync/address-change/work",
+            "{end}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_gzipped_feed_larger_than_other_answers_may_be_is_read_whole() {
+    let row = "{\"changeId\":\"1\",\"employer\":\"Zażółć\"},".repeat(250_000);
+    let feed = format!("[{}]", row.trim_end_matches(','));
+    assert!(feed.len() > crate::vendors::BODY_LIMIT);
+    let encoded = gzip(&feed);
+    let headers = [
+        ("content-encoding", "gzip"),
+        ("X-API-Key-Days-Remaining", "364"),
+    ];
+    let server = Server::start(move |_| answer(200, &headers, &encoded)).await;
+    let fetched = client(&server.url(), ClientSettings::default())
+        .fetch(&day(), false, None)
+        .await;
+    assert_eq!(fetched.key_days_remaining, Some(364));
+    let Reply::Answer(answer) = fetched.reply else {
+        panic!("{:?}", fetched.reply)
+    };
+    assert!(answer.body == feed);
+}
+
+#[test]
+fn the_days_that_remain_are_read_tolerantly() {
+    for (text, days) in [
+        ("364", Some(364)),
+        (" 12 ", Some(12)),
+        ("12.0", Some(12)),
+        ("7 days", Some(7)),
+        ("-3", Some(-3)),
+        ("0", Some(0)),
+        ("", None),
+        ("-", None),
+        ("soon", None),
+        ("--1", None),
+        ("99999999999999999999", None),
+    ] {
+        assert_eq!(whole_days(text), days, "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_is_a_form_with_the_key_in_the_body_only() {
+    let server = Server::start(|_| answer(200, &[], "")).await;
+    let ids = ["1", "2", "c-3"].map(str::to_owned);
+    let client = client(&server.url(), ClientSettings::default());
+    client.acknowledge(&ids, None).await;
+    let asked = &server.asked()[0];
+    assert_eq!((asked.method.as_str(), asked.query.as_str()), ("PUT", ""));
+    assert_eq!(asked.path, "/sync/address-change/work");
+    assert_eq!(
+        asked.headers["content-type"],
+        "application/x-www-form-urlencoded"
+    );
+    let body = format!("apikey={KEY_ENCODED}&changeIdList=1%2C2%2Cc-3");
+    assert_eq!(asked.body, body);
+}
+
+#[tokio::test]
+async fn an_empty_error_answer_is_an_answer() {
+    let server = Server::start(|_| answer(405, &[], "")).await;
+    let client = client(&server.url(), ClientSettings::default());
+    let reply = client.acknowledge(&["1".to_owned()], None).await;
+    let expected = Reply::Answer(Answer {
+        status: 405,
+        retry_after: None,
+        body: String::new(),
+    });
+    assert_eq!(reply, expected);
+}
+
+#[tokio::test]
+async fn the_key_never_shows_whatever_goes_wrong() {
+    let echo = Server::start(|asked| {
+        let page = format!("{}?{} {} {KEY}", asked.path, asked.query, asked.body);
+        answer(500, &[], page)
+    })
+    .await;
+    let hanging = Server::start(|_| Act::Hang).await;
+    let resetting = Server::start(|_| Act::Reset(Vec::new())).await;
+    for url in [echo.url(), hanging.url(), resetting.url(), nobody().await] {
+        let (mut settings, calls) = observed();
+        settings.timeouts.total = Duration::from_millis(200);
+        let client = client(&url, settings);
+        let fetched = client.fetch(&day(), false, None).await;
+        let reply = client.acknowledge(&["1".to_owned()], None).await;
+        let shown = format!("{fetched:?} {reply:?} {client:?} {calls:?}");
+        for part in ["3E6B", "0A=9C", "0A%3D9C"] {
+            assert!(!shown.contains(part), "{shown}");
+        }
+        assert_eq!(told(&calls).len(), 2);
+    }
+    let refused = AlumniqClient::new(
+        "https://x/?apikey=3E6B",
+        KEY.into(),
+        ClientSettings::default(),
+    );
+    assert!(!format!("{refused:?}").contains("3E6B"));
+}
+
+#[tokio::test]
+async fn each_call_is_observed_by_its_operation() {
+    let server = Server::start(|_| answer(200, &[], "[]")).await;
+    let (settings, calls) = observed();
+    let client = client(&server.url(), settings);
+    client.fetch(&day(), false, None).await;
+    client.acknowledge(&["1".to_owned()], None).await;
+    assert_eq!(told(&calls), ["fetch 200", "acknowledge 200"]);
+    assert!(
+        calls
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|call| call.vendor == "alumniq")
+    );
+}
+
+#[test]
+fn a_client_without_a_key_or_with_a_wrong_address_is_not_made() {
+    for (url, key, says) in [
+        ("https://h.example", " ", "`alumniq.api_key` is empty"),
+        ("h.example", KEY, "`alumniq.url` is not a URL"),
+    ] {
+        let error = AlumniqClient::new(url, key.into(), ClientSettings::default()).unwrap_err();
+        assert!(error.to_string().starts_with(says), "{error}");
+    }
+}

@@ -1,0 +1,310 @@
+//! What the three clients share: one HTTP exchange under all its limits, turned into a [`Reply`].
+
+mod base_url;
+mod redact;
+mod retry_after;
+mod settings;
+mod tls;
+
+use std::{
+    error::Error as _,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use jobs::reply::{Answer, Reply};
+use reqwest::{
+    Client, Method, RequestBuilder, Response, Url,
+    header::{ACCEPT, HeaderMap, HeaderValue},
+    redirect,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+pub use self::{
+    base_url::ClientError,
+    redact::Redactor,
+    settings::{BODY_LIMIT, Call, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts},
+};
+
+/// Under the idle limit of common load balancers (60 s), so that it is we who close a kept-alive
+/// connection: a vendor that closes one just as a request goes out makes a lost answer.
+const IDLE: Duration = Duration::from_secs(50);
+
+/// A call ends this long before its deadline, so that the timers' coarseness cannot carry it past.
+const MARGIN: Duration = Duration::from_millis(20);
+
+/// One vendor's address, connections and limits.
+pub struct Http {
+    vendor: &'static str,
+    base: Url,
+    client: Client,
+    settings: ClientSettings,
+    max_body: usize,
+    redactor: Redactor,
+}
+
+/// A reply, and the headers where there was an answer.
+pub struct Received {
+    /// The reply, without secrets.
+    pub reply: Reply,
+    /// The answer's headers.
+    pub headers: HeaderMap,
+}
+
+impl Http {
+    /// A client for the address `url`, which stands in the configuration under `url_key`. `secrets` are
+    /// taken out of everything that comes back.
+    pub fn new(
+        vendor: &'static str,
+        url_key: &'static str,
+        url: &str,
+        secrets: &[&SecretString],
+        settings: ClientSettings,
+    ) -> Result<Self, ClientError> {
+        let base = base_url::parse(url_key, url)?;
+        let setup = |cause: String| ClientError::Setup {
+            key: url_key,
+            cause,
+        };
+        let tls = tls::client_config().map_err(|error| setup(error.to_string()))?;
+        let mut builder = Client::builder()
+            .user_agent(concat!("alumniq-relay/", env!("CARGO_PKG_VERSION")))
+            .default_headers(HeaderMap::from_iter([(
+                ACCEPT,
+                HeaderValue::from_static("application/json"),
+            )]))
+            .tls_backend_preconfigured(tls)
+            .redirect(redirect::Policy::none())
+            .tcp_nodelay(true)
+            .pool_idle_timeout(IDLE)
+            .connect_timeout(settings.timeouts.connect)
+            .read_timeout(settings.timeouts.read);
+        if base_url::is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder
+            .build()
+            .map_err(|error| setup(innermost(&error.without_url())))?;
+        Ok(Self {
+            vendor,
+            base,
+            client,
+            max_body: settings.max_body.unwrap_or(BODY_LIMIT),
+            settings,
+            redactor: Redactor::of(secrets.iter().copied()),
+        })
+    }
+
+    /// The same with the API's own path `root` behind the address, unless it already ends with it.
+    pub fn under(mut self, root: &str) -> Self {
+        self.base = base_url::under(self.base, root);
+        self
+    }
+
+    /// A request to `path` (no leading slash) behind the base address; empty is the base address itself.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = match path {
+            "" => self.base.clone(),
+            path => base_url::join(&self.base, path),
+        };
+        self.client.request(method, url)
+    }
+
+    /// Whether data and credentials would cross a network in the clear.
+    pub fn is_plaintext_remote(&self) -> bool {
+        self.base.scheme() == "http" && !base_url::is_loopback(&self.base)
+    }
+
+    /// Makes one call. It is not begun past `deadline` and given up before it.
+    pub async fn call(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+        deadline: Option<Instant>,
+    ) -> Received {
+        let Some(timeout) = self.time_left(deadline) else {
+            return Received::nothing(lease_ended());
+        };
+        let observation = Observation::begin(self, operation);
+        let received = match self.exchange(request.timeout(timeout)).await {
+            Ok(received) => received,
+            Err(reply) => Received::nothing(reply),
+        };
+        observation.end(&received.reply);
+        Received {
+            reply: self.redactor.reply(received.reply),
+            ..received
+        }
+    }
+
+    fn time_left(&self, deadline: Option<Instant>) -> Option<Duration> {
+        let total = self.settings.timeouts.total;
+        let Some(deadline) = deadline else {
+            return Some(total);
+        };
+        let left = deadline
+            .checked_duration_since(Instant::now())?
+            .checked_sub(MARGIN)?;
+        (!left.is_zero()).then_some(left.min(total))
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Received, Reply> {
+        let response = request.send().await.map_err(|error| self.failure(error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let reply = Reply::Answer(Answer {
+            status,
+            retry_after: retry_after::delay(&headers, Timestamp::now()),
+            body: self.body(response).await?,
+        });
+        Ok(Received { reply, headers })
+    }
+
+    /// Reads in pieces, so that a small gzip of endless zeros stops at the limit.
+    async fn body(&self, mut response: Response) -> Result<String, Reply> {
+        let mut body = Vec::new();
+        while let Some(piece) = response
+            .chunk()
+            .await
+            .map_err(|error| self.failure(error))?
+        {
+            if body.len() + piece.len() > self.max_body {
+                let cause = format!(
+                    "the answer of {} is longer than the limit of {} bytes",
+                    base_url::authority(&self.base),
+                    self.max_body
+                );
+                return Err(Reply::Lost { cause });
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(String::from_utf8(body)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    fn failure(&self, error: reqwest::Error) -> Reply {
+        let host = base_url::authority(&self.base);
+        let error = error.without_url();
+        let words = innermost(&error);
+        if error.is_builder() {
+            let cause = format!("the request to {host} could not be written: {words}");
+            Reply::Unreachable { cause }
+        } else if error.is_connect() {
+            let cause = format!("no connection to {host}: {words}");
+            Reply::Unreachable { cause }
+        } else if error.is_timeout() {
+            let cause = format!("no whole answer from {host} in time: {words}");
+            Reply::Lost { cause }
+        } else {
+            let cause = format!("the answer of {host} was lost: {words}");
+            Reply::Lost { cause }
+        }
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("vendor", &self.vendor)
+            .field("base", &self.base.as_str())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Received {
+    fn nothing(reply: Reply) -> Self {
+        Self {
+            reply,
+            headers: HeaderMap::new(),
+        }
+    }
+}
+
+/// The reply to a call that came too late to be made.
+pub fn lease_ended() -> Reply {
+    Reply::Unreachable {
+        cause: "the lease ended before the call was made".to_owned(),
+    }
+}
+
+/// The secret as a header's value that `Debug` does not show; `prefix` as in `Bearer `.
+pub fn secret_header(
+    key: &'static str,
+    prefix: &str,
+    secret: &SecretString,
+) -> Result<HeaderValue, ClientError> {
+    present(key, secret)?;
+    let text = format!("{prefix}{}", secret.expose_secret());
+    let mut value = HeaderValue::from_str(&text).map_err(|_| ClientError::Secret {
+        key,
+        problem: "holds a control character, which no header can carry: is there a line break at its end?",
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Refuses an empty secret.
+pub fn present(key: &'static str, secret: &SecretString) -> Result<(), ClientError> {
+    if secret.expose_secret().trim().is_empty() {
+        let problem = "is empty: set it";
+        return Err(ClientError::Secret { key, problem });
+    }
+    Ok(())
+}
+
+/// The two innermost messages of an error's chain: the outer ones say only that a request failed.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        let message = error.to_string();
+        if words.last() != Some(&message) {
+            words.push(message);
+        }
+        source = error.source();
+    }
+    words.split_off(words.len().saturating_sub(2)).join(": ")
+}
+
+/// Tells the observer of a call once, also where the caller gives up on it.
+struct Observation<'a> {
+    http: &'a Http,
+    operation: &'static str,
+    begun: Instant,
+    status: Option<String>,
+}
+
+impl<'a> Observation<'a> {
+    fn begin(http: &'a Http, operation: &'static str) -> Self {
+        Self {
+            http,
+            operation,
+            begun: Instant::now(),
+            status: None,
+        }
+    }
+
+    fn end(mut self, reply: &Reply) {
+        self.status = Some(match reply {
+            Reply::Answer(answer) => answer.status.to_string(),
+            Reply::Unreachable { .. } => "unreachable".to_owned(),
+            Reply::Lost { .. } => "lost".to_owned(),
+        });
+    }
+}
+
+impl Drop for Observation<'_> {
+    fn drop(&mut self) {
+        (self.http.settings.observer)(&Call {
+            vendor: self.http.vendor,
+            operation: self.operation,
+            status: self.status.take().unwrap_or_else(|| "lost".to_owned()),
+            duration: self.begun.elapsed(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What a client is told besides its address and secret: limits, and who watches its calls.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+/// How many bytes of an answer are read by default, counted after decompression.
+pub const BODY_LIMIT: usize = 8 << 20;
+
+/// The same for AlumnIQ, whose feed has no limit on rows when asked by day or by xid.
+pub const FEED_BODY_LIMIT: usize = 256 << 20;
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands, TLS included.
+    pub connect: Duration,
+    /// Between two pieces of the answer, the first one included.
+    pub read: Duration,
+    /// From the start to the answer's last byte.
+    pub total: Duration,
+}
+
+impl Timeouts {
+    /// The limits that follow from one configured `timeout`, the total: at most 5 s of it to connect,
+    /// all of it for the vendor to begin its answer.
+    pub fn within(total: Duration) -> Self {
+        Self {
+            connect: total.min(Duration::from_secs(5)),
+            read: total,
+            total,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    /// One minute in total.
+    fn default() -> Self {
+        Self::within(Duration::from_secs(60))
+    }
+}
+
+/// One HTTP call that was made, as metrics want it. Holds no address and no data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `alumniq`, `crm` or `salsa`.
+    pub vendor: &'static str,
+    /// `fetch`, `acknowledge`; `token`, `check`, `update`, `upsert`; `metrics`, `search`, `put`, `delete`.
+    pub operation: &'static str,
+    /// The HTTP status (`200`), `unreachable` where nothing was sent, or `lost` where no usable answer came.
+    pub status: String,
+    /// From the start to the answer's last byte or to the failure.
+    pub duration: Duration,
+}
+
+/// Is told of every HTTP call, exactly once, when it ends; a call whose caller gave up ends as `lost`.
+pub type Observer = Arc<dyn Fn(&Call) + Send + Sync>;
+
+/// The settings of one client.
+#[derive(Clone)]
+pub struct ClientSettings {
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+    /// The limit of an answer's body in bytes, after decompression; a longer one is a lost answer.
+    /// `None` is the client's own default: [`FEED_BODY_LIMIT`] for AlumnIQ, [`BODY_LIMIT`] for the others.
+    pub max_body: Option<usize>,
+    /// Watches the calls.
+    pub observer: Observer,
+}
+
+impl Default for ClientSettings {
+    /// Default limits, watched by nobody.
+    fn default() -> Self {
+        Self {
+            timeouts: Timeouts::default(),
+            max_body: None,
+            observer: Arc::new(|_| ()),
+        }
+    }
+}
+
+impl fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSettings")
+            .field("timeouts", &self.timeouts)
+            .field("max_body", &self.max_body)
+            .finish_non_exhaustive()
+    }
+}

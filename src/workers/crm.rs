@@ -1,0 +1,57 @@
+//! The CRM consumer: one change, one call.
+
+use std::sync::Arc;
+
+use apalis_core::task::data::Data;
+use jobs::{
+    crm_update::{self, CrmMapping},
+    outcome::Outcome,
+};
+
+use super::{rows::Rows, throttle::Throttle};
+use crate::{
+    queue::{
+        backend::{Batch, Verdicts},
+        lease::{Hold, Lease},
+    },
+    vendors::CrmClient,
+};
+
+/// Everything that the job needs.
+pub struct CrmConsumer {
+    /// The CRM.
+    pub client: CrmClient,
+    /// `[crm.map]`.
+    pub mapping: CrmMapping,
+    /// How rows are read.
+    pub rows: Rows,
+    /// `crm.rate_per_minute`.
+    pub throttle: Throttle,
+}
+
+/// The job, as apalis calls it.
+pub async fn apply_to_crm(batch: Batch, consumer: Data<Arc<CrmConsumer>>) -> Verdicts {
+    let mut verdicts = Verdicts::with_capacity(batch.leases.len());
+    for lease in batch.leases.iter() {
+        verdicts.push(consumer.apply(lease, &batch.hold).await);
+    }
+    verdicts
+}
+
+impl CrmConsumer {
+    async fn apply(&self, lease: &Lease, hold: &Hold) -> Option<Outcome> {
+        let document = self
+            .rows
+            .decode(lease)
+            .and_then(|change| self.mapping.document(&change, self.rows.anonymous_allowed));
+        let document = match document {
+            Ok(document) => document,
+            Err(outcome) => return Some(outcome),
+        };
+        if !self.throttle.admit(hold).await {
+            return None;
+        }
+        let reply = hold.guard(self.client.update(&document, None)).await?;
+        Some(crm_update::classify(&reply))
+    }
+}

@@ -1,0 +1,283 @@
+//! Runs the roles of one process until told to stop.
+
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use apalis_core::{monitor::Monitor, worker::builder::WorkerBuilder};
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::{Outcome, PauseReason},
+    retry::RetryPolicy,
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    acknowledger::Acknowledger,
+    crm::{CrmConsumer, apply_to_crm},
+    producer::Producer,
+    publisher::Publisher,
+    roles::Role,
+    salsa::{SalsaConsumer, apply_to_salsa},
+};
+use crate::{
+    config::Limits,
+    console::Heartbeats,
+    metrics,
+    queue::{
+        Queue,
+        backend::LeaseBackend,
+        driver::{Attempted, Driver, DriverSettings},
+        executor::Transition,
+        wake::Bells,
+    },
+};
+
+/// After how much silence a role counts as stuck. Calls to vendors may last a minute while leases are renewed.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// How often Salsa is asked for its limits.
+const ASK_SALSA: Duration = Duration::from_secs(600);
+
+/// The first retry comes after up to this, the last after up to [`LONGEST_RETRY`].
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+
+/// See [`FIRST_RETRY`].
+const LONGEST_RETRY: Duration = Duration::from_secs(900);
+
+/// A destination's consumer and its limits.
+pub struct Consumer<C> {
+    /// The job's parts.
+    pub job: Arc<C>,
+    /// From the configuration.
+    pub limits: Limits,
+}
+
+/// Everything that the roles need. A role whose part is missing (a destination that is switched off) does not
+/// run.
+pub struct Fleet {
+    /// The queue.
+    pub queue: Queue,
+    /// This process, without spaces.
+    pub worker: String,
+    /// `worker.lease`.
+    pub lease: Duration,
+    /// The CRM's consumer.
+    pub crm: Option<Consumer<CrmConsumer>>,
+    /// Salsa's.
+    pub salsa: Option<Consumer<SalsaConsumer>>,
+    /// The producer.
+    pub producer: Producer,
+    /// The acknowledger.
+    pub acknowledger: Acknowledger,
+    /// What `/readyz` looks at.
+    pub heartbeats: Heartbeats,
+    /// Cancelled to stop.
+    pub closing: CancellationToken,
+}
+
+impl Fleet {
+    /// Runs `roles` until [`Fleet::closing`]; then finishes what has begun and gives the rest back.
+    ///
+    /// # Errors
+    /// A worker that ended by itself, which must not leave the process up.
+    pub async fn run(self, roles: &[Role]) -> Result<(), FleetError> {
+        let bells = Bells::default();
+        let closing = self.closing.clone();
+        let mut tasks = JoinSet::new();
+        tasks.spawn({
+            let (queue, bells, closing) = (self.queue.clone(), bells.clone(), closing.clone());
+            async move { queue.ring(bells, closing).await }
+        });
+        let publisher = Publisher {
+            queue: self.queue.clone(),
+            worker: self.worker.clone(),
+            info: json!({
+                "roles": roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
+                "pid": std::process::id(),
+            })
+            .to_string(),
+        };
+        let beat = self.heartbeats.register("redis", STUCK);
+        tasks.spawn({
+            let closing = closing.clone();
+            async move { publisher.run(&beat, &closing).await }
+        });
+        if roles.contains(&Role::Producer) {
+            let beat = self.heartbeats.register(Role::Producer.as_str(), STUCK * 4);
+            let (producer, closing) = (self.producer, closing.clone());
+            tasks.spawn(async move { producer.run(&beat, &closing).await });
+        }
+        if roles.contains(&Role::Acknowledger) {
+            let beat = self
+                .heartbeats
+                .register(Role::Acknowledger.as_str(), STUCK * 4);
+            let (acknowledger, closing, bells) =
+                (self.acknowledger, closing.clone(), bells.clone());
+            tasks.spawn(async move {
+                acknowledger
+                    .run(bells.of(Vendor::Alumniq), &beat, &closing)
+                    .await;
+            });
+        }
+
+        let start = |destination: Destination, limits: &Limits, batch: Arc<AtomicUsize>| {
+            let queue = self.queue.clone();
+            let settings = DriverSettings {
+                destination,
+                worker: self.worker.clone(),
+                concurrency: limits.concurrency as usize,
+                batch,
+                lease: self.lease,
+                retry: RetryPolicy {
+                    initial: FIRST_RETRY,
+                    ceiling: LONGEST_RETRY,
+                    max_attempts: limits.max_attempts,
+                },
+            };
+            let bell = Arc::clone(bells.of(destination.into()));
+            let beat = self.heartbeats.register(destination.as_str(), STUCK);
+            let beat: Arc<dyn Fn() + Send + Sync> = Arc::new(move || beat.beat());
+            let closing = closing.clone();
+            move || {
+                Driver::start(
+                    queue.clone(),
+                    settings.clone(),
+                    Arc::clone(&bell),
+                    Arc::new(observe),
+                    Arc::clone(&beat),
+                    closing.clone(),
+                )
+            }
+        };
+        // A worker that ends by itself is a defect: better a process that exits and is started again.
+        let mut monitor = Monitor::new().should_restart(|_, _| false);
+        if let Some(consumer) = self.crm.filter(|_| roles.contains(&Role::Crm)) {
+            let driver = start(
+                Destination::Crm,
+                &consumer.limits,
+                Arc::new(AtomicUsize::new(1)),
+            );
+            let job = consumer.job;
+            monitor = monitor.register(move |_| {
+                WorkerBuilder::new("crm")
+                    .backend(LeaseBackend::new(driver()))
+                    .data(Arc::clone(&job))
+                    .build(apply_to_crm)
+            });
+        }
+        if let Some(consumer) = self.salsa.filter(|_| roles.contains(&Role::Salsa)) {
+            let job = consumer.job;
+            let driver = start(Destination::Salsa, &consumer.limits, Arc::clone(&job.batch));
+            tasks.spawn(learn_limits(
+                Arc::clone(&job),
+                consumer.limits.rate_per_minute,
+                self.queue.clone(),
+                closing.clone(),
+            ));
+            monitor = monitor.register(move |_| {
+                WorkerBuilder::new("salsa")
+                    .backend(LeaseBackend::new(driver()))
+                    .data(Arc::clone(&job))
+                    .build(apply_to_salsa)
+            });
+        }
+        let context = monitor.context();
+        let stopping = closing.clone();
+        tokio::spawn(async move {
+            stopping.cancelled().await;
+            // It fails only when it is stopping already.
+            let _ = context.shutdown();
+        });
+        let ended = monitor.run().await;
+        let by_itself = !closing.is_cancelled();
+        closing.cancel();
+        while tasks.join_next().await.is_some() {}
+        match ended {
+            Ok(()) if !by_itself => Ok(()),
+            Ok(()) => Err(FleetError(
+                "a worker ended although nobody stopped it".to_owned(),
+            )),
+            Err(error) => Err(FleetError(error.to_string())),
+        }
+    }
+}
+
+/// The workers ended by themselves.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct FleetError(String);
+
+/// Counts and logs each attempt, once Redis has it.
+fn observe(attempt: &Attempted<'_>) {
+    let Attempted {
+        destination,
+        change_id,
+        attempt,
+        transition,
+        took,
+    } = attempt;
+    let Some(transition) = transition else {
+        metrics::settles_refused(*destination, 1);
+        tracing::warn!(%destination, change_id, attempt, "the lease was lost: the result is not recorded");
+        return;
+    };
+    metrics::job_settled(*destination, transition.kind(), *took);
+    match transition {
+        Transition::Done { detail } => {
+            tracing::debug!(%destination, change_id, attempt, %detail, "applied");
+        }
+        Transition::Retry { delay, cause, .. } => {
+            tracing::info!(%destination, change_id, attempt, %cause, after_ms = delay.as_millis() as u64, "retry");
+        }
+        Transition::Pause { reason, cause, .. } => {
+            if *reason == PauseReason::Throttled {
+                metrics::vendor_throttled(destination.as_str());
+            }
+            tracing::info!(%destination, change_id, reason = reason.as_str(), %cause, "paused");
+        }
+        Transition::Dead { class, cause, .. } => {
+            tracing::warn!(%destination, change_id, attempt, %class, %cause, "dead letter");
+        }
+        Transition::Release => {
+            tracing::debug!(%destination, change_id, "given back");
+        }
+    }
+}
+
+/// Salsa's limits can change while we run.
+async fn learn_limits(
+    salsa: Arc<SalsaConsumer>,
+    configured_rate: Option<u32>,
+    queue: Queue,
+    closing: CancellationToken,
+) {
+    loop {
+        let pause = match salsa.learn_limits(configured_rate).await {
+            Ok(limits) => {
+                tracing::debug!(?limits, "Salsa's limits");
+                ASK_SALSA
+            }
+            Err(Outcome::Pause {
+                after,
+                reason,
+                cause,
+            }) => {
+                tracing::warn!(%cause, "Salsa does not tell its limits");
+                let _ = queue.shut(Vendor::Salsa, after, reason, &cause).await;
+                Duration::from_secs(30)
+            }
+            Err(outcome) => {
+                tracing::warn!(?outcome, "Salsa does not tell its limits");
+                Duration::from_secs(30)
+            }
+        };
+        tokio::select! {
+            () = closing.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

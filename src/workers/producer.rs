@@ -1,0 +1,331 @@
+//! The producer: fetches what AlumnIQ calls unprocessed and takes it into the queue, each change once.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jobs::{
+    acknowledge::{self, FeedError},
+    change::{self, FieldNames},
+    outcome::DeadClass,
+};
+use serde_json::{Value, value::to_raw_value};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Schedule,
+    console::Beat,
+    metrics,
+    queue::{
+        Queue, QueueError,
+        intake::{Enqueued, NewChange, NewLetter},
+        leader::ProducerRecord,
+    },
+    vendors::{AlumniqClient, Filter},
+};
+
+/// The most rows that `changedSinceDate` answers (AlumnIQ, "Optional Filters"); `changedOnDate` has no cap.
+const CAP: usize = 500;
+
+/// How long a process leads without renewing it.
+const LEAD: Duration = Duration::from_secs(15);
+
+/// How soon a failed fetch is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// The role's parts.
+pub struct Producer {
+    /// The queue.
+    pub queue: Queue,
+    /// AlumnIQ.
+    pub client: Arc<AlumniqClient>,
+    /// The school's names of row fields.
+    pub names: FieldNames,
+    /// Campus time.
+    pub timezone: TimeZone,
+    /// How far a poll looks back.
+    pub lookback_days: u32,
+    /// When to poll.
+    pub schedule: Schedule,
+    /// `alumniq.acknowledge = "on_fetch"`.
+    pub mark_on_fetch: bool,
+    /// This process.
+    pub who: String,
+}
+
+/// What one fetch brought.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// Rows that AlumnIQ sent.
+    pub rows: u64,
+    /// What the queue made of them.
+    pub taken: Enqueued,
+    /// The changes, duplicates included, each once.
+    pub change_ids: Vec<String>,
+}
+
+/// Why a fetch failed. What it had taken in by then stays.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// AlumnIQ did not give rows.
+    #[error("the feed cannot be fetched: {0}")]
+    Feed(#[from] FeedError),
+    /// Redis did not take them.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A date beyond the calendar.
+    #[error("no such date: {0}")]
+    Date(#[from] jiff::Error),
+}
+
+impl Producer {
+    /// Fetches on schedule while this process leads, until `closing`.
+    pub async fn run(&self, beat: &Beat, closing: &CancellationToken) {
+        while !closing.is_cancelled() {
+            let pause = match self.step(closing).await {
+                Ok(wait) => {
+                    beat.beat();
+                    wait.min(LEAD / 3)
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the producer cannot use Redis; trying again");
+                    Duration::from_secs(1)
+                }
+            };
+            tokio::select! {
+                () = closing.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        // Without the word the next leader waits for the end of our time.
+        let _ = self.queue.resign(&self.who).await;
+        metrics::leader(false);
+    }
+
+    /// Fetches if it leads and a fetch is due; says when to look again.
+    async fn step(&self, closing: &CancellationToken) -> Result<Duration, QueueError> {
+        let leads = self.queue.lead(&self.who, LEAD).await?;
+        metrics::leader(leads);
+        if !leads {
+            return Ok(LEAD / 3);
+        }
+        let record = self.queue.producer_record().await?;
+        let now = self.queue.now().await?;
+        let wait = self.due_in(&record, now);
+        if !wait.is_zero() {
+            return Ok(wait);
+        }
+        tokio::select! {
+            swept = self.sweep_and_record(record) => swept?,
+            () = self.keep_leading() => tracing::warn!("another process leads now: the fetch is left to it"),
+            () = closing.cancelled() => {}
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// Completes when the lead is lost for certain.
+    async fn keep_leading(&self) {
+        loop {
+            tokio::time::sleep(LEAD / 3).await;
+            if matches!(self.queue.lead(&self.who, LEAD).await, Ok(false)) {
+                return;
+            }
+        }
+    }
+
+    fn due_in(&self, record: &ProducerRecord, now: u64) -> Duration {
+        let Some(last) = record.last_started else {
+            return Duration::ZERO;
+        };
+        let due = match record.error {
+            Some(_) => last + TRY_AGAIN.as_millis() as u64,
+            None => timestamp(last)
+                .and_then(|last| self.schedule.next_after(last, &self.timezone))
+                .map_or(u64::MAX, |due| {
+                    u64::try_from(due.as_millisecond()).unwrap_or_default()
+                }),
+        };
+        Duration::from_millis(due.saturating_sub(now))
+    }
+
+    async fn sweep_and_record(&self, before: ProducerRecord) -> Result<(), QueueError> {
+        let mut record = ProducerRecord {
+            last_started: Some(self.queue.now().await?),
+            ..before
+        };
+        match self.sweep(record.last_success, &mut record).await {
+            Ok(fetched) => {
+                record.last_success = Some(self.queue.now().await?);
+                record.error = None;
+                tracing::info!(
+                    rows = fetched.rows,
+                    new = fetched.taken.enqueued,
+                    known = fetched.taken.duplicates,
+                    "fetched"
+                );
+            }
+            Err(FetchError::Queue(error)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "the fetch failed; trying again in {} s", TRY_AGAIN.as_secs());
+                record.error = Some(error.to_string());
+            }
+        }
+        self.queue.record_producer(&record).await
+    }
+
+    /// The scheduled fetch: as far back as configured, and always to the day before the last good fetch.
+    async fn sweep(
+        &self,
+        last_success: Option<u64>,
+        record: &mut ProducerRecord,
+    ) -> Result<Fetched, FetchError> {
+        let today = self.today().await?;
+        let mut since = today.checked_sub(i64::from(self.lookback_days).days())?;
+        if let Some(last) = last_success {
+            let last = timestamp(last)?.to_zoned(self.timezone.clone()).date();
+            since = since.min(last.yesterday()?);
+        }
+        self.fetch_since(since, today, record).await
+    }
+
+    /// Campus-local, by the fleet's clock.
+    async fn today(&self) -> Result<Date, FetchError> {
+        let now = self.queue.now().await?;
+        Ok(timestamp(now)?.to_zoned(self.timezone.clone()).date())
+    }
+
+    /// One fetch by hand. `None`: as the schedule would.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn fetch_once(&self, filter: Option<Filter>) -> Result<Fetched, FetchError> {
+        let mut record = self.queue.producer_record().await?;
+        let fetched = match filter {
+            None => self.sweep(record.last_success, &mut record).await?,
+            Some(Filter::ChangedSince(since)) => {
+                let today = self.today().await?;
+                self.fetch_since(since, today, &mut record).await?
+            }
+            Some(filter) => {
+                let mut fetched = Fetched::default();
+                self.fetch(&filter, &mut fetched, &mut record).await?;
+                fetched
+            }
+        };
+        Ok(fetched)
+    }
+
+    /// `changedSinceDate`, and where it is capped, day by day with `changedOnDate`, oldest first: asking for
+    /// the same 500 again would starve whatever lies behind them.
+    async fn fetch_since(
+        &self,
+        since: Date,
+        today: Date,
+        record: &mut ProducerRecord,
+    ) -> Result<Fetched, FetchError> {
+        let mut fetched = Fetched::default();
+        let rows = self
+            .fetch(&Filter::ChangedSince(since), &mut fetched, record)
+            .await?;
+        if rows >= CAP {
+            tracing::info!(%since, %today, "the feed is capped: walking it day by day");
+            let mut day = since;
+            while day <= today {
+                self.fetch(&Filter::ChangedOn(day), &mut fetched, record)
+                    .await?;
+                day = day.tomorrow()?;
+            }
+        }
+        fetched.change_ids.sort_unstable();
+        fetched.change_ids.dedup();
+        Ok(fetched)
+    }
+
+    /// One GET, taken into the queue.
+    async fn fetch(
+        &self,
+        filter: &Filter,
+        fetched: &mut Fetched,
+        record: &mut ProducerRecord,
+    ) -> Result<usize, FetchError> {
+        let fetched_at = self.queue.now().await?;
+        let answer = self.client.fetch(filter, self.mark_on_fetch, None).await;
+        if let Some(days) = answer.key_days_remaining {
+            record.key_days = Some(days);
+            metrics::api_key_days_remaining(days);
+        }
+        let rows = acknowledge::parse_feed(&answer.reply)?;
+        drop(answer);
+        let count = rows.len();
+        metrics::changes_fetched(count as u64);
+        let mut changes = Vec::with_capacity(count);
+        for row in rows {
+            changes.push(self.arrival(&row)?);
+        }
+        fetched.rows += count as u64;
+        fetched
+            .change_ids
+            .extend(changes.iter().map(|change| change.change_id.clone()));
+        let taken = self.queue.enqueue(fetched_at, changes).await?;
+        metrics::changes_enqueued(taken.enqueued);
+        metrics::changes_duplicate(taken.duplicates);
+        fetched.taken.enqueued += taken.enqueued;
+        fetched.taken.duplicates += taken.duplicates;
+        fetched.taken.listed_again += taken.listed_again;
+        if let Ok(now) = timestamp(fetched_at) {
+            metrics::successful_fetch(now);
+        }
+        Ok(count)
+    }
+
+    /// A row as it enters the queue: dead on arrival where it has no usable id, person or time.
+    fn arrival(&self, row: &Value) -> Result<NewChange, QueueError> {
+        arrival(row, &self.names, &self.timezone)
+    }
+}
+
+/// See [`Producer::fetch`]; also used when an undecodable row is replayed.
+///
+/// # Errors
+/// A row that cannot be written as JSON, which no parsed row is.
+pub fn arrival(
+    row: &Value,
+    names: &FieldNames,
+    timezone: &TimeZone,
+) -> Result<NewChange, QueueError> {
+    let raw = to_raw_value(row).map_err(|error| QueueError::Unreadable {
+        what: "a row".to_owned(),
+        why: error.to_string(),
+    })?;
+    Ok(match change::identify(row, names, timezone) {
+        Ok(identity) => NewChange {
+            change_id: identity.change_id,
+            xid: identity.xid,
+            order: identity.order,
+            row: raw,
+            letter: None,
+            replaces: None,
+        },
+        Err(error) => NewChange {
+            // The id where there is one; else a name that the same row has again at the next fetch.
+            change_id: change::change_id(row, names).unwrap_or_else(|_| {
+                format!(
+                    "row-{:.16}",
+                    sha1_smol::Sha1::from(raw.get()).digest().to_string()
+                )
+            }),
+            xid: None,
+            order: String::new(),
+            row: raw,
+            letter: Some(NewLetter::new(
+                DeadClass::Undecodable,
+                error.cause,
+                error.advice,
+            )),
+            replaces: None,
+        },
+    })
+}
+
+fn timestamp(ms: u64) -> Result<Timestamp, jiff::Error> {
+    Timestamp::from_millisecond(i64::try_from(ms).unwrap_or(i64::MAX))
+}
