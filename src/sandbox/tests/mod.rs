@@ -2,6 +2,7 @@
 
 mod admin;
 mod alumniq;
+mod core;
 mod crm;
 mod faults;
 mod promises;
