@@ -1,0 +1,5 @@
+//! What the tests stand on.
+
+pub mod redis;
+pub mod rows;
+pub mod snapshot;

@@ -1,0 +1,1 @@
+//! Pointed tests.
