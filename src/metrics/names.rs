@@ -65,7 +65,7 @@ define! {
     JOBS: Gauge = "jobs" ["destination", "state"] in "changes", Fleet;
     /// Dead letters by class.
     DEAD_LETTERS: Gauge = "dead_letters" ["destination", "class"] in "changes", Fleet;
-    /// Age of the oldest fetched change that is not acknowledged, discarded or dead; 0 when there is none.
+    /// Age of the oldest fetched change that AlumnIQ was not told about, dead letters included; 0 when there is none.
     OLDEST_UNACKNOWLEDGED: Gauge = "oldest_unacknowledged_seconds" [] in "seconds", Fleet;
     /// fetched - acknowledged - discarded - in flight - dead; anything but 0 is a defect.
     BOOKS_DIFFERENCE: Gauge = "books_difference" [] in "changes", Fleet;

@@ -186,13 +186,21 @@ impl Fleet {
             });
         }
         let context = monitor.context();
+        // A monitor without workers would end at once.
+        let has_consumers = !context.workers().is_empty();
         let stopping = closing.clone();
         tokio::spawn(async move {
             stopping.cancelled().await;
             // It fails only when it is stopping already.
             let _ = context.shutdown();
         });
-        let ended = monitor.run().await;
+        let ended = match has_consumers {
+            true => monitor.run().await,
+            false => {
+                closing.cancelled().await;
+                Ok(())
+            }
+        };
         let by_itself = !closing.is_cancelled();
         closing.cancel();
         while tasks.join_next().await.is_some() {}

@@ -156,13 +156,15 @@ impl Producer {
     }
 
     async fn sweep_and_record(&self, before: ProducerRecord) -> Result<(), QueueError> {
+        let started = self.queue.now().await?;
         let mut record = ProducerRecord {
-            last_started: Some(self.queue.now().await?),
+            last_started: Some(started),
             ..before
         };
-        match self.sweep(record.last_success, &mut record).await {
+        match self.sweep(&mut record).await {
             Ok(fetched) => {
                 record.last_success = Some(self.queue.now().await?);
+                record.last_sweep = Some(started);
                 record.error = None;
                 tracing::info!(
                     rows = fetched.rows,
@@ -180,15 +182,11 @@ impl Producer {
         self.queue.record_producer(&record).await
     }
 
-    /// The scheduled fetch: as far back as configured, and always to the day before the last good fetch.
-    async fn sweep(
-        &self,
-        last_success: Option<u64>,
-        record: &mut ProducerRecord,
-    ) -> Result<Fetched, FetchError> {
+    /// The scheduled fetch: as far back as configured, and always to the day before the last one.
+    async fn sweep(&self, record: &mut ProducerRecord) -> Result<Fetched, FetchError> {
         let today = self.today().await?;
         let mut since = today.checked_sub(i64::from(self.lookback_days).days())?;
-        if let Some(last) = last_success {
+        if let Some(last) = record.last_sweep {
             let last = timestamp(last)?.to_zoned(self.timezone.clone()).date();
             since = since.min(last.yesterday()?);
         }
@@ -208,7 +206,12 @@ impl Producer {
     pub async fn fetch_once(&self, filter: Option<Filter>) -> Result<Fetched, FetchError> {
         let mut record = self.queue.producer_record().await?;
         let fetched = match filter {
-            None => self.sweep(record.last_success, &mut record).await?,
+            None => {
+                let started = self.queue.now().await?;
+                let fetched = self.sweep(&mut record).await?;
+                record.last_sweep = Some(started);
+                fetched
+            }
             Some(Filter::ChangedSince(since)) => {
                 let today = self.today().await?;
                 self.fetch_since(since, today, &mut record).await?
