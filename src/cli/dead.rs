@@ -1,14 +1,14 @@
 //! `dead list|show|replay|discard`.
 
 use clap::{ArgGroup, Args, Subcommand};
-use jobs::{destination::Destination, outcome::DeadClass};
+use jobs::{destination::Vendor, outcome::DeadClass};
 
 use super::value::{self, Moment, Rate};
 
 /// `dead`
 #[derive(Debug, Clone, Subcommand)]
 pub enum DeadCommand {
-    /// List dead letters, newest first
+    /// List dead letters, oldest first
     List(DeadList),
     /// Show one dead letter: cause, advice and every attempt
     Show(DeadShow),
@@ -21,9 +21,9 @@ pub enum DeadCommand {
 /// Which dead letters.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DeadFilter {
-    /// Only those of this destination
-    #[arg(long, short, value_parser = value::destinations())]
-    pub destination: Option<Destination>,
+    /// Only those that died at crm, salsa, or alumniq (rows that cannot be read, refused changeIds)
+    #[arg(long, short, value_parser = value::vendors())]
+    pub destination: Option<Vendor>,
     /// Only those of this class
     #[arg(long, value_parser = value::classes(), hide_possible_values = false)]
     pub class: Option<DeadClass>,
@@ -90,8 +90,8 @@ pub struct DeadShow {
     #[arg(value_name = "ID", required = true)]
     pub ids: Vec<String>,
     /// Only this destination's
-    #[arg(long, short, value_parser = value::destinations())]
-    pub destination: Option<Destination>,
+    #[arg(long, short, value_parser = value::vendors())]
+    pub destination: Option<Vendor>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

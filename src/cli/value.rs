@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use jobs::{destination::Destination, outcome::DeadClass};
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::DeadClass,
+};
 
 /// A day, e.g. `2026-11-21`.
 ///
@@ -41,6 +44,12 @@ pub fn non_blank(text: &str) -> Result<String, String> {
 pub fn destinations() -> impl TypedValueParser<Value = Destination> {
     PossibleValuesParser::new(Destination::ALL.map(Destination::as_str))
         .try_map(|word| word.parse::<Destination>())
+}
+
+/// A vendor, by its wire name.
+pub fn vendors() -> impl TypedValueParser<Value = Vendor> {
+    PossibleValuesParser::new(Vendor::ALL.map(Vendor::as_str))
+        .try_map(|word| word.parse::<Vendor>())
 }
 
 /// A class of dead letters, by its wire name.

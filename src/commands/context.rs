@@ -2,26 +2,18 @@
 
 use std::{path::Path, sync::Arc};
 
-use jobs::{
-    change::FieldNames,
-    crm_update::CrmMapping,
-    destination::Destination,
-    salsa_upsert::SalsaMapping,
-};
+use jobs::destination::Destination;
 use miette::{Context as _, IntoDiagnostic, miette};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::Global,
-    config::{self, AnonymousRows, Config, CrmConfig, CrmCredentials, SalsaConfig},
+    config::{self, AnonymousRows, Config, CrmConfig, SalsaConfig},
     metrics,
     queue::{Queue, QueueSettings, durability::Allowed, embedded::EmbeddedRedis},
     telemetry,
-    vendors::{
-        AlumniqClient, Call, ClientSettings, CrmAuth, CrmClient, CrmOperation, CrmOptions, Matching,
-        SalsaClient, Timeouts,
-    },
+    vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts},
     workers::rows::Rows,
 };
 
@@ -37,7 +29,12 @@ impl Context {
         let loaded = config::load(global.config.as_deref(), config::environment())?;
         let config = loaded.config;
         let format = global.log_format.unwrap_or(config.log.format);
-        telemetry::init(format.into(), global.log_flag(), Some(config.log.level.as_str())).into_diagnostic()?;
+        telemetry::init(
+            format.into(),
+            global.log_flag(),
+            Some(config.log.level.as_str()),
+        )
+        .into_diagnostic()?;
         for warning in loaded.warnings {
             eprintln!("{:?}", miette::Report::new(warning));
         }
@@ -55,7 +52,10 @@ impl Context {
     pub async fn redis(&self) -> miette::Result<Redis> {
         let redis = &self.config.redis;
         let (urls, embedded) = match &redis.url {
-            Some(urls) => (urls.iter().map(|url| url.expose().to_owned()).collect(), None),
+            Some(urls) => (
+                urls.iter().map(|url| url.expose().to_owned()).collect(),
+                None,
+            ),
             None => {
                 let embedded = EmbeddedRedis::start(Path::new(&redis.data_dir), &redis.server)
                     .await
@@ -73,15 +73,31 @@ impl Context {
         })
         .await
         .into_diagnostic()
-        .wrap_err_with(|| format!("cannot use Redis at {}: check that it runs, and `redis.url`", self.redis_names()))?;
-        Ok(Redis { queue, embedded, supervisor: None })
+        .wrap_err_with(|| {
+            format!(
+                "cannot use Redis at {}: check that it runs, and `redis.url`",
+                self.redis_names()
+            )
+        })?;
+        Ok(Redis {
+            queue,
+            embedded,
+            supervisor: None,
+        })
     }
 
     /// Redis' addresses without passwords.
     pub fn redis_names(&self) -> String {
         match &self.config.redis.url {
-            Some(urls) => urls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            None => format!("the data directory {}", self.config.redis.data_dir.display()),
+            Some(urls) => urls
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
+            None => format!(
+                "the data directory {}",
+                self.config.redis.data_dir.display()
+            ),
         }
     }
 
@@ -93,77 +109,63 @@ impl Context {
         };
         for finding in queue.durability(allowed).await.into_diagnostic()? {
             if finding.fatal {
-                return Err(miette!(help = finding.advice, "{} ({})", finding.what, self.redis_names()));
+                return Err(miette!(
+                    help = finding.advice,
+                    "{} ({})",
+                    finding.what,
+                    self.redis_names()
+                ));
             }
             tracing::warn!(advice = finding.advice, "{}", finding.what);
         }
         Ok(())
     }
 
-    /// The school's names of row fields.
-    pub fn field_names(&self) -> miette::Result<FieldNames> {
-        FieldNames::with_overrides(&self.config.alumniq.fields).into_diagnostic()
-    }
-
-    /// How rows are read; `for_vendor` decides which of the consumers reports unmapped keys.
-    pub fn rows(&self, destination: Destination) -> miette::Result<Rows> {
-        Ok(Rows {
-            names: self.field_names()?,
+    /// How the consumer of `destination` reads rows; the first of them reports unmapped keys.
+    pub fn rows(&self, destination: Destination) -> Rows {
+        Rows {
+            names: Arc::clone(&self.config.mappings.names),
             timezone: self.config.alumniq.timezone.clone(),
             anonymous_allowed: self.config.alumniq.anonymous == AnonymousRows::Match,
             reports_drift: self.destinations().first() == Some(&destination),
-        })
+        }
     }
 
     /// AlumnIQ's client.
     pub fn alumniq(&self) -> miette::Result<AlumniqClient> {
         let alumniq = &self.config.alumniq;
-        AlumniqClient::new(alumniq.url.as_str(), alumniq.api_key.clone(), settings(alumniq.timeout)).into_diagnostic()
+        AlumniqClient::new(
+            alumniq.url.as_str(),
+            alumniq.api_key.clone(),
+            settings(alumniq.timeout),
+        )
+        .into_diagnostic()
     }
 
     /// The CRM's client.
     pub fn crm(&self, crm: &CrmConfig) -> miette::Result<CrmClient> {
-        let auth = match crm.credentials() {
-            Some(CrmCredentials::Password { username, password }) => CrmAuth::Password { username, password },
-            Some(CrmCredentials::Bearer { token }) => CrmAuth::Bearer(token),
-            Some(CrmCredentials::None) => CrmAuth::None,
-            None => return Err(miette!("the CRM's credentials are incomplete: set crm.username and crm.password")),
-        };
-        let options = CrmOptions {
-            auth,
-            operation: match crm.operation {
-                config::CrmOperation::Update => CrmOperation::Update,
-                config::CrmOperation::Upsert => CrmOperation::Upsert,
-            },
-            matching: Matching {
-                min_confirmed_score: crm.matching.min_confirmed_score,
-                min_name_similarity: crm.matching.min_name_similarity,
-                enabled: crm.matching.enabled,
-            },
-        };
+        let options = crm.options().ok_or_else(|| {
+            miette!("the CRM's credentials are incomplete: set crm.username and crm.password")
+        })?;
         CrmClient::new(crm.url.as_str(), options, settings(crm.timeout)).into_diagnostic()
-    }
-
-    /// `[crm.map]`, compiled.
-    pub fn crm_mapping(&self, crm: &CrmConfig) -> miette::Result<CrmMapping> {
-        CrmMapping::compile(&crm.map, &self.field_names()?, crm.country_codes)
-            .map_err(|errors| unusable("crm.map", errors))
     }
 
     /// Salsa's client.
     pub fn salsa(&self, salsa: &SalsaConfig) -> miette::Result<SalsaClient> {
-        SalsaClient::new(salsa.url.as_str(), salsa.token.clone(), settings(salsa.timeout)).into_diagnostic()
-    }
-
-    /// `[salsa.map]`, compiled.
-    pub fn salsa_mapping(&self, salsa: &SalsaConfig) -> miette::Result<SalsaMapping> {
-        SalsaMapping::compile(&salsa.map, &self.field_names()?).map_err(|errors| unusable("salsa.map", errors))
+        SalsaClient::new(
+            salsa.url.as_str(),
+            salsa.token.clone(),
+            settings(salsa.timeout),
+        )
+        .into_diagnostic()
     }
 }
 
-fn unusable(section: &str, errors: Vec<jobs::mapping::TemplateError>) -> miette::Report {
-    let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    miette!("[{section}] cannot be used: {}", all.join("; "))
+/// Who acts, for timelines: the login name.
+pub fn operator() -> String {
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "an operator".to_owned())
 }
 
 fn settings(timeout: std::time::Duration) -> ClientSettings {
@@ -187,10 +189,9 @@ pub struct Redis {
 impl Redis {
     /// Starts our own server again where it dies, until `closing`.
     pub fn supervise(&mut self, closing: CancellationToken) {
-        self.supervisor = self
-            .embedded
-            .clone()
-            .map(|embedded| tokio::spawn(async move { embedded.supervise(closing.cancelled()).await }));
+        self.supervisor = self.embedded.clone().map(|embedded| {
+            tokio::spawn(async move { embedded.supervise(closing.cancelled()).await })
+        });
     }
 
     /// Lets go: the last user of our own server stops it.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     alumniq::{AcknowledgeMode, AlumniqConfig},
     console::ConsoleConfig,
-    crm::{CrmAuth, CrmConfig},
+    crm::{CrmAuthKind, CrmConfig},
     finding::Finding,
     reader::Reader,
     redis::RedisConfig,
@@ -40,12 +40,12 @@ pub(super) fn alumniq(reader: &mut Reader, config: &AlumniqConfig) {
 pub(super) fn crm(reader: &mut Reader, config: &CrmConfig) {
     encrypted(reader, "crm.url", &config.url);
     let needed: &[(&str, bool)] = match config.auth {
-        CrmAuth::Password => &[
+        CrmAuthKind::Password => &[
             ("username", config.username.is_none()),
             ("password", config.password.is_none()),
         ],
-        CrmAuth::Bearer => &[("password", config.password.is_none())],
-        CrmAuth::None => &[],
+        CrmAuthKind::Bearer => &[("password", config.password.is_none())],
+        CrmAuthKind::None => &[],
     };
     let rule = format!(
         "is required while `crm.auth` is \"{}\"",

@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jobs::{country::CountryCodes, mapping::MapValue};
 use secrecy::SecretString;
 
 use super::{
-    key::{default, optional, required, secret, section, table},
+    key::{Shape, default, optional, required, secret, section, table},
     limits::Limits,
-    setting::words,
+    setting::{Setting, Wrong, word, words},
     url::BaseUrl,
 };
+use crate::vendors::{CrmAuth, CrmOperation, CrmOptions, Matching};
 
 section! {
     /// The CRM (QS).
@@ -20,7 +22,7 @@ section! {
         url: BaseUrl = required("https://crm.example.edu/crms/api"),
         /// "password": fetch a token with username and password; "bearer": `password` is a ready-made
         /// token; "none": a gateway in between authenticates.
-        auth: CrmAuth = default("password"),
+        auth: CrmAuthKind = default("password"),
         /// The API user.
         username: Option<SecretString> = secret("CRM_USERNAME"),
         /// The API user's password, or the token when `auth = "bearer"`.
@@ -38,9 +40,13 @@ section! {
         /// Attempts before a change is a dead letter.
         max_attempts: u32 = default("10").within(1.0, 1_000.0),
         /// Field of the CRM's ContactUpsertDto -> template over the row's fields. An entry replaces the
-        /// default one of the same field; `false` switches a default entry off.
-        map: BTreeMap<String, toml::Value> = table(
-            "PhoneWork = \"{{ phone }}\"\nEmailAddress2 = \"{{ email }}\"\nContactNoteContent = false",
+        /// default one of the same field; `false` switches a default entry off. By default
+        /// StudentInstitutionId is the xid, PhoneWork and EmailAddress2 are the work phone and email, and
+        /// ContactNoteContent is a note with employer, title and address that ends in the changeId.
+        map: BTreeMap<String, MapValue> = table(
+            "PhoneWork = \"{{ phone }}\"\n\
+             ContactNoteContent = false\n\
+             CorrespondenceCountry = \"{{ countryiso or country }}\"",
         ),
         =>
         /// How the CRM finds the person.
@@ -62,8 +68,8 @@ section! {
 }
 
 words! {
-    /// How the CRM knows us.
-    CrmAuth {
+    /// How the CRM is convinced of who we are.
+    CrmAuthKind {
         /// By a token that username and password are exchanged for.
         Password = "password",
         /// By a ready-made token.
@@ -73,61 +79,50 @@ words! {
     }
 }
 
-words! {
-    /// Which of the CRM's two processes is called.
-    CrmOperation {
-        /// `processes/updatecontact`
-        Update = "update",
-        /// `processes/upsertcontact`
-        Upsert = "upsert",
+impl Setting for CrmOperation {
+    const SHAPE: Shape = Shape::Text;
+
+    fn parse(value: &toml::Value) -> Result<Self, Wrong> {
+        word(value, &[("update", Self::Update), ("upsert", Self::Upsert)])
     }
 }
 
-words! {
-    /// The form of country fields.
-    CountryCodes {
-        /// ISO 3166-1, e.g. `US`.
-        Alpha2 = "alpha2",
-        /// ISO 3166-1, e.g. `USA`.
-        Alpha3 = "alpha3",
-        /// The English name.
-        Name = "name",
-    }
-}
+impl Setting for CountryCodes {
+    const SHAPE: Shape = Shape::Text;
 
-/// What to show the CRM.
-#[derive(Debug, Clone)]
-pub enum CrmCredentials {
-    /// Exchanged for a token.
-    Password {
-        /// The API user.
-        username: SecretString,
-        /// And its password.
-        password: SecretString,
-    },
-    /// Sent as it is.
-    Bearer {
-        /// The token.
-        token: SecretString,
-    },
-    /// Nothing.
-    None,
+    fn parse(value: &toml::Value) -> Result<Self, Wrong> {
+        word(
+            value,
+            &[
+                ("alpha2", Self::Alpha2),
+                ("alpha3", Self::Alpha3),
+                ("name", Self::Name),
+            ],
+        )
+    }
 }
 
 impl CrmConfig {
-    /// What to show the CRM; `None` when a secret that `auth` needs is not set, which no loaded
+    /// What a client of the CRM does; `None` when a secret that `auth` needs is not set, which no loaded
     /// configuration lacks.
-    pub fn credentials(&self) -> Option<CrmCredentials> {
-        match self.auth {
-            CrmAuth::Password => Some(CrmCredentials::Password {
+    pub fn options(&self) -> Option<CrmOptions> {
+        let auth = match self.auth {
+            CrmAuthKind::Password => CrmAuth::Password {
                 username: self.username.clone()?,
                 password: self.password.clone()?,
-            }),
-            CrmAuth::Bearer => Some(CrmCredentials::Bearer {
-                token: self.password.clone()?,
-            }),
-            CrmAuth::None => Some(CrmCredentials::None),
-        }
+            },
+            CrmAuthKind::Bearer => CrmAuth::Bearer(self.password.clone()?),
+            CrmAuthKind::None => CrmAuth::None,
+        };
+        Some(CrmOptions {
+            auth,
+            operation: self.operation,
+            matching: Matching {
+                min_confirmed_score: self.matching.min_confirmed_score,
+                min_name_similarity: self.matching.min_name_similarity,
+                enabled: self.matching.enabled,
+            },
+        })
     }
 
     /// The destination's limits.

@@ -4,6 +4,7 @@
 //!
 //! - one file a concern, each with the struct of its section: the field, its key, its default and its
 //!   documentation are one declaration ([`key`])
+//! - [`mapping`]: the compiled templates, wrong ones reported with their line
 //! - `source` flattens file and variables, `reader` reads keys and notes every problem, `setting` holds
 //!   the types, `secret` the secrets, `check` the rules between keys
 //! - [`finding`]: problems with file, line and caret; `mask` hides secrets around the caret
@@ -28,6 +29,7 @@ pub mod history;
 pub mod key;
 pub mod limits;
 pub mod log;
+pub mod mapping;
 mod mask;
 pub mod namespace;
 pub mod print;
@@ -47,11 +49,12 @@ pub use self::{
     acknowledge::AcknowledgeConfig,
     alumniq::{AcknowledgeMode, AlumniqConfig, AnonymousRows},
     console::ConsoleConfig,
-    crm::{CountryCodes, CrmAuth, CrmConfig, CrmCredentials, CrmMatching, CrmOperation},
+    crm::{CrmAuthKind, CrmConfig, CrmMatching},
     finding::{ConfigErrors, Finding},
     history::HistoryConfig,
     limits::Limits,
     log::{LogConfig, LogFormat},
+    mapping::Mappings,
     namespace::Namespace,
     redis::{RedisConfig, RedisUrl},
     salsa::SalsaConfig,
@@ -96,6 +99,8 @@ pub struct Config {
     pub crm: Option<CrmConfig>,
     /// Salsa; `None` when it is switched off.
     pub salsa: Option<SalsaConfig>,
+    /// What the rows' fields are called and what becomes of them.
+    pub mappings: Mappings,
     /// How changeIds are PUT back.
     pub acknowledge: AcknowledgeConfig,
     /// What is kept of changes that are through.
@@ -293,6 +298,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
         .iter()
         .for_each(|console| check::console(reader, console));
     check::destinations(reader, crm_enabled, salsa_enabled);
+    let mappings = Mappings::compile(reader, alumniq.as_ref(), crm.as_ref(), salsa.as_ref());
 
     Some(Config {
         namespace: top?.namespace,
@@ -300,6 +306,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
         alumniq: alumniq?,
         crm,
         salsa,
+        mappings: mappings?,
         acknowledge: acknowledge?,
         history: history?,
         console: console?,

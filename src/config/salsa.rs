@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jobs::mapping::MapValue;
 use secrecy::SecretString;
 
 use super::{
@@ -30,9 +31,16 @@ section! {
         timeout: Duration = default("60s").within(1.0, 600.0),
         /// Attempts before a change is a dead letter.
         max_attempts: u32 = default("10").within(1.0, 1_000.0),
-        /// Field of Salsa's supporter, contact or custom field by name -> template over the row's
-        /// fields. An entry replaces the default one; `false` switches a default entry off.
-        map: BTreeMap<String, toml::Value> = table("WORK_PHONE = \"{{ phone }}\""),
+        /// Field of Salsa's supporter -> template over the row's fields: `firstName`, `contacts.TYPE`,
+        /// `custom.NAME`, `address.FIELD`. An entry replaces the default one of the same field; `false`
+        /// switches a default entry off. By default `externalSystemId` is the xid, `contacts.WORK_PHONE`
+        /// the work phone, and the custom fields Employer and Job Title are what they say. Once an
+        /// `address.FIELD` is mapped, the address is read, merged and sent whole.
+        map: BTreeMap<String, MapValue> = table(
+            "contacts.CELL_PHONE = \"{{ mobile }}\"\n\
+             custom.\"Job Title\" = \"{{ jobTitle }}\"\n\
+             address.addressLine1 = \"{{ address1 }}\"",
+        ),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use jobs::mapping::MapValue;
+
 use super::{
     key::{Key, Shape},
     reader::Reader,
@@ -287,10 +289,15 @@ macro_rules! words {
 }
 pub(super) use words;
 
-impl Setting for toml::Value {
+impl Setting for MapValue {
     const SHAPE: Shape = Shape::Table;
 
     fn parse(value: &toml::Value) -> Result<Self, Wrong> {
-        Ok(value.clone())
+        value.clone().try_into().map_err(|_| {
+            Wrong::new(
+                "must be a template in quotes, true or false, a whole number or a list of tables",
+            )
+            .help(r#"e.g. "{{ phone }}", or false to leave the field out"#)
+        })
     }
 }

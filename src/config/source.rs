@@ -101,10 +101,8 @@ impl Source {
             let path = key::join(prefix, name.get_ref());
             let known = find(self.sections, &path);
             match (known, value.get_ref()) {
-                (Some((key, "")), DeValue::Table(children)) if key.shape == Shape::Table => {
-                    for (child, value) in children {
-                        self.insert(key::join(&path, child.get_ref()), child.span(), value);
-                    }
+                (Some((key, _)), DeValue::Table(children)) if key.shape == Shape::Table => {
+                    self.walk(&path, children);
                 }
                 (Some(_), _) => self.insert(path, name.span(), value),
                 (None, DeValue::Table(children)) if is_section(self.sections, &path) => {

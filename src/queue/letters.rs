@@ -318,6 +318,21 @@ impl Queue {
 }
 
 impl LetterFilter {
+    /// Whether a letter that was found by its id passes.
+    pub fn matches(&self, letter: &Letter) -> bool {
+        let died_at: Option<u64> = letter
+            .died_at
+            .parse::<jiff::Timestamp>()
+            .ok()
+            .and_then(|time| time.as_millisecond().try_into().ok());
+        self.vendor
+            .is_none_or(|wanted| wanted == letter.destination)
+            && self.class.is_none_or(|wanted| wanted == letter.class)
+            && matches_person(self, letter)
+            && self.since.is_none_or(|since| died_at >= Some(since))
+            && self.until.is_none_or(|until| died_at < Some(until))
+    }
+
     /// The indexes that can hold a match.
     fn indexes(&self) -> impl Iterator<Item = (Vendor, DeadClass)> + '_ {
         Vendor::ALL

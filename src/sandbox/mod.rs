@@ -19,6 +19,7 @@ mod alumniq;
 mod checker;
 mod crm;
 mod data;
+mod dice;
 mod faults;
 mod http;
 mod operation;

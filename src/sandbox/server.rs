@@ -28,7 +28,8 @@ use tokio::{
 
 use super::{
     admin, alumniq, crm,
-    faults::{Fault, Plan},
+    dice::Plan,
+    faults::Fault,
     http::{Answer, Call},
     operation::{Operation, Vendor},
     salsa,

@@ -13,7 +13,7 @@ use super::{
     checker::ledger::Ledger,
     crm::{Tokens, contacts::Contacts},
     data::{self, Generator},
-    faults::FaultDice,
+    dice::FaultDice,
     options::{Limits, SandboxOptions},
     salsa::{Limiter, supporters::Supporters},
     traffic::Traffic,

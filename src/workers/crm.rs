@@ -22,7 +22,7 @@ pub struct CrmConsumer {
     /// The CRM.
     pub client: CrmClient,
     /// `[crm.map]`.
-    pub mapping: CrmMapping,
+    pub mapping: Arc<CrmMapping>,
     /// How rows are read.
     pub rows: Rows,
     /// `crm.rate_per_minute`.

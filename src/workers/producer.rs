@@ -7,6 +7,7 @@ use jobs::{
     acknowledge::{self, FeedError},
     change::{self, FieldNames},
     outcome::DeadClass,
+    retry::RetryPolicy,
 };
 use serde_json::{Value, value::to_raw_value};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,13 @@ const CAP: usize = 500;
 /// How long a process leads without renewing it.
 const LEAD: Duration = Duration::from_secs(15);
 
+/// How often one GET of a fetch is tried.
+const GETS: RetryPolicy = RetryPolicy {
+    initial: Duration::from_secs(1),
+    ceiling: Duration::from_secs(10),
+    max_attempts: 4,
+};
+
 /// How soon a failed fetch is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
 
@@ -39,7 +47,7 @@ pub struct Producer {
     /// AlumnIQ.
     pub client: Arc<AlumniqClient>,
     /// The school's names of row fields.
-    pub names: FieldNames,
+    pub names: Arc<FieldNames>,
     /// Campus time.
     pub timezone: TimeZone,
     /// How far a poll looks back.
@@ -59,7 +67,7 @@ pub struct Fetched {
     pub rows: u64,
     /// What the queue made of them.
     pub taken: Enqueued,
-    /// The changes, duplicates included, each once.
+    /// Their changes; a change that came twice stands here twice.
     pub change_ids: Vec<String>,
 }
 
@@ -206,16 +214,22 @@ impl Producer {
                 self.fetch_since(since, today, &mut record).await?
             }
             Some(filter) => {
+                let (fetched_at, rows) = self.rows(&filter, &mut record).await?;
                 let mut fetched = Fetched::default();
-                self.fetch(&filter, &mut fetched, &mut record).await?;
+                self.take_in(fetched_at, &rows, &mut fetched).await?;
                 fetched
             }
         };
+        record.last_success = Some(self.queue.now().await?);
+        record.error = None;
+        self.queue.record_producer(&record).await?;
         Ok(fetched)
     }
 
-    /// `changedSinceDate`, and where it is capped, day by day with `changedOnDate`, oldest first: asking for
-    /// the same 500 again would starve whatever lies behind them.
+    /// `changedSinceDate`; where that is capped, day by day with `changedOnDate`, oldest first: asking for the
+    /// same 500 again would starve whatever lies behind them. The capped rows are left alone until their day
+    /// comes, because the cap may have kept back an older change of one of these people. Rows that AlumnIQ
+    /// marks while it sends them cannot be left alone: then only days are asked for.
     async fn fetch_since(
         &self,
         since: Date,
@@ -223,58 +237,74 @@ impl Producer {
         record: &mut ProducerRecord,
     ) -> Result<Fetched, FetchError> {
         let mut fetched = Fetched::default();
-        let rows = self
-            .fetch(&Filter::ChangedSince(since), &mut fetched, record)
-            .await?;
-        if rows >= CAP {
-            tracing::info!(%since, %today, "the feed is capped: walking it day by day");
-            let mut day = since;
-            while day <= today {
-                self.fetch(&Filter::ChangedOn(day), &mut fetched, record)
-                    .await?;
-                day = day.tomorrow()?;
+        if !self.mark_on_fetch {
+            let (fetched_at, rows) = self.rows(&Filter::ChangedSince(since), record).await?;
+            if rows.len() < CAP {
+                self.take_in(fetched_at, &rows, &mut fetched).await?;
+                return Ok(fetched);
             }
+            tracing::info!(%since, %today, "the feed is capped: walking it day by day");
         }
-        fetched.change_ids.sort_unstable();
-        fetched.change_ids.dedup();
+        let mut day = since;
+        while day <= today {
+            let (fetched_at, rows) = self.rows(&Filter::ChangedOn(day), record).await?;
+            self.take_in(fetched_at, &rows, &mut fetched).await?;
+            day = day.tomorrow()?;
+        }
         Ok(fetched)
     }
 
-    /// One GET, taken into the queue.
-    async fn fetch(
+    /// One GET, tried again while the trouble may pass: when it began by Redis' clock, and its rows.
+    async fn rows(
         &self,
         filter: &Filter,
-        fetched: &mut Fetched,
         record: &mut ProducerRecord,
-    ) -> Result<usize, FetchError> {
-        let fetched_at = self.queue.now().await?;
-        let answer = self.client.fetch(filter, self.mark_on_fetch, None).await;
-        if let Some(days) = answer.key_days_remaining {
-            record.key_days = Some(days);
-            metrics::api_key_days_remaining(days);
+    ) -> Result<(u64, Vec<Value>), FetchError> {
+        let mut attempt = 1;
+        loop {
+            let fetched_at = self.queue.now().await?;
+            let answer = self.client.fetch(filter, self.mark_on_fetch, None).await;
+            if let Some(days) = answer.key_days_remaining {
+                record.key_days = Some(days);
+                metrics::api_key_days_remaining(days);
+            }
+            match acknowledge::parse_feed(&answer.reply) {
+                Ok(rows) => return Ok((fetched_at, rows)),
+                Err(error) if error.is_retryable() && attempt < GETS.max_attempts => {
+                    tracing::info!(%error, attempt, "the feed cannot be fetched; trying again");
+                    tokio::time::sleep(GETS.delay(attempt, rand::random(), error.after)).await;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        let rows = acknowledge::parse_feed(&answer.reply)?;
-        drop(answer);
-        let count = rows.len();
-        metrics::changes_fetched(count as u64);
-        let mut changes = Vec::with_capacity(count);
+    }
+
+    /// Takes rows into the queue, oldest first: consumers are at work while they come in.
+    async fn take_in(
+        &self,
+        fetched_at: u64,
+        rows: &[Value],
+        fetched: &mut Fetched,
+    ) -> Result<(), FetchError> {
+        let mut changes = Vec::with_capacity(rows.len());
         for row in rows {
-            changes.push(self.arrival(&row)?);
+            changes.push(self.arrival(row)?);
         }
-        fetched.rows += count as u64;
-        fetched
-            .change_ids
-            .extend(changes.iter().map(|change| change.change_id.clone()));
+        changes.sort_by(|a, b| a.order.cmp(&b.order));
+        fetched.change_ids.extend(changes.iter().map(|change| change.change_id.clone()));
         let taken = self.queue.enqueue(fetched_at, changes).await?;
+        metrics::changes_fetched(rows.len() as u64);
         metrics::changes_enqueued(taken.enqueued);
         metrics::changes_duplicate(taken.duplicates);
-        fetched.taken.enqueued += taken.enqueued;
-        fetched.taken.duplicates += taken.duplicates;
-        fetched.taken.listed_again += taken.listed_again;
         if let Ok(now) = timestamp(fetched_at) {
             metrics::successful_fetch(now);
         }
-        Ok(count)
+        fetched.rows += rows.len() as u64;
+        fetched.taken.enqueued += taken.enqueued;
+        fetched.taken.duplicates += taken.duplicates;
+        fetched.taken.listed_again += taken.listed_again;
+        Ok(())
     }
 
     /// A row as it enters the queue: dead on arrival where it has no usable id, person or time.

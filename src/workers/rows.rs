@@ -1,5 +1,7 @@
 //! From a leased record to a change that can be mapped.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use jobs::{
     change::{self, Change, FieldNames},
@@ -12,7 +14,7 @@ use crate::{metrics, queue::lease::Lease};
 #[derive(Debug, Clone)]
 pub struct Rows {
     /// `alumniq.fields`.
-    pub names: FieldNames,
+    pub names: Arc<FieldNames>,
     /// `alumniq.timezone`.
     pub timezone: TimeZone,
     /// `alumniq.anonymous = "match"`.

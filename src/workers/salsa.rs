@@ -35,7 +35,7 @@ pub struct SalsaConsumer {
     /// Salsa.
     pub client: SalsaClient,
     /// `[salsa.map]`.
-    pub mapping: SalsaMapping,
+    pub mapping: Arc<SalsaMapping>,
     /// How rows are read.
     pub rows: Rows,
     /// `salsa.create_missing`.

@@ -1,3 +1,5 @@
+use jobs::mapping::MapValue;
+
 use super::*;
 
 /// The value of a key after `variables` override `LEAST`.
@@ -112,7 +114,7 @@ fn a_variable_wins_over_the_file_whatever_the_case_of_a_free_key() {
     let loaded = with(&text, &[("ALUMNIQ_RELAY__CRM__MAP__PHONEWORK", "")]).unwrap();
     let map = loaded.config.crm.unwrap().map;
     assert_eq!(map.len(), 1);
-    assert_eq!(map["PhoneWork"].as_str(), Some(""));
+    assert_eq!(map["PhoneWork"], MapValue::Template(String::new()));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
+use crate::vendors::CrmAuth;
 
 /// A folder with `relay.toml` of this text and mode.
 fn folder(text: &str, mode: u32) -> (TempDir, PathBuf) {
@@ -98,12 +99,12 @@ fn the_crm_needs_only_the_secrets_of_its_kind_of_authentication() {
     };
     let token = ("CRM_PASSWORD", "t");
     assert!(matches!(
-        secrets("none", &[]).unwrap().credentials(),
-        Some(CrmCredentials::None)
+        secrets("none", &[]).unwrap().options().unwrap().auth,
+        CrmAuth::None
     ));
     assert!(matches!(
-        secrets("bearer", &[token]).unwrap().credentials(),
-        Some(CrmCredentials::Bearer { .. })
+        secrets("bearer", &[token]).unwrap().options().unwrap().auth,
+        CrmAuth::Bearer(_)
     ));
     assert!(shown(&secrets("bearer", &[]).unwrap_err()).contains("CRM_PASSWORD"));
     assert!(shown(&secrets("password", &[token]).unwrap_err()).contains("CRM_USERNAME"));

@@ -139,6 +139,64 @@ fn a_wrong_value_says_where_and_what_is_right() {
 }
 
 #[test]
+fn a_wrong_template_or_field_name_is_reported_at_its_line() {
+    for (section, line, says) in [
+        ("crm.map", "PhoneWork = \"{{ fone }}\"", "phone"),
+        ("crm.map", "PhonWork = \"{{ phone }}\"", "PhoneWork"),
+        (
+            "crm.map",
+            "PhoneWork = \"{{ phone\"",
+            "`crm.map.PhoneWork` is wrong",
+        ),
+        ("crm.map", "PhoneWork = 3.5", "a template in quotes"),
+        ("crm.map", "Tags = [{ Tga = \"x\" }]", "Tag"),
+        (
+            "salsa.map",
+            "contacts.WORK_FONE = \"{{ phone }}\"",
+            "WORK_PHONE",
+        ),
+        (
+            "salsa.map",
+            "custom.\"Job Title\" = \"{{ jobtitel }}\"",
+            "jobTitle",
+        ),
+        (
+            "alumniq.fields",
+            "employer = [\"email\"]",
+            "stands under both",
+        ),
+        ("alumniq.fields", "employer = [\" \"]", "blank"),
+        (
+            "alumniq.fields",
+            "\"class year\" = [\"class_year\"]",
+            "letters",
+        ),
+        ("alumniq.fields", "changeId = []", "changeId"),
+    ] {
+        let shown = problems(section, line);
+        assert!(shown.contains(says), "{line}: {shown}");
+        assert!(shown.starts_with("relay.toml:9:"), "{line}: {shown}");
+        assert_eq!(shown.lines().count(), 1, "{line}: {shown}");
+    }
+}
+
+#[test]
+fn a_field_of_the_schools_own_can_be_used_in_templates() {
+    let text = format!(
+        "{LEAST}[crm.map]\nContactNoteContent = \"{{{{ classYear }}}}\"\n[alumniq.fields]\nclassYear = \"class_year\"\n"
+    );
+    let config = loaded(&text).config;
+    assert!(
+        config
+            .mappings
+            .names
+            .canonical()
+            .any(|name| name == "classYear")
+    );
+    assert!(config.mappings.crm.is_some() && config.mappings.salsa.is_some());
+}
+
+#[test]
 fn a_wrong_time_zone_names_the_nearest_right_one() {
     for (written, meant) in [
         ("America/Los_Angelos", "America/Los_Angeles"),

@@ -189,8 +189,10 @@ async fn a_path_too_long_for_a_socket_works_and_is_shared_all_the_same() {
     let two = EmbeddedRedis::start(&directory, SERVER).await.unwrap();
     assert!(one.url().len() < 120);
     assert_eq!(pid(&one).await, pid(&two).await);
+    let link = one.home.socket().parent().unwrap().to_owned();
     one.stop().await.unwrap();
     two.stop().await.unwrap();
+    fs::remove_file(link).unwrap();
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    fn issue(&mut self, lifetime: Duration) -> String {
+    pub(super) fn issue(&mut self, lifetime: Duration) -> String {
         let now = Instant::now();
         self.good.retain(|(_, until)| *until > now);
         self.issued += 1;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use jiff::{
     Timestamp, ToSpan,
-    civil::{Date, DateTime},
+    civil::{Date, DateTime, Time},
     tz::TimeZone,
 };
 use serde::{Deserialize, Serialize};
@@ -211,6 +211,10 @@ impl Generator {
             true => (changes / days).max(520 + changes / 20).min(changes),
             false => 0,
         };
+        let since_midnight = now.duration_since(now.date().to_datetime(Time::midnight()));
+        let today = usize::try_from(since_midnight.as_secs())
+            .unwrap_or(0)
+            .max(1);
         let mut times: Vec<_> = (0..changes)
             .map(|index| {
                 let back = if index < busy {
@@ -218,17 +222,11 @@ impl Generator {
                 } else {
                     self.rng.below(days)
                 };
-                let back = i64::try_from(back).unwrap_or(0);
-                let day = last_day.saturating_sub(back.days());
-                let elapsed =
-                    now.duration_since(now.date().to_datetime(jiff::civil::Time::midnight()));
-                let seconds = match day == now.date() {
-                    true => usize::try_from(elapsed.as_secs()).unwrap_or(0).max(1),
-                    false => 86_400,
-                };
+                let day = last_day.saturating_sub(i64::try_from(back).unwrap_or(0).days());
+                let seconds = if day == now.date() { today } else { 86_400 };
                 let second = i64::try_from(self.rng.below(seconds)).unwrap_or(0);
-                day.to_datetime(jiff::civil::Time::midnight())
-                    .saturating_add(second.seconds())
+                let midnight = day.to_datetime(Time::midnight());
+                midnight.saturating_add(second.seconds())
             })
             .collect();
         times.sort_unstable();

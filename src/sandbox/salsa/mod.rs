@@ -8,6 +8,8 @@ pub(crate) mod supporters;
 
 use std::time::Instant;
 
+use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 pub(crate) use self::limiter::Limiter;
@@ -24,6 +26,9 @@ pub(super) const RATE_EXCEEDED: &str = "Call rate has been exceeded";
 /// What a 200 over the rate says.
 pub(super) const RATE_EXCEEDED_IN_OK: &str =
     "Your per minute call rate has been exceeded. Please try again in a minute.";
+
+/// `rateLimit` where there is no limit.
+const UNLIMITED: usize = 1_000_000;
 
 pub(super) fn answer(world: &World, operation: Operation, call: &Call) -> Answer {
     let answer = match operation {
@@ -42,12 +47,13 @@ fn respond(world: &World, operation: Operation, call: &Call) -> Result<Answer, A
         return Ok(metrics(world));
     }
     let request = Request::read(call)?;
-    let payload = match operation {
-        Operation::Search => search::search(world, &request)?,
-        Operation::Put => put::put(world, &request)?,
-        _ => put::delete(world, &request)?,
-    };
-    Ok(envelope(request.ref_id.as_deref(), payload))
+    let ref_id = request.ref_id.clone();
+    let ref_id = ref_id.as_deref();
+    Ok(match operation {
+        Operation::Search => envelope(ref_id, &search::search(world, &request)?),
+        Operation::Put => envelope(ref_id, &put::put(world, request)?),
+        _ => envelope(ref_id, &put::delete(world, request)?),
+    })
 }
 
 fn admit(world: &World) -> Result<(), Answer> {
@@ -73,33 +79,49 @@ fn admit(world: &World) -> Result<(), Answer> {
 
 fn metrics(world: &World) -> Answer {
     let limits = lock(&world.limits).clone();
-    let left = lock(&world.limiter).left(limits.rate_per_minute);
-    let rate = if limits.rate_per_minute == 0 {
-        1_000_000
-    } else {
-        limits.rate_per_minute
+    let (rate, left) = match limits.rate_per_minute {
+        0 => (UNLIMITED, UNLIMITED),
+        most => (most, lock(&world.limiter).left(most)),
     };
-    envelope(
-        None,
-        json!({
-            "rateLimit": rate,
-            "maxBatchSize": limits.max_batch,
-            "currentRateLimit": if limits.rate_per_minute == 0 { rate } else { left },
-        }),
-    )
+    let payload = json!({
+        "rateLimit": rate,
+        "maxBatchSize": limits.max_batch,
+        "currentRateLimit": left,
+    });
+    envelope(None, &payload)
 }
 
-fn envelope(ref_id: Option<&str>, payload: Value) -> Answer {
-    let mut header = json!({ "processingTime": "1 ms", "serverId": "sandbox" });
-    if let Some(ref_id) = ref_id {
-        header["refId"] = json!(ref_id);
-    }
-    let timestamp = jiff::Timestamp::now();
-    let id = seeded::uuid(u64::try_from(timestamp.as_microsecond()).unwrap_or(0));
-    let body = json!({
-        "id": id, "timestamp": timestamp.to_string(), "header": header, "payload": payload,
-    });
-    Answer::json(200, &body)
+/// What surrounds every payload.
+#[derive(Debug, Serialize)]
+struct Envelope<'a, P> {
+    id: String,
+    timestamp: Timestamp,
+    header: Header<'a>,
+    payload: &'a P,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Header<'a> {
+    processing_time: &'static str,
+    server_id: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ref_id: Option<&'a str>,
+}
+
+fn envelope<P: Serialize>(ref_id: Option<&str>, payload: &P) -> Answer {
+    let timestamp = Timestamp::now();
+    let envelope = Envelope {
+        id: seeded::uuid(u64::try_from(timestamp.as_microsecond()).unwrap_or(0)),
+        timestamp,
+        header: Header {
+            processing_time: "1 ms",
+            server_id: "sandbox",
+            ref_id,
+        },
+        payload,
+    };
+    Answer::json(200, &envelope)
 }
 
 fn bad_request(what: &str) -> Answer {
@@ -137,8 +159,16 @@ impl Request {
         }
     }
 
-    fn items(&self, key: &str) -> Option<&Vec<Value>> {
-        self.payload.get(key)?.as_array()
+    /// The supporters of a PUT or DELETE.
+    fn supporters(mut self) -> Result<Vec<Value>, Answer> {
+        match self.payload.shift_remove("supporters") {
+            Some(Value::Array(supporters)) if supporters.iter().all(Value::is_object) => {
+                Ok(supporters)
+            }
+            _ => Err(bad_request(
+                "Bad Request - supporters must be a list of objects",
+            )),
+        }
     }
 }
 
@@ -156,8 +186,8 @@ fn admit_batch(world: &World, operation: Operation, size: usize) -> Result<(), A
 }
 
 /// Answers come in no order, so that nobody can correlate by position.
-fn shuffled(mut supporters: Vec<Value>) -> Vec<Value> {
-    let now = u64::try_from(jiff::Timestamp::now().as_nanosecond() & 0xffff_ffff).unwrap_or(0);
+fn shuffled<T>(mut supporters: Vec<T>) -> Vec<T> {
+    let now = u64::try_from(Timestamp::now().as_nanosecond() & 0xffff_ffff).unwrap_or(0);
     Seeded::new(now).shuffle(&mut supporters);
     supporters
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jobs::destination::Destination;
 use serde_json::{Value, json};
 
-use super::{Request, admit_batch, bad_request, rules, shuffled, supporters::Supporters};
+use super::{Request, admit_batch, rules, shuffled, supporters::Supporters};
 use crate::sandbox::{
     data::marked_change,
     http::Answer,
@@ -13,38 +13,32 @@ use crate::sandbox::{
     world::{World, lock},
 };
 
-fn sent(request: &Request) -> Result<&Vec<Value>, Answer> {
-    let supporters = request.items("supporters");
-    let objects = supporters.filter(|supporters| supporters.iter().all(Value::is_object));
-    objects.ok_or_else(|| bad_request("Bad Request - supporters must be a list of objects"))
-}
-
-pub(super) fn put(world: &World, request: &Request) -> Result<Value, Answer> {
-    let sent = sent(request)?;
-    admit_batch(world, Operation::Put, sent.len())?;
-    let mut last_of_email: HashMap<String, usize> = HashMap::new();
-    for (position, supporter) in sent.iter().enumerate() {
-        if let Some(email) = rules::email(supporter) {
-            last_of_email.insert(email, position);
-        }
-    }
+pub(super) fn put(world: &World, request: Request) -> Result<Value, Answer> {
+    let mut echoes = request.supporters()?;
+    admit_batch(world, Operation::Put, echoes.len())?;
+    let emails: Vec<_> = echoes.iter().map(rules::email).collect();
+    let positions = emails.iter().zip(0_usize..);
+    let last_of_email: HashMap<_, _> = positions.collect();
     let mut supporters = lock(&world.supporters);
-    let mut results = Vec::with_capacity(sent.len());
-    for (position, supporter) in sent.iter().enumerate() {
-        let mut echo = supporter.clone();
-        let last = rules::email(supporter).and_then(|email| last_of_email.get(&email).copied());
-        let result = match last.is_some_and(|last| last != position) {
-            true => "SYSTEM_ERROR", // the same email follows in this batch
-            false => put_one(world, &mut supporters, &mut echo),
+    for (position, echo) in echoes.iter_mut().enumerate() {
+        let email = &emails[position];
+        let last = email.is_none() || last_of_email.get(email) == Some(&position);
+        let result = match last {
+            true => put_one(world, &mut supporters, echo, email.as_deref()),
+            false => "SYSTEM_ERROR", // the same email follows in this batch
         };
         echo["result"] = json!(result);
-        results.push(echo);
     }
-    Ok(json!({ "count": results.len(), "supporters": shuffled(results) }))
+    Ok(json!({ "count": echoes.len(), "supporters": shuffled(echoes) }))
 }
 
 /// Applies one supporter, hanging errors, or its id, on the echo of what was sent.
-fn put_one(world: &World, supporters: &mut Supporters, echo: &mut Value) -> &'static str {
+fn put_one(
+    world: &World,
+    supporters: &mut Supporters,
+    echo: &mut Value,
+    email: Option<&str>,
+) -> &'static str {
     let external_id = echo["externalSystemId"].as_str().map(str::to_owned);
     let employer_max_length = lock(&world.limits).employer_max_length;
     let mut valid = rules::validate(echo, employer_max_length);
@@ -53,7 +47,7 @@ fn put_one(world: &World, supporters: &mut Supporters, echo: &mut Value) -> &'st
             None => return "NOT_FOUND",
             known => known,
         },
-        None => rules::email(echo).and_then(|email| supporters.by_email(&email)),
+        None => email.and_then(|email| supporters.by_email(email)),
     };
     let owner = known.and_then(|index| supporters.get(index)?.external_id().map(str::to_owned));
     {
@@ -68,11 +62,14 @@ fn put_one(world: &World, supporters: &mut Supporters, echo: &mut Value) -> &'st
             valid = false;
         }
     }
-    if let (Some(index), Some(email)) = (known, rules::email(echo))
-        && supporters.email_taken(index, &email)
+    if let (Some(index), Some(email)) = (known, email)
+        && supporters.email_taken(index, email)
     {
         let error = rules::error(2009, "value", "The email belongs to another supporter");
-        rules::attach(&mut echo["contacts"][0], vec![error]);
+        let mut contacts = rules::items(echo, "contacts");
+        if let Some(contact) = contacts.find(|contact| contact["type"] == "EMAIL") {
+            rules::attach(contact, vec![error]);
+        }
         valid = false;
     }
     if !valid {
@@ -123,8 +120,8 @@ fn marker(supporter: &Value) -> Option<String> {
     values.find_map(marked_change).map(str::to_owned)
 }
 
-pub(super) fn delete(world: &World, request: &Request) -> Result<Value, Answer> {
-    let sent = sent(request)?;
+pub(super) fn delete(world: &World, request: Request) -> Result<Value, Answer> {
+    let sent = request.supporters()?;
     admit_batch(world, Operation::Delete, sent.len())?;
     let mut supporters = lock(&world.supporters);
     let results = sent

@@ -40,21 +40,38 @@ const CONTACT_TYPES: [&str; 7] = [
 ];
 const STATUSES: [&str; 3] = ["OPT_IN", "OPT_OUT", "HARD_BOUNCE"];
 
-/// The custom fields that are configured, by number.
-pub(super) const CUSTOM_FIELDS: [&str; 3] = ["Employer", "Job Title", "Class Year"];
-
-/// The custom field's id.
-pub(super) fn custom_field_id(number: usize) -> String {
-    seeded::uuid(0xcf_0000 + u64::try_from(number).unwrap_or(0))
+/// A custom field as configured in Salsa.
+#[derive(Debug)]
+pub(super) struct CustomField {
+    pub(super) id: &'static str,
+    pub(super) name: &'static str,
 }
 
-/// The number of the custom field that an entry means, by id or else by name.
+/// The custom fields that are configured.
+pub(super) const CUSTOM_FIELDS: [CustomField; 3] = [
+    CustomField {
+        id: "aa90e308-c2e6-48d8-834a-e9a5160e0001",
+        name: EMPLOYER,
+    },
+    CustomField {
+        id: "b92c4b69-f927-4224-85a2-eda00b710002",
+        name: "Job Title",
+    },
+    CustomField {
+        id: "c424ab53-7e5f-4b15-8c6c-fd0c1a550003",
+        name: "Class Year",
+    },
+];
+/// The custom field with a configured length.
+const EMPLOYER: &str = "Employer";
+
+/// The place in [`CUSTOM_FIELDS`] of the field that an entry means, by id or else by name.
 pub(super) fn custom_field(entry: &Value) -> Option<usize> {
-    let by_id = entry["fieldId"]
-        .as_str()
-        .map(|id| (0..CUSTOM_FIELDS.len()).find(|&number| custom_field_id(number) == id));
-    let name = entry["name"].as_str();
-    by_id.unwrap_or_else(|| CUSTOM_FIELDS.iter().position(|known| Some(*known) == name))
+    let (id, name) = (entry["fieldId"].as_str(), entry["name"].as_str());
+    CUSTOM_FIELDS.iter().position(|field| match id {
+        Some(id) => field.id == id,
+        None => Some(field.name) == name,
+    })
 }
 
 /// The email of a supporter as sent, lower-case.
@@ -117,7 +134,10 @@ pub(super) fn validate(supporter: &mut Value, employer_max_length: usize) -> boo
     valid
 }
 
-fn items<'a>(supporter: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
+pub(super) fn items<'a>(
+    supporter: &'a mut Value,
+    key: &str,
+) -> impl Iterator<Item = &'a mut Value> {
     let items = supporter.get_mut(key).and_then(Value::as_array_mut);
     items.into_iter().flatten()
 }
@@ -184,7 +204,8 @@ fn custom_errors(field: &Value, employer_max_length: usize) -> Vec<Value> {
             "The custom field could not be found by name or id",
         )];
     };
-    let most = if number == 0 { employer_max_length } else { 0 };
+    let limited = CUSTOM_FIELDS[number].name == EMPLOYER;
+    let most = if limited { employer_max_length } else { 0 };
     match &field["value"] {
         Value::Null => Vec::new(),
         Value::String(text) if most > 0 && text.chars().count() > most => {
@@ -270,7 +291,7 @@ mod tests {
     fn a_custom_field_is_found_by_id_or_by_name() {
         for (entry, number) in [
             (json!({ "name": "Job Title" }), Some(1)),
-            (json!({ "fieldId": custom_field_id(2) }), Some(2)),
+            (json!({ "fieldId": CUSTOM_FIELDS[2].id }), Some(2)),
             (json!({ "fieldId": "nonsense", "name": "Employer" }), None),
             (json!({ "name": "employer" }), None),
         ] {

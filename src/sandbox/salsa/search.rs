@@ -1,7 +1,11 @@
 //! Search: by one kind of identifier, or by modification date page by page.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{Request, admit_batch, bad_request, shuffled, supporters::Supporters};
 use crate::sandbox::{
@@ -9,6 +13,27 @@ use crate::sandbox::{
     operation::Operation,
     world::{World, lock},
 };
+
+/// The payload of an answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Page {
+    count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<usize>,
+    total: usize,
+    supporters: Vec<Box<RawValue>>,
+}
+
+impl Page {
+    fn new(offset: Option<usize>, total: usize, found: Vec<Box<RawValue>>) -> Self {
+        Self {
+            count: found.len(),
+            offset,
+            total,
+            supporters: shuffled(found),
+        }
+    }
+}
 
 /// What identifiers are.
 #[derive(Debug, Clone, Copy)]
@@ -18,18 +43,14 @@ enum IdentifierType {
     ExternalId,
 }
 
-pub(super) fn search(world: &World, request: &Request) -> Result<Value, Answer> {
-    match request.items("identifiers") {
+pub(super) fn search(world: &World, request: &Request) -> Result<Page, Answer> {
+    match request.payload.get("identifiers").and_then(Value::as_array) {
         Some(identifiers) => by_identifiers(world, request, identifiers),
         None => by_date(world, request),
     }
 }
 
-fn by_identifiers(
-    world: &World,
-    request: &Request,
-    identifiers: &[Value],
-) -> Result<Value, Answer> {
+fn by_identifiers(world: &World, request: &Request, identifiers: &[Value]) -> Result<Page, Answer> {
     let kind = match request
         .payload
         .get("identifierType")
@@ -53,38 +74,38 @@ fn by_identifiers(
             .ok_or_else(|| bad_request("Bad Request - identifiers must be text"))?;
         found.extend(one(&supporters, kind, identifier));
     }
-    let found = shuffled(found);
-    Ok(json!({ "count": found.len(), "total": found.len(), "supporters": found }))
+    Ok(Page::new(None, found.len(), found))
 }
 
-/// A miss is a record of its own; it carries the identifier it was asked by where the type allows.
-fn one(supporters: &Supporters, kind: IdentifierType, identifier: &str) -> Vec<Value> {
-    let (found, mut miss) = match kind {
-        IdentifierType::SupporterId => (
-            supporters.by_id(identifier).into_iter().collect(),
-            json!({ "supporterId": identifier }),
-        ),
-        IdentifierType::EmailAddress => (
-            supporters.by_email(identifier).into_iter().collect(),
-            json!({ "contacts": [{ "type": "EMAIL", "value": identifier }] }),
-        ),
-        IdentifierType::ExternalId => (
-            supporters.by_external_id(identifier).to_vec(),
-            json!({ "externalSystemId": identifier }),
-        ),
+/// A miss is a record of its own, with the identifier that it was asked by.
+fn one(supporters: &Supporters, kind: IdentifierType, identifier: &str) -> Vec<Box<RawValue>> {
+    let found = match kind {
+        IdentifierType::SupporterId => supporters.by_id(identifier).into_iter().collect(),
+        IdentifierType::EmailAddress => supporters.by_email(identifier).into_iter().collect(),
+        IdentifierType::ExternalId => supporters.by_external_id(identifier).to_vec(),
     };
-    let documents: Vec<_> = found
-        .into_iter()
-        .filter_map(|index| Some(supporters.get(index)?.document()))
-        .collect();
-    if documents.is_empty() {
-        miss["result"] = json!("NOT_FOUND");
-        return vec![miss];
+    if !found.is_empty() {
+        return shown(supporters, found);
     }
-    documents
+    let mut miss = match kind {
+        IdentifierType::SupporterId => json!({ "supporterId": identifier }),
+        IdentifierType::EmailAddress => {
+            json!({ "contacts": [{ "type": "EMAIL", "value": identifier }] })
+        }
+        IdentifierType::ExternalId => json!({ "externalSystemId": identifier }),
+    };
+    miss["result"] = json!("NOT_FOUND");
+    to_raw_value(&miss).into_iter().collect()
 }
 
-fn by_date(world: &World, request: &Request) -> Result<Value, Answer> {
+fn shown(supporters: &Supporters, found: impl IntoIterator<Item = usize>) -> Vec<Box<RawValue>> {
+    let found = found.into_iter().filter_map(|index| supporters.get(index));
+    found
+        .filter_map(|supporter| to_raw_value(&supporter.document()).ok())
+        .collect()
+}
+
+fn by_date(world: &World, request: &Request) -> Result<Page, Answer> {
     let instant = |key: &str| match request.payload.get(key).and_then(Value::as_str) {
         None => Ok(None),
         Some(text) => match text.parse::<Timestamp>() {
@@ -108,14 +129,7 @@ fn by_date(world: &World, request: &Request) -> Result<Value, Answer> {
     admit_batch(world, Operation::Search, count)?;
     let supporters = lock(&world.supporters);
     let matching = supporters.modified(from, to);
-    let page = matching.iter().skip(offset).take(count);
-    let page: Vec<_> = page
-        .filter_map(|&index| Some(supporters.get(index)?.document()))
-        .collect();
-    let mut payload = json!({ "count": page.len(), "total": matching.len() });
-    if offset % 2 == 0 {
-        payload["offset"] = json!(offset); // it is sometimes left out
-    }
-    payload["supporters"] = Value::Array(shuffled(page));
-    Ok(payload)
+    let page = matching.iter().copied().skip(offset).take(count);
+    let told = offset.is_multiple_of(2).then_some(offset); // it is sometimes left out
+    Ok(Page::new(told, matching.len(), shown(&supporters, page)))
 }

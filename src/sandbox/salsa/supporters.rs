@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::rules::{self, CENSUS, CUSTOM_FIELDS};
@@ -224,7 +225,7 @@ impl Supporters {
     pub(crate) fn of_person(&self, xid: &str) -> Vec<Value> {
         let found = self.by_external_id(xid).iter();
         found
-            .filter_map(|&index| Some(self.get(index)?.document()))
+            .filter_map(|&index| Some(json!(self.get(index)?.document())))
             .collect()
     }
 }
@@ -265,43 +266,79 @@ impl Supporter {
     }
 
     /// The supporter as a search shows it: fields without a value are left out.
-    pub(super) fn document(&self) -> Value {
-        let mut document = Map::new();
-        let mut put = |key: &str, value: Value| drop(document.insert(key.to_owned(), value));
-        put("supporterId", json!(self.id));
-        put("result", json!("FOUND"));
-        for (field, value) in &self.census {
-            put(field, value.clone());
-        }
-        put("createdDate", json!(self.created.to_string()));
-        put("lastModified", json!(self.modified.to_string()));
-        if !self.address.is_empty() {
-            let mut address = self.address.clone();
-            address.insert("federalHouseDistrict".to_owned(), json!("NY-09"));
-            address.insert("lattitude".to_owned(), json!(40.65));
-            put("address", Value::Object(address));
-        }
-        let contacts = self
-            .contacts
-            .iter()
-            .map(|(kind, contact)| match &contact.status {
-                Some(status) => json!({ "type": kind, "value": contact.value, "status": status }),
-                None => json!({ "type": kind, "value": contact.value }),
-            });
-        put("contacts", contacts.collect());
-        let custom: Vec<_> = (0..self.custom.len())
-            .filter_map(|number| {
-                Some(json!({
-                    "fieldId": rules::custom_field_id(number),
-                    "name": CUSTOM_FIELDS[number],
-                    "value": self.custom[number].as_ref()?,
-                    "type": "STRING",
-                }))
+    pub(super) fn document(&self) -> Document<'_> {
+        let contacts = self.contacts.iter().map(|(kind, contact)| ShownContact {
+            kind,
+            value: &contact.value,
+            status: contact.status.as_deref(),
+        });
+        let custom = rules::CUSTOM_FIELDS.iter().zip(&self.custom);
+        let custom = custom.filter_map(|(field, value)| {
+            Some(ShownCustomField {
+                field_id: field.id,
+                name: field.name,
+                value: value.as_deref()?,
+                kind: "STRING",
             })
-            .collect();
-        if !custom.is_empty() {
-            put("customFieldValues", Value::Array(custom));
+        });
+        Document {
+            supporter_id: &self.id,
+            result: "FOUND",
+            census: &self.census,
+            created_date: self.created,
+            last_modified: self.modified,
+            address: (!self.address.is_empty()).then_some(ShownAddress {
+                written: &self.address,
+                federal_house_district: "NY-09",
+                lattitude: 40.65,
+            }),
+            contacts: contacts.collect(),
+            custom_field_values: custom.collect(),
         }
-        Value::Object(document)
     }
+}
+
+/// A supporter on the wire.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Document<'a> {
+    supporter_id: &'a str,
+    result: &'static str,
+    #[serde(flatten)]
+    census: &'a Map<String, Value>,
+    created_date: Timestamp,
+    last_modified: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<ShownAddress<'a>>,
+    contacts: Vec<ShownContact<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    custom_field_values: Vec<ShownCustomField<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownAddress<'a> {
+    #[serde(flatten)]
+    written: &'a Map<String, Value>,
+    federal_house_district: &'static str,
+    lattitude: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownContact<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownCustomField<'a> {
+    field_id: &'static str,
+    name: &'static str,
+    value: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
 }

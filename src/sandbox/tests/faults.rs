@@ -161,3 +161,29 @@ async fn chosen_supporters_fail_and_their_neighbours_do_not() {
     assert_eq!(results["v"], "VALIDATION_ERROR");
     assert_eq!(results["good"], "ADDED");
 }
+
+#[tokio::test]
+async fn a_reset_is_a_reset_and_a_close_is_a_close() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let it = start(small()).await;
+    let salsa = next(&[Fault::Reset, Fault::Close]);
+    it.sandbox.set_faults(Faults {
+        salsa,
+        ..Faults::default()
+    });
+    let mut ends = Vec::new();
+    for _ in 0..2 {
+        let mut stream = tokio::net::TcpStream::connect(it.sandbox.addr())
+            .await
+            .unwrap();
+        let request = b"GET /api/integration/ext/v1/metrics HTTP/1.1\r\nhost: sandbox\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        ends.push(
+            stream
+                .read(&mut [0; 100])
+                .await
+                .map_err(|error| error.kind()),
+        );
+    }
+    assert_eq!(ends, [Err(io::ErrorKind::ConnectionReset), Ok(0)]);
+}

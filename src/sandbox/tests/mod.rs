@@ -2,9 +2,11 @@
 
 mod admin;
 mod alumniq;
+mod core;
 mod crm;
 mod faults;
 mod promises;
+mod robust;
 mod salsa;
 
 use reqwest::{Client, RequestBuilder, Response};

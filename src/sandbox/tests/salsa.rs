@@ -335,5 +335,7 @@ async fn subscribing_again_and_moving_an_identity_are_seen() {
     it.put(&[doubled]).await;
     assert_eq!(it.sandbox.report().identity_moved.len(), 2);
     let taken = json!({ "supporterId": id, "contacts": email("2@example.org") });
-    assert_eq!(it.put(&[taken]).await[0]["result"], "VALIDATION_ERROR");
+    let refused = it.put(&[taken]).await;
+    assert_eq!(refused[0]["result"], "VALIDATION_ERROR");
+    assert_eq!(refused[0]["contacts"][0]["errors"][0]["code"], 2009);
 }

@@ -1,0 +1,126 @@
+//! Puts a process's roles together from the configuration.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, AtomicUsize},
+};
+
+use jobs::{
+    destination::{Destination, Vendor},
+    salsa_upsert::SalsaLimits,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use crate::{
+    config::AcknowledgeMode,
+    console::Heartbeats,
+    queue::{Queue, acknowledgement::AckLimits},
+    workers::{
+        acknowledger::Acknowledger,
+        crm::CrmConsumer,
+        fleet::{Consumer, Fleet},
+        producer::Producer,
+        salsa::SalsaConsumer,
+        throttle::Throttle,
+    },
+};
+
+/// How long a batch of acknowledgements is leased: longer than the PUT may take.
+const ACKNOWLEDGEMENT_LEASE_FACTOR: u32 = 3;
+
+/// A name that tells processes of the fleet apart, without spaces.
+pub fn worker_name() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host: String = host
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c))
+        .collect();
+    format!(
+        "{host}-{}-{:04x}",
+        std::process::id(),
+        rand::random::<u16>()
+    )
+}
+
+/// Every role; [`Fleet::run`] is told which to run. `eager`: acknowledge at once when nothing else is in flight.
+pub fn fleet(
+    context: &Context,
+    queue: &Queue,
+    heartbeats: Heartbeats,
+    closing: CancellationToken,
+    eager: bool,
+) -> miette::Result<Fleet> {
+    let config = &context.config;
+    let told_on_fetch = config.alumniq.acknowledge == AcknowledgeMode::OnFetch;
+    let throttle = |vendor: Vendor, per_minute: u32| Throttle {
+        queue: queue.clone(),
+        vendor,
+        per_minute: Arc::new(AtomicU32::new(per_minute)),
+        closing: closing.clone(),
+    };
+    let crm = match (&config.crm, &config.mappings.crm) {
+        (Some(crm), Some(mapping)) => Some(Consumer {
+            limits: crm.limits(),
+            job: Arc::new(CrmConsumer {
+                client: context.crm(crm)?,
+                mapping: Arc::clone(mapping),
+                rows: context.rows(Destination::Crm),
+                throttle: throttle(Vendor::Crm, crm.rate_per_minute.unwrap_or(0)),
+            }),
+        }),
+        _ => None,
+    };
+    let salsa = match (&config.salsa, &config.mappings.salsa) {
+        (Some(salsa), Some(mapping)) => {
+            let published = SalsaLimits::default();
+            let rate = salsa.rate_per_minute.unwrap_or(published.rate_per_minute);
+            Some(Consumer {
+                limits: salsa.limits(),
+                job: Arc::new(SalsaConsumer {
+                    client: context.salsa(salsa)?,
+                    mapping: Arc::clone(mapping),
+                    rows: context.rows(Destination::Salsa),
+                    create_missing: salsa.create_missing,
+                    throttle: throttle(Vendor::Salsa, rate),
+                    batch: Arc::new(AtomicUsize::new(published.max_batch)),
+                }),
+            })
+        }
+        _ => None,
+    };
+    let worker = worker_name();
+    let alumniq = Arc::new(context.alumniq()?);
+    Ok(Fleet {
+        queue: queue.clone(),
+        lease: config.worker.lease,
+        crm,
+        salsa,
+        producer: Producer {
+            queue: queue.clone(),
+            client: Arc::clone(&alumniq),
+            names: Arc::clone(&config.mappings.names),
+            timezone: config.alumniq.timezone.clone(),
+            lookback_days: config.alumniq.lookback_days,
+            schedule: config.alumniq.poll,
+            mark_on_fetch: told_on_fetch,
+            who: worker.clone(),
+        },
+        acknowledger: Acknowledger {
+            queue: queue.clone(),
+            client: alumniq,
+            limits: AckLimits {
+                max_batch: config.acknowledge.max_batch as usize,
+                max_wait: config.acknowledge.max_wait,
+                eager,
+                lease: config.alumniq.timeout * ACKNOWLEDGEMENT_LEASE_FACTOR,
+            },
+            told_on_fetch,
+            has_accepted: AtomicBool::new(false),
+        },
+        worker,
+        heartbeats,
+        closing,
+    })
+}

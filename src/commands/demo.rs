@@ -1,0 +1,240 @@
+//! `demo`: the whole pipeline against simulated vendors, and whether every promise held.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use miette::{IntoDiagnostic, miette};
+use tokio_util::sync::CancellationToken;
+
+use super::{assemble, context::Context, progress::Progress, signals};
+use crate::{
+    cli::{Global, pipeline::Demo},
+    config,
+    console::{self, Console, Heartbeats, Tokens},
+    metrics,
+    queue::{Queue, letters::LetterFilter, stats::Status},
+    sandbox::{
+        Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
+        Sandbox, SandboxOptions, Verdict,
+    },
+    telemetry,
+    workers::roles::Role,
+};
+
+/// Ten times what Salsa grants, so that a demo takes seconds.
+const SALSA_CALLS_A_MINUTE: usize = 3_000;
+
+/// How often the end is looked for.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Everything in one process and a temporary directory.
+pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
+    let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
+    // The faults are the point: what they cause is told in the summary, not line by line.
+    telemetry::init(format, global.log_flag(), Some("error")).into_diagnostic()?;
+    let handle = metrics::install();
+    let directory = Temporary::new()?;
+    let people = arguments
+        .people
+        .unwrap_or(arguments.changes.div_ceil(3))
+        .min(arguments.changes);
+    let sandbox = Sandbox::start(SandboxOptions {
+        seed: arguments.seed,
+        changes: arguments.changes,
+        people,
+        faults: if arguments.faults {
+            Faults::demo()
+        } else {
+            Faults::default()
+        },
+        limits: Limits {
+            rate_per_minute: SALSA_CALLS_A_MINUTE,
+            ..Limits::default()
+        },
+        ..SandboxOptions::default()
+    })
+    .await
+    .into_diagnostic()?;
+    let context = configuration(&sandbox, &directory.path)?;
+    let mut redis = context.redis().await?;
+    let closing = CancellationToken::new();
+    signals::drain_on_signal(&closing)?;
+    redis.supervise(closing.clone());
+
+    let heartbeats = Heartbeats::default();
+    let fleet = assemble::fleet(
+        &context,
+        &redis.queue,
+        heartbeats.clone(),
+        closing.clone(),
+        true,
+    )?;
+    let listener = console::bind(context.config.console.listen)
+        .await
+        .into_diagnostic()?;
+    let address = listener.local_addr().into_diagnostic()?;
+    let console = Console {
+        metrics: handle,
+        heartbeats,
+        tokens: Tokens::default(),
+    };
+    let server = tokio::spawn(console::serve(
+        listener,
+        console,
+        closing.clone().cancelled_owned(),
+    ));
+    super::print(&format!(
+        "{} changes of {people} people through simulated vendors{}; every role in this process, Redis in {}.\n\
+         While it runs: http://{address}/metrics\n\n",
+        arguments.changes,
+        if arguments.faults { " that fail" } else { "" },
+        directory.path.display(),
+    ))?;
+
+    let started = Instant::now();
+    let workers = tokio::spawn(async move {
+        fleet
+            .run(&[Role::Producer, Role::Crm, Role::Salsa, Role::Acknowledger])
+            .await
+    });
+    let finished = tokio::select! {
+        finished = wait(&sandbox, &redis.queue, arguments.changes) => Some(finished),
+        () = closing.cancelled() => None,
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    closing.cancel();
+    workers.await.into_diagnostic()?.into_diagnostic()?;
+    server.await.into_diagnostic()?.into_diagnostic()?;
+    let status = redis.queue.status().await.into_diagnostic()?;
+    redis.close().await?;
+    let Some(dead) = finished else {
+        return Err(miette!("interrupted: nothing is left running"));
+    };
+    let report = sandbox.report();
+    sandbox.stop().await;
+    let verdicts = verdicts(&report, &status, &dead, arguments.changes);
+    super::print(&summary(&report, &verdicts, seconds))?;
+    Ok(if verdicts.iter().all(|verdict| verdict.held) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The sandbox's own configuration, with our Redis in a temporary directory and a quick poll.
+fn configuration(sandbox: &Sandbox, directory: &Path) -> miette::Result<Context> {
+    let variable = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+    let environment = [
+        variable("ALUMNIQ_API_KEY", SANDBOX_API_KEY),
+        variable("CRM_USERNAME", SANDBOX_USERNAME),
+        variable("CRM_PASSWORD", SANDBOX_PASSWORD),
+        variable("SALSA_AUTH_TOKEN", SANDBOX_TOKEN),
+        variable(
+            "ALUMNIQ_RELAY__REDIS__DATA_DIR",
+            &directory.to_string_lossy(),
+        ),
+        variable("ALUMNIQ_RELAY__ALUMNIQ__POLL", "every 10s"),
+        variable("ALUMNIQ_RELAY__CONSOLE__LISTEN", "127.0.0.1:0"),
+    ];
+    let loaded = config::parse(
+        "the demo's configuration",
+        &sandbox.relay_toml(),
+        environment,
+    )?;
+    Ok(Context {
+        config: loaded.config,
+    })
+}
+
+/// Until every change is acknowledged or a dead letter; returns the dead ones.
+async fn wait(sandbox: &Sandbox, queue: &Queue, changes: usize) -> Vec<String> {
+    let progress = Progress::new(changes);
+    loop {
+        let acknowledged = sandbox.report().acknowledged;
+        let dead = dead_changes(queue).await.unwrap_or_default();
+        if acknowledged + dead.len() >= changes {
+            progress.finish();
+            return dead;
+        }
+        progress
+            .show(acknowledged as u64, dead.len() as u64, queue)
+            .await;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn dead_changes(queue: &Queue) -> Result<Vec<String>, crate::queue::QueueError> {
+    let mut ids = std::collections::BTreeSet::new();
+    let mut cursor = None;
+    loop {
+        let page = queue
+            .letters(&LetterFilter::default(), cursor.as_deref(), 1_000)
+            .await?;
+        ids.extend(page.items.into_iter().map(|letter| letter.change_id));
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(ids.into_iter().collect());
+        }
+    }
+}
+
+fn verdicts(report: &Report, status: &Status, dead: &[String], changes: usize) -> Vec<Verdict> {
+    let books = status.books;
+    let mut verdicts = report.verdicts(&[], dead);
+    verdicts.push(Verdict {
+        promise: "the books balance".to_owned(),
+        held: books.difference == 0 && books.in_flight == 0 && books.fetched == changes as i64,
+        detail: format!(
+            "{} fetched = {} acknowledged + {} discarded + {} in flight + {} dead",
+            books.fetched, books.acknowledged, books.discarded, books.in_flight, books.dead
+        ),
+    });
+    verdicts
+}
+
+fn summary(report: &Report, verdicts: &[Verdict], seconds: f64) -> String {
+    let mut text = format!(
+        "{} changes acknowledged in {seconds:.1} s ({:.0} a second)\n\n",
+        report.acknowledged,
+        report.acknowledged as f64 / seconds
+    );
+    for Verdict {
+        promise,
+        held,
+        detail,
+    } in verdicts
+    {
+        let mark = if *held { "held  " } else { "BROKEN" };
+        text += &format!("  {mark}  {promise}: {detail}\n");
+    }
+    text
+}
+
+/// A directory of our own that goes with us.
+struct Temporary {
+    path: PathBuf,
+}
+
+impl Temporary {
+    fn new() -> miette::Result<Self> {
+        let name = format!(
+            "alumniq-relay-demo-{}-{:08x}",
+            std::process::id(),
+            rand::random::<u32>()
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).into_diagnostic()?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed is in the system's temporary directory and holds invented data.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}

@@ -1,0 +1,37 @@
+//! `pause` and `resume`: the operator's hand on a destination's gate.
+
+use std::process::ExitCode;
+
+use jobs::destination::Vendor;
+use miette::IntoDiagnostic;
+
+use super::context::{Context, operator};
+use crate::cli::{Gate, Global};
+
+/// Shuts it until [`resume`].
+pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<ExitCode> {
+    let vendor = Vendor::from(arguments.destination);
+    let context = Context::load(global)?;
+    let redis = context.redis().await?;
+    redis
+        .queue
+        .pause(vendor, &format!("({})", operator()))
+        .await
+        .into_diagnostic()?;
+    redis.close().await?;
+    super::print(&format!(
+        "{vendor} is paused for the whole fleet until `alumniq-relay resume {vendor}`\n"
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens it, whoever shut it.
+pub async fn resume(global: &Global, arguments: Gate) -> miette::Result<ExitCode> {
+    let vendor = Vendor::from(arguments.destination);
+    let context = Context::load(global)?;
+    let redis = context.redis().await?;
+    redis.queue.resume(vendor).await.into_diagnostic()?;
+    redis.close().await?;
+    super::print(&format!("{vendor} goes on\n"))?;
+    Ok(ExitCode::SUCCESS)
+}

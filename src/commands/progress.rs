@@ -1,0 +1,63 @@
+//! Progress on a terminal; nothing elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::queue::{Queue, stats::Status};
+
+/// A bar of changes that are through.
+pub struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Over `total` changes.
+    pub fn new(total: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+        // The template is a constant that the tests render.
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} through  {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar }
+    }
+
+    /// Shows where the rest is. Asks Redis only where somebody looks.
+    pub async fn show(&self, acknowledged: u64, dead: u64, queue: &Queue) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_position(acknowledged + dead);
+        if let Ok(status) = queue.status().await {
+            self.bar.set_message(line(&status));
+        }
+    }
+
+    /// Takes the bar away: the summary follows.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn line(status: &Status) -> String {
+    let mut parts: Vec<String> = status
+        .destinations
+        .iter()
+        .map(|(destination, counts)| {
+            let open = counts.waiting + counts.ready + counts.retry;
+            format!("{destination} {open} open, {} running", counts.running)
+        })
+        .collect();
+    parts.push(format!(
+        "{} to acknowledge",
+        status.to_acknowledge + status.acknowledging
+    ));
+    if status.books.dead > 0 {
+        parts.push(format!("{} dead", status.books.dead));
+    }
+    for (vendor, pause) in &status.pauses {
+        parts.push(format!("{vendor} paused ({})", pause.reason.as_str()));
+    }
+    parts.join(" | ")
+}

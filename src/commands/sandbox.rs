@@ -1,0 +1,55 @@
+//! `sandbox`: the simulated vendors alone.
+
+use std::process::ExitCode;
+
+use miette::IntoDiagnostic;
+use tokio_util::sync::CancellationToken;
+
+use super::signals;
+use crate::{
+    cli::{Global, pipeline},
+    config,
+    sandbox::{Faults, Sandbox, SandboxOptions},
+    telemetry,
+};
+
+/// Until a signal.
+pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Result<ExitCode> {
+    let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
+    telemetry::init(format, global.log_flag(), None).into_diagnostic()?;
+    let sandbox = Sandbox::start(SandboxOptions {
+        listen: arguments.listen,
+        seed: arguments.seed,
+        changes: arguments.changes,
+        people: arguments
+            .people
+            .unwrap_or(arguments.changes.div_ceil(3))
+            .min(arguments.changes),
+        days: arguments.days,
+        timezone: arguments.timezone.iana_name().unwrap_or("UTC").to_owned(),
+        anonymous: arguments.dirt.anonymous,
+        missing_in_crm: arguments.dirt.missing_in_crm,
+        missing_in_salsa: arguments.dirt.missing_in_salsa,
+        invalid_fields: arguments.dirt.invalid_fields,
+        invalid_phones: arguments.dirt.invalid_phones,
+        undecodable: arguments.dirt.undecodable,
+        faults: if arguments.faults {
+            Faults::demo()
+        } else {
+            Faults::default()
+        },
+        ..SandboxOptions::default()
+    })
+    .await
+    .into_diagnostic()?;
+    super::print(&sandbox.relay_toml())?;
+    eprintln!(
+        "The simulated vendors listen on {}. The configuration above talks to them. Ctrl-C ends them.",
+        sandbox.addr()
+    );
+    let closing = CancellationToken::new();
+    signals::drain_on_signal(&closing)?;
+    closing.cancelled().await;
+    sandbox.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,82 @@
+//! `show CHANGE_ID`: one change's timeline.
+
+use std::process::ExitCode;
+
+use miette::{IntoDiagnostic, miette};
+use serde_json::Value;
+
+use super::context::Context;
+use crate::{
+    cli::{Global, Show},
+    queue::timeline::Timeline,
+};
+
+/// Prints it.
+pub async fn run(global: &Global, arguments: Show) -> miette::Result<ExitCode> {
+    let context = Context::load(global)?;
+    let redis = context.redis().await?;
+    let timeline = redis
+        .queue
+        .timeline(&arguments.change_id)
+        .await
+        .into_diagnostic()?;
+    redis.close().await?;
+    let Some(timeline) = timeline else {
+        return Err(miette!(
+            help = "it was never fetched, or its history has expired (`history.keep`)",
+            "nothing is known of change {}",
+            arguments.change_id
+        ));
+    };
+    super::print(&if arguments.json {
+        format!("{}\n", serde_json::to_string(&timeline).into_diagnostic()?)
+    } else {
+        text(&timeline)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Also the end of `dead show`.
+pub fn text(timeline: &Timeline) -> String {
+    let mut text = format!("change {}: {}\n", timeline.change_id, timeline.state);
+    if let Some(xid) = &timeline.xid {
+        text += &format!("person {xid}\n");
+    }
+    for (destination, state) in &timeline.destinations {
+        text += &format!("  {destination:<7} {state}\n");
+    }
+    text.push('\n');
+    for event in &timeline.events {
+        text += &line(event);
+    }
+    text
+}
+
+fn line(event: &Value) -> String {
+    let field = |name: &str| event.get(name).and_then(Value::as_str);
+    let mut line = format!(
+        "{}  {:<13} {:<8}",
+        field("at").unwrap_or_default(),
+        field("event").unwrap_or_default(),
+        field("destination").unwrap_or_default()
+    );
+    if let Some(attempt) = event
+        .get("attempt")
+        .and_then(Value::as_u64)
+        .filter(|attempt| *attempt > 0)
+    {
+        line += &format!(" attempt {attempt}");
+    }
+    for name in ["class", "detail", "cause", "reason"] {
+        if let Some(value) = field(name) {
+            line += &format!(" {value}");
+        }
+    }
+    if let Some(after) = event.get("after_ms").and_then(Value::as_u64) {
+        line += &format!(" (again in {:.1} s)", after as f64 / 1000.0);
+    }
+    if let Some(who) = field("worker").or(field("by")) {
+        line += &format!(" [{who}]");
+    }
+    line.trim_end().to_owned() + "\n"
+}

@@ -1,0 +1,151 @@
+//! `status`: everything at a glance.
+
+use std::{io::IsTerminal, process::ExitCode, time::Duration};
+
+use comfy_table::{CellAlignment, Table, presets};
+use miette::IntoDiagnostic;
+
+use super::context::Context;
+use crate::{
+    cli::{Global, Status as Arguments},
+    queue::stats::Status,
+};
+
+/// How often `--watch` looks.
+const REFRESH: Duration = Duration::from_secs(2);
+
+/// Prints once, or until interrupted.
+pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<ExitCode> {
+    let context = Context::load(global)?;
+    let redis = context.redis().await?;
+    if arguments.watch {
+        let interrupted = tokio::signal::ctrl_c();
+        tokio::pin!(interrupted);
+        loop {
+            let status = redis.queue.status().await.into_diagnostic()?;
+            let clear = if std::io::stdout().is_terminal() {
+                "\x1b[H\x1b[2J"
+            } else {
+                ""
+            };
+            super::print(&format!("{clear}{}", show(&status, arguments.json)?))?;
+            tokio::select! {
+                _ = &mut interrupted => break,
+                () = tokio::time::sleep(REFRESH) => {}
+            }
+        }
+    } else {
+        let status = redis.queue.status().await.into_diagnostic()?;
+        super::print(&show(&status, arguments.json)?)?;
+    }
+    redis.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(status: &Status, json: bool) -> miette::Result<String> {
+    if json {
+        return Ok(format!(
+            "{}\n",
+            serde_json::to_string(status).into_diagnostic()?
+        ));
+    }
+    Ok(text(status))
+}
+
+fn text(status: &Status) -> String {
+    let books = status.books;
+    let mut text = verdict(status);
+    text += &format!(
+        "{} fetched = {} acknowledged + {} discarded + {} in flight + {} dead  ({})\n\n",
+        books.fetched,
+        books.acknowledged,
+        books.discarded,
+        books.in_flight,
+        books.dead,
+        match books.difference {
+            0 => "the books balance".to_owned(),
+            difference => format!("THE BOOKS ARE OFF BY {difference}"),
+        }
+    );
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["", "waiting", "ready", "running", "retry", "dead", ""]);
+    for (destination, counts) in &status.destinations {
+        let pause =
+            status
+                .pauses
+                .get(&(*destination).into())
+                .map(|pause| match pause.seconds_left {
+                    Some(left) if left > 0.0 => format!("paused for {left:.0} s: {}", pause.cause),
+                    Some(_) => format!("trying again: {}", pause.cause),
+                    None => format!("paused by an operator {}", pause.cause),
+                });
+        table.add_row([
+            destination.to_string(),
+            counts.waiting.to_string(),
+            counts.ready.to_string(),
+            counts.running.to_string(),
+            counts.retry.to_string(),
+            counts.dead.to_string(),
+            pause.unwrap_or_default(),
+        ]);
+    }
+    for column in 1..6 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    text += &format!("{table}\n\n");
+    text += &format!(
+        "to acknowledge     {}\n",
+        status.to_acknowledge + status.acknowledging
+    );
+    if let Some(pause) = status.pauses.get(&jobs::destination::Vendor::Alumniq) {
+        text += &format!("AlumnIQ            paused: {}\n", pause.cause);
+    }
+    text += &format!(
+        "oldest             {:.0} s since its fetch\n",
+        status.oldest_unacknowledged_seconds
+    );
+    let producer = &status.producer;
+    text += &format!(
+        "last good fetch    {}{}\n",
+        producer.last_success.as_deref().unwrap_or("none yet"),
+        producer
+            .error
+            .as_ref()
+            .map(|error| format!("; since then: {error}"))
+            .unwrap_or_default(),
+    );
+    if let Some(days) = producer.key_days {
+        text += &format!("AlumnIQ's key      {days} days left\n");
+    }
+    text += &format!("processes          {}\n", status.workers.len());
+    for (worker, info) in &status.workers {
+        let roles: Vec<&str> = info["roles"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|role| role.as_str())
+            .collect();
+        let leads = if producer.leader.as_ref() == Some(worker) {
+            ", leads"
+        } else {
+            ""
+        };
+        text += &format!("  {worker}  {}{leads}\n", roles.join(", "));
+    }
+    text
+}
+
+/// The sentence that answers first.
+fn verdict(status: &Status) -> String {
+    let books = status.books;
+    let paused = !status.pauses.is_empty();
+    match (books.dead, books.in_flight, paused) {
+        (0, 0, _) => "Everything is through.\n".to_owned(),
+        (0, _, false) => "Everything is moving.\n".to_owned(),
+        (0, _, true) => "Nothing needs a person, but something is paused.\n".to_owned(),
+        (dead, _, _) => format!("{dead} changes need a person: `alumniq-relay dead list`.\n"),
+    }
+}

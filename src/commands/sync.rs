@@ -1,0 +1,195 @@
+//! `sync`: one fetch now, and with `--wait` everything that follows from it.
+
+use std::{
+    collections::BTreeSet,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use miette::{IntoDiagnostic, miette};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{EXIT_NEEDS_A_PERSON, assemble, context::Context, progress::Progress, signals};
+use crate::{
+    cli::{Global, pipeline::Sync},
+    console::Heartbeats,
+    queue::{Queue, timeline::Settled},
+    vendors::Filter,
+    workers::{fleet::Fleet, producer::Fetched, roles::Role},
+};
+
+/// How often the changes that are waited for are looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How many changes one look asks for.
+const CHANGES_A_LOOK: usize = 2_000;
+
+/// `sync --json`.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    fetched: u64,
+    enqueued: u64,
+    duplicates: u64,
+    acknowledged: u64,
+    dead: u64,
+    seconds: f64,
+}
+
+/// Fetches; waits where asked to.
+pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
+    let context = Context::load(global)?;
+    let filter = arguments
+        .on
+        .map(Filter::ChangedOn)
+        .or(arguments.since.map(Filter::ChangedSince))
+        .or(arguments.xid.map(Filter::Xid));
+    let mut redis = context.redis().await?;
+    context.refuse_unfit(&redis.queue).await?;
+    let closing = CancellationToken::new();
+    signals::drain_on_signal(&closing)?;
+    redis.supervise(closing.clone());
+    let fleet = assemble::fleet(
+        &context,
+        &redis.queue,
+        Heartbeats::default(),
+        closing.clone(),
+        true,
+    )?;
+
+    let started = Instant::now();
+    let outcome = if arguments.wait {
+        fetch_and_wait(&context, &redis.queue, fleet, filter, &closing).await
+    } else {
+        let fetched = tokio::select! {
+            fetched = fleet.producer.fetch_once(filter) => fetched.into_diagnostic(),
+            () = closing.cancelled() => Err(miette!("interrupted")),
+        };
+        fetched.map(|fetched| Summary::of(&fetched))
+    };
+    closing.cancel();
+    redis.close().await?;
+    let summary = Summary {
+        seconds: started.elapsed().as_secs_f64(),
+        ..outcome?
+    };
+    super::print(&if arguments.json {
+        format!("{}\n", serde_json::to_string(&summary).into_diagnostic()?)
+    } else {
+        summary.sentence(arguments.wait)
+    })?;
+    Ok(if summary.dead > 0 {
+        ExitCode::from(EXIT_NEEDS_A_PERSON)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+impl Summary {
+    fn of(fetched: &Fetched) -> Self {
+        Self {
+            fetched: fetched.rows,
+            enqueued: fetched.taken.enqueued,
+            duplicates: fetched.taken.duplicates + fetched.taken.listed_again,
+            ..Self::default()
+        }
+    }
+
+    fn sentence(&self, waited: bool) -> String {
+        let Self {
+            fetched,
+            enqueued,
+            duplicates,
+            acknowledged,
+            dead,
+            seconds,
+        } = self;
+        let mut text = format!(
+            "{fetched} fetched: {enqueued} new, {duplicates} known already ({seconds:.1} s)\n"
+        );
+        if waited {
+            text += &format!("{acknowledged} acknowledged, {dead} dead letters\n");
+        }
+        if *dead > 0 {
+            text += "See why with `alumniq-relay dead list`; bring them back with `alumniq-relay dead replay`.\n";
+        }
+        text
+    }
+}
+
+/// Runs every role here until all that is fetched is acknowledged or dead.
+async fn fetch_and_wait(
+    context: &Context,
+    queue: &Queue,
+    mut fleet: Fleet,
+    filter: Option<Filter>,
+    closing: &CancellationToken,
+) -> miette::Result<Summary> {
+    // The fleet's own producer stays idle: this command fetches by hand, once.
+    let spare = assemble::fleet(context, queue, Heartbeats::default(), closing.clone(), true)?;
+    let producer = std::mem::replace(&mut fleet.producer, spare.producer);
+    let roles = [Role::Crm, Role::Salsa, Role::Acknowledger];
+    let workers = tokio::spawn(async move { fleet.run(&roles).await });
+
+    let waited = tokio::select! {
+        waited = async {
+            let fetched = producer.fetch_once(filter.clone()).await.into_diagnostic()?;
+            let mut summary = Summary::of(&fetched);
+            let progress = Progress::new(fetched.change_ids.len());
+            let mut open: BTreeSet<String> = fetched.change_ids.into_iter().collect();
+            let mut dead: BTreeSet<String> = BTreeSet::new();
+            while !open.is_empty() {
+                let Ok(forgotten) = look(queue, &mut open, &mut dead, &mut summary).await else {
+                    // Redis is away; the workers say so in the log, and it comes back or we are stopped.
+                    tokio::time::sleep(LOOK * 5).await;
+                    continue;
+                };
+                if forgotten {
+                    tracing::warn!("Redis was emptied: fetching again what AlumnIQ still lists");
+                    let again = producer.fetch_once(filter.clone()).await.into_diagnostic()?;
+                    open = again.change_ids.into_iter().collect();
+                }
+                progress.show(summary.acknowledged, dead.len() as u64, queue).await;
+                tokio::time::sleep(LOOK).await;
+            }
+            summary.dead = dead.len() as u64;
+            progress.finish();
+            Ok(summary)
+        } => waited,
+        () = closing.cancelled() => Err(miette!(
+            help = "what is not acknowledged stays in the queue: run `sync --wait` again, or `run`",
+            "interrupted"
+        )),
+    };
+    closing.cancel();
+    match signals::within_drain(workers, closing, context.config.worker.drain).await {
+        Some(ended) => ended.into_diagnostic()?.into_diagnostic()?,
+        None => tracing::warn!(
+            "calls were still under way after worker.drain: their leases end by themselves"
+        ),
+    }
+    waited
+}
+
+/// Takes what is settled out of `open`; says whether Redis has forgotten any of it.
+async fn look(
+    queue: &Queue,
+    open: &mut BTreeSet<String>,
+    dead: &mut BTreeSet<String>,
+    summary: &mut Summary,
+) -> Result<bool, crate::queue::QueueError> {
+    let ids: Vec<String> = open.iter().take(CHANGES_A_LOOK).cloned().collect();
+    let mut forgotten = false;
+    for (id, state) in ids.iter().zip(queue.settled(&ids).await?) {
+        match state {
+            Settled::Not => continue,
+            Settled::Closed => summary.acknowledged += 1,
+            Settled::Dead => {
+                dead.insert(id.clone());
+            }
+            Settled::Unknown => forgotten = true,
+        }
+        open.remove(id);
+    }
+    Ok(forgotten)
+}

@@ -1,0 +1,110 @@
+//! The templates of `[crm.map]` and `[salsa.map]`, compiled over the field names of `[alumniq.fields]`.
+
+use std::sync::Arc;
+
+use jobs::{
+    change::{FieldNames, FieldNamesError},
+    crm_update::CrmMapping,
+    mapping::TemplateError,
+    salsa_upsert::SalsaMapping,
+};
+
+use super::{
+    alumniq::AlumniqConfig, crm::CrmConfig, finding::Finding, reader::Reader, salsa::SalsaConfig,
+};
+
+/// What the rows' fields are called and what becomes of them.
+#[derive(Debug, Clone)]
+pub struct Mappings {
+    /// Canonical field -> the school's keys.
+    pub names: Arc<FieldNames>,
+    /// For the CRM, unless it is switched off.
+    pub crm: Option<Arc<CrmMapping>>,
+    /// For Salsa, unless it is switched off.
+    pub salsa: Option<Arc<SalsaMapping>>,
+}
+
+impl Mappings {
+    /// Compiles everything and notes every problem at its line.
+    pub(super) fn compile(
+        reader: &mut Reader,
+        alumniq: Option<&AlumniqConfig>,
+        crm: Option<&CrmConfig>,
+        salsa: Option<&SalsaConfig>,
+    ) -> Option<Self> {
+        let names = match FieldNames::with_overrides(&alumniq?.fields) {
+            Ok(names) => Arc::new(names),
+            Err(error) => {
+                reader.problem(misnamed(reader, &error));
+                return None;
+            }
+        };
+        let crm = crm.map(|crm| CrmMapping::compile(&crm.map, &names, crm.country_codes));
+        let salsa = salsa.map(|salsa| SalsaMapping::compile(&salsa.map, &names));
+        let crm = usable(reader, "crm.map", crm);
+        let salsa = usable(reader, "salsa.map", salsa);
+        Some(Self {
+            crm: crm?,
+            salsa: salsa?,
+            names,
+        })
+    }
+}
+
+fn usable<T>(
+    reader: &mut Reader,
+    table: &str,
+    compiled: Option<Result<T, Vec<TemplateError>>>,
+) -> Option<Option<Arc<T>>> {
+    match compiled {
+        None => Some(None),
+        Some(Ok(mapping)) => Some(Some(Arc::new(mapping))),
+        Some(Err(errors)) => {
+            for error in errors {
+                let finding = unusable(reader, table, error);
+                reader.problem(finding);
+            }
+            None
+        }
+    }
+}
+
+/// At the entry that holds the error: the target itself, or the list that it is an item of.
+fn unusable(reader: &Reader, table: &str, error: TemplateError) -> Finding {
+    let target = format!("{table}.{}", error.target);
+    let entry = reader
+        .source
+        .entries
+        .iter()
+        .filter(|(path, _)| {
+            let rest = target.strip_prefix(path.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+        .max_by_key(|(path, _)| path.len());
+    match entry {
+        Some((_, entry)) => reader.finding(&target, entry, &format!("is wrong: {}", error.cause)),
+        None => Finding::error(format!("`{target}` is wrong: {}", error.cause)),
+    }
+    .help(error.advice)
+}
+
+/// At the entry that is to blame; of two that share a key, one that the configuration has.
+fn misnamed(reader: &Reader, error: &FieldNamesError) -> Finding {
+    let names: &[&str] = match error {
+        FieldNamesError::Shared { first, second, .. } => &[second, first],
+        FieldNamesError::Twice(name)
+        | FieldNamesError::BlankKey(name)
+        | FieldNamesError::BadName(name) => &[name],
+        FieldNamesError::NoChangeId => &["changeId"],
+    };
+    let entry = names
+        .iter()
+        .find_map(|name| reader.source.entries.get(&format!("alumniq.fields.{name}")));
+    match entry {
+        Some(entry) => Finding {
+            message: error.to_string(),
+            ..reader.finding("alumniq.fields", entry, "")
+        },
+        None => Finding::error(error.to_string()),
+    }
+}
