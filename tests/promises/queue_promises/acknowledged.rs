@@ -11,7 +11,7 @@ use jobs::{
 };
 
 use crate::harness::{
-    namespace::{LATE, Namespace, dead, done},
+    namespace::{LATE, Namespace, dead, done, retry},
     redis::Redis,
     rows::{change, undecodable},
 };
@@ -175,4 +175,40 @@ async fn a_settle_that_ends_many_changes_keeps_the_books() {
     }
     let books = namespace.books().await;
     assert_eq!((books.dead, books.in_flight, books.difference), (50, 0, 0));
+}
+
+#[tokio::test]
+async fn a_timeline_says_where_a_change_stands_at_each_destination() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::new(&redis).await;
+    namespace
+        .enqueue(vec![
+            change("2", Some("ada"), 2),
+            change("1", Some("ada"), 1),
+        ])
+        .await;
+    let state = async |id: &str| {
+        let timeline = namespace.queue.timeline(id).await.unwrap().unwrap();
+        let at = |d| timeline.destinations.get(&d).copied().unwrap_or_default();
+        (timeline.state, at(Crm), at(Salsa))
+    };
+    assert_eq!(state("1").await, ("in flight", "ready", "ready"));
+    assert_eq!(state("2").await, ("in flight", "waiting", "waiting"));
+    let (crm, salsa) = (
+        namespace.claim_one(Crm).await,
+        namespace.claim_one(Salsa).await,
+    );
+    assert_eq!(state("1").await, ("in flight", "running", "running"));
+    assert!(namespace.settle(Crm, &crm, retry(1)).await);
+    assert!(namespace.settle(Salsa, &salsa, done()).await);
+    assert_eq!(state("1").await, ("in flight", "retry", "done"));
+    let second = namespace.claim_one(Salsa).await;
+    assert!(
+        namespace
+            .settle(Salsa, &second, dead(DeadClass::Rejected))
+            .await
+    );
+    assert_eq!(state("2").await, ("dead", "waiting", "dead"));
+    namespace.discard(Vendor::Salsa, "2", false).await;
+    assert_eq!(state("2").await.0, "in flight");
 }

@@ -101,6 +101,7 @@ async fn twenty_thousand_expired_leases_are_taken_back_in_bounded_steps() {
 #[tokio::test]
 async fn a_queued_change_costs_its_payload_and_at_most_400_bytes() {
     const BUDGET: f64 = 400.0;
+    // Rows differ in length, or the allocator's rounding would decide.
     for changes_a_person in [1, 4] {
         let redis = Redis::start().await;
         let mut namespace = Namespace::new(&redis).await;
@@ -116,7 +117,7 @@ async fn a_queued_change_costs_its_payload_and_at_most_400_bytes() {
                 new.row = to_raw_value(&json!({
                     "changeId": new.change_id, "xid": xid, "changedOn": "2026-11-21T09:20:00Z",
                     "employer": "Example Corporation of the Northern Counties", "jobTitle": "Director",
-                    "text": "x".repeat(420),
+                    "text": "x".repeat(300 + n % 240),
                 }))
                 .unwrap();
                 payload += new.row.get().len();
