@@ -25,16 +25,19 @@ pub struct Timeline {
     pub events: Vec<Value>,
 }
 
+/// Record, marker, timeline, and the times in the two queues of the acknowledgement.
+type RawChange = (
+    Option<String>,
+    Option<String>,
+    Vec<String>,
+    Option<f64>,
+    Option<f64>,
+);
+
 impl Queue {
     /// What is known of a change; `None` where nothing is.
     pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
-        let (record, done, events, to_ack, acking): (
-            Option<String>,
-            Option<String>,
-            Vec<String>,
-            Option<f64>,
-            Option<f64>,
-        ) = redis::pipe()
+        let (record, done, events, to_ack, acking): RawChange = redis::pipe()
             .get(self.keys.of(&["change", change_id]))
             .get(self.keys.of(&["done", change_id]))
             .lrange(self.keys.of(&["events", change_id]), 0, -1)
