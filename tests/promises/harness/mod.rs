@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod namespace;
 pub mod redis;
 pub mod rows;
 pub mod snapshot;

@@ -87,12 +87,7 @@ impl Redis {
         self.try_connect().await.unwrap()
     }
 
-    /// A queue for both destinations that keeps no payloads.
-    pub async fn queue(&self, namespace: &str) -> Queue {
-        self.queue_with(namespace, |_| {}).await
-    }
-
-    /// A queue with other settings.
+    /// A queue for both destinations that keeps no payloads, but for what `change` does to that.
     pub async fn queue_with(
         &self,
         namespace: &str,

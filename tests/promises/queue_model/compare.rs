@@ -12,8 +12,9 @@ use jobs::{
 };
 
 use super::{
+    change::{Ack, Change},
     gate::{Gate, Machine},
-    model::{Ack, Change, Model},
+    model::Model,
 };
 use crate::harness::snapshot::Snapshot;
 

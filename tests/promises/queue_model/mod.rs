@@ -1,6 +1,8 @@
 //! The queue against a plain model of it: random interleavings of every transition, and after each step the
 //! whole namespace is compared. `ALUMNIQ_RELAY_MODEL_CASES` sets how many cases are drawn (64).
 
+mod books;
+mod change;
 mod compare;
 mod gate;
 mod model;

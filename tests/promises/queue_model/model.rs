@@ -9,85 +9,13 @@ use jobs::{
 };
 
 use super::{
+    change::{Ack, At, Change},
     gate::Gate,
     step::{AckKind, Claim, Kind, Row},
 };
 
 /// So many lost leases and a change counts as one that kills its workers.
 const CRASHES: u32 = 5;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum At {
-    Waits,
-    Done,
-    Dead(DeadClass),
-    GivenUp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ack {
-    /// Something is still to be done, or dead.
-    Open,
-    Queued,
-    Leased(u64),
-    Acknowledged,
-    Discarded {
-        told: bool,
-    },
-}
-
-#[derive(Debug)]
-pub struct Change {
-    pub lane: String,
-    pub member: String,
-    pub block: u64,
-    pub at: BTreeMap<Destination, At>,
-    /// Dead on arrival, or refused in the PUT.
-    pub refused: Option<DeadClass>,
-    pub attempts: BTreeMap<Destination, u32>,
-    pub crashes: BTreeMap<Destination, u32>,
-    pub forced: BTreeSet<Destination>,
-    /// An operator gave it up somewhere; his last word on whether AlumnIQ is to be told.
-    pub given_up: Option<bool>,
-    pub ack: Ack,
-}
-
-impl Change {
-    pub fn waits(&self, d: Destination) -> bool {
-        self.at.get(&d) == Some(&At::Waits)
-    }
-
-    pub fn is_closed(&self) -> bool {
-        matches!(self.ack, Ack::Acknowledged | Ack::Discarded { .. })
-    }
-
-    /// Its letters.
-    pub fn dead(&self) -> BTreeMap<Vendor, DeadClass> {
-        let at_destinations = self.at.iter().filter_map(|(d, at)| match at {
-            At::Dead(class) => Some((Vendor::from(*d), *class)),
-            _ => None,
-        });
-        let at_alumniq = self.refused.map(|class| (Vendor::Alumniq, class));
-        at_destinations.chain(at_alumniq).collect()
-    }
-
-    fn forget(&mut self, d: Destination) {
-        self.attempts.remove(&d);
-        self.crashes.remove(&d);
-        self.forced.remove(&d);
-    }
-
-    /// It may be that nothing is left to do.
-    fn join(&mut self) {
-        let waits = self.at.values().any(|at| *at == At::Waits);
-        if !waits && self.dead().is_empty() {
-            self.ack = match self.given_up {
-                Some(false) => Ack::Discarded { told: false },
-                _ => Ack::Queued,
-            };
-        }
-    }
-}
 
 #[derive(Debug)]
 pub struct Running {
@@ -458,30 +386,6 @@ impl Model {
             AckKind::Rejected | AckKind::Release => {}
         }
         settled
-    }
-
-    fn count(&self, which: impl Fn(&Change) -> bool) -> i64 {
-        self.changes.values().filter(|c| which(c)).count() as i64
-    }
-
-    pub fn acknowledged(&self) -> i64 {
-        self.count(|c| c.ack == Ack::Acknowledged)
-    }
-
-    pub fn discarded(&self) -> i64 {
-        self.count(|c| matches!(c.ack, Ack::Discarded { .. }))
-    }
-
-    pub fn dead(&self) -> i64 {
-        self.count(|c| !c.dead().is_empty())
-    }
-
-    pub fn in_flight(&self) -> i64 {
-        self.count(|c| !c.is_closed() && c.dead().is_empty())
-    }
-
-    pub fn pending(&self, d: Destination) -> i64 {
-        self.count(|c| c.waits(d))
     }
 }
 

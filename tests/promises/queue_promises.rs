@@ -1,1 +1,0 @@
-//! Pointed tests.
