@@ -25,16 +25,20 @@ pub struct Timeline {
     pub events: Vec<Value>,
 }
 
+/// What Redis holds of one change: its record, its marker once it is closed, its events, and its places among
+/// what is to be acknowledged and what is in a PUT.
+type Stored = (
+    Option<String>,
+    Option<String>,
+    Vec<String>,
+    Option<f64>,
+    Option<f64>,
+);
+
 impl Queue {
     /// What is known of a change; `None` where nothing is.
     pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
-        let (record, done, events, to_ack, acking): (
-            Option<String>,
-            Option<String>,
-            Vec<String>,
-            Option<f64>,
-            Option<f64>,
-        ) = redis::pipe()
+        let (record, done, events, to_ack, acking): Stored = redis::pipe()
             .get(self.keys.of(&["change", change_id]))
             .get(self.keys.of(&["done", change_id]))
             .lrange(self.keys.of(&["events", change_id]), 0, -1)

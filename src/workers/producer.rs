@@ -273,7 +273,9 @@ impl Producer {
             changes.push(self.arrival(row)?);
         }
         changes.sort_by(|a, b| a.order.cmp(&b.order));
-        fetched.change_ids.extend(changes.iter().map(|change| change.change_id.clone()));
+        fetched
+            .change_ids
+            .extend(changes.iter().map(|change| change.change_id.clone()));
         let taken = self.queue.enqueue(fetched_at, changes).await?;
         metrics::changes_fetched(rows.len() as u64);
         metrics::changes_enqueued(taken.enqueued);
@@ -288,13 +290,13 @@ impl Producer {
         Ok(())
     }
 
-    /// A row as it enters the queue: dead on arrival where it has no usable id, person or time.
+    /// See [`arrival`]: dead on arrival where a row has no usable id, person or time.
     fn arrival(&self, row: &Value) -> Result<NewChange, QueueError> {
         arrival(row, &self.names, &self.timezone)
     }
 }
 
-/// See [`Producer::fetch`]; also used when an undecodable row is replayed.
+/// A row as it enters the queue; also used when an undecodable row is replayed.
 ///
 /// # Errors
 /// A row that cannot be written as JSON, which no parsed row is.
