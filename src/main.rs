@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use alumniq_relay::{cli::Cli, commands};
+use alumniq_relay::{cli::Cli, commands, telemetry};
 use clap::Parser;
 
 fn main() -> ExitCode {
+    telemetry::report_panics();
     commands::run(Cli::parse())
 }

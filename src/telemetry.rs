@@ -6,6 +6,7 @@
 use std::{
     ffi::OsStr,
     io::{self, IsTerminal},
+    panic,
 };
 
 use tracing::{Level, Metadata, Subscriber};
@@ -95,12 +96,31 @@ pub fn init(
         config,
     }
     .choose()?;
-    let colours = colours(
-        io::stderr().is_terminal(),
-        std::env::var_os("NO_COLOR").as_deref(),
-    );
-    subscriber(format, filter, colours, io::stderr).try_init()?;
+    subscriber(format, filter, colours_on(&io::stderr()), io::stderr).try_init()?;
     Ok(())
+}
+
+/// Reports a panic by its place alone: its message may hold a row's data. A log line where logging has begun,
+/// else plain text on stderr.
+pub fn report_panics() {
+    panic::set_hook(Box::new(|panicked| {
+        let place = panicked
+            .location()
+            .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(%place, "panicked: this is a defect, please report the place");
+        } else {
+            eprintln!("panicked at {place}: this is a defect, please report the place");
+        }
+    }));
+}
+
+/// Whether `stream` shows colours.
+pub fn colours_on(stream: &impl IsTerminal) -> bool {
+    colours(
+        stream.is_terminal(),
+        std::env::var_os("NO_COLOR").as_deref(),
+    )
 }
 
 /// The subscriber that [`init`] installs, with a writer of the caller's choice (one that spares a progress

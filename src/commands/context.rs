@@ -7,9 +7,10 @@ use miette::{Context as _, IntoDiagnostic, miette};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::misused;
 use crate::{
     cli::Global,
-    config::{self, AnonymousRows, Config, CrmConfig, SalsaConfig},
+    config::{self, AnonymousRows, Config, CrmConfig, Finding, SalsaConfig},
     metrics,
     queue::{Queue, QueueSettings, durability::Allowed, embedded::EmbeddedRedis},
     telemetry,
@@ -26,19 +27,21 @@ pub struct Context {
 impl Context {
     /// Loads, warns on stderr, and starts the log.
     pub fn load(global: &Global) -> miette::Result<Self> {
+        let (context, warnings) = Self::load_quietly(global)?;
+        for warning in warnings {
+            eprintln!("{:?}", miette::Report::new(warning));
+        }
+        Ok(context)
+    }
+
+    /// The same, the warnings left to the caller.
+    pub fn load_quietly(global: &Global) -> miette::Result<(Self, Vec<Finding>)> {
         let loaded = config::load(global.config.as_deref(), config::environment())?;
         let config = loaded.config;
         let format = global.log_format.unwrap_or(config.log.format);
-        telemetry::init(
-            format.into(),
-            global.log_flag(),
-            Some(config.log.level.as_str()),
-        )
-        .into_diagnostic()?;
-        for warning in loaded.warnings {
-            eprintln!("{:?}", miette::Report::new(warning));
-        }
-        Ok(Self { config })
+        telemetry::init(format, global.log_flag(), Some(config.log.level.as_str()))
+            .map_err(misused)?;
+        Ok((Self { config }, loaded.warnings))
     }
 
     /// Which destinations a change waits for.
@@ -50,6 +53,11 @@ impl Context {
 
     /// Connects to Redis, starting our own where none is configured.
     pub async fn redis(&self) -> miette::Result<Redis> {
+        self.redis_in(&self.config.redis.data_dir).await
+    }
+
+    /// The same with our own server's data in `data_dir`.
+    pub async fn redis_in(&self, data_dir: &Path) -> miette::Result<Redis> {
         let redis = &self.config.redis;
         let (urls, embedded) = match &redis.url {
             Some(urls) => (
@@ -57,7 +65,7 @@ impl Context {
                 None,
             ),
             None => {
-                let embedded = EmbeddedRedis::start(Path::new(&redis.data_dir), &redis.server)
+                let embedded = EmbeddedRedis::start(data_dir, &redis.server)
                     .await
                     .into_diagnostic()?;
                 (vec![embedded.url()], Some(Arc::new(embedded)))
@@ -103,11 +111,7 @@ impl Context {
 
     /// Refuses a Redis that could lose changes.
     pub async fn refuse_unfit(&self, queue: &Queue) -> miette::Result<()> {
-        let allowed = Allowed {
-            no_persistence: self.config.redis.allow_no_persistence,
-            eviction: self.config.redis.allow_eviction,
-        };
-        for finding in queue.durability(allowed).await.into_diagnostic()? {
+        for finding in queue.durability(self.allowed()).await.into_diagnostic()? {
             if finding.fatal {
                 return Err(miette!(
                     help = finding.advice,
@@ -119,6 +123,14 @@ impl Context {
             tracing::warn!(advice = finding.advice, "{}", finding.what);
         }
         Ok(())
+    }
+
+    /// Which weaknesses of Redis the configuration allows.
+    pub fn allowed(&self) -> Allowed {
+        Allowed {
+            no_persistence: self.config.redis.allow_no_persistence,
+            eviction: self.config.redis.allow_eviction,
+        }
     }
 
     /// How the consumer of `destination` reads rows; the first of them reports unmapped keys.
@@ -139,15 +151,15 @@ impl Context {
             alumniq.api_key.clone(),
             settings(alumniq.timeout),
         )
-        .into_diagnostic()
+        .map_err(misused)
     }
 
     /// The CRM's client.
     pub fn crm(&self, crm: &CrmConfig) -> miette::Result<CrmClient> {
         let options = crm.options().ok_or_else(|| {
-            miette!("the CRM's credentials are incomplete: set crm.username and crm.password")
+            misused("the CRM's credentials are incomplete: set crm.username and crm.password")
         })?;
-        CrmClient::new(crm.url.as_str(), options, settings(crm.timeout)).into_diagnostic()
+        CrmClient::new(crm.url.as_str(), options, settings(crm.timeout)).map_err(misused)
     }
 
     /// Salsa's client.
@@ -157,7 +169,7 @@ impl Context {
             salsa.token.clone(),
             settings(salsa.timeout),
         )
-        .into_diagnostic()
+        .map_err(misused)
     }
 }
 

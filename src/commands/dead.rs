@@ -214,8 +214,9 @@ async fn discard(context: &Context, queue: &Queue, arguments: Discard) -> miette
         );
     }
     let Some(reason) = arguments.reason else {
-        return Err(miette!(
-            "--reason is missing: say why, it stays in the history"
+        return Err(super::usage(
+            "--reason is missing",
+            "say why, it stays in the history",
         ));
     };
     let by = operator();
@@ -306,7 +307,7 @@ fn filter(context: &Context, filter: &DeadFilter) -> miette::Result<LetterFilter
     let instant = |moment: &crate::cli::value::Moment| {
         let instant = moment
             .instant(Timestamp::now(), &context.config.alumniq.timezone)
-            .into_diagnostic()?;
+            .map_err(super::misused)?;
         Ok::<_, miette::Report>(u64::try_from(instant.as_millisecond()).unwrap_or_default())
     };
     Ok(LetterFilter {

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -10,7 +10,9 @@ use std::{
 use miette::{IntoDiagnostic, miette};
 use tokio_util::sync::CancellationToken;
 
-use super::{assemble, context::Context, progress::Progress, signals};
+use super::{
+    assemble, context::Context, joined, progress::Progress, signals, temporary::Temporary,
+};
 use crate::{
     cli::{Global, pipeline::Demo},
     config,
@@ -35,9 +37,9 @@ const LOOK: Duration = Duration::from_millis(250);
 pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     // The faults are the point: what they cause is told in the summary, not line by line.
-    telemetry::init(format, global.log_flag(), Some("error")).into_diagnostic()?;
+    telemetry::init(format, global.log_flag(), Some("error")).map_err(super::misused)?;
     let handle = metrics::install();
-    let directory = Temporary::new()?;
+    let directory = Temporary::new("demo")?;
     let people = arguments
         .people
         .unwrap_or(arguments.changes.div_ceil(3))
@@ -59,7 +61,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     })
     .await
     .into_diagnostic()?;
-    let context = configuration(&sandbox, &directory.path)?;
+    let context = configuration(&sandbox, directory.path())?;
     let mut redis = context.redis().await?;
     let closing = CancellationToken::new();
     signals::drain_on_signal(&closing)?;
@@ -92,7 +94,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
          While it runs: http://{address}/metrics\n\n",
         arguments.changes,
         if arguments.faults { " that fail" } else { "" },
-        directory.path.display(),
+        directory.path().display(),
     ))?;
 
     let started = Instant::now();
@@ -107,8 +109,8 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     };
     let seconds = started.elapsed().as_secs_f64();
     closing.cancel();
-    workers.await.into_diagnostic()?.into_diagnostic()?;
-    server.await.into_diagnostic()?.into_diagnostic()?;
+    joined(workers.await)?.into_diagnostic()?;
+    joined(server.await)?.into_diagnostic()?;
     let status = redis.queue.status().await.into_diagnostic()?;
     redis.close().await?;
     let Some(dead) = finished else {
@@ -212,29 +214,4 @@ fn summary(report: &Report, verdicts: &[Verdict], seconds: f64) -> String {
         text += &format!("  {mark}  {promise}: {detail}\n");
     }
     text
-}
-
-/// A directory of our own that goes with us.
-struct Temporary {
-    path: PathBuf,
-}
-
-impl Temporary {
-    fn new() -> miette::Result<Self> {
-        let name = format!(
-            "alumniq-relay-demo-{}-{:08x}",
-            std::process::id(),
-            rand::random::<u32>()
-        );
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).into_diagnostic()?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What cannot be removed is in the system's temporary directory and holds invented data.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
 }

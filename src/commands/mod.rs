@@ -1,11 +1,13 @@
 //! One file a subcommand, each a composition root.
 
 use std::{
+    fmt::Display,
     io::{self, Write},
     process::ExitCode,
 };
 
-use miette::IntoDiagnostic;
+use miette::{Diagnostic, IntoDiagnostic, Report};
+use tokio::task::JoinError;
 
 use crate::{
     cli::{Cli, Command, Global},
@@ -13,8 +15,10 @@ use crate::{
 };
 
 mod assemble;
+mod check;
 mod completions;
 mod config;
+mod contact;
 mod context;
 mod dead;
 mod demo;
@@ -25,7 +29,9 @@ mod sandbox;
 mod show;
 mod signals;
 mod status;
+mod supporter;
 mod sync;
+mod temporary;
 
 /// Wrong usage or configuration.
 pub const EXIT_USAGE: u8 = 2;
@@ -39,9 +45,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(code) => code,
         Err(report) => {
             eprintln!("{report:?}");
-            match report.downcast_ref::<ConfigErrors>() {
-                Some(_) => ExitCode::from(EXIT_USAGE),
-                None => ExitCode::FAILURE,
+            if is_usage(&report) {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::FAILURE
             }
         }
     }
@@ -70,9 +77,54 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Dead(command) => dead::run(global, command).await,
         Command::Pause(arguments) => gate::pause(global, arguments).await,
         Command::Resume(arguments) => gate::resume(global, arguments).await,
+        Command::Check(arguments) => check::run(global, arguments).await,
+        Command::Config(command) => config::run(global, command),
         Command::Sandbox(arguments) => sandbox::run(global, arguments).await,
-        other => Err(miette::miette!("{other:?} is not wired up on this branch")),
+        Command::Supporter(command) => supporter::run(global, command).await,
+        Command::Contact(command) => contact::run(global, command).await,
+        Command::Completions { shell } => completions::run(shell),
     }
+}
+
+/// Wrong usage that shows only after the command line was read: exit code 2.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{message}")]
+struct Usage {
+    message: String,
+    #[help]
+    help: Option<String>,
+}
+
+/// An error of usage or configuration, with what to do instead.
+fn usage(message: impl Display, help: &str) -> Report {
+    Report::new(Usage {
+        message: message.to_string(),
+        help: Some(help.to_owned()),
+    })
+}
+
+/// An error of usage or configuration that says itself what to do.
+fn misused(error: impl Display) -> Report {
+    Report::new(Usage {
+        message: error.to_string(),
+        help: None,
+    })
+}
+
+fn is_usage(report: &Report) -> bool {
+    report.downcast_ref::<ConfigErrors>().is_some() || report.downcast_ref::<Usage>().is_some()
+}
+
+/// What a task returned. Its panic's message may hold a row's data, so it is not repeated.
+fn joined<T>(ended: Result<T, JoinError>) -> miette::Result<T> {
+    ended.map_err(|error| {
+        let how = if error.is_panic() {
+            "panicked"
+        } else {
+            "was given up"
+        };
+        miette::miette!("a part of the program {how}: this is a defect, the log names the place")
+    })
 }
 
 /// Writes to stdout. A reader that has seen enough (`| head`) is no error.
@@ -86,5 +138,42 @@ fn print(text: &str) -> miette::Result<()> {
             Err(miette::miette!("stdout cannot be written: {error}"))
         }
         _ => Ok(()),
+    }
+}
+
+/// Text of a vendor or a person as one line of a terminal, without what could command the terminal.
+fn one_line(text: &str) -> String {
+    text.split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use miette::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn wrong_usage_is_told_from_failure_however_it_is_wrapped() {
+        let wrapped = Err::<(), _>(usage("no such day", "write another"))
+            .wrap_err("a context")
+            .unwrap_err();
+        assert!(is_usage(&wrapped));
+        assert!(is_usage(&misused("a wrong key")));
+        assert!(!is_usage(&miette::miette!("Redis is away")));
+    }
+
+    #[test]
+    fn what_others_say_is_one_line_that_commands_no_terminal() {
+        assert_eq!(one_line(" a\n\tb \u{1b}[2Jc\u{7}"), "a b [2Jc");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_task_is_told_without_its_message() {
+        let ended = tokio::spawn(async { panic!("ann@example.org") }).await;
+        let report = joined(ended).unwrap_err();
+        assert!(!format!("{report:?}").contains("ann@"));
     }
 }

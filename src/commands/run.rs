@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
-use super::{assemble, context::Context, signals};
+use super::{assemble, context::Context, joined, signals};
 use crate::{
     cli::{Global, pipeline::Run},
     console::{self, Console, Heartbeats, Tokens},
@@ -64,7 +64,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
         }
     };
     drained.cancel();
-    server.await.into_diagnostic()?.into_diagnostic()?;
+    joined(server.await)?.into_diagnostic()?;
     redis.close().await?;
     Ok(code)
 }

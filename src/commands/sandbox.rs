@@ -1,8 +1,7 @@
 //! `sandbox`: the simulated vendors alone.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
-use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
 use super::signals;
@@ -16,7 +15,7 @@ use crate::{
 /// Until a signal.
 pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Result<ExitCode> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
-    telemetry::init(format, global.log_flag(), None).into_diagnostic()?;
+    telemetry::init(format, global.log_flag(), None).map_err(super::misused)?;
     let sandbox = Sandbox::start(SandboxOptions {
         listen: arguments.listen,
         seed: arguments.seed,
@@ -41,7 +40,13 @@ pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Resul
         ..SandboxOptions::default()
     })
     .await
-    .into_diagnostic()?;
+    .map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => super::misused(error),
+        _ => miette::miette!(
+            help = "name a free port of this machine with --listen",
+            "{error}"
+        ),
+    })?;
     super::print(&sandbox.relay_toml())?;
     eprintln!(
         "The simulated vendors listen on {}. The configuration above talks to them. Ctrl-C ends them.",

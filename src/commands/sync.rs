@@ -10,7 +10,7 @@ use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{EXIT_NEEDS_A_PERSON, assemble, context::Context, progress::Progress, signals};
+use super::{EXIT_NEEDS_A_PERSON, assemble, context::Context, joined, progress::Progress, signals};
 use crate::{
     cli::{Global, pipeline::Sync},
     console::Heartbeats,
@@ -163,7 +163,7 @@ async fn fetch_and_wait(
     };
     closing.cancel();
     match signals::within_drain(workers, closing, context.config.worker.drain).await {
-        Some(ended) => ended.into_diagnostic()?.into_diagnostic()?,
+        Some(ended) => joined(ended)?.into_diagnostic()?,
         None => tracing::warn!(
             "calls were still under way after worker.drain: their leases end by themselves"
         ),

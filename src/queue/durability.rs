@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use redis::{FromRedisValue, Value};
+
 use super::{Queue, QueueError};
 
 /// The oldest version whose commands and Lua are used.
@@ -27,20 +29,69 @@ pub struct Allowed {
     pub eviction: bool,
 }
 
+/// A server as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its version; of a cluster, one node's.
+    pub version: String,
+    /// How many nodes take writes: 1 unless it is a cluster.
+    pub primaries: usize,
+    /// Bytes.
+    pub used_memory: u64,
+    /// Bytes; 0 where it sets itself no limit.
+    pub max_memory: u64,
+}
+
 impl Queue {
     /// Looks at version, persistence, eviction and memory. Managed services hide `CONFIG`: what cannot be
     /// read is a finding that is not fatal.
     pub async fn durability(&self, allowed: Allowed) -> Result<Vec<Finding>, QueueError> {
-        let info: String = redis::cmd("INFO")
+        let save = self.setting("save").await;
+        let mut findings = Vec::new();
+        for node in &self.nodes().await? {
+            for finding in judge(&read(node), save.as_deref(), allowed) {
+                if !findings.contains(&finding) {
+                    findings.push(finding);
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    /// What the server says of itself; of a cluster, its primaries together.
+    pub async fn server(&self) -> Result<Server, QueueError> {
+        let nodes = self.nodes().await?;
+        let mut server = Server {
+            version: String::new(),
+            primaries: nodes.len(),
+            used_memory: 0,
+            max_memory: 0,
+        };
+        for node in &nodes {
+            let info = read(node);
+            let bytes = |key| -> u64 { get(&info, key).parse().unwrap_or_default() };
+            server.version = get(&info, "redis_version").to_owned();
+            server.used_memory += bytes("used_memory");
+            server.max_memory += bytes("maxmemory");
+        }
+        Ok(server)
+    }
+
+    /// The answer to `INFO` of a single server, or of each primary of a cluster.
+    async fn nodes(&self) -> Result<Vec<String>, QueueError> {
+        let answer: Value = redis::cmd("INFO")
             .arg("everything")
             .query_async(&mut self.connection.clone())
             .await?;
-        let info: BTreeMap<&str, &str> = info
-            .lines()
-            .filter_map(|line| line.trim_end().split_once(':'))
-            .collect();
-        let save = self.setting("save").await;
-        Ok(judge(&info, save.as_deref(), allowed))
+        let texts = match answer {
+            Value::Map(nodes) => nodes.into_iter().map(|(_, text)| text).collect(),
+            text => vec![text],
+        };
+        Ok(texts
+            .into_iter()
+            .map(String::from_redis_value)
+            .collect::<Result<_, _>>()
+            .map_err(redis::RedisError::from)?)
     }
 
     async fn setting(&self, name: &str) -> Option<String> {
@@ -54,6 +105,17 @@ impl Queue {
     }
 }
 
+/// The fields of an answer to `INFO`.
+fn read(info: &str) -> BTreeMap<&str, &str> {
+    info.lines()
+        .filter_map(|line| line.trim_end().split_once(':'))
+        .collect()
+}
+
+fn get<'i>(info: &BTreeMap<&str, &'i str>, key: &str) -> &'i str {
+    info.get(key).copied().unwrap_or_default()
+}
+
 fn judge(info: &BTreeMap<&str, &str>, save: Option<&str>, allowed: Allowed) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |fatal: bool, what: String, advice: &str| {
@@ -63,7 +125,7 @@ fn judge(info: &BTreeMap<&str, &str>, save: Option<&str>, allowed: Allowed) -> V
             advice: advice.to_owned(),
         });
     };
-    let get = |key: &str| info.get(key).copied().unwrap_or_default();
+    let get = |key: &str| get(info, key);
 
     let version = get("redis_version");
     let mut parts = version

@@ -177,3 +177,29 @@ fn colours_need_a_terminal_and_no_objection() {
     let plain = logged(LogFormat::Pretty, "info", false, || tracing::info!("plain"));
     assert!(!plain.contains('\u{1b}'), "{plain:?}");
 }
+
+/// Names the case of [`a_panic_is_reported_by_its_place_and_never_by_its_message`] that the child plays.
+const PANICS: &str = "ALUMNIQ_RELAY_TEST_PANICS";
+
+#[test]
+fn a_panic_is_reported_by_its_place_and_never_by_its_message() {
+    // The hook is the whole process's, so a child plays the panic.
+    if let Some(case) = std::env::var_os(PANICS) {
+        report_panics();
+        if case == "logged" {
+            init(LogFormat::Json, Some("info"), None).unwrap();
+        }
+        panic!("{KEY}");
+    }
+    for (case, says) in [("plain", "panicked at src"), ("logged", "\"place\":\"src")] {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["a_panic_is_reported_by_its_place", "--nocapture"])
+            .env(PANICS, case)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&[child.stdout, child.stderr].concat()).into_owned();
+        assert!(!child.status.success());
+        assert!(said.contains(says) && said.contains("tests.rs:"), "{said}");
+        assert!(!said.contains(KEY), "{said}");
+    }
+}

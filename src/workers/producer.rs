@@ -312,13 +312,13 @@ impl Producer {
         Ok(())
     }
 
-    /// A row as it enters the queue: dead on arrival where it has no usable id, person or time.
+    /// See [`arrival`]: dead on arrival where a row has no usable id, person or time.
     fn arrival(&self, row: &Value) -> Result<NewChange, QueueError> {
         arrival(row, &self.names, &self.timezone)
     }
 }
 
-/// See [`Producer::fetch`]; also used when an undecodable row is replayed.
+/// A row as it enters the queue; also used when an undecodable row is replayed.
 ///
 /// # Errors
 /// A row that cannot be written as JSON, which no parsed row is.

@@ -169,7 +169,7 @@ impl SalsaConsumer {
         mut items: Vec<T>,
         hold: &'a Hold,
         body: fn(&[T]) -> Value,
-    ) -> Pin<Box<dyn Future<Output = Vec<(Vec<T>, Answer)>> + Send + 'a>> {
+    ) -> Answers<'a, T> {
         Box::pin(async move {
             if items.is_empty() {
                 return Vec::new();
@@ -182,17 +182,11 @@ impl SalsaConsumer {
                 Some(Ok(payload)) => return vec![(items, Answer::Payload(payload))],
                 Some(Err(failure)) => failure,
             };
-            let part = match &failure {
-                CallFailure::Items(_) => items.len(),
-                CallFailure::BatchTooLarge { allowed } => {
-                    let allowed = allowed.unwrap_or(items.len() / 2).clamp(1, items.len());
-                    self.batch.store(allowed, Ordering::Relaxed);
-                    allowed.min(items.len() - 1)
-                }
-                CallFailure::Refused { .. } => items.len() / 2,
-            };
-            if part == 0 || part >= items.len() {
+            let Some(part) = failure.smaller_batch(items.len()) else {
                 return vec![(items, Answer::Verdict(Some(failure.for_one_item())))];
+            };
+            if let CallFailure::BatchTooLarge { .. } = failure {
+                self.batch.store(part, Ordering::Relaxed);
             }
             let mut answers = Vec::new();
             while !items.is_empty() {
@@ -242,6 +236,9 @@ impl SalsaConsumer {
         Ok(limits)
     }
 }
+
+/// What each part of a batch was answered, in time.
+type Answers<'a, T> = Pin<Box<dyn Future<Output = Vec<(Vec<T>, Answer)>> + Send + 'a>>;
 
 /// What a part of a batch was answered.
 enum Answer {

@@ -145,8 +145,8 @@ fn dead(class: DeadClass, cause: String, advice: &str) -> Outcome {
     }
 }
 
-/// A bare JSON integer; quotes around it are tolerated.
-fn crm_number(body: &str) -> Option<i64> {
+/// The CrmNumber in the body of a good answer: a bare JSON integer; quotes around it are tolerated.
+pub fn crm_number(body: &str) -> Option<i64> {
     let body = body.trim_start_matches('\u{feff}').trim();
     let bare = body
         .strip_prefix('"')

@@ -99,6 +99,11 @@ impl CrmMapping {
         }
     }
 
+    /// The DTO's fields that it can fill.
+    pub fn targets(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|(field, _)| field.name)
+    }
+
     /// The document of one change. One that carries nothing but the identity is valid and sent: the
     /// CRM's answer still tells whether the contact exists.
     ///

@@ -12,4 +12,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub use self::{classify::classify, document::ContactUpsertDto, mapping::CrmMapping};
+pub use self::{
+    classify::{classify, crm_number},
+    document::ContactUpsertDto,
+    mapping::CrmMapping,
+};

@@ -49,6 +49,20 @@ fn death(map: Value, row: Value) -> (DeadClass, String) {
 }
 
 #[test]
+fn the_mapping_names_its_targets() {
+    let mapping = compile(json!({"PhoneWork": false, "Mobile": "{{ mobile }}"})).unwrap();
+    let mut targets: Vec<_> = mapping.targets().collect();
+    targets.sort_unstable();
+    let expected = [
+        "ContactNoteContent",
+        "EmailAddress2",
+        "Mobile",
+        "StudentInstitutionId",
+    ];
+    assert_eq!(targets, expected);
+}
+
+#[test]
 fn the_default_document_of_a_full_row_is_fixed() {
     let document = compile(json!({}))
         .unwrap()

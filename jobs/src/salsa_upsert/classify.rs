@@ -33,6 +33,16 @@ pub enum CallFailure {
 }
 
 impl CallFailure {
+    /// How many of a call's `items` to send at once instead, where fewer can help; at least 1.
+    pub fn smaller_batch(&self, items: usize) -> Option<usize> {
+        let fewer = match self {
+            Self::Items(_) => return None,
+            Self::BatchTooLarge { allowed } => allowed.unwrap_or(items / 2),
+            Self::Refused { .. } => items / 2,
+        };
+        (items > 1).then(|| fewer.clamp(1, items - 1))
+    }
+
     /// What the failure means for a call that had one item, which cannot be split further.
     pub fn for_one_item(self) -> Outcome {
         match self {
@@ -328,6 +338,28 @@ mod tests {
     fn a_payload_that_speaks_of_call_rates_is_still_a_payload() {
         let body = r#"{"payload":{"supporters":[{"title":"Your per minute call rate"}]}}"#;
         assert!(classify(&answer(200, body)).is_ok());
+    }
+
+    #[test]
+    fn a_smaller_batch_is_sent_only_where_fewer_items_can_help() {
+        let allows = |allowed| CallFailure::BatchTooLarge { allowed };
+        let refused = || CallFailure::Refused {
+            cause: String::new(),
+        };
+        for (failure, items, expected) in [
+            (allows(Some(10)), 20, Some(10)),
+            (allows(Some(1)), 2, Some(1)),
+            (allows(Some(20)), 20, Some(19)),
+            (allows(None), 20, Some(10)),
+            (allows(None), 2, Some(1)),
+            (allows(Some(10)), 1, None),
+            (allows(None), 0, None),
+            (refused(), 5, Some(2)),
+            (refused(), 1, None),
+            (failure(503, ""), 20, None),
+        ] {
+            assert_eq!(failure.smaller_batch(items), expected, "{failure:?}");
+        }
     }
 
     #[test]

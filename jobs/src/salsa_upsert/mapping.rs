@@ -125,6 +125,11 @@ impl SalsaMapping {
         Ok(None)
     }
 
+    /// The fields that it can fill, under their names in `[salsa.map]`.
+    pub fn targets(&self) -> impl Iterator<Item = String> {
+        self.entries.iter().map(|entry| entry.target.name())
+    }
+
     /// What `change` wants of a supporter, every value held against Salsa's rules. A template that
     /// renders to nothing leaves its field as it is in Salsa. The address counts as touched only when a
     /// part of it is not what a blank row would give, so that a constant country alone changes nobody's.
@@ -246,6 +251,15 @@ impl Target {
             })
     }
 
+    fn name(&self) -> String {
+        match self {
+            Self::Census(name) => (*name).to_owned(),
+            Self::Address(name) => format!("address.{name}"),
+            Self::Contact(kind) => format!("contacts.{kind}"),
+            Self::Custom(name) => format!("custom.{name}"),
+        }
+    }
+
     fn custom(target: &str, name: &str) -> Result<Self, TemplateError> {
         let chars = name.chars().count();
         if name.trim() != name || !(1..=census::CUSTOM_NAME_CHARS).contains(&chars) {
@@ -275,20 +289,11 @@ fn blank_row() -> Change {
 /// Every target but the custom fields, under its name in `[salsa.map]`.
 fn mapped_targets() -> impl Iterator<Item = (String, Target)> {
     let of = |table: &'static [census::Field]| table.iter().filter(|field| field.is_mapped());
-    let census = of(&census::CENSUS).map(|field| (field.name.into(), Target::Census(field.name)));
-    let address = of(&census::ADDRESS).map(|field| {
-        (
-            format!("address.{}", field.name),
-            Target::Address(field.name),
-        )
-    });
-    let contacts = of(&census::CONTACTS).map(|field| {
-        (
-            format!("contacts.{}", field.name),
-            Target::Contact(field.name),
-        )
-    });
-    census.chain(address).chain(contacts)
+    let census = of(&census::CENSUS).map(|field| Target::Census(field.name));
+    let address = of(&census::ADDRESS).map(|field| Target::Address(field.name));
+    let contacts = of(&census::CONTACTS).map(|field| Target::Contact(field.name));
+    let targets = census.chain(address).chain(contacts);
+    targets.map(|target| (target.name(), target))
 }
 
 fn anonymous(allowed: bool) -> Outcome {

@@ -34,6 +34,25 @@ fn by_default_phone_employer_and_title_are_mapped_and_the_address_is_not() {
 }
 
 #[test]
+fn the_mapping_names_its_targets_as_the_configuration_does() {
+    let map = overrides(&[
+        ("contacts.WORK_PHONE", ""),
+        ("address.city", "{{ city }}"),
+        ("title", "{{ jobTitle }}"),
+    ]);
+    let mapping = SalsaMapping::compile(&map, &FieldNames::default()).unwrap();
+    let targets: Vec<_> = mapping.targets().collect();
+    let expected = [
+        "address.city",
+        "custom.Employer",
+        "custom.Job Title",
+        "externalSystemId",
+        "title",
+    ];
+    assert_eq!(targets, expected);
+}
+
+#[test]
 fn every_target_of_the_census_can_be_mapped() {
     let targets = [
         "title",

@@ -1,0 +1,66 @@
+//! `check`: is the configuration right, and with `--connect`, is everything that it names? Writes nothing
+//! anywhere.
+//!
+//! Each part finds its own: `alumniq` and `rows`, `crm`, `salsa`, `redis`. `finding` is how it is shown,
+//! `summary` what the configuration does.
+
+use std::{io, process::ExitCode};
+
+use super::context::Context;
+use crate::{
+    cli::{Check, Global},
+    config, telemetry,
+};
+
+mod alumniq;
+mod crm;
+mod finding;
+mod redis;
+mod rows;
+mod salsa;
+mod summary;
+
+use self::finding::Finding;
+
+/// Prints what was found. A configuration that cannot be used has ended the command with exit code 2.
+pub async fn run(global: &Global, arguments: Check) -> miette::Result<ExitCode> {
+    let (context, warnings) = Context::load_quietly(global)?;
+    let colours = telemetry::colours_on(&io::stdout());
+    let mut findings = vec![Finding::ok("config", "the configuration can be used")];
+    findings.extend(warnings.iter().map(warning));
+    super::print(&finding::show(&findings, colours))?;
+    super::print(&format!(
+        "\n{}\n",
+        summary::of(&context.config, jiff::Timestamp::now())
+    ))?;
+    if !arguments.connect {
+        super::print(
+            "Nothing was called; `alumniq-relay check --connect` tests the vendors and Redis, and writes nothing.\n",
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (alumniq, crm, salsa, redis) = tokio::join!(
+        alumniq::probe(&context),
+        crm::probe(&context),
+        salsa::probe(&context),
+        redis::probe(&context),
+    );
+    // AlumnIQ's rows say something of the destinations too: that stands behind what they said themselves.
+    let mut findings = [crm, salsa, redis, alumniq].concat();
+    findings.sort_by_key(Finding::about);
+    super::print(&finding::show(&findings, colours))?;
+    super::print(&format!("\n{}", finding::verdict(&findings)))?;
+    Ok(if findings.iter().any(Finding::is_failure) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn warning(warning: &config::Finding) -> Finding {
+    let what = match warning.location() {
+        Some(location) => format!("{location}: {}", warning.message()),
+        None => warning.message().to_owned(),
+    };
+    Finding::warn("config", what, warning.remedy().unwrap_or_default())
+}

@@ -1,0 +1,119 @@
+//! AlumnIQ: does it give changes, for how long yet, and what would become of them.
+
+use std::time::Instant;
+
+use jiff::{Timestamp, ToSpan, civil::Date};
+use jobs::acknowledge;
+use serde_json::Value;
+
+use super::{Finding, rows};
+use crate::{
+    commands::context::Context,
+    vendors::{AlumniqClient, Filter},
+};
+
+const ABOUT: &str = "alumniq";
+
+/// Rows that are decoded and mapped at most.
+const SAMPLE: usize = 500;
+
+/// A key with fewer days left is worth a warning.
+const KEY_DAYS: i64 = 30;
+
+/// Asks for today's changes, and where there are none, for those of the days that a poll looks back; marks
+/// nothing as processed.
+pub async fn probe(context: &Context) -> Vec<Finding> {
+    let client = match context.alumniq() {
+        Ok(client) => client,
+        Err(error) => return vec![Finding::fail(ABOUT, error.to_string(), "")],
+    };
+    let alumniq = &context.config.alumniq;
+    let today = Timestamp::now().to_zoned(alumniq.timezone.clone()).date();
+    let since = today.checked_sub(i64::from(alumniq.lookback_days).days());
+    let mut findings = Vec::new();
+    let mut sample = fetch(&client, Filter::ChangedOn(today), &mut findings).await;
+    if let (Some([]), Ok(since)) = (sample.as_deref(), since) {
+        sample = fetch(&client, Filter::ChangedSince(since), &mut findings).await;
+    }
+    let sample = sample.unwrap_or_default();
+    findings.extend(rows::judge(
+        &sample[..sample.len().min(SAMPLE)],
+        &context.config,
+    ));
+    findings
+}
+
+/// The rows, or `None` after noting why there are none.
+async fn fetch(
+    client: &AlumniqClient,
+    filter: Filter,
+    findings: &mut Vec<Finding>,
+) -> Option<Vec<Value>> {
+    let started = Instant::now();
+    let answer = client.fetch(&filter, false, None).await;
+    let took = started.elapsed().as_millis();
+    match acknowledge::parse_feed(&answer.reply) {
+        Ok(rows) => {
+            let what = format!(
+                "{} unprocessed changes {} ({took} ms)",
+                rows.len(),
+                asked(&filter)
+            );
+            if findings.is_empty() {
+                findings.push(key(answer.key_days_remaining));
+            }
+            findings.push(Finding::ok(ABOUT, what));
+            Some(rows)
+        }
+        Err(error) => {
+            findings.push(Finding::fail(ABOUT, error.cause, error.advice));
+            None
+        }
+    }
+}
+
+fn asked(filter: &Filter) -> String {
+    let day = |day: &Date| day.strftime("%Y-%m-%d").to_string();
+    match filter {
+        Filter::ChangedOn(today) => format!("of today, {}", day(today)),
+        Filter::ChangedSince(since) => format!("since {}", day(since)),
+        Filter::Xid(_) => "of one person".to_owned(),
+    }
+}
+
+fn key(days: Option<i64>) -> Finding {
+    let remedy = "ask AlumnIQ for a new key and put it into alumniq.api_key (ALUMNIQ_API_KEY)";
+    match days {
+        None => Finding::ok(
+            ABOUT,
+            "the key is accepted; AlumnIQ does not say for how long",
+        ),
+        Some(days) if days <= 0 => Finding::fail(ABOUT, "the key has expired", remedy),
+        Some(days) if days < KEY_DAYS => {
+            Finding::warn(ABOUT, format!("the key expires in {days} days"), remedy)
+        }
+        Some(days) => Finding::ok(ABOUT, format!("the key is accepted for {days} more days")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::check::finding::show;
+
+    #[test]
+    fn a_key_is_good_soon_to_expire_or_expired() {
+        for (days, mark) in [
+            (None, "ok "),
+            (Some(200), "ok "),
+            (Some(30), "ok "),
+            (Some(29), "warn"),
+            (Some(1), "warn"),
+            (Some(0), "FAIL"),
+            (Some(-3), "FAIL"),
+        ] {
+            let text = show(&[key(days)], false);
+            assert!(text.starts_with(mark), "{days:?} {text}");
+        }
+    }
+}

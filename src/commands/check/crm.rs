@@ -1,0 +1,149 @@
+//! The CRM: does it take the credentials.
+
+use jobs::reply::Reply;
+
+use super::Finding;
+use crate::{commands::context::Context, vendors::CrmCheck};
+
+const ABOUT: &str = "crm";
+
+const CHECK_URL: &str = "check crm.url (e.g. https://HOST/crms/api)";
+
+/// Obtains a token, or with nothing to obtain reads the operation's address.
+pub async fn probe(context: &Context) -> Vec<Finding> {
+    let Some(crm) = &context.config.crm else {
+        return vec![Finding::ok(ABOUT, "switched off")];
+    };
+    vec![match context.crm(crm) {
+        Ok(client) => judge(&client.check(None).await),
+        Err(error) => Finding::fail(ABOUT, error.to_string(), ""),
+    }]
+}
+
+fn judge(check: &CrmCheck) -> Finding {
+    match check {
+        CrmCheck::Authenticated { expires_in } => {
+            let life = expires_in.map_or_else(String::new, |life| {
+                format!(", good for {}", humantime::format_duration(life))
+            });
+            Finding::ok(ABOUT, format!("it gives a token{life}"))
+        }
+        CrmCheck::Reached { status } => reached(*status),
+        CrmCheck::Failed(reply) => failed(reply),
+    }
+}
+
+/// An operation takes POST only, so a GET of its address is refused where it exists.
+fn reached(status: u16) -> Finding {
+    match status {
+        400 | 405 | 411 | 415 => Finding::ok(
+            ABOUT,
+            "it answers; whether it takes the credentials shows at the first update",
+        ),
+        300..=399 => Finding::fail(
+            ABOUT,
+            format!("it answers with a redirect ({status})"),
+            CHECK_URL,
+        ),
+        404 => Finding::warn(
+            ABOUT,
+            "it answers 404 at the operation's address",
+            format!("{CHECK_URL}; some servers say so to anything but an update"),
+        ),
+        _ => Finding::warn(
+            ABOUT,
+            format!("it answers {status} where an operation would refuse a GET (405)"),
+            CHECK_URL,
+        ),
+    }
+}
+
+fn failed(reply: &Reply) -> Finding {
+    let (what, remedy) = match reply {
+        Reply::Unreachable { cause } => (format!("it cannot be reached: {cause}"), CHECK_URL),
+        Reply::Lost { cause } => (
+            format!("it gives no whole answer: {cause}"),
+            "try again; if it happens again, raise crm.timeout and ask the CRM's administrators",
+        ),
+        Reply::Answer(answer) => match answer.status {
+            401 | 403 => (
+                format!("it refuses the credentials ({})", answer.status),
+                "check crm.username, crm.password (CRM_USERNAME, CRM_PASSWORD) and the user's rights",
+            ),
+            429 => (
+                "it asks for fewer calls (429)".to_owned(),
+                "try again later",
+            ),
+            status => (
+                format!("it is in trouble ({status})"),
+                "try again later; if it lasts, ask the CRM's administrators",
+            ),
+        },
+    };
+    Finding::fail(ABOUT, what, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jobs::reply::Answer;
+
+    use super::*;
+    use crate::commands::check::finding::show;
+
+    fn answered(status: u16) -> CrmCheck {
+        CrmCheck::Failed(Reply::Answer(Answer {
+            status,
+            retry_after: None,
+            body: "<html>ann@example.org</html>".to_owned(),
+        }))
+    }
+
+    #[test]
+    fn every_answer_of_the_crm_has_its_line() {
+        let cause = || "no connection to crm:443: refused".to_owned();
+        for (check, line) in [
+            (
+                CrmCheck::Authenticated {
+                    expires_in: Some(Duration::from_secs(1200)),
+                },
+                "ok    crm      it gives a token, good for 20m",
+            ),
+            (
+                CrmCheck::Reached { status: 405 },
+                "ok    crm      it answers;",
+            ),
+            (
+                CrmCheck::Reached { status: 302 },
+                "FAIL  crm      it answers with a redirect",
+            ),
+            (
+                CrmCheck::Reached { status: 404 },
+                "warn  crm      it answers 404",
+            ),
+            (
+                CrmCheck::Reached { status: 200 },
+                "warn  crm      it answers 200",
+            ),
+            (
+                answered(401),
+                "FAIL  crm      it refuses the credentials (401) -> check crm.username",
+            ),
+            (answered(429), "FAIL  crm      it asks for fewer calls"),
+            (answered(503), "FAIL  crm      it is in trouble (503)"),
+            (
+                CrmCheck::Failed(Reply::Unreachable { cause: cause() }),
+                "FAIL  crm      it cannot be reached: no connection",
+            ),
+            (
+                CrmCheck::Failed(Reply::Lost { cause: cause() }),
+                "FAIL  crm      it gives no whole answer",
+            ),
+        ] {
+            let shown = show(&[judge(&check)], false);
+            assert!(shown.starts_with(line), "{shown}");
+            assert!(!shown.contains("ann@"));
+        }
+    }
+}

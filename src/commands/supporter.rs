@@ -1,0 +1,34 @@
+//! `supporter search` and `supporter delete`: Salsa's remaining operations, by hand.
+//!
+//! `calls` sends batches, waits where Salsa says so and splits what it finds too large; `search` and `delete`
+//! are the two commands.
+
+use std::process::ExitCode;
+
+use self::calls::Calls;
+use super::{context::Context, usage};
+use crate::cli::{Global, vendor::SupporterCommand};
+
+mod calls;
+mod delete;
+mod search;
+
+/// Dispatches.
+pub async fn run(global: &Global, command: SupporterCommand) -> miette::Result<ExitCode> {
+    let context = Context::load(global)?;
+    let Some(salsa) = &context.config.salsa else {
+        return Err(usage(
+            "Salsa is switched off",
+            "set salsa.enabled = true to work on its supporters",
+        ));
+    };
+    let calls = Calls::new(context.salsa(salsa)?, salsa.rate_per_minute);
+    match command {
+        SupporterCommand::Search(arguments) => {
+            search::run(calls, &context.config.alumniq.timezone, arguments).await
+        }
+        SupporterCommand::Delete(arguments) => {
+            delete::run(calls, salsa.url.as_str(), arguments).await
+        }
+    }
+}
