@@ -1,0 +1,11 @@
+//! The promises, each with tests that try to break it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod harness;
+mod pipeline;
