@@ -222,28 +222,28 @@ fn observe(attempt: &Attempted<'_>) {
     } = attempt;
     let Some(transition) = transition else {
         metrics::settles_refused(*destination, 1);
-        tracing::warn!(%destination, change_id, attempt, "the lease was lost: the result is not recorded");
+        tracing::warn!(%destination, %change_id, attempt, "the lease was lost: the result is not recorded");
         return;
     };
     metrics::job_settled(*destination, transition.kind(), *took);
     match transition {
         Transition::Done { detail } => {
-            tracing::debug!(%destination, change_id, attempt, %detail, "applied");
+            tracing::debug!(%destination, %change_id, attempt, %detail, "applied");
         }
         Transition::Retry { delay, cause, .. } => {
-            tracing::info!(%destination, change_id, attempt, %cause, after_ms = delay.as_millis() as u64, "retry");
+            tracing::info!(%destination, %change_id, attempt, %cause, after_ms = delay.as_millis() as u64, "retry");
         }
         Transition::Pause { reason, cause, .. } => {
             if *reason == PauseReason::Throttled {
                 metrics::vendor_throttled(destination.as_str());
             }
-            tracing::info!(%destination, change_id, reason = reason.as_str(), %cause, "paused");
+            tracing::info!(%destination, %change_id, reason = reason.as_str(), %cause, "paused");
         }
         Transition::Dead { class, cause, .. } => {
-            tracing::warn!(%destination, change_id, attempt, %class, %cause, "dead letter");
+            tracing::warn!(%destination, %change_id, attempt, %class, %cause, "dead letter");
         }
         Transition::Release => {
-            tracing::debug!(%destination, change_id, "given back");
+            tracing::debug!(%destination, %change_id, "given back");
         }
     }
 }
