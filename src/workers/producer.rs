@@ -292,7 +292,9 @@ impl Producer {
             changes.push(self.arrival(row)?);
         }
         changes.sort_by(|a, b| a.order.cmp(&b.order));
-        fetched.change_ids.extend(changes.iter().map(|change| change.change_id.clone()));
+        fetched
+            .change_ids
+            .extend(changes.iter().map(|change| change.change_id.clone()));
         let taken = self.queue.enqueue(fetched_at, changes).await?;
         metrics::changes_fetched(rows.len() as u64);
         metrics::changes_enqueued(taken.enqueued);

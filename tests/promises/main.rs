@@ -7,5 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod crashes;
+mod draining;
 mod harness;
 mod pipeline;

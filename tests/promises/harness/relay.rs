@@ -169,16 +169,16 @@ impl Relay {
 
     /// Every dead letter.
     pub async fn dead(&self) -> Vec<Value> {
-        let page = self.json(&["dead", "list", "--limit", "10000", "--json"]).await;
+        let page = self
+            .json(&["dead", "list", "--limit", "10000", "--json"])
+            .await;
         assert_eq!(page["next"], Value::Null);
         page["items"].as_array().unwrap().clone()
     }
 
     /// The changes with a dead letter.
     pub async fn dead_ids(&self) -> Vec<String> {
-        let letters = self.dead().await;
-        let ids = letters.iter().map(|letter| text(&letter["change_id"]));
-        ids.collect::<BTreeSet<_>>().into_iter().collect()
+        ids(&self.dead().await)
     }
 
     /// Processes that use the embedded Redis' directory.
@@ -191,7 +191,9 @@ impl Drop for Relay {
     fn drop(&mut self) {
         // A test that failed may leave the embedded server running, as a command that is killed does.
         for pid in self.embedded_servers() {
-            let _ = std::process::Command::new("kill").arg(pid.to_string()).status();
+            let _ = std::process::Command::new("kill")
+                .arg(pid.to_string())
+                .status();
         }
     }
 }
@@ -204,7 +206,9 @@ fn servers_in(directory: &Path) -> Vec<u32> {
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
             let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            String::from_utf8_lossy(&line).contains(&socket).then_some(pid)
+            String::from_utf8_lossy(&line)
+                .contains(&socket)
+                .then_some(pid)
         })
         .collect()
 }
@@ -212,5 +216,14 @@ fn servers_in(directory: &Path) -> Vec<u32> {
 /// A JSON string.
 #[track_caller]
 pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
+}
+
+/// The changes of these letters, each once.
+pub fn ids<'a>(letters: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
+    let ids = letters.into_iter().map(|letter| text(&letter["change_id"]));
+    ids.collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -51,8 +51,13 @@ impl Service {
         };
         service.address = until("the service says where it listens", async || {
             let log = service.log();
-            assert!(service.child.try_wait().unwrap().is_none(), "it ended at its start: {log}");
-            let mut events = log.lines().filter_map(|line| serde_json::from_str(line).ok());
+            assert!(
+                service.child.try_wait().unwrap().is_none(),
+                "it ended at its start: {log}"
+            );
+            let mut events = log
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
             events.find_map(|event: Value| find(&event, "listen")?.parse().ok())
         })
         .await;
@@ -123,7 +128,11 @@ impl Drop for Service {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
             let end = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-            eprintln!("process {}, the end of its log:\n{}\n", self.pid, end.join("\n"));
+            eprintln!(
+                "process {}, the end of its log:\n{}\n",
+                self.pid,
+                end.join("\n")
+            );
         }
     }
 }

@@ -20,7 +20,9 @@ pub async fn vendors_with(options: SandboxOptions) -> Sandbox {
         rate_per_minute: 0,
         ..options.limits.clone()
     };
-    Sandbox::start(SandboxOptions { limits, ..options }).await.unwrap()
+    Sandbox::start(SandboxOptions { limits, ..options })
+        .await
+        .unwrap()
 }
 
 /// Waits until AlumnIQ was told of so many changes.
