@@ -10,4 +10,7 @@
 mod crashes;
 mod draining;
 mod harness;
+mod letters;
+mod outages;
 mod pipeline;
+mod variants;
