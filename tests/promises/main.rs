@@ -1,4 +1,16 @@
 //! The promises, each with tests that try to break it.
+//!
+//! In one process, step by step:
+//!
+//! - `queue_model`: random interleavings of every transition, compared with a plain model after each step
+//! - `queue_promises`: pointed tests, each named for its claim
+//! - `queue_wire`: what lies in Redis is read by the next version too
+//!
+//! With processes of the built program, a real Redis and simulated vendors:
+//!
+//! - `pipeline`, `variants`: the whole way, undisturbed and as configured
+//! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
+//! - `letters`: what an operator does with dead letters
 
 #![allow(
     clippy::unwrap_used,
@@ -13,4 +25,7 @@ mod harness;
 mod letters;
 mod outages;
 mod pipeline;
+mod queue_model;
+mod queue_promises;
+mod queue_wire;
 mod variants;

@@ -9,16 +9,18 @@ local verdicts = {}
 
 local function still_listed(id, marker)
   local verdict, at = marker:match('^(%S+) (%d+)')
-  if verdict == 'acknowledged' and tonumber(at) < tonumber(block) then
+  local told = not marker:find(' untold', 1, true)
+  if told and tonumber(at) < tonumber(block) then
     -- AlumnIQ was told before this fetch began and still lists the change: tell it again.
     redis.call('DEL', key('done', id))
     redis.call('PERSIST', key('events', id))
     redis.call('SET', key('change', id), block)
     redis.call('HINCRBY', key('outstanding'), block, 1)
-    count('acknowledged', -1)
+    if verdict == 'discarded' then redis.call('HSET', key('discarded'), id, '1') end
+    count(verdict, -1)
     count('in_flight', 1)
     remember(id, now, cjson.encode({ event = 'still_listed' }))
-    join(id, 0, now)
+    to_acknowledge(id, now)
     return 'r'
   end
   -- What an operator discarded without telling AlumnIQ stays known while it is listed.
@@ -72,6 +74,11 @@ for i = 4, #ARGV, 6 do
     if redis.call('HEXISTS', key('dead'), id) == 1 then
       correct(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
     end
+    verdicts[#verdicts + 1] = 'd'
+  elseif waiting_for(ARGV[i + 1], ARGV[i + 2]) ~= 0 then
+    -- Redis had lost the row, see claim.
+    redis.call('SET', key('change', id), block .. ARGV[i + 3])
+    redis.call('HINCRBY', key('outstanding'), block, 1)
     verdicts[#verdicts + 1] = 'd'
   else
     add(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
