@@ -6,5 +6,6 @@ pub mod relay;
 pub mod rows;
 pub mod service;
 pub mod snapshot;
+pub mod sockets;
 pub mod vendors;
 pub mod waiting;
