@@ -155,7 +155,10 @@ impl Fleet {
         };
         // A worker that ends by itself is a defect: better a process that exits and is started again.
         let mut monitor = Monitor::new().should_restart(|_, _| false);
-        if let Some(consumer) = self.crm.filter(|_| roles.contains(&Role::Crm)) {
+        let crm = self.crm.filter(|_| roles.contains(&Role::Crm));
+        let salsa = self.salsa.filter(|_| roles.contains(&Role::Salsa));
+        let consumes = crm.is_some() || salsa.is_some();
+        if let Some(consumer) = crm {
             let driver = start(
                 Destination::Crm,
                 &consumer.limits,
@@ -169,7 +172,7 @@ impl Fleet {
                     .build(apply_to_crm)
             });
         }
-        if let Some(consumer) = self.salsa.filter(|_| roles.contains(&Role::Salsa)) {
+        if let Some(consumer) = salsa {
             let job = consumer.job;
             let driver = start(Destination::Salsa, &consumer.limits, Arc::clone(&job.batch));
             tasks.spawn(learn_limits(
@@ -186,20 +189,18 @@ impl Fleet {
             });
         }
         let context = monitor.context();
-        // A monitor without workers would end at once.
-        let has_consumers = !context.workers().is_empty();
         let stopping = closing.clone();
         tokio::spawn(async move {
             stopping.cancelled().await;
             // It fails only when it is stopping already.
             let _ = context.shutdown();
         });
-        let ended = match has_consumers {
-            true => monitor.run().await,
-            false => {
-                closing.cancelled().await;
-                Ok(())
-            }
+        // A monitor that has no workers ends at once.
+        let ended = if consumes {
+            monitor.run().await
+        } else {
+            closing.cancelled().await;
+            Ok(())
         };
         let by_itself = !closing.is_cancelled();
         closing.cancel();

@@ -2,5 +2,10 @@
 
 pub mod namespace;
 pub mod redis;
+pub mod relay;
 pub mod rows;
+pub mod service;
 pub mod snapshot;
+pub mod sockets;
+pub mod vendors;
+pub mod waiting;

@@ -49,6 +49,14 @@ impl Redis {
         self.start_again().await;
     }
 
+    /// Sends the server a signal by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.server.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Kills the server where it stands and starts it again.
     pub async fn kill9(&mut self) {
         self.server.kill().unwrap();
