@@ -19,6 +19,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
     let listener = console::bind(context.config.console.listen)
         .await
         .into_diagnostic()?;
+    let address = listener.local_addr().into_diagnostic()?;
     let mut redis = context.redis().await?;
     context.refuse_unfit(&redis.queue).await?;
 
@@ -51,7 +52,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
         drained.clone().cancelled_owned(),
     ));
 
-    tracing::info!(worker, roles = ?arguments.roles, listen = %context.config.console.listen, "running");
+    tracing::info!(worker, roles = ?arguments.roles, listen = %address, "running");
     let limit = context.config.worker.drain;
     let code = match signals::within_drain(fleet.run(&arguments.roles), &closing, limit).await {
         Some(Ok(())) => ExitCode::SUCCESS,

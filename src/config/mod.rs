@@ -154,7 +154,8 @@ pub fn load(
         Ok(text) => read(&name, &text, variables, folder, is_exposed(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_none() => {
             if by_environment() {
-                return read("the environment", "", variables, folder, false);
+                let name = format!("the environment; there is no {DEFAULT_FILE} in this folder");
+                return read(&name, "", variables, folder, false);
             }
             Err(unreadable(
                 &name,

@@ -55,7 +55,7 @@ define! {
     CHANGES_ACKNOWLEDGED: Counter = "changes_acknowledged_total" [] in "changes", Process;
     /// Changes that an operator discarded with a reason.
     CHANGES_DISCARDED: Counter = "changes_discarded_total" [] in "changes", Process;
-    /// Attempts to apply one change to one destination, by what followed: done, retry, dead or pause.
+    /// Attempts to apply one change to one destination, by what followed: done, retry, pause, dead or release (given back unstarted).
     JOBS_SETTLED: Counter = "jobs_total" ["destination", "outcome"] in "attempts", Process;
     /// How long an attempt took, the vendor's calls included.
     JOB_DURATION: Histogram = "job_duration_seconds" ["destination"] in "seconds", Process, LATENCY;
@@ -65,7 +65,7 @@ define! {
     JOBS: Gauge = "jobs" ["destination", "state"] in "changes", Fleet;
     /// Dead letters by class.
     DEAD_LETTERS: Gauge = "dead_letters" ["destination", "class"] in "changes", Fleet;
-    /// Age of the oldest fetched change that is not acknowledged, discarded or dead; 0 when there is none.
+    /// Age of the oldest fetched change that AlumnIQ was not told about, dead letters included; 0 when there is none.
     OLDEST_UNACKNOWLEDGED: Gauge = "oldest_unacknowledged_seconds" [] in "seconds", Fleet;
     /// fetched - acknowledged - discarded - in flight - dead; anything but 0 is a defect.
     BOOKS_DIFFERENCE: Gauge = "books_difference" [] in "changes", Fleet;

@@ -18,7 +18,7 @@ pub struct QueueSnapshot {
     /// By wire name: the destinations, and [`ALUMNIQ`] for the acknowledgement (ready = to acknowledge,
     /// running = acknowledging).
     pub destinations: BTreeMap<&'static str, DestinationSnapshot>,
-    /// Age of the oldest change that is neither acknowledged, discarded nor dead.
+    /// Age of the oldest change that AlumnIQ was not told about; dead letters count.
     pub oldest_unacknowledged: Option<Duration>,
     /// fetched - (acknowledged + discarded + in flight + dead).
     pub books_difference: i64,

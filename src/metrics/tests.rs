@@ -343,3 +343,10 @@ fn the_table_in_a_document_is_held_against_the_definitions() {
     let missing = table::check("# Title").unwrap_err().to_string();
     assert!(missing.contains(table::BEGIN), "{missing}");
 }
+
+#[test]
+fn the_readme_lists_every_metric_as_the_code_defines_it() {
+    if let Err(error) = table::check(include_str!("../../README.md")) {
+        panic!("{error}");
+    }
+}

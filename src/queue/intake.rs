@@ -93,7 +93,6 @@ impl Queue {
                 let member = format!("{} {}", change.order, change.change_id);
                 let record = Record {
                     xid: change.xid,
-                    order: change.order,
                     row: change.row,
                 };
                 call.arg(change.change_id)

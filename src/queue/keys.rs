@@ -35,14 +35,14 @@
 //! | `dead` | hash | id -> bits of the vendors at which it is dead (1 CRM, 2 Salsa, 4 AlumnIQ) |
 //! | `letter:<v>:<id>` | hash | class, cause, advice, attempts, lane, member, died_at |
 //! | `letters:<v>:<class>` | sorted set | id by time of death |
-//! | `discarded` | hash | id -> the operator's reason |
+//! | `discarded` | hash | id of a change that an operator gave up somewhere -> `1`: AlumnIQ is told, `0`: it is not |
 //! | `events:<id>` | list | the timeline, `<ms> <JSON>`, newest 100 |
-//! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>`: so that a late fetch is recognised |
+//! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>[ untold]`: so that a late fetch is recognised |
 //! | `outstanding` | hash | fetch (ms) -> changes of it that are not yet acknowledged |
 //! | `counters` | hash | the books, `pending:<d>`, `refused` |
 //! | `gate:<v>` `calls:<v>` | hash, list | the pause, and the times of the newest calls |
 //! | `leader` `producer` `workers` | string, hashes | who leads, the last fetch, who lives |
-//! | `token` | string | the last fencing token |
+//! | `token` | string | the last fencing token: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |
 
 /// The prefix of a namespace, with its hash tag. The only key that scripts are given.

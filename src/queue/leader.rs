@@ -11,8 +11,10 @@ use super::{Queue, QueueError};
 pub struct ProducerRecord {
     /// When the last fetch began, good or bad.
     pub last_started: Option<u64>,
-    /// When the last good fetch ended.
+    /// When the last good fetch of any kind ended.
     pub last_success: Option<u64>,
+    /// When the last good fetch began that left nothing out: the next one must reach back to it.
+    pub last_sweep: Option<u64>,
     /// `x-api-key-days-remaining` of the last answer.
     pub key_days: Option<i64>,
     /// Why the last fetch failed; absent after a good one.
@@ -46,6 +48,7 @@ impl Queue {
         Ok(ProducerRecord {
             last_started: fields.get("last_started").and_then(|v| v.parse().ok()),
             last_success: fields.get("last_success").and_then(|v| v.parse().ok()),
+            last_sweep: fields.get("last_sweep").and_then(|v| v.parse().ok()),
             key_days: fields.get("key_days").and_then(|v| v.parse().ok()),
             error: fields.get("error").cloned(),
         })
@@ -59,6 +62,7 @@ impl Queue {
         let fields = [
             ("last_started", record.last_started.map(|v| v.to_string())),
             ("last_success", record.last_success.map(|v| v.to_string())),
+            ("last_sweep", record.last_sweep.map(|v| v.to_string())),
             ("key_days", record.key_days.map(|v| v.to_string())),
             ("error", record.error.clone()),
         ];

@@ -200,7 +200,9 @@ impl Queue {
         call.arg(destination.as_str())
             .arg(destination.bit())
             .arg(worker)
-            .arg(FAILURES_THAT_SHUT_THE_GATE);
+            .arg(FAILURES_THAT_SHUT_THE_GATE)
+            .arg(self.settings.keep.as_millis() as u64)
+            .arg(self.settings.keep_payload.as_millis() as u64);
         for item in items {
             item.push_arguments(&mut call);
         }

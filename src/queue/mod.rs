@@ -137,8 +137,6 @@ pub struct Record {
     /// The constituent; absent for an anonymous change.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub xid: Option<String>,
-    /// The change's place among those of its constituent (see `jobs::order`).
-    pub order: String,
     /// The row as AlumnIQ sent it.
     pub row: Box<RawValue>,
 }

@@ -25,9 +25,8 @@ pub struct Timeline {
     pub events: Vec<Value>,
 }
 
-/// What Redis holds of one change: its record, its marker once it is closed, its events, and its places among
-/// what is to be acknowledged and what is in a PUT.
-type Stored = (
+/// Record, marker, timeline, and the times in the two queues of the acknowledgement.
+type RawChange = (
     Option<String>,
     Option<String>,
     Vec<String>,
@@ -38,7 +37,7 @@ type Stored = (
 impl Queue {
     /// What is known of a change; `None` where nothing is.
     pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
-        let (record, done, events, to_ack, acking): Stored = redis::pipe()
+        let (record, done, events, to_ack, acking): RawChange = redis::pipe()
             .get(self.keys.of(&["change", change_id]))
             .get(self.keys.of(&["done", change_id]))
             .lrange(self.keys.of(&["events", change_id]), 0, -1)
@@ -93,12 +92,20 @@ impl Queue {
         letters: &[Letter],
     ) -> Result<BTreeMap<Destination, &'static str>, QueueError> {
         let lane = keys::lane(record.xid.as_deref(), change_id);
-        let member = format!("{} {change_id}", record.order);
-        let mask: Option<u8> = redis::cmd("ZSCORE")
+        let members: Vec<(String, u8)> = redis::cmd("ZRANGE")
             .arg(self.keys.of(&["lane", &lane]))
-            .arg(&member)
+            .arg(0)
+            .arg(-1)
+            .arg("WITHSCORES")
             .query_async(&mut self.connection.clone())
             .await?;
+        let waiting_for =
+            |d: Destination| members.iter().filter(move |(_, mask)| mask & d.bit() != 0);
+        let is_this = |member: &str| {
+            member
+                .split_once(' ')
+                .is_some_and(|(_, id)| id == change_id)
+        };
         let mut states = BTreeMap::new();
         for destination in self.settings.destinations.iter().copied() {
             let name = destination.as_str();
@@ -107,7 +114,7 @@ impl Queue {
                 .any(|letter| letter.destination == Vendor::from(destination));
             let state = if is_dead {
                 "dead"
-            } else if mask.unwrap_or(0) & destination.bit() == 0 {
+            } else if !waiting_for(destination).any(|(member, _)| is_this(member)) {
                 "done"
             } else {
                 let (running, due, attempts): (Option<String>, Option<f64>, Option<u32>) =
@@ -117,11 +124,17 @@ impl Queue {
                         .hget(self.keys.of(&["attempts", name]), change_id)
                         .query_async(&mut self.connection.clone())
                         .await?;
-                if running.is_some_and(|running| running.ends_with(&member)) {
+                let running = running
+                    .as_deref()
+                    .and_then(|running| running.splitn(3, ' ').nth(2));
+                let oldest = waiting_for(destination)
+                    .map(|(member, _)| member.as_str())
+                    .min();
+                if running.is_some_and(is_this) {
                     "running"
                 } else if due.is_some() && attempts.is_some() {
                     "retry"
-                } else if self.head(&lane, destination).await?.as_deref() == Some(member.as_str()) {
+                } else if oldest.is_some_and(is_this) {
                     "ready"
                 } else {
                     "waiting"
@@ -130,21 +143,6 @@ impl Queue {
             states.insert(destination, state);
         }
         Ok(states)
-    }
-
-    /// The oldest member of a lane that a destination has still to take.
-    async fn head(
-        &self,
-        lane: &str,
-        destination: Destination,
-    ) -> Result<Option<String>, QueueError> {
-        let every: u8 = Destination::ALL.iter().map(|d| d.bit()).sum();
-        let mut pipeline = redis::pipe();
-        for mask in (1..=every).filter(|mask| mask & destination.bit() != 0) {
-            pipeline.zrangebyscore_limit(self.keys.of(&["lane", lane]), mask, mask, 0, 1);
-        }
-        let heads: Vec<Vec<String>> = pipeline.query_async(&mut self.connection.clone()).await?;
-        Ok(heads.into_iter().flatten().min())
     }
 
     /// Which of these changes are no longer on the way: closed, dead, or never known. Used to wait for them.

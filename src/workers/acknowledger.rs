@@ -27,6 +27,9 @@ use crate::{
     vendors::AlumniqClient,
 };
 
+/// An eager acknowledger looks this often: nobody rings when the last change of all is done.
+const EAGER: Duration = Duration::from_millis(200);
+
 /// So many ids refused one by one, and none accepted, are no coincidence.
 const REFUSED_MEANS_OUTAGE: usize = 4;
 
@@ -53,6 +56,7 @@ impl Acknowledger {
         while !closing.is_cancelled() {
             let pause = match self.step().await {
                 Ok(None) => Duration::ZERO,
+                Ok(Some(wait)) if self.limits.eager => wait.min(EAGER),
                 Ok(Some(wait)) => wait.min(LOOK_AGAIN),
                 Err(error) => {
                     tracing::warn!(%error, "cannot acknowledge; trying again");

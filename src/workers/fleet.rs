@@ -155,7 +155,10 @@ impl Fleet {
         };
         // A worker that ends by itself is a defect: better a process that exits and is started again.
         let mut monitor = Monitor::new().should_restart(|_, _| false);
-        if let Some(consumer) = self.crm.filter(|_| roles.contains(&Role::Crm)) {
+        let crm = self.crm.filter(|_| roles.contains(&Role::Crm));
+        let salsa = self.salsa.filter(|_| roles.contains(&Role::Salsa));
+        let consumes = crm.is_some() || salsa.is_some();
+        if let Some(consumer) = crm {
             let driver = start(
                 Destination::Crm,
                 &consumer.limits,
@@ -169,7 +172,7 @@ impl Fleet {
                     .build(apply_to_crm)
             });
         }
-        if let Some(consumer) = self.salsa.filter(|_| roles.contains(&Role::Salsa)) {
+        if let Some(consumer) = salsa {
             let job = consumer.job;
             let driver = start(Destination::Salsa, &consumer.limits, Arc::clone(&job.batch));
             tasks.spawn(learn_limits(
@@ -192,7 +195,13 @@ impl Fleet {
             // It fails only when it is stopping already.
             let _ = context.shutdown();
         });
-        let ended = monitor.run().await;
+        // A monitor that has no workers ends at once.
+        let ended = if consumes {
+            monitor.run().await
+        } else {
+            closing.cancelled().await;
+            Ok(())
+        };
         let by_itself = !closing.is_cancelled();
         closing.cancel();
         while tasks.join_next().await.is_some() {}
@@ -222,28 +231,28 @@ fn observe(attempt: &Attempted<'_>) {
     } = attempt;
     let Some(transition) = transition else {
         metrics::settles_refused(*destination, 1);
-        tracing::warn!(%destination, change_id, attempt, "the lease was lost: the result is not recorded");
+        tracing::warn!(%destination, %change_id, attempt, "the lease was lost: the result is not recorded");
         return;
     };
     metrics::job_settled(*destination, transition.kind(), *took);
     match transition {
         Transition::Done { detail } => {
-            tracing::debug!(%destination, change_id, attempt, %detail, "applied");
+            tracing::debug!(%destination, %change_id, attempt, %detail, "applied");
         }
         Transition::Retry { delay, cause, .. } => {
-            tracing::info!(%destination, change_id, attempt, %cause, after_ms = delay.as_millis() as u64, "retry");
+            tracing::info!(%destination, %change_id, attempt, %cause, after_ms = delay.as_millis() as u64, "retry");
         }
         Transition::Pause { reason, cause, .. } => {
             if *reason == PauseReason::Throttled {
                 metrics::vendor_throttled(destination.as_str());
             }
-            tracing::info!(%destination, change_id, reason = reason.as_str(), %cause, "paused");
+            tracing::info!(%destination, %change_id, reason = reason.as_str(), %cause, "paused");
         }
         Transition::Dead { class, cause, .. } => {
-            tracing::warn!(%destination, change_id, attempt, %class, %cause, "dead letter");
+            tracing::warn!(%destination, %change_id, attempt, %class, %cause, "dead letter");
         }
         Transition::Release => {
-            tracing::debug!(%destination, change_id, "given back");
+            tracing::debug!(%destination, %change_id, "given back");
         }
     }
 }

@@ -7,6 +7,7 @@ use jobs::{
     acknowledge::{self, FeedError},
     change::{self, FieldNames},
     outcome::DeadClass,
+    retry::RetryPolicy,
 };
 use serde_json::{Value, value::to_raw_value};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,13 @@ const CAP: usize = 500;
 
 /// How long a process leads without renewing it.
 const LEAD: Duration = Duration::from_secs(15);
+
+/// How often one GET of a fetch is tried.
+const GETS: RetryPolicy = RetryPolicy {
+    initial: Duration::from_secs(1),
+    ceiling: Duration::from_secs(10),
+    max_attempts: 4,
+};
 
 /// How soon a failed fetch is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
@@ -148,13 +156,15 @@ impl Producer {
     }
 
     async fn sweep_and_record(&self, before: ProducerRecord) -> Result<(), QueueError> {
+        let started = self.queue.now().await?;
         let mut record = ProducerRecord {
-            last_started: Some(self.queue.now().await?),
+            last_started: Some(started),
             ..before
         };
-        match self.sweep(record.last_success, &mut record).await {
+        match self.sweep(&mut record).await {
             Ok(fetched) => {
                 record.last_success = Some(self.queue.now().await?);
+                record.last_sweep = Some(started);
                 record.error = None;
                 tracing::info!(
                     rows = fetched.rows,
@@ -172,15 +182,11 @@ impl Producer {
         self.queue.record_producer(&record).await
     }
 
-    /// The scheduled fetch: as far back as configured, and always to the day before the last good fetch.
-    async fn sweep(
-        &self,
-        last_success: Option<u64>,
-        record: &mut ProducerRecord,
-    ) -> Result<Fetched, FetchError> {
+    /// The scheduled fetch: as far back as configured, and always to the day before the last one.
+    async fn sweep(&self, record: &mut ProducerRecord) -> Result<Fetched, FetchError> {
         let today = self.today().await?;
         let mut since = today.checked_sub(i64::from(self.lookback_days).days())?;
-        if let Some(last) = last_success {
+        if let Some(last) = record.last_sweep {
             let last = timestamp(last)?.to_zoned(self.timezone.clone()).date();
             since = since.min(last.yesterday()?);
         }
@@ -200,7 +206,12 @@ impl Producer {
     pub async fn fetch_once(&self, filter: Option<Filter>) -> Result<Fetched, FetchError> {
         let mut record = self.queue.producer_record().await?;
         let fetched = match filter {
-            None => self.sweep(record.last_success, &mut record).await?,
+            None => {
+                let started = self.queue.now().await?;
+                let fetched = self.sweep(&mut record).await?;
+                record.last_sweep = Some(started);
+                fetched
+            }
             Some(Filter::ChangedSince(since)) => {
                 let today = self.today().await?;
                 self.fetch_since(since, today, &mut record).await?
@@ -246,19 +257,30 @@ impl Producer {
         Ok(fetched)
     }
 
-    /// One GET: when it began by Redis' clock, and its rows.
+    /// One GET, tried again while the trouble may pass: when it began by Redis' clock, and its rows.
     async fn rows(
         &self,
         filter: &Filter,
         record: &mut ProducerRecord,
     ) -> Result<(u64, Vec<Value>), FetchError> {
-        let fetched_at = self.queue.now().await?;
-        let answer = self.client.fetch(filter, self.mark_on_fetch, None).await;
-        if let Some(days) = answer.key_days_remaining {
-            record.key_days = Some(days);
-            metrics::api_key_days_remaining(days);
+        let mut attempt = 1;
+        loop {
+            let fetched_at = self.queue.now().await?;
+            let answer = self.client.fetch(filter, self.mark_on_fetch, None).await;
+            if let Some(days) = answer.key_days_remaining {
+                record.key_days = Some(days);
+                metrics::api_key_days_remaining(days);
+            }
+            match acknowledge::parse_feed(&answer.reply) {
+                Ok(rows) => return Ok((fetched_at, rows)),
+                Err(error) if error.is_retryable() && attempt < GETS.max_attempts => {
+                    tracing::info!(%error, attempt, "the feed cannot be fetched; trying again");
+                    tokio::time::sleep(GETS.delay(attempt, rand::random(), error.after)).await;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok((fetched_at, acknowledge::parse_feed(&answer.reply)?))
     }
 
     /// Takes rows into the queue, oldest first: consumers are at work while they come in.

@@ -39,7 +39,7 @@ pub enum AckOutcome {
         /// Why, for people.
         cause: String,
     },
-    /// May pass: try this list again.
+    /// AlumnIQ failed on this list: CFML answers a bad id so, but also when it is in trouble itself.
     Retry {
         /// The least delay, where AlumnIQ named one.
         after: Option<Duration>,
@@ -74,8 +74,9 @@ pub fn classify(reply: &Reply) -> AckOutcome {
             };
         }
         Reply::Lost { cause } => {
-            return AckOutcome::Retry {
+            return AckOutcome::Pause {
                 after: None,
+                reason: PauseReason::Outage,
                 cause: format!(
                     "AlumnIQ's answer to the list was lost, it may have been accepted: {cause}"
                 ),
@@ -94,10 +95,10 @@ pub fn classify(reply: &Reply) -> AckOutcome {
             PauseReason::Credentials,
             format!("AlumnIQ refuses the API key ({status}); {CHECK_KEY}"),
         ),
-        408 => AckOutcome::Retry {
-            after,
-            cause: "AlumnIQ timed out waiting for the list (408)".to_owned(),
-        },
+        408 => pause(
+            PauseReason::Outage,
+            "AlumnIQ timed out waiting for the list (408)".to_owned(),
+        ),
         429 => pause(
             PauseReason::Throttled,
             "AlumnIQ asks for fewer calls (429)".to_owned(),
@@ -148,8 +149,8 @@ mod tests {
             (&[400, 404, 405, 409, 413, 414, 422], "rejected"),
             (&[401, 403], "credentials"),
             (&[429], "throttled"),
-            (&[408, 500, 501, 520], "retry"),
-            (&[301, 302, 502, 503, 504], "outage"),
+            (&[500, 501, 520], "retry"),
+            (&[301, 302, 408, 502, 503, 504], "outage"),
         ] {
             for status in statuses {
                 assert_eq!(word(&classify(&answer(*status, ""))), expected, "{status}");
@@ -165,7 +166,7 @@ mod tests {
             word(&classify(&Reply::Lost {
                 cause: "reset".to_owned()
             })),
-            "retry"
+            "outage"
         );
     }
 

@@ -28,6 +28,8 @@ if gate.ends > now then
   sooner(gate.ends)
   return { wait, 0, {} }
 end
+-- Half open: one probe, and nothing else while it is out.
+if gate.machine and redis.call('ZCARD', acking) > 0 then return { wait, 0, {} } end
 local waiting = redis.call('ZCARD', key('ack'))
 local is_last = eager and waiting >= tonumber(redis.call('HGET', key('counters'), 'in_flight') or 0)
 if waiting < most and tonumber(oldest) + max_wait > now and not is_last then
@@ -35,7 +37,7 @@ if waiting < most and tonumber(oldest) + max_wait > now and not is_last then
   return { wait, 0, {} }
 end
 
-local token = redis.call('INCR', key('token'))
+local token = next_token()
 local batch = {}
 for _, id in ipairs(redis.call('ZRANGE', key('ack'), 0, most - 1)) do
   redis.call('ZREM', key('ack'), id)

@@ -18,7 +18,7 @@ for i = 8, #ARGV do
     redis.call('ZREM', key('acking'), id)
     if kind == 'accepted' then
       local discarded = redis.call('HEXISTS', key('discarded'), id) == 1
-      close(id, now, discarded and 'discarded' or 'acknowledged', keep, keep_payload)
+      close(id, now, discarded and 'discarded' or 'acknowledged', true, keep, keep_payload)
     elseif kind == 'rejected' then
       bury('alumniq', id, now, {
         class = 'ack_rejected', cause = detail, advice = reason, attempts = '1', lane = '', member = '',

@@ -9,16 +9,18 @@ local verdicts = {}
 
 local function still_listed(id, marker)
   local verdict, at = marker:match('^(%S+) (%d+)')
-  if verdict == 'acknowledged' and tonumber(at) < tonumber(block) then
+  local told = not marker:find(' untold', 1, true)
+  if told and tonumber(at) < tonumber(block) then
     -- AlumnIQ was told before this fetch began and still lists the change: tell it again.
     redis.call('DEL', key('done', id))
     redis.call('PERSIST', key('events', id))
     redis.call('SET', key('change', id), block)
     redis.call('HINCRBY', key('outstanding'), block, 1)
-    count('acknowledged', -1)
+    if verdict == 'discarded' then redis.call('HSET', key('discarded'), id, '1') end
+    count(verdict, -1)
     count('in_flight', 1)
     remember(id, now, cjson.encode({ event = 'still_listed' }))
-    join(id, 0, now)
+    to_acknowledge(id, now)
     return 'r'
   end
   -- What an operator discarded without telling AlumnIQ stays known while it is listed.
@@ -45,6 +47,17 @@ local function add(id, lane, member, record, letter)
   redis.call('ZADD', key('lane', lane), mask, member)
 end
 
+-- AlumnIQ may have corrected the row of a dead letter: a replay is to see it. A row that moved within its
+-- lane, or to another, is left alone: its place is what the order of the person's changes stands on.
+local function correct(id, lane, member, record)
+  for vendor in pairs(VENDOR_BIT) do
+    local place = redis.call('HMGET', key('letter', vendor, id), 'lane', 'member')
+    if place[1] == '' or (place[1] == lane and place[2] == member) then
+      redis.call('SET', key('change', id), fetched_at(id) .. record)
+    end
+  end
+end
+
 for i = 4, #ARGV, 6 do
   local id, replaces = ARGV[i], ARGV[i + 5]
   if replaces ~= '' and exhume('alumniq', replaces) then
@@ -58,6 +71,14 @@ for i = 4, #ARGV, 6 do
   if marker then
     verdicts[#verdicts + 1] = still_listed(id, marker)
   elseif redis.call('EXISTS', key('change', id)) == 1 then
+    if redis.call('HEXISTS', key('dead'), id) == 1 then
+      correct(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+    end
+    verdicts[#verdicts + 1] = 'd'
+  elseif waiting_for(ARGV[i + 1], ARGV[i + 2]) ~= 0 then
+    -- Redis had lost the row, see claim.
+    redis.call('SET', key('change', id), block .. ARGV[i + 3])
+    redis.call('HINCRBY', key('outstanding'), block, 1)
     verdicts[#verdicts + 1] = 'd'
   else
     add(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])

@@ -3,17 +3,16 @@
 --   until     ms; shut before, half open after (one probe at a time) until a success removes it
 --   reason, cause, since   why the machine shut it
 --   streak    how often in a row it was shut: the exponent of the next pause
---   failures, suspect      changes in a row that failed, and the last of them
+--   suspects               the different changes that failed in a row, each followed by a blank
 
 local function gate_read(vendor)
-  local gate = redis.call('HMGET', key('gate', vendor), 'operator', 'until', 'streak', 'failures', 'suspect')
+  local gate = redis.call('HMGET', key('gate', vendor), 'operator', 'until', 'streak', 'suspects')
   return {
     operator = gate[1] == '1',
     ends = tonumber(gate[2] or 0),
     machine = gate[2] and true or false,
     streak = tonumber(gate[3] or 0),
-    failures = tonumber(gate[4] or 0),
-    suspect = gate[5],
+    suspects = gate[4] or '',
   }
 end
 
@@ -36,9 +35,9 @@ end
 
 -- A success while the gate is shut comes from a call that began before: only a probe's success opens it.
 local function gate_succeeded(vendor, gate, now)
-  if gate.failures > 0 then
-    gate.failures, gate.suspect = 0, nil
-    redis.call('HDEL', key('gate', vendor), 'failures', 'suspect')
+  if gate.suspects ~= '' then
+    gate.suspects = ''
+    redis.call('HDEL', key('gate', vendor), 'suspects')
   end
   if gate.machine and gate.ends <= now then
     gate.machine, gate.ends, gate.streak = false, 0, 0
@@ -47,19 +46,20 @@ local function gate_succeeded(vendor, gate, now)
   end
 end
 
--- One change that keeps failing is poison and pays for it; `limit` different changes that fail in a row
+-- A few changes that keep failing are poison and pay for it; `limit` different changes that fail in a row
 -- are an outage. Returns true where the failure is the vendor's and costs the change nothing.
 local function gate_failed(vendor, gate, now, id, limit, cause)
   if gate.machine then
     gate_shut(vendor, gate, now, nil, 'outage', cause)
     return true
   end
-  if gate.suspect ~= id then
-    gate.failures, gate.suspect = gate.failures + 1, id
-    redis.call('HSET', key('gate', vendor), 'failures', gate.failures, 'suspect', id)
+  if not (' ' .. gate.suspects):find(' ' .. id .. ' ', 1, true) then
+    gate.suspects = gate.suspects .. id .. ' '
+    redis.call('HSET', key('gate', vendor), 'suspects', gate.suspects)
   end
-  if gate.failures < limit then return false end
+  local _, suspects = gate.suspects:gsub(' ', '')
+  if suspects < limit then return false end
   gate_shut(vendor, gate, now, nil, 'outage',
-    string.format('%d changes in a row failed, the last with: %s', gate.failures, cause))
+    string.format('%d changes in a row failed, the last with: %s', suspects, cause))
   return true
 end

@@ -76,12 +76,22 @@ local function remember(id, now, event)
   end
 end
 
--- Nothing waits and nothing is dead: the change may be acknowledged.
-local function join(id, rest, now)
-  if rest == 0 and redis.call('HEXISTS', key('dead'), id) == 0 then
-    if redis.call('ZCARD', key('ack')) == 0 then wake('alumniq') end
-    redis.call('ZADD', key('ack'), now, id)
+-- A token is at least the time in microseconds: neither a restart that loses the last second nor an emptied
+-- Redis gives one out twice.
+local last_token
+local function next_token()
+  if not last_token then
+    local time = redis.call('TIME')
+    last_token = math.max(tonumber(redis.call('GET', key('token')) or 0), time[1] * 1000000 + time[2])
   end
+  last_token = last_token + 1
+  redis.call('SET', key('token'), string.format('%.0f', last_token))
+  return last_token
+end
+
+local function to_acknowledge(id, now)
+  if redis.call('ZCARD', key('ack')) == 0 then wake('alumniq') end
+  redis.call('ZADD', key('ack'), now, id)
 end
 
 -- Takes the change out of the lane of one destination; returns who still waits for it.
@@ -154,12 +164,14 @@ local function forget_fetch(fetched)
 end
 
 -- The end of a change: a marker and the timeline stay for `keep` ms, so that a late fetch is recognised.
-local function close(id, now, verdict, keep, keep_payload)
+-- The row never outlives the marker: without it, it would pass for a change that is still open.
+local function close(id, now, verdict, told, keep, keep_payload)
   local fetched = fetched_at(id)
   forget_fetch(fetched)
-  redis.call('SET', key('done', id), string.format('%s %.0f %s', verdict, now, fetched), 'PX', keep)
+  redis.call('SET', key('done', id),
+    string.format('%s %.0f %s%s', verdict, now, fetched, told and '' or ' untold'), 'PX', keep)
   if keep_payload > 0 then
-    redis.call('PEXPIRE', key('change', id), keep_payload)
+    redis.call('PEXPIRE', key('change', id), math.min(keep, keep_payload))
   else
     redis.call('DEL', key('change', id))
   end
@@ -168,4 +180,14 @@ local function close(id, now, verdict, keep, keep_payload)
   count(verdict, 1)
   remember(id, now, cjson.encode({ event = verdict }))
   redis.call('PEXPIRE', key('events', id), keep)
+end
+
+-- Nothing waits and nothing is dead: AlumnIQ is told, unless the operator who gave the change up said no.
+local function join(id, rest, now, keep, keep_payload)
+  if rest ~= 0 or redis.call('HEXISTS', key('dead'), id) == 1 then return end
+  if redis.call('HGET', key('discarded'), id) == '0' then
+    close(id, now, 'discarded', false, keep, keep_payload)
+  else
+    to_acknowledge(id, now)
+  end
 end

@@ -1,5 +1,6 @@
 -- Ends leases, each with what came of it.
--- ARGV: destination, bit, worker, failure limit (see the gate), then nine fields an item:
+-- ARGV: destination, bit, worker, failure limit (see the gate), keep (ms), keep payload (ms), then nine
+-- fields an item:
 --       lane, token, kind, detail, and by kind
 --         done:    -
 --         retry:   delay (ms), attempts used by now
@@ -9,6 +10,7 @@
 --       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken
 -- Returns a letter an item: s(ettled), l(ease lost: nothing was changed).
 local destination, b, worker, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local keep, keep_payload = tonumber(ARGV[5]), tonumber(ARGV[6])
 local leases, running = key('lease', destination), key('running', destination)
 local attempts, crashes = key('attempts', destination), key('crashes', destination)
 local now = now_ms()
@@ -34,7 +36,7 @@ local function done(lane, member, id, item)
   end
   count('pending:' .. destination, -1)
   event(id, 'done', { detail = item.detail, ms = tonumber(item.ms) })
-  join(id, leave(lane, member, b), now)
+  join(id, leave(lane, member, b), now, keep, keep_payload)
   gate_succeeded(destination, gate, now)
 end
 
@@ -48,7 +50,7 @@ local function bury_item(lane, member, id, item)
   })
 end
 
-for i = 5, #ARGV, 9 do
+for i = 7, #ARGV, 9 do
   local lane, token = ARGV[i], ARGV[i + 1]
   local item = {
     kind = ARGV[i + 2], detail = ARGV[i + 3], delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5],
@@ -63,8 +65,9 @@ for i = 5, #ARGV, 9 do
     redis.call('ZREM', leases, lane)
     redis.call('HDEL', running, lane)
     local kind = item.kind
-    -- A failure that turns out to be the vendor's is a pause.
-    if kind == 'retry' and gate_failed(destination, gate, now, id, limit, item.detail) then
+    local failed = kind == 'retry' or item.class == 'exhausted'
+    -- A failure that turns out to be the vendor's is a pause, and the last attempt is not used up either.
+    if failed and gate_failed(destination, gate, now, id, limit, item.detail) then
       kind, item.class, item.delay = 'pause', 'outage', nil
     elseif kind == 'pause' then
       gate_shut(destination, gate, now, item.delay, item.class, item.detail)

@@ -1,0 +1,11 @@
+//! What the tests stand on.
+
+pub mod namespace;
+pub mod redis;
+pub mod relay;
+pub mod rows;
+pub mod service;
+pub mod snapshot;
+pub mod sockets;
+pub mod vendors;
+pub mod waiting;

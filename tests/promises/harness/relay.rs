@@ -1,0 +1,229 @@
+//! The built program with a configuration of its own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use alumniq_relay::sandbox::{
+    SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME, Sandbox,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::{redis::Redis, service::Service};
+
+/// Longer than any command takes.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What a command that has ended left behind.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Fails where the exit code is another one.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        let Self { stdout, stderr, .. } = &self;
+        assert_eq!(self.code, Some(code), "stdout: {stdout}\nstderr: {stderr}");
+        self
+    }
+
+    /// What was printed, as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error} in {}\n{}", self.stdout, self.stderr))
+    }
+
+    /// Everything that was said, on one line: errors are wrapped to the terminal's width.
+    pub fn said(&self) -> String {
+        let text = format!("{} {}", self.stdout, self.stderr);
+        let words = text.split_whitespace().filter(|word| *word != "│");
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A directory with a `relay.toml`, and the variables of every process that is started in it.
+pub struct Relay {
+    directory: TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+impl Relay {
+    /// Configured for `sandbox`; where no Redis is named, the program starts its own.
+    pub fn new(sandbox: &Sandbox, redis: Option<&Redis>) -> Self {
+        let relay = Self::with_config(&sandbox.relay_toml())
+            .set("acknowledge.max_wait", "1s")
+            .set("salsa.rate_per_minute", "1000000")
+            .set("console.listen", "127.0.0.1:0");
+        match redis {
+            Some(redis) => relay.set("redis.url", &redis.url()),
+            None => relay,
+        }
+    }
+
+    /// With this configuration file, the sandbox's secrets and nothing else.
+    pub fn with_config(text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("relay.toml"), text).unwrap();
+        let environment = [
+            ("PATH", std::env::var("PATH").unwrap().as_str()),
+            ("ALUMNIQ_API_KEY", SANDBOX_API_KEY),
+            ("CRM_USERNAME", SANDBOX_USERNAME),
+            ("CRM_PASSWORD", SANDBOX_PASSWORD),
+            ("SALSA_AUTH_TOKEN", SANDBOX_TOKEN),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self {
+            directory,
+            environment: environment.into(),
+        }
+    }
+
+    /// Sets a key by its variable.
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        let name = key.to_uppercase().replace('.', "__");
+        self.environment
+            .insert(format!("ALUMNIQ_RELAY__{name}"), value.to_owned());
+        self
+    }
+
+    /// Takes a variable away.
+    pub fn without(mut self, variable: &str) -> Self {
+        self.environment.remove(variable);
+        self
+    }
+
+    /// Adds lines to the configuration file.
+    pub fn append(self, text: &str) -> Self {
+        let path = self.path("relay.toml");
+        let before = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, before + text).unwrap();
+        self
+    }
+
+    /// A file in its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alumniq-relay"));
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        let output = tokio::time::timeout(PATIENCE, self.command(arguments).output())
+            .await
+            .unwrap_or_else(|_| panic!("{arguments:?} does not end"))
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ended {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Runs a command that must succeed; what it printed, as JSON.
+    pub async fn json(&self, arguments: &[&str]) -> Value {
+        self.run(arguments).await.expect(0).json()
+    }
+
+    /// Starts the service with these roles and waits until it runs.
+    pub async fn start(&self, roles: &str) -> Service {
+        self.start_with(&["--log-format", "json", "run", "--roles", roles])
+            .await
+    }
+
+    /// Starts the service with arguments of the test's own; the log must be JSON.
+    pub async fn start_with(&self, arguments: &[&str]) -> Service {
+        Service::start(self.command(arguments), self.directory.path()).await
+    }
+
+    /// `status --json`.
+    pub async fn status(&self) -> Value {
+        self.json(&["status", "--json"]).await
+    }
+
+    /// `show --json` of one change.
+    pub async fn show(&self, change_id: &str) -> Value {
+        self.json(&["show", change_id, "--json"]).await
+    }
+
+    /// Every dead letter.
+    pub async fn dead(&self) -> Vec<Value> {
+        let page = self
+            .json(&["dead", "list", "--limit", "10000", "--json"])
+            .await;
+        assert_eq!(page["next"], Value::Null);
+        page["items"].as_array().unwrap().clone()
+    }
+
+    /// The changes with a dead letter.
+    pub async fn dead_ids(&self) -> Vec<String> {
+        ids(&self.dead().await)
+    }
+
+    /// Processes that use the embedded Redis' directory.
+    pub fn embedded_servers(&self) -> Vec<u32> {
+        servers_in(&self.path("data"))
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // A test that failed may leave the embedded server running, as a command that is killed does.
+        for pid in self.embedded_servers() {
+            let _ = std::process::Command::new("kill")
+                .arg(pid.to_string())
+                .status();
+        }
+    }
+}
+
+/// A `redis-server` shows its socket's path as its command line.
+fn servers_in(directory: &Path) -> Vec<u32> {
+    let socket = directory.display().to_string();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            String::from_utf8_lossy(&line)
+                .contains(&socket)
+                .then_some(pid)
+        })
+        .collect()
+}
+
+/// A JSON string.
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
+}
+
+/// The changes of these letters, each once.
+pub fn ids<'a>(letters: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
+    let ids = letters.into_iter().map(|letter| text(&letter["change_id"]));
+    ids.collect::<BTreeSet<_>>().into_iter().collect()
+}

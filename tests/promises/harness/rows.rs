@@ -1,0 +1,31 @@
+//! Changes on their way in.
+
+use alumniq_relay::queue::intake::{NewChange, NewLetter};
+use jiff::Timestamp;
+use jobs::{order::order_key, outcome::DeadClass};
+use serde_json::{json, value::to_raw_value};
+
+/// A change of `xid` (`None`: of nobody) made at `changed_on` ms.
+pub fn change(id: &str, xid: Option<&str>, changed_on: i64) -> NewChange {
+    NewChange {
+        change_id: id.to_owned(),
+        xid: xid.map(str::to_owned),
+        order: order_key(Timestamp::from_millisecond(changed_on).ok(), id),
+        row: to_raw_value(&json!({ "changeId": id, "xid": xid })).unwrap(),
+        letter: None,
+        replaces: None,
+    }
+}
+
+/// A row that cannot even be queued.
+pub fn undecodable(id: &str) -> NewChange {
+    NewChange {
+        order: String::new(),
+        letter: Some(NewLetter::new(
+            DeadClass::Undecodable,
+            "field `changedOn` is no date".to_owned(),
+            "correct the row".to_owned(),
+        )),
+        ..change(id, None, 0)
+    }
+}

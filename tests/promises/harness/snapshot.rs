@@ -1,0 +1,100 @@
+//! Everything that lies in a namespace, read at one instant.
+
+use std::collections::BTreeMap;
+
+use redis::aio::MultiplexedConnection;
+
+const DUMP: &str = r"
+local all = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
+  local kind, flat = redis.call('TYPE', key).ok, nil
+  if kind == 'string' then flat = { redis.call('GET', key) }
+  elseif kind == 'list' then flat = redis.call('LRANGE', key, 0, -1)
+  elseif kind == 'zset' then flat = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  else flat = redis.call('HGETALL', key) end
+  all[#all + 1] = { key:sub(#ARGV[1] + 2), redis.call('PTTL', key), flat }
+end
+return all";
+
+/// One key: its time to live (ms; negative = none) and what it holds.
+#[derive(Debug)]
+struct Entry {
+    ttl: i64,
+    flat: Vec<String>,
+}
+
+/// The namespace, by key without the prefix. What is absent is empty.
+#[derive(Debug)]
+pub struct Snapshot {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Snapshot {
+    /// Reads it.
+    pub async fn take(connection: &mut MultiplexedConnection, namespace: &str) -> Self {
+        let raw: Vec<(String, i64, Vec<String>)> = redis::cmd("EVAL")
+            .arg(DUMP)
+            .arg(0)
+            .arg(format!("{{{namespace}}}"))
+            .query_async(connection)
+            .await
+            .unwrap();
+        Self {
+            entries: raw
+                .into_iter()
+                .map(|(key, ttl, flat)| (key, Entry { ttl, flat }))
+                .collect(),
+        }
+    }
+
+    /// Every key.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// What follows `prefix` in the keys that begin with it.
+    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.keys().filter_map(move |key| key.strip_prefix(prefix))
+    }
+
+    /// Time to live, ms; `None`: for ever, or no such key.
+    pub fn ttl(&self, key: &str) -> Option<u64> {
+        u64::try_from(self.entries.get(key)?.ttl).ok()
+    }
+
+    /// A list, or the one value of a string.
+    pub fn list(&self, key: &str) -> &[String] {
+        self.entries
+            .get(key)
+            .map_or(&[], |entry| entry.flat.as_slice())
+    }
+
+    /// A string.
+    pub fn string(&self, key: &str) -> Option<&str> {
+        self.list(key).first().map(String::as_str)
+    }
+
+    /// A sorted set in its order.
+    pub fn sorted(&self, key: &str) -> Vec<(&str, f64)> {
+        self.list(key)
+            .chunks(2)
+            .map(|pair| (pair[0].as_str(), pair[1].parse().unwrap()))
+            .collect()
+    }
+
+    /// The members of a sorted set in their order.
+    pub fn members(&self, key: &str) -> Vec<&str> {
+        self.list(key)
+            .chunks(2)
+            .map(|pair| pair[0].as_str())
+            .collect()
+    }
+
+    /// A hash.
+    pub fn hash(&self, key: &str) -> BTreeMap<&str, &str> {
+        self.list(key)
+            .chunks(2)
+            .map(|pair| (pair[0].as_str(), pair[1].as_str()))
+            .collect()
+    }
+}

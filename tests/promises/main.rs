@@ -1,0 +1,37 @@
+//! The promises, each with tests that try to break it.
+//!
+//! In one process, step by step:
+//!
+//! - `queue_model`: random interleavings of every transition, compared with a plain model after each step
+//! - `queue_promises`: pointed tests, each named for its claim
+//! - `queue_wire`: what lies in Redis is read by the next version too
+//!
+//! With processes of the built program, a real Redis and simulated vendors:
+//!
+//! - `pipeline`, `variants`: the whole way, undisturbed and as configured
+//! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
+//! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
+//! - `letters`: what an operator does with dead letters
+//! - `watching`, `privacy`: what a process shows, and what it must not
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bad_config;
+mod bad_data;
+mod crashes;
+mod draining;
+mod harness;
+mod letters;
+mod outages;
+mod pipeline;
+mod privacy;
+mod queue_model;
+mod queue_promises;
+mod queue_wire;
+mod variants;
+mod watching;

@@ -1,0 +1,115 @@
+//! An outage pauses a destination and costs no change an attempt; poison pays for itself and pauses nobody.
+
+use alumniq_relay::sandbox::{Fault, Faults, NewChanges, Outage, Vendor, VendorFaults};
+
+use crate::harness::{
+    redis::Redis,
+    relay::Relay,
+    vendors::{acknowledged, every_promise_held, vendors},
+    waiting::until_true,
+};
+
+const EVERYTHING: &str = "producer,crm,salsa,acknowledger";
+
+fn down(fault: Fault) -> VendorFaults {
+    VendorFaults {
+        outages: vec![Outage {
+            after_seconds: 0.0,
+            seconds: None,
+            fault,
+        }],
+        retry_after: Some(1),
+        ..VendorFaults::default()
+    }
+}
+
+#[tokio::test]
+async fn vendors_that_are_down_for_longer_than_all_retries_cost_no_change_an_attempt() {
+    const CHANGES: usize = 200;
+    let sandbox = vendors(CHANGES, 80).await;
+    let redis = Redis::start().await;
+    // Fewer attempts than pauses: if probes consumed them, there would be dead letters.
+    let relay = Relay::new(&sandbox, Some(&redis))
+        .set("crm.max_attempts", "2")
+        .set("salsa.max_attempts", "2");
+    for (crm, salsa) in [
+        (Fault::Unavailable, Fault::Close),
+        (Fault::HtmlInOk, Fault::ServerError),
+        (Fault::Throttle, Fault::Throttle),
+    ] {
+        sandbox.set_faults(Faults {
+            crm: down(crm),
+            salsa: down(salsa),
+            ..Faults::default()
+        });
+        let service = relay.start(EVERYTHING).await;
+        // Paused, then probed twice in vain: more than all attempts that a change has.
+        let met = |vendor: Vendor| {
+            let faults = sandbox.report().faults;
+            faults
+                .get(&vendor)
+                .map_or(0, |faults| faults.values().sum::<u64>())
+        };
+        until_true("both destinations are paused", async || {
+            let status = relay.status().await;
+            [&status["pauses"]["crm"], &status["pauses"]["salsa"]]
+                .iter()
+                .all(|pause| !pause.is_null())
+        })
+        .await;
+        let before = [met(Vendor::Crm), met(Vendor::Salsa)];
+        until_true("both are probed again and again", async || {
+            met(Vendor::Crm) >= before[0] + 2 && met(Vendor::Salsa) >= before[1] + 2
+        })
+        .await;
+        service.stop().await;
+        let status = relay.status().await;
+        assert_eq!(status["books"]["dead"], 0, "{status}");
+        for destination in ["crm", "salsa"] {
+            assert_eq!(
+                status["destinations"][destination]["paused"], true,
+                "{status}"
+            );
+            relay.run(&["resume", destination]).await.expect(0);
+        }
+    }
+    sandbox.set_faults(Faults::default());
+    let service = relay.start(EVERYTHING).await;
+    acknowledged(&sandbox, CHANGES).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    assert_eq!(relay.dead_ids().await, Vec::<String>::new());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_that_alone_keeps_failing_is_exhausted_and_pauses_nobody() {
+    const CHANGES: usize = 200;
+    let sandbox = vendors(CHANGES, 80).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis)).set("salsa.max_attempts", "2");
+    let newest = sandbox.add_changes(&NewChanges {
+        count: 1,
+        ..NewChanges::default()
+    });
+    let poisoned = sandbox.change(&newest[0]).unwrap().xid.unwrap();
+    sandbox.set_faults(Faults {
+        salsa: VendorFaults {
+            system_error_xids: vec![poisoned.clone()],
+            ..VendorFaults::default()
+        },
+        ..Faults::default()
+    });
+    let ended = relay.run(&["sync", "--wait", "--json"]).await.expect(3);
+    let letters = relay.dead().await;
+    assert!(!letters.is_empty());
+    for letter in &letters {
+        assert_eq!(letter["class"], "exhausted", "{letter}");
+        assert_eq!(letter["xid"], poisoned.as_str(), "{letter}");
+        assert_eq!(letter["attempts"], 2, "{letter}");
+    }
+    assert!(!ended.stderr.contains("paused"), "{}", ended.stderr);
+    let dead = relay.dead_ids().await;
+    let report = sandbox.report();
+    assert_eq!(report.acknowledged, CHANGES + 1 - dead.len());
+    every_promise_held(&report, &[], &dead);
+}

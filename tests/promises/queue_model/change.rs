@@ -1,0 +1,81 @@
+//! The model of a change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::DeadClass,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    Waits,
+    Done,
+    Dead(DeadClass),
+    GivenUp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ack {
+    /// Something is still to be done, or dead.
+    Open,
+    Queued,
+    Leased(u64),
+    Acknowledged,
+    Discarded {
+        told: bool,
+    },
+}
+
+#[derive(Debug)]
+pub struct Change {
+    pub lane: String,
+    pub member: String,
+    pub block: u64,
+    pub at: BTreeMap<Destination, At>,
+    /// Dead on arrival, or refused in the PUT.
+    pub refused: Option<DeadClass>,
+    pub attempts: BTreeMap<Destination, u32>,
+    pub crashes: BTreeMap<Destination, u32>,
+    pub forced: BTreeSet<Destination>,
+    /// An operator gave it up somewhere; his last word on whether AlumnIQ is to be told.
+    pub given_up: Option<bool>,
+    pub ack: Ack,
+}
+
+impl Change {
+    pub fn waits(&self, d: Destination) -> bool {
+        self.at.get(&d) == Some(&At::Waits)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        matches!(self.ack, Ack::Acknowledged | Ack::Discarded { .. })
+    }
+
+    /// Its letters.
+    pub fn dead(&self) -> BTreeMap<Vendor, DeadClass> {
+        let at_destinations = self.at.iter().filter_map(|(d, at)| match at {
+            At::Dead(class) => Some((Vendor::from(*d), *class)),
+            _ => None,
+        });
+        let at_alumniq = self.refused.map(|class| (Vendor::Alumniq, class));
+        at_destinations.chain(at_alumniq).collect()
+    }
+
+    pub fn forget(&mut self, d: Destination) {
+        self.attempts.remove(&d);
+        self.crashes.remove(&d);
+        self.forced.remove(&d);
+    }
+
+    /// It may be that nothing is left to do.
+    pub fn join(&mut self) {
+        let waits = self.at.values().any(|at| *at == At::Waits);
+        if !waits && self.dead().is_empty() {
+            self.ack = match self.given_up {
+                Some(false) => Ack::Discarded { told: false },
+                _ => Ack::Queued,
+            };
+        }
+    }
+}

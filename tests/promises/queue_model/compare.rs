@@ -1,0 +1,350 @@
+//! Redis against the model: every key of the namespace.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
+
+use alumniq_relay::queue::stats::{Books, Status};
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::DeadClass,
+};
+
+use super::{
+    change::{Ack, Change},
+    gate::{Gate, Machine},
+    model::Model,
+};
+use crate::harness::snapshot::Snapshot;
+
+/// What is wrong.
+pub type Checked<T = ()> = Result<T, String>;
+
+pub fn require(holds: bool, complaint: impl FnOnce() -> String) -> Checked {
+    holds.then_some(()).ok_or_else(complaint)
+}
+
+/// Both sides must be equal.
+pub fn same<T: PartialEq + Debug>(what: impl ToString, redis: T, model: T) -> Checked {
+    require(redis == model, || {
+        format!(
+            "{}: Redis has {redis:?}, the model {model:?}",
+            what.to_string()
+        )
+    })
+}
+
+/// The whole namespace.
+pub fn compare(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
+    for d in Destination::ALL {
+        line(snapshot, status, model, d)?;
+    }
+    changes(snapshot, model)?;
+    letters(snapshot, status, model)?;
+    acknowledgements(snapshot, model)?;
+    gate(snapshot, "alumniq", &model.alumniq)?;
+    books(snapshot, status, model)
+}
+
+fn line(snapshot: &Snapshot, status: &Status, model: &Model, d: Destination) -> Checked {
+    let line = &model.lines[&d];
+    let of = |part: &str| format!("{part}:{d}");
+    same(
+        of("ready"),
+        snapshot.list(&of("ready")).to_vec(),
+        line.ready.clone().into(),
+    )?;
+    let leased: BTreeSet<&str> = snapshot.members(&of("lease")).into_iter().collect();
+    same(
+        of("lease"),
+        leased,
+        line.running.keys().map(String::as_str).collect(),
+    )?;
+    let running = line.running.iter().map(|(lane, running)| {
+        let member = &model.changes[&running.id].member;
+        (
+            lane.as_str(),
+            format!("{} {} {member}", running.token, running.worker),
+        )
+    });
+    same(
+        of("running"),
+        owned(snapshot.hash(&of("running"))),
+        running.collect(),
+    )?;
+    let due: BTreeSet<&str> = snapshot.members(&of("due")).into_iter().collect();
+    let expected = line
+        .due
+        .iter()
+        .chain(&line.later)
+        .map(String::as_str)
+        .collect();
+    same(of("due"), due, expected)?;
+    same(
+        of("applied"),
+        owned(snapshot.hash(&of("applied"))),
+        line.applied
+            .iter()
+            .map(|(l, m)| (l.as_str(), m.clone()))
+            .collect(),
+    )?;
+    let counted = |which: fn(&Change) -> &BTreeMap<Destination, u32>| {
+        let counts = model.changes.iter();
+        let counts =
+            counts.filter_map(move |(id, c)| Some((id.as_str(), which(c).get(&d)?.to_string())));
+        counts.collect::<BTreeMap<_, _>>()
+    };
+    same(
+        of("attempts"),
+        owned(snapshot.hash(&of("attempts"))),
+        counted(|c| &c.attempts),
+    )?;
+    same(
+        of("crashes"),
+        owned(snapshot.hash(&of("crashes"))),
+        counted(|c| &c.crashes),
+    )?;
+    let forced = model.changes.iter().filter(|(_, c)| c.forced.contains(&d));
+    same(
+        of("forced"),
+        snapshot.hash(&of("forced")).into_keys().collect::<Vec<_>>(),
+        forced.map(|(id, _)| id.as_str()).collect(),
+    )?;
+    gate(snapshot, d.as_str(), &line.gate)?;
+    one_place_a_lane(snapshot, model, d)?;
+
+    let shown = &status.destinations[&d];
+    let retry = (line.due.len() + line.later.len()) as i64;
+    let (ready, running) = (line.ready.len() as i64, line.running.len() as i64);
+    same(
+        format!("{d}: (waiting, ready, running, retry)"),
+        (shown.waiting, shown.ready, shown.running, shown.retry),
+        (
+            model.pending(d) - ready - running - retry,
+            ready,
+            running,
+            retry,
+        ),
+    )
+}
+
+/// A lane stands in exactly one of ready, lease and due as long as it has something to take.
+fn one_place_a_lane(snapshot: &Snapshot, model: &Model, d: Destination) -> Checked {
+    let ready = snapshot
+        .list(&format!("ready:{d}"))
+        .iter()
+        .map(String::as_str);
+    let (lease, due) = (format!("lease:{d}"), format!("due:{d}"));
+    let mut places: Vec<&str> = ready
+        .chain(snapshot.members(&lease))
+        .chain(snapshot.members(&due))
+        .collect();
+    places.sort_unstable();
+    let active = model.changes.values().filter(|c| c.waits(d));
+    let active: BTreeSet<&str> = active.map(|c| c.lane.as_str()).collect();
+    same(
+        format!("{d}: active lanes"),
+        places,
+        active.into_iter().collect(),
+    )
+}
+
+fn gate(snapshot: &Snapshot, vendor: &str, gate: &Gate) -> Checked {
+    let fields = snapshot.hash(&format!("gate:{vendor}"));
+    let machine = fields.get("until").map(|until| match until.len() {
+        13 => Machine::Shut,
+        _ => Machine::HalfOpen,
+    });
+    let suspects = fields.get("suspects").copied().unwrap_or_default();
+    same(
+        format!("gate:{vendor} (operator, machine, streak, suspects)"),
+        (
+            fields.contains_key("operator"),
+            machine,
+            fields
+                .get("streak")
+                .map_or(0, |streak| streak.parse().unwrap()),
+            suspects.split_whitespace().collect(),
+        ),
+        (
+            gate.operator,
+            gate.machine,
+            gate.streak,
+            gate.suspects
+                .iter()
+                .map(String::as_str)
+                .collect::<BTreeSet<_>>(),
+        ),
+    )
+}
+
+fn changes(snapshot: &Snapshot, model: &Model) -> Checked {
+    let open = || model.changes.iter().filter(|(_, c)| !c.is_closed());
+    same(
+        "change:*",
+        snapshot.below("change:").collect::<Vec<_>>(),
+        open().map(|(id, _)| id.as_str()).collect(),
+    )?;
+    let mut lanes: BTreeMap<&str, BTreeMap<&str, u8>> = BTreeMap::new();
+    for change in model.changes.values() {
+        let waiting: u8 = Destination::ALL
+            .iter()
+            .filter(|d| change.waits(**d))
+            .map(|d| d.bit())
+            .sum();
+        if waiting != 0 {
+            lanes
+                .entry(&change.lane)
+                .or_default()
+                .insert(&change.member, waiting);
+        }
+    }
+    let stored: BTreeMap<&str, BTreeMap<&str, u8>> = snapshot
+        .below("lane:")
+        .map(|lane| {
+            let members = snapshot.sorted(&format!("lane:{lane}"));
+            (
+                lane,
+                members
+                    .into_iter()
+                    .map(|(member, who)| (member, who as u8))
+                    .collect(),
+            )
+        })
+        .collect();
+    same("lane:*", stored, lanes)?;
+    let mut outstanding: BTreeMap<String, String> = BTreeMap::new();
+    for (_, change) in open() {
+        let block = format!("{:013}", change.block);
+        let count = outstanding
+            .get(&block)
+            .map_or(0, |count| count.parse().unwrap())
+            + 1;
+        outstanding.insert(block, count.to_string());
+    }
+    let stored = snapshot.hash("outstanding").into_iter();
+    let stored = stored.map(|(block, count)| (block.to_owned(), count.to_owned()));
+    same("outstanding", stored.collect(), outstanding)
+}
+
+fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
+    let mut letters = BTreeMap::new();
+    let mut indexes: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut dead: BTreeMap<&str, String> = BTreeMap::new();
+    let mut shown: BTreeMap<Vendor, BTreeMap<DeadClass, u64>> = Vendor::ALL
+        .map(|vendor| (vendor, BTreeMap::new()))
+        .into_iter()
+        .collect();
+    for (id, change) in &model.changes {
+        let mut bits = 0;
+        for (vendor, class) in change.dead() {
+            letters.insert(format!("{vendor}:{id}"), class.to_string());
+            indexes
+                .entry(format!("{vendor}:{class}"))
+                .or_default()
+                .insert(id);
+            *shown.entry(vendor).or_default().entry(class).or_default() += 1;
+            bits += match vendor {
+                Vendor::Crm => 1,
+                Vendor::Salsa => 2,
+                Vendor::Alumniq => 4,
+            };
+        }
+        if bits != 0 {
+            dead.insert(id, bits.to_string());
+        }
+    }
+    let stored = snapshot.below("letter:").map(|name| {
+        let class = snapshot.hash(&format!("letter:{name}"))["class"].to_owned();
+        (name.to_owned(), class)
+    });
+    same("letter:*", stored.collect(), letters)?;
+    let stored = snapshot.below("letters:").map(|name| {
+        let ids = snapshot.members(&format!("letters:{name}"));
+        (name.to_owned(), ids.into_iter().collect())
+    });
+    same("letters:*", stored.collect(), indexes)?;
+    same("dead", owned(snapshot.hash("dead")), dead)?;
+    same("status: dead letters", &status.dead_letters, &shown)
+}
+
+fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
+    let with = |which: fn(&Change) -> Option<String>| {
+        let changes = model.changes.iter();
+        let some = changes.filter_map(move |(id, c)| Some((id.as_str(), which(c)?)));
+        some.collect::<BTreeMap<_, _>>()
+    };
+    let queued: BTreeSet<&str> = snapshot.members("ack").into_iter().collect();
+    let expected = with(|c| (c.ack == Ack::Queued).then(String::new));
+    same("ack", queued, expected.into_keys().collect())?;
+    let token = |c: &Change| match c.ack {
+        Ack::Leased(token) => Some(token.to_string()),
+        _ => None,
+    };
+    let leased: BTreeSet<&str> = snapshot.members("acking").into_iter().collect();
+    same("acking", leased, with(token).into_keys().collect())?;
+    same("acktoken", owned(snapshot.hash("acktoken")), with(token))?;
+    let given_up = with(|c| Some(u8::from(c.given_up.filter(|_| !c.is_closed())?).to_string()));
+    same("discarded", owned(snapshot.hash("discarded")), given_up)?;
+    let verdict = |c: &Change| match c.ack {
+        Ack::Acknowledged => Some("acknowledged"),
+        Ack::Discarded { told: true } => Some("discarded"),
+        Ack::Discarded { told: false } => Some("discarded untold"),
+        _ => None,
+    };
+    let done = snapshot.below("done:").map(|id| {
+        let marker = snapshot.string(&format!("done:{id}")).unwrap_or_default();
+        let words: Vec<&str> = marker.split(' ').collect();
+        let untold = words
+            .get(3)
+            .map(|word| format!(" {word}"))
+            .unwrap_or_default();
+        (id, format!("{}{untold}", words[0]))
+    });
+    let expected = model.changes.iter();
+    let expected = expected.filter_map(|(id, c)| Some((id.as_str(), verdict(c)?.to_owned())));
+    same(
+        "done:*",
+        done.collect(),
+        expected.collect::<BTreeMap<_, _>>(),
+    )?;
+    // What is over is not kept for ever, and what is not over does not expire.
+    for key in snapshot.keys() {
+        let id = key.split_once(':').map_or("", |(_, id)| id);
+        let is_over = model.changes.get(id).is_some_and(Change::is_closed);
+        let expires = key.starts_with("done:") || (key.starts_with("events:") && is_over);
+        same(
+            format!("{key} expires"),
+            snapshot.ttl(key).is_some(),
+            expires,
+        )?;
+    }
+    Ok(())
+}
+
+fn books(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
+    let counters = snapshot.hash("counters");
+    let counter = |name: &str| counters.get(name).map_or(0, |count| count.parse().unwrap());
+    for d in Destination::ALL {
+        let name = format!("pending:{d}");
+        same(&name, counter(&name), model.pending(d))?;
+    }
+    same("refused", counter("refused"), model.refused_settles)?;
+    let books = Books {
+        fetched: model.changes.len() as i64,
+        acknowledged: model.acknowledged(),
+        discarded: model.discarded(),
+        in_flight: model.in_flight(),
+        dead: model.dead(),
+        difference: 0,
+    };
+    same("books", status.books, books)
+}
+
+/// With values of one's own.
+fn owned<'a>(hash: BTreeMap<&'a str, &str>) -> BTreeMap<&'a str, String> {
+    hash.into_iter()
+        .map(|(field, value)| (field, value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! Enqueue, claim, renew and settle.
+
+use std::time::Duration;
+
+use alumniq_relay::queue::{
+    executor::Transition,
+    lease::{ClaimRequest, Settlement},
+};
+use jobs::{destination::Destination, outcome::PauseReason};
+use proptest::sample::Index;
+
+use super::{EARLY, Known, LATE, LONG, Run};
+use crate::queue_model::{
+    compare::{Checked, require, same},
+    step::{Claim, End, Kind, Row},
+};
+
+impl Run {
+    pub(super) async fn enqueue(&mut self, late: bool, rows: &[Row]) -> Checked {
+        self.clock += 1;
+        let block = self.clock + if late { LATE } else { EARLY };
+        let changes = rows.iter().map(Row::change).collect();
+        let taken = self.queue.enqueue(block, changes).await.unwrap();
+        let expected = self.model.enqueue(block, late, rows);
+        same(
+            "enqueue: (new, known, listed again)",
+            (taken.enqueued, taken.duplicates, taken.listed_again),
+            (expected.new, expected.known, expected.listed_again),
+        )
+    }
+
+    pub(super) async fn claim(&mut self, claim: &Claim) -> Checked {
+        let d = claim.destination;
+        let before = self.snapshot().await;
+        for lane in &self.model.lines[&d].expired {
+            self.witness.lost(d, lane);
+        }
+        let claimed = self
+            .queue
+            .claim(&ClaimRequest {
+                destination: d,
+                worker: &claim.worker_name(),
+                most: claim.most,
+                lease: LONG,
+                fleet_limit: claim.fleet_limit,
+                full_batch: claim.full_batch,
+                linger_over: claim.linger_over,
+            })
+            .await
+            .unwrap();
+        self.witness.claimed(d, &claimed.leases, &before)?;
+        let (expected, held_back) = self.model.claim(claim);
+        let leases = claimed.leases.iter();
+        let leases = leases.map(|l| (l.lane.clone(), l.change_id.clone(), l.attempts));
+        same(format!("{d}: claimed"), leases.collect(), expected)?;
+        same(format!("{d}: held back"), claimed.held_back, held_back)?;
+        for lease in claimed.leases {
+            require(lease.row.is_ok(), || format!("{}: no row", lease.change_id))?;
+            let running = self.model.line(d).running.get_mut(&lease.lane);
+            running.unwrap().token = lease.token;
+            self.leases.push(Known {
+                destination: d,
+                lane: lease.lane,
+                token: lease.token,
+            });
+        }
+        Ok(())
+    }
+
+    /// A lease that is held, or perhaps one that was lost.
+    pub(super) fn pick_lease(
+        &self,
+        d: Destination,
+        pick: &Index,
+        perhaps_lost: bool,
+    ) -> Option<(String, u64)> {
+        let leases: Vec<&Known> = self
+            .leases
+            .iter()
+            .filter(|known| known.destination == d)
+            .filter(|known| perhaps_lost || self.model.holds(d, &known.lane, known.token))
+            .collect();
+        let chosen = (!leases.is_empty()).then(|| pick.get(&leases))?;
+        Some((chosen.lane.clone(), chosen.token))
+    }
+
+    pub(super) async fn renew(
+        &mut self,
+        d: Destination,
+        pick: &Index,
+        perhaps_lost: bool,
+    ) -> Checked {
+        let Some((lane, token)) = self.pick_lease(d, pick, perhaps_lost) else {
+            return Ok(());
+        };
+        let held = self
+            .queue
+            .renew(d, LONG, &[(lane.clone(), token)])
+            .await
+            .unwrap();
+        same("renewed", held, vec![self.model.renew(d, &lane, token)])
+    }
+
+    pub(super) async fn settle(&mut self, d: Destination, ends: &[End]) -> Checked {
+        let mut items = Vec::new();
+        for end in ends {
+            if let Some((lane, token)) = self.pick_lease(d, &end.pick, end.perhaps_lost) {
+                items.push((lane, token + u64::from(end.foreign) * 1_000_000, end.kind));
+            }
+        }
+        self.settle_items(d, items).await
+    }
+
+    pub(super) async fn settle_items(
+        &mut self,
+        d: Destination,
+        items: Vec<(String, u64, Kind)>,
+    ) -> Checked {
+        let mut settlements = Vec::new();
+        for (lane, token, kind) in &items {
+            let running = self.model.lines[&d].running.get(lane);
+            let attempts =
+                running.and_then(|r| self.model.changes[&r.id].attempts.get(&d).copied());
+            settlements.push(Settlement {
+                lane: lane.clone(),
+                token: *token,
+                transition: transition(*kind, attempts.unwrap_or(0) + 1),
+                took: Duration::from_millis(5),
+            });
+        }
+        let settled = self
+            .queue
+            .settle(d, "worker-0", &settlements)
+            .await
+            .unwrap();
+        let mut expected = Vec::new();
+        for (lane, token, kind) in items {
+            let running = self.model.lines[&d].running.get(&lane);
+            let id = running.map(|running| running.id.clone());
+            let settles = self.model.settle(d, &lane, token, kind);
+            expected.push(settles);
+            if let Some(id) = id.filter(|_| settles) {
+                self.witness.lost(d, &lane);
+                let member = &self.model.changes[&id].member;
+                match kind {
+                    Kind::Done => self.witness.done(d, &lane, &id, member),
+                    Kind::Dead(_) => self.witness.dead(d, &id),
+                    _ => {}
+                }
+            }
+        }
+        same(format!("{d}: settled"), settled, expected)
+    }
+
+    pub(super) async fn crash(&mut self, d: Destination, times: u32) -> Checked {
+        for _ in 0..times {
+            self.claim(&Claim::all(d)).await?;
+            self.check().await?;
+            let running = self.model.lines[&d].running.keys().cloned().collect();
+            self.leases_end(d, running).await?;
+        }
+        self.claim(&Claim::all(d)).await
+    }
+
+    pub(super) async fn storm(&mut self, d: Destination) -> Checked {
+        self.claim(&Claim::all(d)).await?;
+        self.check().await?;
+        self.settle_all(d, Kind::Retry).await
+    }
+
+    pub(super) async fn settle_all(&mut self, d: Destination, kind: Kind) -> Checked {
+        let running = self.model.lines[&d].running.iter();
+        let items = running.map(|(lane, running)| (lane.clone(), running.token, kind));
+        self.settle_items(d, items.collect()).await
+    }
+}
+
+fn transition(kind: Kind, attempts: u32) -> Transition {
+    match kind {
+        Kind::Done => Transition::Done {
+            detail: "updated".to_owned(),
+        },
+        Kind::Retry => Transition::Retry {
+            delay: LONG,
+            attempts,
+            cause: "HTTP 500".to_owned(),
+        },
+        Kind::Pause => Transition::Pause {
+            delay: None,
+            reason: PauseReason::Outage,
+            cause: "connection refused".to_owned(),
+        },
+        Kind::Dead(class) => Transition::Dead {
+            class,
+            cause: "no".to_owned(),
+            advice: "look".to_owned(),
+            attempts,
+        },
+        Kind::Release => Transition::Release,
+    }
+}

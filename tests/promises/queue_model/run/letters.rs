@@ -1,0 +1,73 @@
+//! Replay, reread and discard.
+
+use jobs::{destination::Vendor, outcome::DeadClass};
+use proptest::sample::Index;
+
+use super::{Run, pick_some};
+use crate::queue_model::{
+    compare::{Checked, same},
+    model::destination,
+    step::Row,
+};
+
+impl Run {
+    pub(super) fn letters(&self) -> Vec<(Vendor, String)> {
+        let changes = self.model.changes.iter();
+        let letters =
+            changes.flat_map(|(id, c)| c.dead().into_keys().map(move |v| (v, id.clone())));
+        letters.collect()
+    }
+
+    pub(super) async fn replay(&mut self, picks: &[Index], forced: bool) -> Checked {
+        let letters = pick_some(picks, self.letters());
+        let (handled, to_decode) = self.queue.replay(&letters, forced, "tester").await.unwrap();
+        let mut expected = (0, Vec::new());
+        for (vendor, id) in &letters {
+            if self.model.replay(*vendor, id, forced) {
+                expected.0 += 1;
+                if let Some(d) = destination(*vendor).filter(|_| forced) {
+                    self.witness.forced(d, id);
+                }
+            } else {
+                expected.1.push(id.clone());
+            }
+        }
+        same("replayed", (handled.handled, to_decode), expected)
+    }
+
+    pub(super) async fn reread(
+        &mut self,
+        pick: &Index,
+        undecodable: bool,
+        id: &Option<String>,
+    ) -> Checked {
+        let rows = self.model.changes.iter();
+        let rows = rows.filter(|(_, c)| c.refused == Some(DeadClass::Undecodable));
+        let rows: Vec<String> = rows.map(|(id, _)| id.clone()).collect();
+        let Some(former) = (!rows.is_empty()).then(|| pick.get(&rows).clone()) else {
+            return Ok(());
+        };
+        let row = Row {
+            id: id.clone().unwrap_or_else(|| former.clone()),
+            xid: (!undecodable).then(|| "person 1".to_owned()),
+            changed_on: 2,
+            undecodable,
+            replaces: Some(former),
+        };
+        self.enqueue(false, &[row]).await
+    }
+
+    pub(super) async fn discard(&mut self, letters: Vec<(Vendor, String)>, tell: bool) -> Checked {
+        let handled = self
+            .queue
+            .discard(&letters, tell, "not wanted", "tester")
+            .await
+            .unwrap();
+        let mut expected = 0;
+        for (vendor, id) in &letters {
+            expected += u64::from(self.model.discard(*vendor, id, tell));
+            self.witness.discarded(*vendor, id);
+        }
+        same("discarded", handled.handled, expected)
+    }
+}

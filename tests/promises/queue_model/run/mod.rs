@@ -1,0 +1,231 @@
+//! Plays a case: each step on Redis and on the model, then compares.
+
+mod acknowledgements;
+mod leases;
+mod letters;
+mod time;
+
+use std::time::Duration;
+
+use alumniq_relay::queue::Queue;
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::PauseReason,
+};
+use proptest::sample::Index;
+use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
+
+use super::{
+    compare::{Checked, compare, require},
+    model::Model,
+    step::{AckKind, Claim, Kind, Step},
+    witness::Witness,
+};
+use crate::harness::{redis::Redis, snapshot::Snapshot};
+
+/// Longer than any case.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// A gate that is shut stays so until a step says that its time has come.
+const FAR_FUTURE: &str = "9000000000000";
+
+/// Where the blocks of fetches lie that began before, and after, everything that was closed.
+const EARLY: u64 = 1_000_000_000_000;
+const LATE: u64 = 8_000_000_000_000;
+
+struct Known {
+    destination: Destination,
+    lane: String,
+    token: u64,
+}
+
+pub struct Run {
+    pub steps: u64,
+    namespace: String,
+    connection: MultiplexedConnection,
+    queue: Queue,
+    model: Model,
+    witness: Witness,
+    /// Every lease ever given.
+    leases: Vec<Known>,
+    /// Every batch of acknowledgements ever given.
+    batches: Vec<(u64, Vec<String>)>,
+    acks_lost: Vec<String>,
+    /// Scores of what has ended: small numbers, so long ago, in the order of the steps.
+    clock: u64,
+}
+
+impl Run {
+    pub async fn start(redis: &Redis, namespace: &str, destinations: &[Destination]) -> Self {
+        let queue = redis
+            .queue_with(namespace, |settings| {
+                settings.destinations = destinations.to_vec()
+            })
+            .await;
+        Self {
+            steps: 0,
+            namespace: namespace.to_owned(),
+            connection: redis.connect().await,
+            queue,
+            model: Model::new(destinations),
+            witness: Witness::default(),
+            leases: Vec::new(),
+            batches: Vec::new(),
+            acks_lost: Vec::new(),
+            clock: 0,
+        }
+    }
+
+    pub async fn play(&mut self, case: &[Step]) -> Checked {
+        for step in case {
+            self.step(step).await?;
+        }
+        self.drain().await
+    }
+
+    /// Leaves nothing to the next case.
+    pub async fn forget(&mut self) {
+        self.connection.flushall().await.unwrap();
+    }
+
+    async fn step(&mut self, step: &Step) -> Checked {
+        let complaint = |complaint| format!("{complaint}\n  after {step:?}");
+        self.act(step).await.map_err(complaint)?;
+        self.check().await.map_err(complaint)
+    }
+
+    async fn check(&mut self) -> Checked {
+        self.steps += 1;
+        self.hold_gates_shut().await;
+        let status = self.queue.status().await.unwrap();
+        let snapshot = self.snapshot().await;
+        compare(&snapshot, &status, &self.model)
+    }
+
+    async fn act(&mut self, step: &Step) -> Checked {
+        match step {
+            Step::Enqueue { late, rows } => self.enqueue(*late, rows).await,
+            Step::Claim(claim) => self.claim(claim).await,
+            Step::Renew {
+                destination,
+                pick,
+                perhaps_lost,
+            } => self.renew(*destination, pick, *perhaps_lost).await,
+            Step::Settle { destination, ends } => self.settle(*destination, ends).await,
+            Step::LeasesEnd { destination, picks } => {
+                let running = self.model.lines[destination]
+                    .running
+                    .keys()
+                    .cloned()
+                    .collect();
+                self.leases_end(*destination, pick_some(picks, running))
+                    .await
+            }
+            Step::RetriesAreDue { destination, picks } => {
+                let later = self.model.lines[destination]
+                    .later
+                    .iter()
+                    .cloned()
+                    .collect();
+                self.retries_are_due(*destination, pick_some(picks, later))
+                    .await
+            }
+            Step::GatesTimeHasCome(vendor) => self.gates_time_has_come(*vendor).await,
+            Step::Crash { destination, times } => self.crash(*destination, *times).await,
+            Step::Storm { destination } => self.storm(*destination).await,
+            Step::Replay { picks, forced } => self.replay(picks, *forced).await,
+            Step::Reread {
+                pick,
+                undecodable,
+                id,
+            } => self.reread(pick, *undecodable, id).await,
+            Step::Discard { picks, tell } => {
+                let letters = pick_some(picks, self.letters());
+                self.discard(letters, *tell).await
+            }
+            Step::AckClaim {
+                most,
+                patient,
+                eager,
+            } => self.ack_claim(*most, *patient, *eager).await,
+            Step::AckSettle { batch, parts, kind } => self.ack_settle(batch, parts, *kind).await,
+            Step::AckLeasesEnd => self.ack_leases_end().await,
+            Step::OperatorPauses(vendor) => {
+                self.queue.pause(*vendor, "maintenance").await.unwrap();
+                self.model.gate(*vendor).operator = true;
+                Ok(())
+            }
+            Step::OperatorResumes(vendor) => self.resume(*vendor).await,
+            Step::Shut(vendor) => {
+                let shut = self
+                    .queue
+                    .shut(*vendor, Some(LONG), PauseReason::Outage, "down");
+                shut.await.unwrap();
+                self.model.gate(*vendor).shut();
+                Ok(())
+            }
+            Step::Succeeded(vendor) => {
+                self.queue.succeeded(*vendor).await.unwrap();
+                self.model.gate(*vendor).succeeded();
+                Ok(())
+            }
+        }
+    }
+
+    async fn resume(&mut self, vendor: Vendor) -> Checked {
+        self.queue.resume(vendor).await.unwrap();
+        *self.model.gate(vendor) = Default::default();
+        Ok(())
+    }
+
+    async fn snapshot(&mut self) -> Snapshot {
+        Snapshot::take(&mut self.connection, &self.namespace).await
+    }
+
+    /// Brings everything to its end, and finds nothing left but what is meant to stay.
+    async fn drain(&mut self) -> Checked {
+        for vendor in Vendor::ALL {
+            self.resume(vendor).await?;
+        }
+        self.ack_leases_end().await?;
+        while self.model.in_flight() + self.model.dead() > 0 {
+            let letters = self.letters();
+            self.discard(letters, true).await?;
+            for d in Destination::ALL {
+                let running = self.model.lines[&d].running.keys().cloned().collect();
+                self.leases_end(d, running).await?;
+                let later = self.model.lines[&d].later.iter().cloned().collect();
+                self.retries_are_due(d, later).await?;
+                self.claim(&Claim::all(d)).await?;
+                self.check().await?;
+                self.settle_all(d, Kind::Done).await?;
+                self.check().await?;
+            }
+            self.ack_claim(1000, false, false).await?;
+            if let Some((token, ids)) = self.batches.last().cloned() {
+                self.ack_settle_items(token, ids, AckKind::Accepted).await?;
+            }
+            self.check().await?;
+        }
+        let snapshot = self.snapshot().await;
+        for key in snapshot.keys() {
+            let stays = ["counters", "token", "applied:crm", "applied:salsa"].contains(&key);
+            require(stays || snapshot.ttl(key).is_some(), || {
+                format!("{key} is left behind")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Each at most once, in the order of the picks.
+fn pick_some<T: Clone + PartialEq>(picks: &[Index], from: Vec<T>) -> Vec<T> {
+    let mut chosen = Vec::new();
+    for pick in picks.iter().filter(|_| !from.is_empty()) {
+        let one = pick.get(&from);
+        if !chosen.contains(one) {
+            chosen.push(one.clone());
+        }
+    }
+    chosen
+}

@@ -1,0 +1,298 @@
+//! The steps of a case, drawn at random. Steps name what they act on by an index into what is there.
+
+use alumniq_relay::queue::intake::NewChange;
+use jiff::Timestamp;
+use jobs::{
+    destination::{Destination, Vendor},
+    order::order_key,
+    outcome::DeadClass,
+};
+use proptest::{prelude::*, sample::Index};
+
+use crate::harness::rows;
+
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub id: String,
+    pub xid: Option<String>,
+    pub changed_on: i64,
+    pub undecodable: bool,
+    pub replaces: Option<String>,
+}
+
+impl Row {
+    pub fn lane(&self) -> String {
+        match &self.xid {
+            Some(xid) => format!("x:{xid}"),
+            None => format!("a:{}", self.id),
+        }
+    }
+
+    pub fn member(&self) -> String {
+        let changed_on = Timestamp::from_millisecond(self.changed_on).ok();
+        format!("{} {}", order_key(changed_on, &self.id), self.id)
+    }
+
+    pub fn change(&self) -> NewChange {
+        let change = match self.undecodable {
+            true => rows::undecodable(&self.id),
+            false => rows::change(&self.id, self.xid.as_deref(), self.changed_on),
+        };
+        NewChange {
+            replaces: self.replaces.clone(),
+            ..change
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub destination: Destination,
+    pub worker: u8,
+    pub most: usize,
+    pub fleet_limit: usize,
+    pub full_batch: usize,
+    pub linger_over: bool,
+}
+
+impl Claim {
+    pub fn worker_name(&self) -> String {
+        format!("worker-{}", self.worker)
+    }
+
+    /// Takes everything there is.
+    pub fn all(destination: Destination) -> Self {
+        Self {
+            destination,
+            worker: 0,
+            most: 1000,
+            fleet_limit: 1000,
+            full_batch: 1,
+            linger_over: true,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Done,
+    Retry,
+    Pause,
+    Dead(DeadClass),
+    Release,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AckKind {
+    Accepted,
+    Rejected,
+    Pause,
+    Release,
+}
+
+/// The end of one lease.
+#[derive(Debug, Clone)]
+pub struct End {
+    pub pick: Index,
+    pub kind: Kind,
+    /// Any lease ever given, not only one that is held.
+    pub perhaps_lost: bool,
+    /// Somebody else's token.
+    pub foreign: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// `late`: fetched after all that was closed before.
+    Enqueue {
+        late: bool,
+        rows: Vec<Row>,
+    },
+    Claim(Claim),
+    Renew {
+        destination: Destination,
+        pick: Index,
+        perhaps_lost: bool,
+    },
+    Settle {
+        destination: Destination,
+        ends: Vec<End>,
+    },
+    LeasesEnd {
+        destination: Destination,
+        picks: Vec<Index>,
+    },
+    RetriesAreDue {
+        destination: Destination,
+        picks: Vec<Index>,
+    },
+    GatesTimeHasCome(Vendor),
+    /// Everything is claimed and no worker comes back, so many times.
+    Crash {
+        destination: Destination,
+        times: u32,
+    },
+    /// Everything is claimed, and everything fails.
+    Storm {
+        destination: Destination,
+    },
+    Replay {
+        picks: Vec<Index>,
+        forced: bool,
+    },
+    /// A row that could not be decoded is read again, and gets another name if it had none.
+    Reread {
+        pick: Index,
+        undecodable: bool,
+        id: Option<String>,
+    },
+    Discard {
+        picks: Vec<Index>,
+        tell: bool,
+    },
+    AckClaim {
+        most: usize,
+        patient: bool,
+        eager: bool,
+    },
+    AckSettle {
+        batch: Index,
+        parts: Vec<Index>,
+        kind: AckKind,
+    },
+    AckLeasesEnd,
+    OperatorPauses(Vendor),
+    OperatorResumes(Vendor),
+    /// The machine's gate, outside a settle.
+    Shut(Vendor),
+    Succeeded(Vendor),
+}
+
+/// A case: which destinations are enabled, and what happens.
+pub fn case() -> impl Strategy<Value = (Vec<Destination>, Vec<Step>)> {
+    let destinations = prop_oneof![
+        6 => Just(Destination::ALL.to_vec()),
+        1 => Just(vec![Destination::Crm]),
+        1 => Just(vec![Destination::Salsa]),
+    ];
+    (destinations, prop::collection::vec(step(), 1..=180))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let d = || prop::sample::select(&Destination::ALL[..]);
+    let vendor = || prop::sample::select(&Vendor::ALL[..]);
+    let picks = |most: usize| prop::collection::vec(any::<Index>(), 1..=most);
+    prop_oneof![
+        10 => (prop::bool::weighted(0.3), prop::collection::vec(row(), 1..12))
+            .prop_map(|(late, rows)| Step::Enqueue { late, rows }),
+        22 => claim().prop_map(Step::Claim),
+        3 => (d(), any::<Index>(), prop::bool::weighted(0.3)).prop_map(
+            |(destination, pick, perhaps_lost)| Step::Renew { destination, pick, perhaps_lost }),
+        26 => (d(), prop::collection::vec(end(), 1..5))
+            .prop_map(|(destination, ends)| Step::Settle { destination, ends }),
+        4 => (d(), picks(3)).prop_map(|(destination, picks)| Step::LeasesEnd { destination, picks }),
+        5 => (d(), picks(3)).prop_map(|(destination, picks)| Step::RetriesAreDue { destination, picks }),
+        5 => vendor().prop_map(Step::GatesTimeHasCome),
+        1 => (d(), 1..=5_u32).prop_map(|(destination, times)| Step::Crash { destination, times }),
+        1 => d().prop_map(|destination| Step::Storm { destination }),
+        5 => (picks(3), any::<bool>()).prop_map(|(picks, forced)| Step::Replay { picks, forced }),
+        2 => (any::<Index>(), any::<bool>(), prop::option::of(id()))
+            .prop_map(|(pick, undecodable, id)| Step::Reread { pick, undecodable, id }),
+        3 => (picks(2), any::<bool>()).prop_map(|(picks, tell)| Step::Discard { picks, tell }),
+        7 => (1..8_usize, any::<bool>(), any::<bool>())
+            .prop_map(|(most, patient, eager)| Step::AckClaim { most, patient, eager }),
+        7 => (any::<Index>(), picks(5), ack_kind())
+            .prop_map(|(batch, parts, kind)| Step::AckSettle { batch, parts, kind }),
+        1 => Just(Step::AckLeasesEnd),
+        1 => vendor().prop_map(Step::OperatorPauses),
+        3 => vendor().prop_map(Step::OperatorResumes),
+        1 => vendor().prop_map(Step::Shut),
+        1 => vendor().prop_map(Step::Succeeded),
+    ]
+}
+
+/// Few ids, so that the same ones come again; most are numbers.
+fn id() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => (1..70_u32).prop_map(|n| n.to_string()),
+        1 => (1..9_u32).prop_map(|n| format!("id-{n}")),
+    ]
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let xid = prop_oneof![
+        7 => (1..6_u32).prop_map(|n| Some(format!("person {n}"))),
+        1 => Just(None),
+    ];
+    (id(), xid, 0..5_i64, prop::bool::weighted(0.05)).prop_map(
+        |(id, xid, changed_on, undecodable)| {
+            let xid = xid.filter(|_| !undecodable);
+            Row {
+                id,
+                xid,
+                changed_on,
+                undecodable,
+                replaces: None,
+            }
+        },
+    )
+}
+
+fn claim() -> impl Strategy<Value = Claim> {
+    (
+        prop::sample::select(&Destination::ALL[..]),
+        0..3_u8,
+        1..6_usize,
+        1..9_usize,
+        prop_oneof![3 => Just(1_usize), 1 => 2..5_usize],
+        any::<bool>(),
+    )
+        .prop_map(
+            |(destination, worker, most, fleet_limit, full_batch, linger_over)| Claim {
+                destination,
+                worker,
+                most,
+                fleet_limit,
+                full_batch,
+                linger_over,
+            },
+        )
+}
+
+fn end() -> impl Strategy<Value = End> {
+    let class = prop::sample::select(vec![
+        DeadClass::Mapping,
+        DeadClass::Validation,
+        DeadClass::Unmatched,
+        DeadClass::Rejected,
+        DeadClass::Exhausted,
+    ]);
+    let kind = prop_oneof![
+        10 => Just(Kind::Done),
+        4 => Just(Kind::Retry),
+        1 => Just(Kind::Pause),
+        3 => class.prop_map(Kind::Dead),
+        1 => Just(Kind::Release),
+    ];
+    (
+        any::<Index>(),
+        kind,
+        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.03),
+    )
+        .prop_map(|(pick, kind, perhaps_lost, foreign)| End {
+            pick,
+            kind,
+            perhaps_lost,
+            foreign,
+        })
+}
+
+fn ack_kind() -> impl Strategy<Value = AckKind> {
+    prop_oneof![
+        6 => Just(AckKind::Accepted),
+        1 => Just(AckKind::Rejected),
+        1 => Just(AckKind::Pause),
+        1 => Just(AckKind::Release),
+    ]
+}

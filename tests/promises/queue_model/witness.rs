@@ -1,0 +1,106 @@
+//! What must hold whatever the model says: read from Redis and from the answers alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alumniq_relay::queue::lease::Lease;
+use jobs::destination::{Destination, Vendor};
+
+use super::compare::{Checked, require};
+use crate::harness::snapshot::Snapshot;
+
+#[derive(Debug, Default)]
+pub struct Witness {
+    /// Lanes under lease.
+    leased: BTreeSet<(Destination, String)>,
+    /// Changes that a destination accepted or an operator gave up there.
+    finished: BTreeSet<(Vendor, String)>,
+    /// The newest member applied.
+    applied: BTreeMap<(Destination, String), String>,
+    /// Members to be applied even over a newer one.
+    forced: BTreeSet<(Destination, String)>,
+    newest_token: u64,
+}
+
+impl Witness {
+    /// `before`: the namespace before the claim.
+    pub fn claimed(&mut self, d: Destination, leases: &[Lease], before: &Snapshot) -> Checked {
+        for lease in leases {
+            let (lane, id) = (&lease.lane, &lease.change_id);
+            let is_first = self.leased.insert((d, lane.clone()));
+            require(is_first, || format!("{d}: two leases on {lane} at a time"))?;
+            require(lease.token > self.newest_token, || {
+                format!("{d}: the token of {lane} is not newer than all before")
+            })?;
+            self.newest_token = lease.token;
+
+            let waiting = before.sorted(&format!("lane:{lane}")).into_iter();
+            let members = waiting
+                .filter(|(_, who)| *who as u8 & d.bit() != 0)
+                .map(|(member, _)| member);
+            let applied = self.applied.get(&(d, lane.clone()));
+            let is_late =
+                |member: &str| applied.is_some_and(|newest| member.as_bytes() < newest.as_bytes());
+            let may_go = |member: &&str| {
+                let id = member.split_once(' ').unwrap().1.to_owned();
+                !is_late(member) || self.forced.contains(&(d, id))
+            };
+            let crashed_here = |member: &str| {
+                let id = member.split_once(' ').unwrap().1;
+                before.hash(&format!("crashes:{d}")).contains_key(id)
+            };
+            let member = members
+                .clone()
+                .find(|member| member.split_once(' ').is_some_and(|(_, name)| name == id));
+            let member = member.ok_or_else(|| format!("{d}: {id} did not wait in {lane}"))?;
+            require(may_go(&member), || {
+                format!("{d}: {id} is older than what was applied")
+            })?;
+            for older in members.filter(|other| other.as_bytes() < member.as_bytes()) {
+                // A claim may bury what is late or keeps killing its workers on the way.
+                require(!may_go(&older) || crashed_here(older), || {
+                    format!("{d}: {id} went before the older {older}")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever had the lease has it no more.
+    pub fn lost(&mut self, d: Destination, lane: &str) {
+        self.leased.remove(&(d, lane.to_owned()));
+    }
+
+    pub fn done(&mut self, d: Destination, lane: &str, id: &str, member: &str) {
+        self.finished.insert((d.into(), id.to_owned()));
+        self.forced.remove(&(d, id.to_owned()));
+        if lane.starts_with("x:") {
+            let newest = self.applied.entry((d, lane.to_owned())).or_default();
+            if newest.as_bytes() < member.as_bytes() {
+                *newest = member.to_owned();
+            }
+        }
+    }
+
+    pub fn dead(&mut self, d: Destination, id: &str) {
+        self.forced.remove(&(d, id.to_owned()));
+    }
+
+    pub fn forced(&mut self, d: Destination, id: &str) {
+        self.forced.insert((d, id.to_owned()));
+    }
+
+    pub fn discarded(&mut self, vendor: Vendor, id: &str) {
+        self.finished.insert((vendor, id.to_owned()));
+    }
+
+    /// A change that may be told to AlumnIQ is finished at every destination.
+    pub fn to_acknowledge(&self, id: &str, destinations: &[Destination]) -> Checked {
+        for d in destinations {
+            let finished = self.finished.contains(&(Vendor::from(*d), id.to_owned()));
+            require(finished, || {
+                format!("{id} would be acknowledged before {d} has it")
+            })?;
+        }
+        Ok(())
+    }
+}

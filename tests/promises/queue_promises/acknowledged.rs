@@ -1,0 +1,214 @@
+//! Promises 1 and 6: what is acknowledged, what is recognised, and the books over it.
+
+use std::time::Duration;
+
+use jobs::{
+    destination::{
+        Destination::{Crm, Salsa},
+        Vendor,
+    },
+    outcome::DeadClass,
+};
+
+use crate::harness::{
+    namespace::{LATE, Namespace, dead, done, retry},
+    redis::Redis,
+    rows::{change, undecodable},
+};
+
+fn one() -> Vec<alumniq_relay::queue::intake::NewChange> {
+    vec![change("1", Some("ada"), 1)]
+}
+
+#[tokio::test]
+async fn a_change_is_acknowledged_only_after_both_destinations_took_it() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::new(&redis).await;
+    namespace.enqueue(one()).await;
+    namespace.apply_all(Salsa).await;
+    assert!(namespace.acknowledge_all().await.is_empty());
+    let lease = namespace.claim_one(Crm).await;
+    assert!(
+        namespace
+            .settle(Crm, &lease, dead(DeadClass::Rejected))
+            .await
+    );
+    assert!(namespace.acknowledge_all().await.is_empty());
+    namespace.replay(Vendor::Crm, "1", false).await;
+    assert!(namespace.acknowledge_all().await.is_empty());
+    namespace.apply_all(Crm).await;
+    assert_eq!(namespace.acknowledge_all().await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_done_change_is_recognised_and_acknowledged_again_when_it_is_listed_after_the_put() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    namespace.enqueue(one()).await;
+    namespace.apply_all(Crm).await;
+    assert_eq!(namespace.acknowledge_all().await, ["1"]);
+    // A fetch that began before the PUT may well list it.
+    assert_eq!(namespace.enqueue(one()).await.duplicates, 1);
+    assert!(namespace.acknowledge_all().await.is_empty());
+    for _ in 0..2 {
+        let taken = namespace.queue.enqueue(LATE, one()).await.unwrap();
+        assert_eq!((taken.enqueued, taken.listed_again), (0, 1));
+        assert!(namespace.claim(Crm).await.is_empty(), "it was applied");
+        assert_eq!(namespace.acknowledge_all().await, ["1"]);
+    }
+    let books = namespace.books().await;
+    assert_eq!(
+        (books.fetched, books.acknowledged, books.difference),
+        (1, 1, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_discarded_change_that_alumniq_was_told_of_is_told_again_when_it_is_still_listed() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    namespace.enqueue(one()).await;
+    let lease = namespace.claim_one(Crm).await;
+    assert!(
+        namespace
+            .settle(Crm, &lease, dead(DeadClass::Rejected))
+            .await
+    );
+    namespace.discard(Vendor::Crm, "1", true).await;
+    for again in 1..=2 {
+        assert_eq!(namespace.acknowledge_all().await, ["1"]);
+        let books = namespace.books().await;
+        assert_eq!((books.discarded, books.difference), (1, 0), "time {again}");
+        namespace.queue.enqueue(LATE, one()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_change_discarded_without_acknowledging_is_never_acknowledged() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::new(&redis).await;
+    namespace.enqueue(one()).await;
+    let lease = namespace.claim_one(Crm).await;
+    assert!(
+        namespace
+            .settle(Crm, &lease, dead(DeadClass::Rejected))
+            .await
+    );
+    // The other destination has not had it yet, and gets it.
+    namespace.discard(Vendor::Crm, "1", false).await;
+    assert_eq!(namespace.books().await.in_flight, 1);
+    namespace.apply_all(Salsa).await;
+    assert!(namespace.acknowledge_all().await.is_empty());
+    assert_eq!(namespace.books().await.discarded, 1);
+    let again = namespace.queue.enqueue(LATE, one()).await.unwrap();
+    assert_eq!((again.duplicates, again.listed_again), (1, 0));
+    assert!(namespace.acknowledge_all().await.is_empty());
+    assert!(namespace.snapshot().await.hash("discarded").is_empty());
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_decoded_is_counted_once_however_often_it_is_read() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    namespace.enqueue(vec![undecodable("row-5eed")]).await;
+    assert_eq!(
+        namespace
+            .enqueue(vec![undecodable("row-5eed")])
+            .await
+            .duplicates,
+        1
+    );
+    let mut again = undecodable("row-5eed");
+    again.replaces = Some("row-5eed".to_owned());
+    namespace.enqueue(vec![again]).await;
+    assert_eq!(namespace.books().await.dead, 1);
+    let mut decoded = change("7", Some("ada"), 1);
+    decoded.replaces = Some("row-5eed".to_owned());
+    assert_eq!(namespace.enqueue(vec![decoded]).await.enqueued, 1);
+    let books = namespace.books().await;
+    assert_eq!((books.fetched, books.in_flight, books.dead), (1, 1, 0));
+    namespace.apply_all(Crm).await;
+    assert_eq!(namespace.acknowledge_all().await, ["7"]);
+}
+
+#[tokio::test]
+async fn a_kept_row_does_not_outlive_the_marker_that_the_change_is_done() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::with(&redis, |settings| {
+        settings.keep = Duration::from_secs(3600);
+        settings.keep_payload = Duration::from_secs(7200);
+    })
+    .await;
+    namespace.enqueue(one()).await;
+    namespace.apply_all(Crm).await;
+    namespace.apply_all(Salsa).await;
+    namespace.acknowledge_all().await;
+    let snapshot = namespace.snapshot().await;
+    let (row, marker) = (snapshot.ttl("change:1"), snapshot.ttl("done:1"));
+    assert!(row.is_some() && row <= marker, "{row:?} {marker:?}");
+}
+
+#[tokio::test]
+async fn a_settle_that_ends_many_changes_keeps_the_books() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::new(&redis).await;
+    let changes = (0..50).map(|n| change(&n.to_string(), Some(&n.to_string()), 0));
+    namespace.enqueue(changes.collect()).await;
+    for (d, transition) in [(Crm, done()), (Salsa, dead(DeadClass::Unmatched))] {
+        let settlements: Vec<_> = namespace
+            .claim(d)
+            .await
+            .into_iter()
+            .map(|lease| alumniq_relay::queue::lease::Settlement {
+                lane: lease.lane,
+                token: lease.token,
+                transition: transition.clone(),
+                took: Duration::ZERO,
+            })
+            .collect();
+        let settled = namespace
+            .queue
+            .settle(d, "worker", &settlements)
+            .await
+            .unwrap();
+        assert_eq!(settled, [true; 50]);
+    }
+    let books = namespace.books().await;
+    assert_eq!((books.dead, books.in_flight, books.difference), (50, 0, 0));
+}
+
+#[tokio::test]
+async fn a_timeline_says_where_a_change_stands_at_each_destination() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::new(&redis).await;
+    namespace
+        .enqueue(vec![
+            change("2", Some("ada"), 2),
+            change("1", Some("ada"), 1),
+        ])
+        .await;
+    let state = async |id: &str| {
+        let timeline = namespace.queue.timeline(id).await.unwrap().unwrap();
+        let at = |d| timeline.destinations.get(&d).copied().unwrap_or_default();
+        (timeline.state, at(Crm), at(Salsa))
+    };
+    assert_eq!(state("1").await, ("in flight", "ready", "ready"));
+    assert_eq!(state("2").await, ("in flight", "waiting", "waiting"));
+    let (crm, salsa) = (
+        namespace.claim_one(Crm).await,
+        namespace.claim_one(Salsa).await,
+    );
+    assert_eq!(state("1").await, ("in flight", "running", "running"));
+    assert!(namespace.settle(Crm, &crm, retry(1)).await);
+    assert!(namespace.settle(Salsa, &salsa, done()).await);
+    assert_eq!(state("1").await, ("in flight", "retry", "done"));
+    let second = namespace.claim_one(Salsa).await;
+    assert!(
+        namespace
+            .settle(Salsa, &second, dead(DeadClass::Rejected))
+            .await
+    );
+    assert_eq!(state("2").await, ("dead", "waiting", "dead"));
+    namespace.discard(Vendor::Salsa, "2", false).await;
+    assert_eq!(state("2").await.0, "in flight");
+}

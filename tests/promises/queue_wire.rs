@@ -1,0 +1,142 @@
+//! What lies in Redis while versions change under it: these shapes are fixed, because changes that an older
+//! version queued must be read by a newer one.
+
+use alumniq_relay::queue::intake::{NewChange, NewLetter};
+use jobs::{
+    destination::{Destination::Crm, Vendor},
+    outcome::DeadClass,
+};
+use redis::AsyncTypedCommands;
+use serde_json::{json, value::RawValue};
+
+use crate::harness::{
+    namespace::{EARLY, Namespace, dead},
+    redis::Redis,
+    rows,
+};
+
+/// As AlumnIQ sent it, its spaces included.
+const ROW: &str = r#"{ "CHANGEID": 4711,  "xid":"1001", "employer":"Käse & Söhne" }"#;
+
+fn change() -> NewChange {
+    NewChange {
+        change_id: "4711".to_owned(),
+        xid: Some("1001".to_owned()),
+        order: "001795255200000:n0044711".to_owned(),
+        row: RawValue::from_string(ROW.to_owned()).unwrap(),
+        letter: None,
+        replaces: None,
+    }
+}
+
+async fn stored(namespace: &mut Namespace, key: &str) -> String {
+    let key = namespace.key(key);
+    namespace.connection.get(key).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_record_keeps_its_shape_and_the_row_its_bytes() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::of_crm(&redis).await;
+    let nobody = NewChange {
+        change_id: "4712".to_owned(),
+        xid: None,
+        ..change()
+    };
+    namespace.enqueue(vec![change(), nobody]).await;
+    assert_eq!(
+        stored(&mut namespace, "change:4711").await,
+        format!(r#"{EARLY}{{"xid":"1001","row":{ROW}}}"#)
+    );
+    assert_eq!(
+        stored(&mut namespace, "change:4712").await,
+        format!(r#"{EARLY}{{"row":{ROW}}}"#)
+    );
+    for lease in namespace.claim(Crm).await {
+        assert_eq!(lease.row.unwrap().get(), ROW);
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_another_version_is_read_as_far_as_it_is_known_and_never_quoted() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::of_crm(&redis).await;
+    let cases = [
+        (
+            r#"1000000000000{"order":"old","row":{"a":1},"new":[]}"#,
+            Ok(r#"{"a":1}"#),
+        ),
+        (r#"1000000000000{"body":{"a":"secret"}}"#, Err("Data error")),
+        (r#"1000000000000{"xid":"secret"#, Err("Eof error")),
+        ("17secret", Err("it is too short")),
+        ("secretsecretsecret", Err("invalid digit")),
+    ];
+    for (n, (record, expected)) in cases.into_iter().enumerate() {
+        let id = n.to_string();
+        namespace
+            .enqueue(vec![rows::change(&id, Some(&id), 1)])
+            .await;
+        let key = namespace.key(&format!("change:{id}"));
+        namespace.connection.set(key, record).await.unwrap();
+        let row = namespace.claim_one(Crm).await.row;
+        match (row, expected) {
+            (Ok(row), Ok(expected)) => assert_eq!(row.get(), expected),
+            (Err(error), Err(why)) => {
+                assert!(
+                    error.contains(why) && !error.contains("secret"),
+                    "{record}: {error}"
+                );
+            }
+            (row, _) => panic!("{record}: {row:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_letter_on_arrival_keeps_its_shape() {
+    let letter = NewLetter::new(
+        DeadClass::Undecodable,
+        "why".to_owned(),
+        "what to do".to_owned(),
+    );
+    assert_eq!(
+        serde_json::to_string(&letter).unwrap(),
+        concat!(
+            r#"{"class":"undecodable","cause":"why","advice":"what to do","#,
+            r#""attempts":0,"lane":"","member":""}"#
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_letter_keeps_its_shape_in_redis_and_in_json() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::of_crm(&redis).await;
+    namespace.enqueue(vec![change()]).await;
+    let lease = namespace.claim_one(Crm).await;
+    assert!(
+        namespace
+            .settle(Crm, &lease, dead(DeadClass::Rejected))
+            .await
+    );
+    let snapshot = namespace.snapshot().await;
+    let mut letter = snapshot.hash("letter:crm:4711");
+    let died_at: i64 = letter.remove("died_at").unwrap().parse().unwrap();
+    assert_eq!(
+        json!(letter),
+        json!({
+            "class": "rejected", "cause": "no", "advice": "look", "attempts": "1", "lane": "x:1001",
+            "member": "001795255200000:n0044711 4711",
+        })
+    );
+    let shown = namespace.queue.letters_of("4711").await.unwrap().remove(0);
+    assert_eq!(shown.destination, Vendor::Crm);
+    let died_at = jiff::Timestamp::from_millisecond(died_at).unwrap();
+    assert_eq!(
+        json!(shown),
+        json!({
+            "change_id": "4711", "xid": "1001", "destination": "crm", "class": "rejected", "cause": "no",
+            "advice": "look", "attempts": 1, "died_at": format!("{died_at:.3}"),
+        })
+    );
+}
