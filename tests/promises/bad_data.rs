@@ -114,7 +114,7 @@ async fn vendors_that_answer_html_are_waited_for_and_an_html_feed_fails_the_fetc
     const CHANGES: usize = 60;
     let sandbox = vendors(CHANGES, 20).await;
     let html = |times| VendorFaults {
-        next: vec![Fault::HtmlInOk, Fault::HtmlPage].repeat(times),
+        next: [Fault::HtmlInOk, Fault::HtmlPage].repeat(times),
         ..VendorFaults::default()
     };
     let redis = Redis::start().await;

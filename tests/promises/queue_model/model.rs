@@ -94,7 +94,7 @@ impl Model {
             .map(|(id, _)| id.clone())
     }
 
-    fn to_the_back(&mut self, d: Destination, lane: &str) {
+    fn send_back(&mut self, d: Destination, lane: &str) {
         if self.head(d, lane).is_some() {
             self.line(d).ready.push_back(lane.to_owned());
         }
@@ -178,7 +178,7 @@ impl Model {
             if *crashes >= CRASHES {
                 self.die(d, &lost.id, DeadClass::Crashed);
             }
-            self.to_the_back(d, &lane);
+            self.send_back(d, &lane);
         }
         let line = self.line(d);
         line.ready.extend(line.due.drain(..));
@@ -207,7 +207,7 @@ impl Model {
                 applied.is_some_and(|applied| change.member.as_bytes() < applied.as_bytes());
             if is_stale && !change.forced.contains(&d) {
                 self.die(d, &id, DeadClass::Stale);
-                self.to_the_back(d, &lane);
+                self.send_back(d, &lane);
                 continue;
             }
             let attempts = change.attempts.get(&d).copied().unwrap_or(0);
@@ -270,7 +270,7 @@ impl Model {
         line.expired.retain(|expired| expired != lane);
         let id = line.running.remove(lane).unwrap().id;
         if vendor_is_down == Some(true) {
-            self.to_the_back(d, lane);
+            self.send_back(d, lane);
             return true;
         }
         match kind {
@@ -302,7 +302,7 @@ impl Model {
                 }
             }
         }
-        self.to_the_back(d, lane);
+        self.send_back(d, lane);
         true
     }
 
