@@ -1,6 +1,7 @@
 //! An outage pauses a destination and costs no change an attempt; poison pays for itself and pauses nobody.
 
 use alumniq_relay::sandbox::{Fault, Faults, NewChanges, Outage, Vendor, VendorFaults};
+use jobs::destination::Destination;
 
 use crate::harness::{
     redis::Redis,
@@ -28,10 +29,11 @@ async fn vendors_that_are_down_for_longer_than_all_retries_cost_no_change_an_att
     const CHANGES: usize = 200;
     let sandbox = vendors(CHANGES, 80).await;
     let redis = Redis::start().await;
-    // Fewer attempts than pauses: if probes consumed them, there would be dead letters.
+    // Fewer attempts than pauses and probes: if those consumed any, there would be dead letters. Where each
+    // answer may be the change's own fault, the first few are charged before it shows that it is not.
     let relay = Relay::new(&sandbox, Some(&redis))
-        .set("crm.max_attempts", "2")
-        .set("salsa.max_attempts", "2");
+        .set("crm.max_attempts", "3")
+        .set("salsa.max_attempts", "3");
     for (crm, salsa) in [
         (Fault::Unavailable, Fault::Close),
         (Fault::HtmlInOk, Fault::ServerError),
@@ -112,4 +114,30 @@ async fn a_change_that_alone_keeps_failing_is_exhausted_and_pauses_nobody() {
     let report = sandbox.report();
     assert_eq!(report.acknowledged, CHANGES + 1 - dead.len());
     every_promise_held(&report, &[], &dead);
+}
+
+#[tokio::test]
+async fn an_operators_pause_holds_one_destination_back_for_every_process() {
+    const CHANGES: usize = 100;
+    let sandbox = vendors(CHANGES, 40).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    relay.run(&["pause", "crm"]).await.expect(0);
+    let fleet = [relay.start(EVERYTHING).await, relay.start(EVERYTHING).await];
+    until_true("Salsa has everything", async || {
+        sandbox.report().applied[&Destination::Salsa] == CHANGES
+    })
+    .await;
+    let report = sandbox.report();
+    assert_eq!(report.traffic.calls_of(Vendor::Crm, "update"), 0);
+    assert_eq!(report.acknowledged, 0, "the CRM has not accepted them");
+    let pause = &relay.status().await["pauses"]["crm"];
+    assert_eq!(pause["reason"], "operator", "{pause}");
+
+    relay.run(&["resume", "crm"]).await.expect(0);
+    acknowledged(&sandbox, CHANGES).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    for service in fleet {
+        service.stop().await;
+    }
 }
