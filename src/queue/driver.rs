@@ -319,6 +319,7 @@ async fn settle(shared: &Shared, finished: Vec<Finished>) {
         took,
     } in &finished
     {
+        let call = batch.leases.first().map_or(0, |lease| lease.token);
         for (lease, verdict) in batch.leases.iter().zip(verdicts) {
             let transition = executor::decide(
                 verdict.clone(),
@@ -331,6 +332,7 @@ async fn settle(shared: &Shared, finished: Vec<Finished>) {
                 Settlement {
                     lane: lease.lane.clone(),
                     token: lease.token,
+                    call,
                     transition,
                     took: *took,
                 },

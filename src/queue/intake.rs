@@ -36,20 +36,20 @@ pub struct NewLetter {
     /// What to do.
     pub advice: String,
     attempts: u32,
-    lane: &'static str,
-    member: &'static str,
+    /// Whether AlumnIQ gave the row an id, so that it can be told about it.
+    #[serde(skip)]
+    pub has_id: bool,
 }
 
 impl NewLetter {
     /// A letter for a row that was never attempted and stands in no lane.
-    pub fn new(class: DeadClass, cause: String, advice: String) -> Self {
+    pub fn new(class: DeadClass, cause: String, advice: String, has_id: bool) -> Self {
         Self {
             class,
             cause,
             advice,
             attempts: 0,
-            lane: "",
-            member: "",
+            has_id,
         }
     }
 }
@@ -89,7 +89,10 @@ impl Queue {
             let mut call = self.scripts.enqueue.prepare_invoke();
             call.arg(format!("{fetched_at:013}")).arg(mask).arg(keep);
             for change in changes.by_ref().take(ROWS_A_CALL) {
-                let lane = keys::lane(change.xid.as_deref(), &change.change_id);
+                let lane = match &change.letter {
+                    Some(letter) if !letter.has_id => String::new(),
+                    _ => keys::lane(change.xid.as_deref(), &change.change_id),
+                };
                 let member = format!("{} {}", change.order, change.change_id);
                 let record = Record {
                     xid: change.xid,

@@ -218,6 +218,9 @@ pub struct Settlement {
     pub lane: String,
     /// Its token.
     pub token: u64,
+    /// Which call to the vendor it was part of: the token of the batch's first lease. A call of twenty
+    /// changes that fails is one sign of trouble, not twenty.
+    pub call: u64,
     /// What came of it.
     pub transition: Transition,
     /// How long the attempt took.
@@ -269,6 +272,7 @@ impl Settlement {
             )
             .arg(word)
             .arg(advice)
-            .arg(self.took.as_millis() as u64);
+            .arg(self.took.as_millis() as u64)
+            .arg(self.call);
     }
 }

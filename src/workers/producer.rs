@@ -340,24 +340,24 @@ pub fn arrival(
             letter: None,
             replaces: None,
         },
-        Err(error) => NewChange {
-            // The id where there is one; else a name that the same row has again at the next fetch.
-            change_id: change::change_id(row, names).unwrap_or_else(|_| {
-                format!(
-                    "row-{:.16}",
-                    sha1_smol::Sha1::from(raw.get()).digest().to_string()
-                )
-            }),
-            xid: None,
-            order: String::new(),
-            row: raw,
-            letter: Some(NewLetter::new(
-                DeadClass::Undecodable,
-                error.cause,
-                error.advice,
-            )),
-            replaces: None,
-        },
+        Err(error) => {
+            let id = change::change_id(row, names).ok();
+            let (class, has_id) = (DeadClass::Undecodable, id.is_some());
+            NewChange {
+                // Without an id, a name that the same row has again at the next fetch.
+                change_id: id.unwrap_or_else(|| {
+                    format!(
+                        "row-{:.16}",
+                        sha1_smol::Sha1::from(raw.get()).digest().to_string()
+                    )
+                }),
+                xid: None,
+                order: String::new(),
+                row: raw,
+                letter: Some(NewLetter::new(class, error.cause, error.advice, has_id)),
+                replaces: None,
+            }
+        }
     })
 }
 

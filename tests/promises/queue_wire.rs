@@ -98,13 +98,11 @@ fn a_letter_on_arrival_keeps_its_shape() {
         DeadClass::Undecodable,
         "why".to_owned(),
         "what to do".to_owned(),
+        true,
     );
     assert_eq!(
         serde_json::to_string(&letter).unwrap(),
-        concat!(
-            r#"{"class":"undecodable","cause":"why","advice":"what to do","#,
-            r#""attempts":0,"lane":"","member":""}"#
-        )
+        r#"{"class":"undecodable","cause":"why","advice":"what to do","attempts":0}"#
     );
 }
 

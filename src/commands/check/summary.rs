@@ -111,7 +111,7 @@ fn limits(concurrency: u32, rate: Option<u32>, unlimited: &str) -> String {
         || unlimited.to_owned(),
         |rate| format!("{rate} calls a minute"),
     );
-    format!("{concurrency} calls at once a process, {rate}")
+    format!("{concurrency} calls at once over the fleet, {rate}")
 }
 
 fn sorted(targets: impl Iterator<Item = String>) -> String {

@@ -34,7 +34,10 @@ local function add(id, lane, member, record, letter)
   count('fetched', 1)
   count('in_flight', 1)
   if letter ~= '' then
-    bury('alumniq', id, now, cjson.decode(letter))
+    -- It stands in no lane; that it could have one says that AlumnIQ can be told about it.
+    letter = cjson.decode(letter)
+    letter.lane, letter.member = lane, ''
+    bury('alumniq', id, now, letter)
     return
   end
   local is_new = redis.call('EXISTS', key('lane', lane)) == 0
@@ -52,7 +55,7 @@ end
 local function correct(id, lane, member, record)
   for vendor in pairs(VENDOR_BIT) do
     local place = redis.call('HMGET', key('letter', vendor, id), 'lane', 'member')
-    if place[1] == '' or (place[1] == lane and place[2] == member) then
+    if place[2] == '' or (place[1] == lane and place[2] == member) then
       redis.call('SET', key('change', id), fetched_at(id) .. record)
     end
   end

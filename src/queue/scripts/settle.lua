@@ -1,5 +1,5 @@
 -- Ends leases, each with what came of it.
--- ARGV: destination, bit, worker, failure limit (see the gate), keep (ms), keep payload (ms), then nine
+-- ARGV: destination, bit, worker, failure limit (see the gate), keep (ms), keep payload (ms), then ten
 -- fields an item:
 --       lane, token, kind, detail, and by kind
 --         done:    -
@@ -7,7 +7,8 @@
 --         pause:   delay (ms or ''), reason
 --         dead:    class, advice, attempts used by now
 --         release: -  (never started: given back as it was)
---       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken
+--       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call
+--       (items of one call to the vendor count as one failure)
 -- Returns a letter an item: s(ettled), l(ease lost: nothing was changed).
 local destination, b, worker, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local keep, keep_payload = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -16,6 +17,7 @@ local attempts, crashes = key('attempts', destination), key('crashes', destinati
 local now = now_ms()
 local gate = gate_read(destination)
 local verdicts = {}
+local judged = {} -- call -> whether its failure is the vendor's
 
 local function event(id, name, fields)
   fields.event, fields.destination, fields.worker = name, destination, worker
@@ -50,11 +52,12 @@ local function bury_item(lane, member, id, item)
   })
 end
 
-for i = 7, #ARGV, 9 do
+for i = 7, #ARGV, 10 do
   local lane, token = ARGV[i], ARGV[i + 1]
   local item = {
     kind = ARGV[i + 2], detail = ARGV[i + 3], delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5],
     class = ARGV[i + 6], advice = ARGV[i + 7], ms = ARGV[i + 8],
+    call = ARGV[i + 9],
   }
   local held, _, member = (redis.call('HGET', running, lane) or ''):match('^(%d+) (%S+) (.*)$')
   if held ~= token then
@@ -66,8 +69,11 @@ for i = 7, #ARGV, 9 do
     redis.call('HDEL', running, lane)
     local kind = item.kind
     local failed = kind == 'retry' or item.class == 'exhausted'
+    if failed and judged[item.call] == nil then
+      judged[item.call] = gate_failed(destination, gate, now, id, limit, item.detail)
+    end
     -- A failure that turns out to be the vendor's is a pause, and the last attempt is not used up either.
-    if failed and gate_failed(destination, gate, now, id, limit, item.detail) then
+    if failed and judged[item.call] then
       kind, item.class, item.delay = 'pause', 'outage', nil
     elseif kind == 'pause' then
       gate_shut(destination, gate, now, item.delay, item.class, item.detail)

@@ -105,6 +105,7 @@ impl Namespace {
         let settlement = Settlement {
             lane: lease.lane.clone(),
             token: lease.token,
+            call: lease.token,
             transition,
             took: Duration::ZERO,
         };

@@ -17,7 +17,7 @@ pub fn change(id: &str, xid: Option<&str>, changed_on: i64) -> NewChange {
     }
 }
 
-/// A row that cannot even be queued.
+/// A row that cannot even be queued, and has no id that AlumnIQ would know.
 pub fn undecodable(id: &str) -> NewChange {
     NewChange {
         order: String::new(),
@@ -25,6 +25,7 @@ pub fn undecodable(id: &str) -> NewChange {
             DeadClass::Undecodable,
             "field `changedOn` is no date".to_owned(),
             "correct the row".to_owned(),
+            false,
         )),
         ..change(id, None, 0)
     }

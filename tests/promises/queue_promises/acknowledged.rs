@@ -132,6 +132,28 @@ async fn a_row_that_cannot_be_decoded_is_counted_once_however_often_it_is_read()
 }
 
 #[tokio::test]
+async fn alumniq_is_told_of_a_discarded_row_that_cannot_be_decoded_if_it_gave_it_an_id() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    let mut with_id = undecodable("41");
+    if let Some(letter) = &mut with_id.letter {
+        letter.has_id = true;
+    }
+    namespace
+        .enqueue(vec![with_id, undecodable("row-5eed")])
+        .await;
+    for id in ["41", "row-5eed"] {
+        namespace.discard(Vendor::Alumniq, id, true).await;
+    }
+    assert_eq!(namespace.acknowledge_all().await, ["41"]);
+    let books = namespace.books().await;
+    assert_eq!(
+        (books.fetched, books.discarded, books.difference),
+        (2, 2, 0)
+    );
+}
+
+#[tokio::test]
 async fn a_kept_row_does_not_outlive_the_marker_that_the_change_is_done() {
     let redis = Redis::start().await;
     let mut namespace = Namespace::with(&redis, |settings| {
@@ -162,6 +184,7 @@ async fn a_settle_that_ends_many_changes_keeps_the_books() {
             .map(|lease| alumniq_relay::queue::lease::Settlement {
                 lane: lease.lane,
                 token: lease.token,
+                call: lease.token,
                 transition: transition.clone(),
                 took: Duration::ZERO,
             })

@@ -46,6 +46,7 @@ async fn twenty_thousand_due_retries_are_moved_in_bounded_steps() {
                 .map(|lease| Settlement {
                     lane: lease.lane.clone(),
                     token: lease.token,
+                    call: lease.token,
                     transition: retry(1),
                     took: Duration::ZERO,
                 })

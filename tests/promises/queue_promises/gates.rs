@@ -1,6 +1,8 @@
 //! Promises 7 and 8: an outage costs no change an attempt, and poison does not pass for an outage.
 
-use alumniq_relay::queue::acknowledgement::AckEnd;
+use std::time::Duration;
+
+use alumniq_relay::queue::{acknowledgement::AckEnd, lease::Settlement};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::{DeadClass, PauseReason},
@@ -181,4 +183,26 @@ async fn an_operators_pause_outranks_the_machine_and_resume_opens_all() {
     down.await.unwrap();
     namespace.queue.resume(Vendor::Crm).await.unwrap();
     assert_eq!(namespace.claim(Crm).await.len(), 1);
+}
+
+#[tokio::test]
+async fn one_call_of_twenty_changes_that_fails_is_one_failure_and_shuts_no_gate() {
+    let redis = Redis::start().await;
+    let namespace = with_changes(&redis, 20).await;
+    let leases = namespace.claim(Crm).await;
+    let settlements: Vec<Settlement> = leases
+        .iter()
+        .map(|lease| Settlement {
+            lane: lease.lane.clone(),
+            token: lease.token,
+            call: leases[0].token,
+            transition: retry(1),
+            took: Duration::ZERO,
+        })
+        .collect();
+    let settled = namespace.queue.settle(Crm, "worker", &settlements).await;
+    assert_eq!(settled.unwrap(), [true; 20]);
+    let status = namespace.queue.status().await.unwrap();
+    assert!(status.pauses.is_empty(), "{:?}", status.pauses);
+    assert_eq!(status.destinations[&Crm].retry, 20);
 }

@@ -124,6 +124,7 @@ impl Run {
             settlements.push(Settlement {
                 lane: lane.clone(),
                 token: *token,
+                call: *token,
                 transition: transition(*kind, attempts.unwrap_or(0) + 1),
                 took: Duration::from_millis(5),
             });
