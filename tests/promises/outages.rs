@@ -24,28 +24,22 @@ fn down(fault: Fault) -> VendorFaults {
     }
 }
 
-#[tokio::test]
-async fn vendors_that_are_down_for_longer_than_all_retries_cost_no_change_an_attempt() {
+/// Both destinations are down in one way and then in another, each time until they have been probed in vain;
+/// then they are up. `attempts` is how many a change has.
+async fn outlives(attempts: &str, outages: [(Fault, Fault); 2]) {
     const CHANGES: usize = 200;
     let sandbox = vendors(CHANGES, 80).await;
     let redis = Redis::start().await;
-    // Fewer attempts than pauses and probes: if those consumed any, there would be dead letters. Where each
-    // answer may be the change's own fault, the first few are charged before it shows that it is not.
     let relay = Relay::new(&sandbox, Some(&redis))
-        .set("crm.max_attempts", "3")
-        .set("salsa.max_attempts", "3");
-    for (crm, salsa) in [
-        (Fault::Unavailable, Fault::Close),
-        (Fault::HtmlInOk, Fault::ServerError),
-        (Fault::Throttle, Fault::Throttle),
-    ] {
+        .set("crm.max_attempts", attempts)
+        .set("salsa.max_attempts", attempts);
+    for (crm, salsa) in outages {
         sandbox.set_faults(Faults {
             crm: down(crm),
             salsa: down(salsa),
             ..Faults::default()
         });
         let service = relay.start(EVERYTHING).await;
-        // Paused, then probed twice in vain: more than all attempts that a change has.
         let met = |vendor: Vendor| {
             let faults = sandbox.report().faults;
             faults
@@ -53,10 +47,8 @@ async fn vendors_that_are_down_for_longer_than_all_retries_cost_no_change_an_att
                 .map_or(0, |faults| faults.values().sum::<u64>())
         };
         until_true("both destinations are paused", async || {
-            let status = relay.status().await;
-            [&status["pauses"]["crm"], &status["pauses"]["salsa"]]
-                .iter()
-                .all(|pause| !pause.is_null())
+            let pauses = &relay.status().await["pauses"];
+            !pauses["crm"].is_null() && !pauses["salsa"].is_null()
         })
         .await;
         let before = [met(Vendor::Crm), met(Vendor::Salsa)];
@@ -81,6 +73,20 @@ async fn vendors_that_are_down_for_longer_than_all_retries_cost_no_change_an_att
     every_promise_held(&sandbox.report(), &[], &[]);
     assert_eq!(relay.dead_ids().await, Vec::<String>::new());
     service.stop().await;
+}
+
+#[tokio::test]
+async fn vendors_that_are_down_or_throttle_for_long_cost_no_change_an_attempt() {
+    // The first attempt is the last: whatever consumed it would be a dead letter.
+    let unavailable = (Fault::Unavailable, Fault::HtmlPage);
+    outlives("1", [unavailable, (Fault::Throttle, Fault::Throttle)]).await;
+}
+
+#[tokio::test]
+async fn vendors_whose_every_answer_could_be_the_changes_fault_leave_no_dead_letter() {
+    // The first changes are charged until it shows that all fail.
+    let failing = (Fault::HtmlInOk, Fault::ServerError);
+    outlives("10", [failing, (Fault::ServerError, Fault::Close)]).await;
 }
 
 #[tokio::test]
