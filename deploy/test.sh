@@ -8,6 +8,8 @@ for component in fmt clippy; do
         fail "cargo $component is missing: rustup component add rustfmt clippy"
 done
 
+need curl curl # the README's commands, which a test runs, use it
+
 step "formatting"
 cargo fmt --all --check
 

@@ -14,6 +14,7 @@
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
 //! - `letters`: what an operator does with dead letters
 //! - `watching`, `privacy`: what a process shows, and what it must not
+//! - `readme`: the commands that the README shows
 
 #![allow(
     clippy::unwrap_used,
@@ -35,5 +36,6 @@ mod privacy;
 mod queue_model;
 mod queue_promises;
 mod queue_wire;
+mod readme;
 mod variants;
 mod watching;

@@ -1,0 +1,69 @@
+//! The README's commands do what it says, in the order in which it shows them.
+
+use std::{net::TcpListener, path::Path, process::Command};
+
+use tempfile::TempDir;
+
+/// The README's shell blocks, but for its first two: those build the program and run these tests.
+fn session() -> String {
+    let readme = include_str!("../../README.md");
+    let blocks = readme
+        .split("```sh\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"));
+    blocks.skip(2).map(|(block, _)| block).collect()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn the_commands_of_the_readme_work_in_its_order() {
+    let folder = TempDir::new().unwrap();
+    let (sandbox, console) = (free_port(), free_port());
+    let script = session()
+        .replace("127.0.0.1:9470", &format!("127.0.0.1:{sandbox}"))
+        .replace("127.0.0.1:9464", &format!("127.0.0.1:{console}"));
+    assert!(
+        script.contains("dead replay"),
+        "the README has lost its commands:\n{script}"
+    );
+    let program = Path::new(env!("CARGO_BIN_EXE_alumniq-relay"))
+        .parent()
+        .unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    // Whatever stops the script, nothing of it goes on.
+    let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p) || true' EXIT\n{script}");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(&folder)
+        .env("PATH", path)
+        .env(
+            "ALUMNIQ_RELAY__CONSOLE__LISTEN",
+            format!("127.0.0.1:{console}"),
+        )
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{}\n{stdout}\n{stderr}",
+        output.status
+    );
+    for said in [
+        "1200 acknowledged, 0 dead letters",
+        "alumniq_relay_books_difference 0",
+        "exit code 3",
+        "Everything is through.",
+    ] {
+        assert!(
+            stdout.contains(said),
+            "the session did not print {said:?}:\n{stdout}\n{stderr}"
+        );
+    }
+}
