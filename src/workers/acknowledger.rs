@@ -33,6 +33,9 @@ const EAGER: Duration = Duration::from_millis(200);
 /// So many ids refused one by one, and none accepted, are no coincidence.
 const REFUSED_MEANS_OUTAGE: usize = 4;
 
+/// So many failures on one id alone, the last ones after all others were told, are the id's.
+const FAILURES_PROVE: u32 = 3;
+
 const REFUSED_ADVICE: &str =
     "Ask AlumnIQ about this changeId; then replay to tell it again, or discard.";
 
@@ -104,11 +107,11 @@ impl Acknowledger {
     /// Tells AlumnIQ about a batch. A list that it refuses is halved until the culprit stands alone, and is
     /// held against it only when AlumnIQ accepts others: an address that refuses everything is an outage.
     async fn tell(&self, batch: &AckBatch, ids: &[String]) -> Result<(), QueueError> {
-        let mut parts = vec![ids];
+        let mut parts = vec![(ids, 1)];
         let mut refused: Vec<(String, String)> = Vec::new();
         // A lone id has no fellows to compare with, only what AlumnIQ accepted before.
         let mut accepts = ids.len() == 1 && self.has_accepted.load(Ordering::Relaxed);
-        while let Some(part) = parts.pop() {
+        while let Some((part, tries)) = parts.pop() {
             metrics::ack_batch(part.len());
             let reply = self.client.acknowledge(part, None).await;
             let cause = match acknowledge::classify(&reply) {
@@ -137,7 +140,7 @@ impl Acknowledger {
                         .await;
                 }
                 // CFML answers a bad id with 500 as well as with 400: both may be the list's fault, but
-                // alone a 500 proves nothing.
+                // alone a 500 proves nothing, and among others only one that comes again and again does.
                 AckOutcome::Retry { after, cause } if ids.len() == 1 => {
                     let reason = PauseReason::Outage;
                     return self
@@ -152,6 +155,10 @@ impl Acknowledger {
                         )
                         .await;
                 }
+                AckOutcome::Retry { .. } if part.len() == 1 && tries < FAILURES_PROVE => {
+                    parts.insert(0, (part, tries + 1));
+                    continue;
+                }
                 AckOutcome::Retry { cause, .. } | AckOutcome::Rejected { cause } => cause,
             };
             match part {
@@ -159,7 +166,7 @@ impl Acknowledger {
                 _ => {
                     tracing::warn!(count = part.len(), %cause, "AlumnIQ refuses a list of changeIds: halving it");
                     let (left, right) = acknowledge::split(part);
-                    parts.extend([right, left]);
+                    parts.extend([(right, 1), (left, 1)]);
                 }
             }
             if !accepts && refused.len() >= REFUSED_MEANS_OUTAGE.min(ids.len()) {
@@ -222,10 +229,10 @@ impl Acknowledger {
 }
 
 /// What a pause leaves untold: what was refused, what was not tried, and the part at hand.
-fn rest(refused: &[(String, String)], parts: &[&[String]], part: &[String]) -> Vec<String> {
+fn rest(refused: &[(String, String)], parts: &[(&[String], u32)], part: &[String]) -> Vec<String> {
     let refused = refused.iter().map(|(id, _)| id);
     refused
-        .chain(parts.iter().copied().flatten())
+        .chain(parts.iter().flat_map(|(part, _)| *part))
         .chain(part)
         .cloned()
         .collect()

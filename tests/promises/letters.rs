@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use alumniq_relay::sandbox::{Faults, Limits, NewChanges, Sandbox, VendorFaults};
+use alumniq_relay::sandbox::{Fault, Faults, Limits, NewChanges, Sandbox, Vendor, VendorFaults};
 
 use crate::harness::{
     redis::Redis,
@@ -224,4 +224,30 @@ async fn an_id_that_alumniq_refuses_is_found_and_the_others_are_acknowledged() {
     relay.run(&["dead", "replay", &culprit]).await.expect(0);
     relay.run(&["sync", "--wait"]).await.expect(0);
     assert_eq!(sandbox.report().acknowledged, CHANGES + 1);
+}
+
+#[tokio::test]
+async fn a_failure_of_alumniq_now_and_then_is_held_against_no_change() {
+    let sandbox = vendors(2, 2).await;
+    // The list, then the first id alone, twice; the other one is accepted in between.
+    let failures = [
+        Fault::ServerError,
+        Fault::ServerError,
+        Fault::None,
+        Fault::ServerError,
+    ];
+    sandbox.set_faults(Faults {
+        alumniq: VendorFaults {
+            operations: vec!["acknowledge".to_owned()],
+            next: failures.to_vec(),
+            ..VendorFaults::default()
+        },
+        ..Faults::default()
+    });
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis)).set("acknowledge.max_wait", "60s");
+    relay.run(&["sync", "--wait"]).await.expect(0);
+    let report = sandbox.report();
+    assert_eq!(report.acknowledged, 2);
+    assert_eq!(report.traffic.calls_of(Vendor::Alumniq, "acknowledge"), 5);
 }

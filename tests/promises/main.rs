@@ -9,6 +9,7 @@
 //! With processes of the built program, a real Redis and simulated vendors:
 //!
 //! - `pipeline`, `variants`: the whole way, undisturbed and as configured
+//! - `commands`: what people and scripts see
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
 //! - `letters`: what an operator does with dead letters
@@ -24,6 +25,7 @@
 
 mod bad_config;
 mod bad_data;
+mod commands;
 mod crashes;
 mod draining;
 mod harness;

@@ -1,6 +1,7 @@
 //! An outage pauses a destination and costs no change an attempt; poison pays for itself and pauses nobody.
 
 use alumniq_relay::sandbox::{Fault, Faults, NewChanges, Outage, Vendor, VendorFaults};
+use jobs::destination::Destination;
 
 use crate::harness::{
     redis::Redis,
@@ -23,27 +24,22 @@ fn down(fault: Fault) -> VendorFaults {
     }
 }
 
-#[tokio::test]
-async fn vendors_that_are_down_for_longer_than_all_retries_cost_no_change_an_attempt() {
+/// Both destinations are down in one way and then in another, each time until they have been probed in vain;
+/// then they are up. `attempts` is how many a change has.
+async fn outlives(attempts: &str, outages: [(Fault, Fault); 2]) {
     const CHANGES: usize = 200;
     let sandbox = vendors(CHANGES, 80).await;
     let redis = Redis::start().await;
-    // Fewer attempts than pauses: if probes consumed them, there would be dead letters.
     let relay = Relay::new(&sandbox, Some(&redis))
-        .set("crm.max_attempts", "2")
-        .set("salsa.max_attempts", "2");
-    for (crm, salsa) in [
-        (Fault::Unavailable, Fault::Close),
-        (Fault::HtmlInOk, Fault::ServerError),
-        (Fault::Throttle, Fault::Throttle),
-    ] {
+        .set("crm.max_attempts", attempts)
+        .set("salsa.max_attempts", attempts);
+    for (crm, salsa) in outages {
         sandbox.set_faults(Faults {
             crm: down(crm),
             salsa: down(salsa),
             ..Faults::default()
         });
         let service = relay.start(EVERYTHING).await;
-        // Paused, then probed twice in vain: more than all attempts that a change has.
         let met = |vendor: Vendor| {
             let faults = sandbox.report().faults;
             faults
@@ -51,10 +47,8 @@ async fn vendors_that_are_down_for_longer_than_all_retries_cost_no_change_an_att
                 .map_or(0, |faults| faults.values().sum::<u64>())
         };
         until_true("both destinations are paused", async || {
-            let status = relay.status().await;
-            [&status["pauses"]["crm"], &status["pauses"]["salsa"]]
-                .iter()
-                .all(|pause| !pause.is_null())
+            let pauses = &relay.status().await["pauses"];
+            !pauses["crm"].is_null() && !pauses["salsa"].is_null()
         })
         .await;
         let before = [met(Vendor::Crm), met(Vendor::Salsa)];
@@ -79,6 +73,20 @@ async fn vendors_that_are_down_for_longer_than_all_retries_cost_no_change_an_att
     every_promise_held(&sandbox.report(), &[], &[]);
     assert_eq!(relay.dead_ids().await, Vec::<String>::new());
     service.stop().await;
+}
+
+#[tokio::test]
+async fn vendors_that_are_down_or_throttle_for_long_cost_no_change_an_attempt() {
+    // The first attempt is the last: whatever consumed it would be a dead letter.
+    let unavailable = (Fault::Unavailable, Fault::HtmlPage);
+    outlives("1", [unavailable, (Fault::Throttle, Fault::Throttle)]).await;
+}
+
+#[tokio::test]
+async fn vendors_whose_every_answer_could_be_the_changes_fault_leave_no_dead_letter() {
+    // The first changes are charged until it shows that all fail.
+    let failing = (Fault::HtmlInOk, Fault::ServerError);
+    outlives("10", [failing, (Fault::ServerError, Fault::Close)]).await;
 }
 
 #[tokio::test]
@@ -112,4 +120,30 @@ async fn a_change_that_alone_keeps_failing_is_exhausted_and_pauses_nobody() {
     let report = sandbox.report();
     assert_eq!(report.acknowledged, CHANGES + 1 - dead.len());
     every_promise_held(&report, &[], &dead);
+}
+
+#[tokio::test]
+async fn an_operators_pause_holds_one_destination_back_for_every_process() {
+    const CHANGES: usize = 100;
+    let sandbox = vendors(CHANGES, 40).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    relay.run(&["pause", "crm"]).await.expect(0);
+    let fleet = [relay.start(EVERYTHING).await, relay.start(EVERYTHING).await];
+    until_true("Salsa has everything", async || {
+        sandbox.report().applied[&Destination::Salsa] == CHANGES
+    })
+    .await;
+    let report = sandbox.report();
+    assert_eq!(report.traffic.calls_of(Vendor::Crm, "update"), 0);
+    assert_eq!(report.acknowledged, 0, "the CRM has not accepted them");
+    let pause = &relay.status().await["pauses"]["crm"];
+    assert_eq!(pause["reason"], "operator", "{pause}");
+
+    relay.run(&["resume", "crm"]).await.expect(0);
+    acknowledged(&sandbox, CHANGES).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    for service in fleet {
+        service.stop().await;
+    }
 }
