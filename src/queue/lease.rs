@@ -35,7 +35,7 @@ pub struct Lease {
     pub row: Result<Arc<RawValue>, String>,
 }
 
-/// How long a claim's leases are certainly held. Shared by the leases of one claim; renewal prolongs it.
+/// How long leases are certainly held. Shared by the leases of one call; renewal prolongs it.
 #[derive(Debug, Clone)]
 pub struct Hold {
     until: Arc<Mutex<Instant>>,
@@ -46,6 +46,11 @@ impl Hold {
         Self {
             until: Arc::new(Mutex::new(until)),
         }
+    }
+
+    /// A hold of its own, for a part of the claim that is renewed and lost by itself.
+    pub(super) fn fork(&self) -> Self {
+        Self::new(self.until())
     }
 
     fn until(&self) -> Instant {

@@ -217,6 +217,6 @@ mod tests {
         assert_eq!(faults.crm.outages[0].fault, Fault::Close);
         assert!(serde_json::from_str::<Faults>(r#"{"crn":{}}"#).is_err());
         let names = serde_json::to_value(Faults::demo()).unwrap();
-        assert_eq!(names["salsa"]["rates"]["throttle_text"], 0.01);
+        assert_eq!(names["salsa"]["rates"]["html_in_ok"], 0.01);
     }
 }

@@ -1,0 +1,110 @@
+//! The claiming loop.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
+
+use super::{Finished, REDIS_AWAY, Shared, settle::settle};
+use crate::queue::{
+    backend::Batch,
+    lease::{ClaimRequest, Lease},
+    wake::LOOK_AGAIN,
+};
+
+/// How long a partial batch waits for fellows while others work.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Leases what this process has places for, and hands it on in batches.
+pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
+    let _over = shared.claims_over.clone().drop_guard();
+    let settings = &shared.settings;
+    let places = Arc::new(Semaphore::new(settings.concurrency.max(1)));
+    let mut held_back_since: Option<Instant> = None;
+    loop {
+        let first = tokio::select! {
+            biased;
+            () = shared.closing.cancelled() => return,
+            place = Arc::clone(&places).acquire_owned() => match place {
+                Ok(place) => place,
+                Err(_) => return,
+            },
+        };
+        let mut free = vec![first];
+        while let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            free.push(place);
+        }
+        let full_batch = settings.batch.load(Ordering::Relaxed).max(1);
+        let request = ClaimRequest {
+            destination: settings.destination,
+            worker: &settings.worker,
+            most: free.len() * full_batch,
+            lease: settings.lease,
+            fleet_limit: settings.concurrency.max(1) * full_batch,
+            full_batch,
+            linger_over: held_back_since.is_some_and(|since| since.elapsed() >= LINGER),
+        };
+        let claimed = match shared.queue.claim(&request).await {
+            Ok(claimed) => {
+                (shared.beat)();
+                claimed
+            }
+            Err(error) => {
+                tracing::warn!(destination = %settings.destination, %error, "cannot claim; trying again");
+                drop(free);
+                wait(&shared, REDIS_AWAY).await;
+                continue;
+            }
+        };
+        if claimed.leases.is_empty() {
+            drop(free);
+            let pause = if claimed.held_back {
+                held_back_since.get_or_insert_with(Instant::now);
+                LINGER
+            } else {
+                held_back_since = None;
+                claimed
+                    .look_again
+                    .map_or(LOOK_AGAIN, |wait| wait.min(LOOK_AGAIN))
+            };
+            wait(&shared, pause.max(Duration::from_millis(1))).await;
+            continue;
+        }
+        held_back_since = None;
+        let mut leases = claimed.leases.into_iter().peekable();
+        while leases.peek().is_some() {
+            let batch: Vec<Lease> = leases.by_ref().take(full_batch).collect();
+            let Some(place) = free.pop() else { break };
+            let hold = claimed.hold.fork();
+            shared.take_hold(&batch, &hold);
+            let batch = Batch {
+                leases: batch.into(),
+                hold,
+                _place: Arc::new(place),
+            };
+            if shared.closing.is_cancelled() {
+                give_back(&shared, batch).await;
+            } else if let Err(mpsc::error::SendError(unsent)) = batches.send(batch).await {
+                // Closed in between: these were never started.
+                give_back(&shared, unsent).await;
+            }
+        }
+    }
+}
+
+async fn wait(shared: &Shared, at_most: Duration) {
+    tokio::select! {
+        () = shared.closing.cancelled() => {}
+        () = shared.bell.notified() => {}
+        () = tokio::time::sleep(at_most) => {}
+    }
+}
+
+async fn give_back(shared: &Shared, batch: Batch) {
+    settle(shared, vec![Finished::unstarted(batch)]).await;
+}

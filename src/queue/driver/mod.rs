@@ -1,0 +1,211 @@
+//! The loops behind a backend: claim, renew, settle. They own the connection to Redis and outlive its losses.
+
+mod claim;
+mod renew;
+mod settle;
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use jobs::{destination::Destination, retry::RetryPolicy};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Queue,
+    backend::{Batch, Verdicts},
+    executor,
+    lease::{Hold, Lease},
+};
+
+/// The pace of retries while Redis is away.
+const REDIS_AWAY: Duration = Duration::from_millis(200);
+
+/// How a destination is worked on.
+#[derive(Debug, Clone)]
+pub struct DriverSettings {
+    /// Which.
+    pub destination: Destination,
+    /// The name of this process in leases and timelines, without spaces.
+    pub worker: String,
+    /// Calls in parallel: of this process at the most, and of the fleet at the most.
+    pub concurrency: usize,
+    /// Changes a call; may change at run time.
+    pub batch: Arc<AtomicUsize>,
+    /// How long a lease lasts without renewal.
+    pub lease: Duration,
+    /// When and how often a failed change is tried again.
+    pub retry: RetryPolicy,
+}
+
+/// What an observer learns of each settled attempt.
+#[derive(Debug)]
+pub struct Attempted<'a> {
+    /// Where.
+    pub destination: Destination,
+    /// Which change.
+    pub change_id: &'a str,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// What came of it; `None`: the lease was lost, nothing changed.
+    pub transition: Option<&'a executor::Transition>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Called once an attempt, after Redis has it.
+pub type AttemptObserver = Arc<dyn Fn(&Attempted<'_>) + Send + Sync>;
+
+/// A place among the calls in parallel; free again when dropped.
+pub(super) type Place = OwnedSemaphorePermit;
+
+/// A batch with its verdicts, on its way to Redis.
+pub(super) struct Finished {
+    pub batch: Batch,
+    pub verdicts: Verdicts,
+    pub took: Duration,
+}
+
+impl Finished {
+    fn unstarted(batch: Batch) -> Self {
+        Self {
+            verdicts: vec![None; batch.leases.len()],
+            batch,
+            took: Duration::ZERO,
+        }
+    }
+}
+
+struct Shared {
+    queue: Queue,
+    settings: DriverSettings,
+    bell: Arc<Notify>,
+    observer: AttemptObserver,
+    /// Told whenever Redis answered a claim or a renewal: progress is possible.
+    beat: Arc<dyn Fn() + Send + Sync>,
+    /// Lane -> token and hold of everything leased by this driver.
+    held: Mutex<HashMap<String, (u64, Hold)>>,
+    /// No new claims.
+    closing: CancellationToken,
+    /// The last claim has been answered and handed on: what is held now is all there will be.
+    claims_over: CancellationToken,
+}
+
+impl Shared {
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<String, (u64, Hold)>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this lease is still this driver's: its lane may have been lost and claimed again since.
+    fn holds(&self, lane: &str, token: u64) -> bool {
+        self.held()
+            .get(lane)
+            .is_some_and(|(held, _)| *held == token)
+    }
+
+    fn take_hold(&self, leases: &[Lease], hold: &Hold) {
+        let entries = leases
+            .iter()
+            .map(|lease| (lease.lane.clone(), (lease.token, hold.clone())));
+        self.held().extend(entries);
+    }
+
+    fn let_go(&self, lease: &Lease) {
+        if self.holds(&lease.lane, lease.token) {
+            self.held().remove(&lease.lane);
+        }
+    }
+
+    /// Completes once claims have stopped and everything held is settled.
+    async fn idle_and_closing(&self) {
+        self.claims_over.cancelled().await;
+        while !self.held().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// The running loops.
+pub struct Driver {
+    batches: mpsc::Receiver<Batch>,
+    finished: mpsc::Sender<Finished>,
+    shared: Arc<Shared>,
+    loops: TaskTracker,
+    close: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Driver {
+    /// Starts the loops. They stop claiming when `closing` is cancelled, and end when the backend is closed.
+    pub fn start(
+        queue: Queue,
+        settings: DriverSettings,
+        bell: Arc<Notify>,
+        observer: AttemptObserver,
+        beat: Arc<dyn Fn() + Send + Sync>,
+        closing: CancellationToken,
+    ) -> Self {
+        let (batch_sender, batches) = mpsc::channel(settings.concurrency.max(1));
+        let (finished, finished_receiver) = mpsc::channel(settings.concurrency.max(1) * 2);
+        let shared = Arc::new(Shared {
+            queue,
+            settings,
+            bell,
+            observer,
+            beat,
+            held: Mutex::default(),
+            closing,
+            claims_over: CancellationToken::new(),
+        });
+        let loops = TaskTracker::new();
+        loops.spawn(claim::run(Arc::clone(&shared), batch_sender));
+        loops.spawn(settle::run(Arc::clone(&shared), finished_receiver));
+        loops.spawn(renew::run(Arc::clone(&shared)));
+        loops.close();
+        Self {
+            batches,
+            finished,
+            shared,
+            loops,
+            close: None,
+        }
+    }
+
+    pub(super) fn finished(&self) -> mpsc::Sender<Finished> {
+        self.finished.clone()
+    }
+
+    pub(super) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch>> {
+        self.batches.poll_recv(cx)
+    }
+
+    /// Gives back what was claimed and not started, then waits until everything is settled.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.close.is_none() {
+            self.shared.closing.cancel();
+            self.batches.close();
+            let mut unstarted = Vec::new();
+            while let Ok(batch) = self.batches.try_recv() {
+                unstarted.push(batch);
+            }
+            let loops = self.loops.clone();
+            let finished = self.finished.clone();
+            self.close = Some(Box::pin(async move {
+                for batch in unstarted {
+                    // The settling loop waits for all that is held, so it still listens.
+                    let _ = finished.send(Finished::unstarted(batch)).await;
+                }
+                loops.wait().await;
+            }));
+        }
+        match &mut self.close {
+            Some(close) => close.as_mut().poll(cx),
+            None => Poll::Ready(()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The settling loop.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Attempted, Finished, REDIS_AWAY, Shared};
+use crate::queue::{executor, lease::Settlement};
+
+/// How many settlements one call of the script takes.
+const SETTLEMENTS_A_CALL: usize = 256;
+
+/// Settles what has finished, in batches, until nothing can come any more.
+pub(super) async fn run(shared: Arc<Shared>, mut finished: mpsc::Receiver<Finished>) {
+    let mut gathered = Vec::new();
+    while gather(&shared, &mut finished, &mut gathered).await {
+        settle(&shared, std::mem::take(&mut gathered)).await;
+        shared.bell.notify_one();
+    }
+}
+
+/// Takes what has finished by now; `false` once nothing can come any more.
+async fn gather(
+    shared: &Shared,
+    finished: &mut mpsc::Receiver<Finished>,
+    gathered: &mut Vec<Finished>,
+) -> bool {
+    let count = tokio::select! {
+        count = finished.recv_many(gathered, SETTLEMENTS_A_CALL) => count,
+        () = shared.idle_and_closing() => 0,
+    };
+    count > 0
+}
+
+/// Settles until Redis has it, or says that the leases are lost.
+pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
+    let mut items = Vec::new();
+    for Finished {
+        batch,
+        verdicts,
+        took,
+    } in &finished
+    {
+        let call = batch.leases.first().map_or(0, |lease| lease.token);
+        for (lease, verdict) in batch.leases.iter().zip(verdicts) {
+            let transition = executor::decide(
+                verdict.clone(),
+                lease.attempts,
+                &shared.settings.retry,
+                rand::random(),
+            );
+            items.push((
+                lease,
+                Settlement {
+                    lane: lease.lane.clone(),
+                    token: lease.token,
+                    call,
+                    transition,
+                    took: *took,
+                },
+            ));
+        }
+    }
+    for chunk in items.chunks(SETTLEMENTS_A_CALL) {
+        let settlements: Vec<Settlement> = chunk.iter().map(|(_, item)| item.clone()).collect();
+        let settled = loop {
+            let settings = &shared.settings;
+            match shared
+                .queue
+                .settle(settings.destination, &settings.worker, &settlements)
+                .await
+            {
+                Ok(settled) => break settled,
+                Err(error) => {
+                    tracing::warn!(destination = %settings.destination, %error, "cannot settle; trying again");
+                    tokio::time::sleep(REDIS_AWAY).await;
+                }
+            }
+        };
+        for ((lease, item), settled) in chunk.iter().zip(settled) {
+            shared.let_go(lease);
+            (shared.observer)(&Attempted {
+                destination: shared.settings.destination,
+                change_id: &lease.change_id,
+                attempt: lease.attempts + 1,
+                transition: settled.then_some(&item.transition),
+                took: item.took,
+            });
+        }
+    }
+}
