@@ -218,7 +218,7 @@ async fn an_id_that_alumniq_refuses_is_found_and_the_others_are_acknowledged() {
     assert_eq!(letters[0]["class"], "ack_rejected");
     let report = sandbox.report();
     assert_eq!(report.acknowledged, CHANGES);
-    every_promise_held(&report, &[], &[culprit.clone()]);
+    every_promise_held(&report, &[], std::slice::from_ref(&culprit));
 
     sandbox.set_limits(Limits::default());
     relay.run(&["dead", "replay", &culprit]).await.expect(0);
