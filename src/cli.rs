@@ -178,6 +178,13 @@ pub struct Gate {
 
 /// `check`
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+A line for each finding: ok, warn or FAIL, and behind -> what to do. Exit code 0: nothing failed; 1: something
+that was called did; 2: the configuration cannot be used.
+
+Examples:
+  alumniq-relay check                            the file alone
+  alumniq-relay check --connect                  also the keys, the vendors, today's rows and Redis")]
 pub struct Check {
     /// Also test all three vendors, Redis and its durability settings; changes nothing anywhere
     #[arg(long)]

@@ -52,6 +52,11 @@ pub struct SupporterSearch {
 
 /// `supporter delete`
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Tells of each id what became of it. Exit code 3: not all of them were deleted.
+
+Example:
+  alumniq-relay supporter delete 75dca357-6ec1-4fb8-a21e-048e944f6687")]
 pub struct SupporterDelete {
     /// Salsa's supporterIds
     #[arg(value_name = "ID", required = true, value_parser = value::non_blank)]
@@ -74,7 +79,8 @@ pub enum ContactCommand {
 /// `contact update`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-The document is checked against the CRM's documented limits first.
+The document is checked against the CRM's documented limits first. Prints the CrmNumber. Exit code 3: nobody
+matches; 2: the document breaks a rule and was not sent.
 
 Example:
   echo '{\"StudentInstitutionId\": \"0012345\", \"PhoneWork\": \"+12065550100\"}' | alumniq-relay contact update -")]

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use jobs::destination::Destination;
-use miette::{Context as _, IntoDiagnostic, miette};
+use miette::{IntoDiagnostic, miette};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,11 @@ use crate::{
     cli::Global,
     config::{self, AnonymousRows, Config, CrmConfig, Finding, SalsaConfig},
     metrics,
-    queue::{Queue, QueueSettings, durability::Allowed, embedded::EmbeddedRedis},
+    queue::{
+        Queue, QueueSettings,
+        durability::{Allowed, Finding as Unfit},
+        embedded::EmbeddedRedis,
+    },
     telemetry,
     vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts},
     workers::rows::Rows,
@@ -80,10 +84,11 @@ impl Context {
             destinations: self.destinations(),
         })
         .await
-        .into_diagnostic()
-        .wrap_err_with(|| {
-            format!(
-                "cannot use Redis at {}: check that it runs, and `redis.url`",
+        .map_err(|error| {
+            miette!(
+                help = "check that it runs, and `redis.url` with its password; without `redis.url` the program \
+                        starts its own server",
+                "cannot use {}: {error}",
                 self.redis_names()
             )
         })?;
@@ -111,18 +116,24 @@ impl Context {
 
     /// Refuses a Redis that could lose changes.
     pub async fn refuse_unfit(&self, queue: &Queue) -> miette::Result<()> {
-        for finding in queue.durability(self.allowed()).await.into_diagnostic()? {
-            if finding.fatal {
-                return Err(miette!(
-                    help = finding.advice,
-                    "{} ({})",
-                    finding.what,
-                    self.redis_names()
-                ));
-            }
+        let findings = queue.durability(self.allowed()).await.into_diagnostic()?;
+        let (fatal, others): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|finding| finding.fatal);
+        for finding in others {
             tracing::warn!(advice = finding.advice, "{}", finding.what);
         }
-        Ok(())
+        if fatal.is_empty() {
+            return Ok(());
+        }
+        let joined = |part: fn(&Unfit) -> &str, between| -> String {
+            fatal.iter().map(part).collect::<Vec<_>>().join(between)
+        };
+        Err(miette!(
+            help = joined(|finding| &finding.advice, "\n"),
+            "{} ({})",
+            joined(|finding| &finding.what, "; "),
+            self.redis_names()
+        ))
     }
 
     /// Which weaknesses of Redis the configuration allows.

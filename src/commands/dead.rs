@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use jiff::Timestamp;
 use jobs::destination::Vendor;
 use miette::{IntoDiagnostic, miette};
 use serde_json::json;
@@ -305,9 +304,7 @@ async fn every(queue: &Queue, filter: &LetterFilter) -> Result<Vec<(Vendor, Stri
 
 fn filter(context: &Context, filter: &DeadFilter) -> miette::Result<LetterFilter> {
     let instant = |moment: &crate::cli::value::Moment| {
-        let instant = moment
-            .instant(Timestamp::now(), &context.config.alumniq.timezone)
-            .map_err(super::misused)?;
+        let instant = super::instant(moment, &context.config.alumniq.timezone)?;
         Ok::<_, miette::Report>(u64::try_from(instant.as_millisecond()).unwrap_or_default())
     };
     Ok(LetterFilter {

@@ -104,7 +104,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
             .await
     });
     let finished = tokio::select! {
-        finished = wait(&sandbox, &redis.queue, arguments.changes) => Some(finished),
+        finished = wait(&sandbox, &redis.queue, arguments.changes, global.quiet) => Some(finished),
         () = closing.cancelled() => None,
     };
     let seconds = started.elapsed().as_secs_f64();
@@ -153,8 +153,8 @@ fn configuration(sandbox: &Sandbox, directory: &Path) -> miette::Result<Context>
 }
 
 /// Until every change is acknowledged or a dead letter; returns the dead ones.
-async fn wait(sandbox: &Sandbox, queue: &Queue, changes: usize) -> Vec<String> {
-    let progress = Progress::new(changes);
+async fn wait(sandbox: &Sandbox, queue: &Queue, changes: usize, quiet: bool) -> Vec<String> {
+    let progress = Progress::new(changes, quiet);
     loop {
         let acknowledged = sandbox.report().acknowledged;
         let dead = dead_changes(queue).await.unwrap_or_default();

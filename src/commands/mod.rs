@@ -6,11 +6,12 @@ use std::{
     process::ExitCode,
 };
 
+use jiff::{Timestamp, tz::TimeZone};
 use miette::{Diagnostic, IntoDiagnostic, Report};
 use tokio::task::JoinError;
 
 use crate::{
-    cli::{Cli, Command, Global},
+    cli::{Cli, Command, Global, value::Moment},
     config::ConfigErrors,
 };
 
@@ -113,6 +114,16 @@ fn misused(error: impl Display) -> Report {
 
 fn is_usage(report: &Report) -> bool {
     report.downcast_ref::<ConfigErrors>().is_some() || report.downcast_ref::<Usage>().is_some()
+}
+
+/// The instant that was typed; a day begins at its first in `timezone`.
+fn instant(moment: &Moment, timezone: &TimeZone) -> miette::Result<Timestamp> {
+    moment.instant(Timestamp::now(), timezone).map_err(|_| {
+        usage(
+            "the calendar does not reach that far",
+            "write a day (2026-11-21), an instant (2026-11-21T02:00:00Z) or how long ago (2h, 3d)",
+        )
+    })
 }
 
 /// What a task returned. Its panic's message may hold a row's data, so it is not repeated.

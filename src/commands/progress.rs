@@ -12,9 +12,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Over `total` changes.
-    pub fn new(total: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+    /// Over `total` changes; nothing at all where the person asked for `quiet`.
+    pub fn new(total: usize, quiet: bool) -> Self {
+        let target = match quiet {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
         // The template is a constant that the tests render.
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} through  {msg}") {
             bar.set_style(style);

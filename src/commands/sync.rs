@@ -59,7 +59,8 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
 
     let started = Instant::now();
     let outcome = if arguments.wait {
-        fetch_and_wait(&context, &redis.queue, fleet, filter, &closing).await
+        let progress = |total| Progress::new(total, global.quiet);
+        fetch_and_wait(&context, &redis.queue, fleet, filter, progress, &closing).await
     } else {
         let fetched = tokio::select! {
             fetched = fleet.producer.fetch_once(filter) => fetched.into_diagnostic(),
@@ -123,6 +124,7 @@ async fn fetch_and_wait(
     queue: &Queue,
     mut fleet: Fleet,
     filter: Option<Filter>,
+    progress: impl Fn(usize) -> Progress,
     closing: &CancellationToken,
 ) -> miette::Result<Summary> {
     // The fleet's own producer stays idle: this command fetches by hand, once.
@@ -135,7 +137,7 @@ async fn fetch_and_wait(
         waited = async {
             let fetched = producer.fetch_once(filter.clone()).await.into_diagnostic()?;
             let mut summary = Summary::of(&fetched);
-            let progress = Progress::new(fetched.change_ids.len());
+            let progress = progress(fetched.change_ids.len());
             let mut open: BTreeSet<String> = fetched.change_ids.into_iter().collect();
             let mut dead: BTreeSet<String> = BTreeSet::new();
             while !open.is_empty() {

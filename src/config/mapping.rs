@@ -1,6 +1,6 @@
 //! The templates of `[crm.map]` and `[salsa.map]`, compiled over the field names of `[alumniq.fields]`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jobs::{
     change::{FieldNames, FieldNamesError},
@@ -11,6 +11,7 @@ use jobs::{
 
 use super::{
     alumniq::AlumniqConfig, crm::CrmConfig, finding::Finding, reader::Reader, salsa::SalsaConfig,
+    setting::Setting,
 };
 
 /// What the rows' fields are called and what becomes of them.
@@ -32,7 +33,12 @@ impl Mappings {
         crm: Option<&CrmConfig>,
         salsa: Option<&SalsaConfig>,
     ) -> Option<Self> {
-        let names = match FieldNames::with_overrides(&alumniq?.fields) {
+        // Wrong keys elsewhere in [alumniq] do not hide wrong templates.
+        let fields = match alumniq {
+            Some(alumniq) => alumniq.fields.clone(),
+            None => field_lists(reader),
+        };
+        let names = match FieldNames::with_overrides(&fields) {
             Ok(names) => Arc::new(names),
             Err(error) => {
                 reader.problem(misnamed(reader, &error));
@@ -49,6 +55,15 @@ impl Mappings {
             names,
         })
     }
+}
+
+/// The entries of `[alumniq.fields]` that are lists; whatever is wrong with others has been noted.
+fn field_lists(reader: &Reader) -> BTreeMap<String, Vec<String>> {
+    let lists = reader.source.entries.iter().filter_map(|(path, entry)| {
+        let name = path.strip_prefix("alumniq.fields.")?;
+        Some((name.to_owned(), Vec::parse(&entry.value).ok()?))
+    });
+    lists.collect()
 }
 
 fn usable<T>(

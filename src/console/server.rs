@@ -42,11 +42,11 @@ pub struct Console {
 
 /// `console.listen` cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {addr} (console.listen): {source}; {advice}")]
+#[error("cannot listen on {addr} (console.listen): {cause}; {advice}")]
 pub struct BindError {
     addr: SocketAddr,
     advice: &'static str,
-    source: io::Error,
+    cause: io::Error,
 }
 
 /// Listens on `addr`; port 0 takes any free one.
@@ -54,9 +54,9 @@ pub struct BindError {
 /// # Errors
 /// The port is taken, privileged, or not this machine's; the error names the remedy.
 pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(addr).await.map_err(|source| BindError {
+    TcpListener::bind(addr).await.map_err(|cause| BindError {
         addr,
-        advice: match source.kind() {
+        advice: match cause.kind() {
             io::ErrorKind::AddrInUse => {
                 "another program, perhaps another alumniq-relay, has this port: stop it or choose another `console.listen`"
             }
@@ -68,7 +68,7 @@ pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
             }
             _ => "choose another `console.listen`",
         },
-        source,
+        cause,
     })
 }
 

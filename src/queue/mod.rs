@@ -42,7 +42,7 @@ use self::{connection::Connection, keys::Keys, scripts::Scripts};
 pub enum QueueError {
     /// Redis did not answer, or answered an error.
     #[error("Redis: {0}")]
-    Redis(#[from] redis::RedisError),
+    Redis(redis::RedisError),
     /// Redis holds something that this version does not understand.
     #[error("Redis holds {what} that this version cannot read: {why}")]
     Unreadable {
@@ -51,6 +51,13 @@ pub enum QueueError {
         /// The reader's words; never the entry's content.
         why: String,
     },
+}
+
+/// Not by `#[from]`: the message holds the driver's words already, and a source would repeat them.
+impl From<redis::RedisError> for QueueError {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Redis(error)
+    }
 }
 
 impl QueueError {

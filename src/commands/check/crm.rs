@@ -7,7 +7,7 @@ use crate::{commands::context::Context, vendors::CrmCheck};
 
 const ABOUT: &str = "crm";
 
-const CHECK_URL: &str = "check crm.url (e.g. https://HOST/crms/api)";
+const CHECK_URL: &str = "crm.url must be the base address of its API, e.g. https://HOST/crms/api";
 
 /// Obtains a token, or with nothing to obtain reads the operation's address.
 pub async fn probe(context: &Context) -> Vec<Finding> {
@@ -60,7 +60,7 @@ fn reached(status: u16) -> Finding {
 
 fn failed(reply: &Reply) -> Finding {
     let (what, remedy) = match reply {
-        Reply::Unreachable { cause } => (format!("it cannot be reached: {cause}"), CHECK_URL),
+        Reply::Unreachable { cause } => (cause.clone(), CHECK_URL),
         Reply::Lost { cause } => (
             format!("it gives no whole answer: {cause}"),
             "try again; if it happens again, raise crm.timeout and ask the CRM's administrators",
@@ -134,7 +134,7 @@ mod tests {
             (answered(503), "FAIL  crm      it is in trouble (503)"),
             (
                 CrmCheck::Failed(Reply::Unreachable { cause: cause() }),
-                "FAIL  crm      it cannot be reached: no connection",
+                "FAIL  crm      no connection",
             ),
             (
                 CrmCheck::Failed(Reply::Lost { cause: cause() }),

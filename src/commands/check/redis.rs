@@ -57,20 +57,12 @@ fn silent(patience: Duration) -> miette::Report {
 }
 
 fn unusable(context: &Context, error: &miette::Report) -> Finding {
-    // The last cause says most; the driver repeats itself on the way there.
-    let mut words: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !words.iter().any(|word| word.contains(&cause)) {
-            words.push(cause);
-        }
-    }
-    let remedy = match context.config.redis.url {
-        Some(_) => {
-            "start it, or correct redis.url and its password; without redis.url the program starts its own server"
-        }
-        None => "mend redis.data_dir and redis.server, or name a running Redis in redis.url",
+    let remedy = match (error.help(), &context.config.redis.url) {
+        (Some(help), _) => help.to_string(),
+        (None, Some(_)) => "try again; if it lasts, look at Redis' log".to_owned(),
+        (None, None) => "mend that, or name a Redis elsewhere in redis.url".to_owned(),
     };
-    Finding::fail(ABOUT, words.join(": "), remedy)
+    Finding::fail(ABOUT, error.to_string(), remedy)
 }
 
 async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Result<Vec<Finding>> {

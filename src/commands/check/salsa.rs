@@ -23,6 +23,10 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
 }
 
 fn judge(reply: &Reply, configured_rate: Option<u32>) -> Vec<Finding> {
+    if let Reply::Lost { cause } = reply {
+        let remedy = "try again; if it happens again, raise salsa.timeout or check salsa.url";
+        return vec![Finding::fail(ABOUT, cause.clone(), remedy)];
+    }
     let limits = match salsa_upsert::classify(reply) {
         Ok(payload) => SalsaLimits::read(&payload),
         Err(failure) => return vec![failed(failure.for_one_item())],

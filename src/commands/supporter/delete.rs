@@ -81,7 +81,11 @@ fn confirmed(count: usize, url: &str) -> miette::Result<bool> {
             "add --yes to delete without being asked",
         ));
     }
-    eprint!("Delete {count} supporters at {url}? This cannot be undone. Type yes: ");
+    let supporters = match count {
+        1 => "1 supporter".to_owned(),
+        count => format!("{count} supporters"),
+    };
+    eprint!("Delete {supporters} at {url}? This cannot be undone. Type yes: ");
     let mut answer = String::new();
     io::stdin()
         .lock()

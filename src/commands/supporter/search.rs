@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::calls::{Calls, Operation, told};
 use crate::{
     cli::{value::Moment, vendor::SupporterSearch},
-    commands::{misused, one_line, print, usage},
+    commands::{instant, one_line, print, usage},
 };
 
 /// `supporter search --json`.
@@ -58,10 +58,8 @@ fn period(
     until: Option<&Moment>,
     timezone: &TimeZone,
 ) -> miette::Result<(Timestamp, Option<Timestamp>)> {
-    let now = Timestamp::now();
-    let instant = |moment: &Moment| moment.instant(now, timezone).map_err(misused);
-    let from = instant(since)?;
-    let to = until.map(instant).transpose()?;
+    let from = instant(since, timezone)?;
+    let to = until.map(|until| instant(until, timezone)).transpose()?;
     if to.is_some_and(|to| to <= from) {
         return Err(usage(
             "--modified-until is not after --modified-since",

@@ -55,6 +55,25 @@ fn a_misspelt_required_key_is_not_reported_as_missing_too() {
 }
 
 #[test]
+fn a_wrong_template_is_reported_although_its_section_of_rows_is_wrong_too() {
+    let text = LEAST.replace(
+        "[crm]\n",
+        "[crm]\nmap.PhoneWork = \"{{ phnoe or classYear }}\"\n",
+    );
+    let text = text.replace(
+        "timezone = ",
+        "fields.classYear = [\"class\"]\npoll = \"hourly\"\ntimezone = ",
+    );
+    let errors = with(&text, &[]).unwrap_err();
+    let shown = shown(&errors);
+    assert_eq!(errors.findings().len(), 2, "{shown}");
+    assert!(
+        shown.contains("alumniq.poll") && shown.contains("`phnoe`"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_wrong_value_says_where_and_what_is_right() {
     for (section, line, says) in [
         (

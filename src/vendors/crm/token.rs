@@ -154,7 +154,10 @@ impl TokenSource {
 fn granted(answer: Answer) -> Result<Grant, Reply> {
     match answer.status {
         200..=299 => grant(&answer.body).ok_or_else(|| {
-            no_token("the token endpoint's answer holds no usable access_token; check crm.url")
+            no_token(&format!(
+                "the token endpoint answered {}; check crm.url",
+                shape(&answer.body)
+            ))
         }),
         400 | 401 | 403 => Err(Reply::Answer(Answer {
             status: 401,
@@ -171,6 +174,15 @@ fn granted(answer: Answer) -> Result<Grant, Reply> {
 fn no_token(cause: &str) -> Reply {
     Reply::Unreachable {
         cause: format!("no token for the CRM: {cause}"),
+    }
+}
+
+/// What a good answer without a grant is.
+fn shape(body: &str) -> &'static str {
+    match body.trim_start_matches('\u{feff}').trim_start() {
+        "" => "nothing (an empty body)",
+        page if page.starts_with('<') => "an HTML page",
+        _ => "something without a usable access_token",
     }
 }
 

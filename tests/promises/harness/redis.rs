@@ -8,11 +8,14 @@ use std::{
 
 use alumniq_relay::queue::{Queue, QueueSettings};
 use jobs::destination::Destination;
-use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
 
 /// Longer than any test: what is kept for this long does not expire in one.
 pub const KEEP: Duration = Duration::from_secs(3600);
+
+/// For an answer on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An append-only server on a Unix socket in a directory of its own; ends with its owner.
 pub struct Redis {
@@ -85,8 +88,9 @@ impl Redis {
     }
 
     async fn try_connect(&self) -> redis::RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
         redis::Client::open(self.url())?
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(&config)
             .await
     }
 
@@ -104,7 +108,7 @@ impl Redis {
         let mut settings = QueueSettings {
             urls: vec![self.url()],
             namespace: namespace.to_owned(),
-            response_timeout: Duration::from_secs(30),
+            response_timeout: PATIENCE,
             keep: KEEP,
             keep_payload: Duration::ZERO,
             destinations: Destination::ALL.to_vec(),

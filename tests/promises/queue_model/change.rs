@@ -7,6 +7,8 @@ use jobs::{
     outcome::DeadClass,
 };
 
+use super::step::Row;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
     Waits,
@@ -32,6 +34,10 @@ pub struct Change {
     pub lane: String,
     pub member: String,
     pub block: u64,
+    /// The row as it lies in Redis; empty where AlumnIQ only listed it again.
+    pub record: String,
+    /// AlumnIQ knows it by its name.
+    pub has_id: bool,
     pub at: BTreeMap<Destination, At>,
     /// Dead on arrival, or refused in the PUT.
     pub refused: Option<DeadClass>,
@@ -60,6 +66,15 @@ impl Change {
         });
         let at_alumniq = self.refused.map(|class| (Vendor::Alumniq, class));
         at_destinations.chain(at_alumniq).collect()
+    }
+
+    /// AlumnIQ lists it again. A dead row may have been corrected, unless that moves it.
+    pub fn correct(&mut self, row: &Row) {
+        let stays = self.lane == row.lane() && self.member == row.member();
+        let stands_nowhere = self.refused.is_some();
+        if stands_nowhere || (stays && !self.dead().is_empty()) {
+            self.record = row.record();
+        }
     }
 
     pub fn forget(&mut self, d: Destination) {

@@ -181,10 +181,15 @@ fn gate(snapshot: &Snapshot, vendor: &str, gate: &Gate) -> Checked {
 
 fn changes(snapshot: &Snapshot, model: &Model) -> Checked {
     let open = || model.changes.iter().filter(|(_, c)| !c.is_closed());
+    let stored = snapshot.below("change:").filter_map(|id| {
+        let record = snapshot.string(&format!("change:{id}"))?;
+        Some((id, record.to_owned()))
+    });
+    let expected = open().map(|(id, c)| (id.as_str(), format!("{:013}{}", c.block, c.record)));
     same(
         "change:*",
-        snapshot.below("change:").collect::<Vec<_>>(),
-        open().map(|(id, _)| id.as_str()).collect(),
+        stored.collect::<BTreeMap<_, _>>(),
+        expected.collect(),
     )?;
     let mut lanes: BTreeMap<&str, BTreeMap<&str, u8>> = BTreeMap::new();
     for change in model.changes.values() {

@@ -94,7 +94,7 @@ impl Model {
             .map(|(id, _)| id.clone())
     }
 
-    fn to_the_back(&mut self, d: Destination, lane: &str) {
+    fn send_back(&mut self, d: Destination, lane: &str) {
         if self.head(d, lane).is_some() {
             self.line(d).ready.push_back(lane.to_owned());
         }
@@ -122,8 +122,12 @@ impl Model {
                         taken.listed_again += 1;
                         change.ack = Ack::Queued;
                         change.block = block;
+                        change.record.clear();
                     }
-                    _ => taken.known += 1,
+                    _ => {
+                        taken.known += 1;
+                        change.correct(row);
+                    }
                 },
             }
         }
@@ -145,6 +149,8 @@ impl Model {
             lane,
             member: row.member(),
             block,
+            record: row.record(),
+            has_id: row.has_id,
             at: destinations.iter().map(|d| (*d, At::Waits)).collect(),
             refused: row.undecodable.then_some(DeadClass::Undecodable),
             attempts: BTreeMap::new(),
@@ -172,7 +178,7 @@ impl Model {
             if *crashes >= CRASHES {
                 self.die(d, &lost.id, DeadClass::Crashed);
             }
-            self.to_the_back(d, &lane);
+            self.send_back(d, &lane);
         }
         let line = self.line(d);
         line.ready.extend(line.due.drain(..));
@@ -201,7 +207,7 @@ impl Model {
                 applied.is_some_and(|applied| change.member.as_bytes() < applied.as_bytes());
             if is_stale && !change.forced.contains(&d) {
                 self.die(d, &id, DeadClass::Stale);
-                self.to_the_back(d, &lane);
+                self.send_back(d, &lane);
                 continue;
             }
             let attempts = change.attempts.get(&d).copied().unwrap_or(0);
@@ -230,7 +236,32 @@ impl Model {
         holds
     }
 
-    pub fn settle(&mut self, d: Destination, lane: &str, token: u64, kind: Kind) -> bool {
+    /// Whether a failure is the vendor's: judged once a call. `None`: nothing failed.
+    pub fn judge(
+        &mut self,
+        d: Destination,
+        lane: &str,
+        token: u64,
+        kind: Kind,
+        judged: Option<&bool>,
+    ) -> Option<bool> {
+        let is_failure = matches!(kind, Kind::Retry | Kind::Dead(DeadClass::Exhausted));
+        if !is_failure || !self.holds(d, lane, token) {
+            return None;
+        }
+        let line = self.line(d);
+        let id = &line.running[lane].id;
+        Some(judged.copied().unwrap_or_else(|| line.gate.failed(id)))
+    }
+
+    pub fn settle(
+        &mut self,
+        d: Destination,
+        lane: &str,
+        token: u64,
+        kind: Kind,
+        vendor_is_down: Option<bool>,
+    ) -> bool {
         if !self.holds(d, lane, token) {
             self.refused_settles += 1;
             return false;
@@ -238,9 +269,8 @@ impl Model {
         let line = self.line(d);
         line.expired.retain(|expired| expired != lane);
         let id = line.running.remove(lane).unwrap().id;
-        let is_failure = matches!(kind, Kind::Retry | Kind::Dead(DeadClass::Exhausted));
-        if is_failure && line.gate.failed(&id) {
-            self.to_the_back(d, lane);
+        if vendor_is_down == Some(true) {
+            self.send_back(d, lane);
             return true;
         }
         match kind {
@@ -272,7 +302,7 @@ impl Model {
                 }
             }
         }
-        self.to_the_back(d, lane);
+        self.send_back(d, lane);
         true
     }
 
@@ -316,12 +346,12 @@ impl Model {
     }
 
     pub fn discard(&mut self, vendor: Vendor, id: &str, tell: bool) -> bool {
-        if self.exhume(vendor, id, At::GivenUp).is_none() {
+        let Some(class) = self.exhume(vendor, id, At::GivenUp) else {
             return false;
-        }
-        // AlumnIQ refused the id, or never gave one: there is nobody to tell.
-        let tell = tell && vendor != Vendor::Alumniq;
+        };
         let change = self.change(id);
+        // AlumnIQ refused the id, or never gave one: there is nobody to tell.
+        let tell = tell && change.has_id && class != DeadClass::AckRejected;
         change.given_up = Some(tell);
         change.join();
         true

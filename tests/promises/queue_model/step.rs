@@ -1,6 +1,6 @@
 //! The steps of a case, drawn at random. Steps name what they act on by an index into what is there.
 
-use alumniq_relay::queue::intake::NewChange;
+use alumniq_relay::queue::{Record, intake::NewChange};
 use jiff::Timestamp;
 use jobs::{
     destination::{Destination, Vendor},
@@ -17,6 +17,8 @@ pub struct Row {
     pub xid: Option<String>,
     pub changed_on: i64,
     pub undecodable: bool,
+    /// AlumnIQ gave it an id (where it is undecodable; all others have one).
+    pub has_id: bool,
     pub replaces: Option<String>,
 }
 
@@ -33,11 +35,20 @@ impl Row {
         format!("{} {}", order_key(changed_on, &self.id), self.id)
     }
 
+    /// As it lies in Redis.
+    pub fn record(&self) -> String {
+        let NewChange { xid, row, .. } = self.change();
+        serde_json::to_string(&Record { xid, row }).unwrap()
+    }
+
     pub fn change(&self) -> NewChange {
-        let change = match self.undecodable {
+        let mut change = match self.undecodable {
             true => rows::undecodable(&self.id),
             false => rows::change(&self.id, self.xid.as_deref(), self.changed_on),
         };
+        if let Some(letter) = &mut change.letter {
+            letter.has_id = self.has_id;
+        }
         NewChange {
             replaces: self.replaces.clone(),
             ..change
@@ -117,6 +128,8 @@ pub enum Step {
     Settle {
         destination: Destination,
         ends: Vec<End>,
+        /// To the vendor all were one call.
+        one_call: bool,
     },
     LeasesEnd {
         destination: Destination,
@@ -135,6 +148,7 @@ pub enum Step {
     /// Everything is claimed, and everything fails.
     Storm {
         destination: Destination,
+        one_call: bool,
     },
     Replay {
         picks: Vec<Index>,
@@ -186,15 +200,16 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (prop::bool::weighted(0.3), prop::collection::vec(row(), 1..12))
             .prop_map(|(late, rows)| Step::Enqueue { late, rows }),
         22 => claim().prop_map(Step::Claim),
-        3 => (d(), any::<Index>(), prop::bool::weighted(0.3)).prop_map(
+        4 => (d(), any::<Index>(), prop::bool::weighted(0.5)).prop_map(
             |(destination, pick, perhaps_lost)| Step::Renew { destination, pick, perhaps_lost }),
-        26 => (d(), prop::collection::vec(end(), 1..5))
-            .prop_map(|(destination, ends)| Step::Settle { destination, ends }),
+        26 => (d(), prop::collection::vec(end(), 1..5), any::<bool>()).prop_map(
+            |(destination, ends, one_call)| Step::Settle { destination, ends, one_call }),
         4 => (d(), picks(3)).prop_map(|(destination, picks)| Step::LeasesEnd { destination, picks }),
         5 => (d(), picks(3)).prop_map(|(destination, picks)| Step::RetriesAreDue { destination, picks }),
         5 => vendor().prop_map(Step::GatesTimeHasCome),
         1 => (d(), 1..=5_u32).prop_map(|(destination, times)| Step::Crash { destination, times }),
-        1 => d().prop_map(|destination| Step::Storm { destination }),
+        1 => (d(), any::<bool>())
+            .prop_map(|(destination, one_call)| Step::Storm { destination, one_call }),
         5 => (picks(3), any::<bool>()).prop_map(|(picks, forced)| Step::Replay { picks, forced }),
         2 => (any::<Index>(), any::<bool>(), prop::option::of(id()))
             .prop_map(|(pick, undecodable, id)| Step::Reread { pick, undecodable, id }),
@@ -224,18 +239,24 @@ fn row() -> impl Strategy<Value = Row> {
         7 => (1..6_u32).prop_map(|n| Some(format!("person {n}"))),
         1 => Just(None),
     ];
-    (id(), xid, 0..5_i64, prop::bool::weighted(0.05)).prop_map(
-        |(id, xid, changed_on, undecodable)| {
+    (
+        id(),
+        xid,
+        0..5_i64,
+        prop::bool::weighted(0.05),
+        any::<bool>(),
+    )
+        .prop_map(|(id, xid, changed_on, undecodable, has_id)| {
             let xid = xid.filter(|_| !undecodable);
             Row {
                 id,
                 xid,
                 changed_on,
                 undecodable,
+                has_id: has_id || !undecodable,
                 replaces: None,
             }
-        },
-    )
+        })
 }
 
 fn claim() -> impl Strategy<Value = Claim> {

@@ -1,6 +1,6 @@
 //! Enqueue, claim, renew and settle.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use alumniq_relay::queue::{
     executor::Transition,
@@ -80,7 +80,9 @@ impl Run {
             .filter(|known| known.destination == d)
             .filter(|known| perhaps_lost || self.model.holds(d, &known.lane, known.token))
             .collect();
-        let chosen = (!leases.is_empty()).then(|| pick.get(&leases))?;
+        // Of all that were lost the newest: their lanes may be under another lease by now.
+        let leases = &leases[leases.len().saturating_sub(10)..];
+        let chosen = (!leases.is_empty()).then(|| pick.get(leases))?;
         Some((chosen.lane.clone(), chosen.token))
     }
 
@@ -101,21 +103,24 @@ impl Run {
         same("renewed", held, vec![self.model.renew(d, &lane, token)])
     }
 
-    pub(super) async fn settle(&mut self, d: Destination, ends: &[End]) -> Checked {
+    pub(super) async fn settle(&mut self, d: Destination, ends: &[End], one_call: bool) -> Checked {
         let mut items = Vec::new();
         for end in ends {
             if let Some((lane, token)) = self.pick_lease(d, &end.pick, end.perhaps_lost) {
                 items.push((lane, token + u64::from(end.foreign) * 1_000_000, end.kind));
             }
         }
-        self.settle_items(d, items).await
+        self.settle_items(d, items, one_call).await
     }
 
     pub(super) async fn settle_items(
         &mut self,
         d: Destination,
         items: Vec<(String, u64, Kind)>,
+        one_call: bool,
     ) -> Checked {
+        let first = items.first().map_or(0, |(_, token, _)| *token);
+        let call = |token| if one_call { first } else { token };
         let mut settlements = Vec::new();
         for (lane, token, kind) in &items {
             let running = self.model.lines[&d].running.get(lane);
@@ -124,7 +129,7 @@ impl Run {
             settlements.push(Settlement {
                 lane: lane.clone(),
                 token: *token,
-                call: *token,
+                call: call(*token),
                 transition: transition(*kind, attempts.unwrap_or(0) + 1),
                 took: Duration::from_millis(5),
             });
@@ -134,18 +139,23 @@ impl Run {
             .settle(d, "worker-0", &settlements)
             .await
             .unwrap();
+        let mut judged = BTreeMap::new();
         let mut expected = Vec::new();
         for (lane, token, kind) in items {
             let running = self.model.lines[&d].running.get(&lane);
             let id = running.map(|running| running.id.clone());
-            let settles = self.model.settle(d, &lane, token, kind);
+            let vendor_is_down = self
+                .model
+                .judge(d, &lane, token, kind, judged.get(&call(token)));
+            judged.extend(vendor_is_down.map(|down| (call(token), down)));
+            let settles = self.model.settle(d, &lane, token, kind, vendor_is_down);
             expected.push(settles);
             if let Some(id) = id.filter(|_| settles) {
                 self.witness.lost(d, &lane);
                 let member = &self.model.changes[&id].member;
                 match kind {
                     Kind::Done => self.witness.done(d, &lane, &id, member),
-                    Kind::Dead(_) => self.witness.dead(d, &id),
+                    Kind::Dead(_) if vendor_is_down != Some(true) => self.witness.dead(d, &id),
                     _ => {}
                 }
             }
@@ -163,16 +173,21 @@ impl Run {
         self.claim(&Claim::all(d)).await
     }
 
-    pub(super) async fn storm(&mut self, d: Destination) -> Checked {
+    pub(super) async fn storm(&mut self, d: Destination, one_call: bool) -> Checked {
         self.claim(&Claim::all(d)).await?;
         self.check().await?;
-        self.settle_all(d, Kind::Retry).await
+        self.settle_all(d, Kind::Retry, one_call).await
     }
 
-    pub(super) async fn settle_all(&mut self, d: Destination, kind: Kind) -> Checked {
+    pub(super) async fn settle_all(
+        &mut self,
+        d: Destination,
+        kind: Kind,
+        one_call: bool,
+    ) -> Checked {
         let running = self.model.lines[&d].running.iter();
         let items = running.map(|(lane, running)| (lane.clone(), running.token, kind));
-        self.settle_items(d, items.collect()).await
+        self.settle_items(d, items.collect(), one_call).await
     }
 }
 

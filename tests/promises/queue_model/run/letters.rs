@@ -52,6 +52,7 @@ impl Run {
             xid: (!undecodable).then(|| "person 1".to_owned()),
             changed_on: 2,
             undecodable,
+            has_id: true,
             replaces: Some(former),
         };
         self.enqueue(false, &[row]).await

@@ -111,7 +111,11 @@ impl Run {
                 pick,
                 perhaps_lost,
             } => self.renew(*destination, pick, *perhaps_lost).await,
-            Step::Settle { destination, ends } => self.settle(*destination, ends).await,
+            Step::Settle {
+                destination,
+                ends,
+                one_call,
+            } => self.settle(*destination, ends, *one_call).await,
             Step::LeasesEnd { destination, picks } => {
                 let running = self.model.lines[destination]
                     .running
@@ -132,7 +136,10 @@ impl Run {
             }
             Step::GatesTimeHasCome(vendor) => self.gates_time_has_come(*vendor).await,
             Step::Crash { destination, times } => self.crash(*destination, *times).await,
-            Step::Storm { destination } => self.storm(*destination).await,
+            Step::Storm {
+                destination,
+                one_call,
+            } => self.storm(*destination, *one_call).await,
             Step::Replay { picks, forced } => self.replay(picks, *forced).await,
             Step::Reread {
                 pick,
@@ -198,7 +205,7 @@ impl Run {
                 self.retries_are_due(d, later).await?;
                 self.claim(&Claim::all(d)).await?;
                 self.check().await?;
-                self.settle_all(d, Kind::Done).await?;
+                self.settle_all(d, Kind::Done, false).await?;
                 self.check().await?;
             }
             self.ack_claim(1000, false, false).await?;
