@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jobs::destination::{Destination, Vendor};
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::DeadClass,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,7 +20,8 @@ pub struct Timeline {
     pub xid: Option<String>,
     /// `in flight`, `to acknowledge`, `dead`, `acknowledged` or `discarded`.
     pub state: &'static str,
-    /// By destination: `waiting`, `ready`, `running`, `retry`, `dead` or `done`.
+    /// By destination: `waiting`, `ready`, `running`, `retry`, `dead` or `done`. Empty for a row that could
+    /// not be decoded: it never stood before a destination.
     pub destinations: BTreeMap<Destination, &'static str>,
     /// Its dead letters.
     pub letters: Vec<Letter>,
@@ -91,6 +95,12 @@ impl Queue {
         record: &Record,
         letters: &[Letter],
     ) -> Result<BTreeMap<Destination, &'static str>, QueueError> {
+        let dead_on_arrival = |letter: &Letter| {
+            (letter.destination, letter.class) == (Vendor::Alumniq, DeadClass::Undecodable)
+        };
+        if letters.iter().any(dead_on_arrival) {
+            return Ok(BTreeMap::new());
+        }
         let lane = keys::lane(record.xid.as_deref(), change_id);
         let members: Vec<(String, u8)> = redis::cmd("ZRANGE")
             .arg(self.keys.of(&["lane", &lane]))

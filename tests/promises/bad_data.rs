@@ -41,10 +41,14 @@ async fn rows_of_every_wrong_shape_become_dead_letters_and_everyone_else_goes_on
     for letter in &letters {
         assert_eq!(letter["class"], "undecodable", "{letter}");
         assert!(!text(&letter["cause"]).is_empty() && !text(&letter["advice"]).is_empty());
-        relay
-            .run(&["dead", "show", &text(&letter["change_id"])])
-            .await
-            .expect(0);
+        let id = text(&letter["change_id"]);
+        relay.run(&["dead", "show", &id]).await.expect(0);
+        let shown = relay.show(&id).await;
+        assert_eq!(
+            shown["destinations"],
+            json!({}),
+            "no destination has seen it"
+        );
     }
     // The same rows at the next fetch are the same letters.
     relay.run(&["sync", "--wait"]).await;
