@@ -11,21 +11,14 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', acking, '-inf', now, 'LIMIT', 0,
   redis.call('ZADD', key('ack'), now - max_wait, id)
 end
 
-local wait = -1
-local function sooner(at)
-  if at then
-    local ms = math.max(0, tonumber(at) - now)
-    if wait < 0 or ms < wait then wait = ms end
-  end
-end
-sooner(redis.call('ZRANGE', acking, 0, 0, 'WITHSCORES')[2])
+sooner(now, redis.call('ZRANGE', acking, 0, 0, 'WITHSCORES')[2])
 
 local oldest = redis.call('ZRANGE', key('ack'), 0, 0, 'WITHSCORES')[2]
 if not oldest then return { wait, 0, {} } end
 local gate = gate_read('alumniq')
 if gate.operator then return { wait, 0, {} } end
 if gate.ends > now then
-  sooner(gate.ends)
+  sooner(now, gate.ends)
   return { wait, 0, {} }
 end
 -- Half open: one probe, and nothing else while it is out.
@@ -33,7 +26,7 @@ if gate.machine and redis.call('ZCARD', acking) > 0 then return { wait, 0, {} } 
 local waiting = redis.call('ZCARD', key('ack'))
 local is_last = eager and waiting >= tonumber(redis.call('HGET', key('counters'), 'in_flight') or 0)
 if waiting < most and tonumber(oldest) + max_wait > now and not is_last then
-  sooner(tonumber(oldest) + max_wait)
+  sooner(now, tonumber(oldest) + max_wait)
   return { wait, 0, {} }
 end
 

@@ -97,18 +97,11 @@ end
 write_counts()
 
 -- 5. When to look again if nobody calls.
-local wait = -1
-local function sooner(at)
-  if at then
-    local ms = math.max(0, tonumber(at) - now)
-    if wait < 0 or ms < wait then wait = ms end
-  end
-end
-sooner(redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2])
-if #claimed < take and redis.call('LLEN', key('ready', destination)) > 0 then sooner(now) end
+sooner(now, redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2])
+if #claimed < take and redis.call('LLEN', key('ready', destination)) > 0 then sooner(now, now) end
 if shut then
-  if not gate.operator then sooner(gate.ends) end
+  if not gate.operator then sooner(now, gate.ends) end
 else
-  sooner(redis.call('ZRANGE', key('due', destination), 0, 0, 'WITHSCORES')[2])
+  sooner(now, redis.call('ZRANGE', key('due', destination), 0, 0, 'WITHSCORES')[2])
 end
 return { wait, held_back and '1' or '0', claimed }

@@ -60,6 +60,15 @@ local function waiting_for(lane, member)
   return tonumber(redis.call('ZSCORE', key('lane', lane), member) or 0)
 end
 
+-- How long, in ms, until something may change by itself; -1 = nothing will.
+local wait = -1
+local function sooner(now, at)
+  if at then
+    local ms = math.max(0, tonumber(at) - now)
+    if wait < 0 or ms < wait then wait = ms end
+  end
+end
+
 local function wake(who)
   redis.call('PUBLISH', key('wake'), who)
 end
