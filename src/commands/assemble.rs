@@ -26,9 +26,6 @@ use crate::{
     },
 };
 
-/// How long a batch of acknowledgements is leased: longer than the PUT may take.
-const ACKNOWLEDGEMENT_LEASE_FACTOR: u32 = 3;
-
 /// A name that tells processes of the fleet apart, without spaces.
 pub fn worker_name() -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
@@ -114,7 +111,7 @@ pub fn fleet(
                 max_batch: config.acknowledge.max_batch as usize,
                 max_wait: config.acknowledge.max_wait,
                 eager,
-                lease: config.alumniq.timeout * ACKNOWLEDGEMENT_LEASE_FACTOR,
+                lease: config.worker.lease,
             },
             told_on_fetch,
             has_accepted: AtomicBool::new(false),

@@ -44,7 +44,7 @@ pub struct AckLimits {
     pub max_wait: Duration,
     /// Do not wait when nothing else is in flight.
     pub eager: bool,
-    /// How long a batch is leased.
+    /// How long a batch is leased without renewal.
     pub lease: Duration,
 }
 
@@ -97,6 +97,18 @@ impl Queue {
             })
             .collect();
         Ok(AckClaim::Batch(AckBatch { token, changes }))
+    }
+
+    /// Prolongs the lease of these ids, where it is still held.
+    pub async fn renew_acknowledgements(
+        &self,
+        token: u64,
+        lease: Duration,
+        ids: &[String],
+    ) -> Result<(), QueueError> {
+        let mut call = self.scripts.ack_renew.prepare_invoke();
+        call.arg(token).arg(lease.as_millis() as u64).arg(ids);
+        self.run(&mut call).await
     }
 
     /// Ends the lease of these ids. Answers in order whether each was settled.

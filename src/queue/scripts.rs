@@ -25,6 +25,7 @@ scripts! {
     renew: "renew.lua",
     settle: "settle.lua",
     ack_claim: "ack_claim.lua",
+    ack_renew: "ack_renew.lua",
     ack_settle: "ack_settle.lua",
     replay: "replay.lua",
     discard: "discard.lua",

@@ -1,6 +1,7 @@
 //! Tells AlumnIQ what every destination has taken, in batches.
 
 use std::{
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -99,9 +100,26 @@ impl Acknowledger {
         if self.told_on_fetch {
             self.end(&batch, &AckEnd::Accepted, &ids).await?;
         } else {
-            self.tell(&batch, &ids).await?;
+            tokio::select! {
+                told = self.tell(&batch, &ids) => told?,
+                never = self.keep(&batch, &ids) => match never {},
+            }
         }
         Ok(None)
+    }
+
+    /// Renews the lease while AlumnIQ takes its time, so that a list of a process that died is soon another's.
+    async fn keep(&self, batch: &AckBatch, ids: &[String]) -> Infallible {
+        loop {
+            tokio::time::sleep(self.limits.lease / 3).await;
+            let renewed = self
+                .queue
+                .renew_acknowledgements(batch.token, self.limits.lease, ids)
+                .await;
+            if let Err(error) = renewed {
+                tracing::warn!(%error, "cannot renew the lease of a list of changeIds");
+            }
+        }
     }
 
     /// Tells AlumnIQ about a batch. A list that it refuses is halved until the culprit stands alone, and is

@@ -40,9 +40,12 @@ impl Witness {
             let applied = self.applied.get(&(d, lane.clone()));
             let is_late =
                 |member: &str| applied.is_some_and(|newest| member.as_bytes() < newest.as_bytes());
+            // A death by crash, in an earlier claim, has taken the operator's word back.
+            let still_forced = before.hash(&format!("forced:{d}"));
             let may_go = |member: &&str| {
-                let id = member.split_once(' ').unwrap().1.to_owned();
-                !is_late(member) || self.forced.contains(&(d, id))
+                let id = member.split_once(' ').unwrap().1;
+                let forced = self.forced.contains(&(d, id.to_owned()));
+                !is_late(member) || (forced && still_forced.contains_key(id))
             };
             let crashed_here = |member: &str| {
                 let id = member.split_once(' ').unwrap().1;

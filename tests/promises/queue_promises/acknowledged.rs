@@ -154,6 +154,29 @@ async fn alumniq_is_told_of_a_discarded_row_that_cannot_be_decoded_if_it_gave_it
 }
 
 #[tokio::test]
+async fn a_list_that_is_renewed_stays_with_its_holder_and_with_nobody_else() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::of_crm(&redis).await;
+    namespace.enqueue(one()).await;
+    namespace.apply_all(Crm).await;
+    let batch = namespace.claim_acknowledgements().await.unwrap();
+    let ids = ["1".to_owned()];
+    let lease = Duration::from_secs(60);
+    namespace.age("acking").await;
+    let renewed = namespace
+        .queue
+        .renew_acknowledgements(batch.token, lease, &ids);
+    renewed.await.unwrap();
+    assert!(namespace.claim_acknowledgements().await.is_none());
+    namespace.age("acking").await;
+    let foreign = namespace
+        .queue
+        .renew_acknowledgements(batch.token + 1, lease, &ids);
+    foreign.await.unwrap();
+    assert!(namespace.claim_acknowledgements().await.is_some());
+}
+
+#[tokio::test]
 async fn a_kept_row_does_not_outlive_the_marker_that_the_change_is_done() {
     let redis = Redis::start().await;
     let mut namespace = Namespace::with(&redis, |settings| {

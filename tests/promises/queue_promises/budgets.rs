@@ -136,17 +136,30 @@ async fn a_queued_change_costs_its_payload_and_at_most_400_bytes() {
     }
 }
 
-/// Bytes, hash tables settled.
+/// Bytes of data: without buffers, and read until Redis has finished moving its hash tables in the background.
 async fn used_memory(namespace: &mut Namespace) -> f64 {
-    let info: String = redis::cmd("INFO")
-        .arg("memory")
-        .query_async(&mut namespace.connection)
-        .await
-        .unwrap();
-    let used = info
-        .lines()
-        .find_map(|line| line.strip_prefix("used_memory:"));
-    used.unwrap().trim().parse().unwrap()
+    let (mut last, mut same) = (0, 0);
+    while same < 5 {
+        let info: String = redis::cmd("INFO")
+            .arg("memory")
+            .query_async(&mut namespace.connection)
+            .await
+            .unwrap();
+        let field = |name: &str| -> i64 {
+            let mut lines = info.lines().filter_map(|line| line.trim().split_once(':'));
+            lines
+                .find(|(key, _)| *key == name)
+                .unwrap()
+                .1
+                .parse()
+                .unwrap()
+        };
+        let used = field("used_memory") - field("mem_clients_normal") - field("mem_aof_buffer");
+        same = if used == last { same + 1 } else { 0 };
+        last = used;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    last as f64
 }
 
 #[tokio::test]
