@@ -61,6 +61,23 @@ impl Transition {
     }
 }
 
+impl Transition {
+    /// What a failure becomes when it turns out to be the vendor's.
+    pub fn as_outage(&self) -> Self {
+        let cause = match self {
+            Self::Retry { cause, .. } | Self::Pause { cause, .. } | Self::Dead { cause, .. } => {
+                cause
+            }
+            Self::Done { .. } | Self::Release => "",
+        };
+        Self::Pause {
+            delay: None,
+            reason: PauseReason::Outage,
+            cause: cause.to_owned(),
+        }
+    }
+}
+
 /// What follows from `outcome` for a change that had used `attempts` before. `random` is in `[0, 1)`.
 pub fn decide(
     outcome: Option<Outcome>,

@@ -193,14 +193,14 @@ impl Queue {
         Ok(verdicts.chars().map(|verdict| verdict == '1').collect())
     }
 
-    /// Ends leases. Answers in order whether each was settled (`false`: the lease was lost and nothing
-    /// changed). After an error it may be called again with the same items.
+    /// Ends leases. Answers in order what became of each. After an error it may be called again with the same
+    /// items.
     pub async fn settle(
         &self,
         destination: Destination,
         worker: &str,
         items: &[Settlement],
-    ) -> Result<Vec<bool>, QueueError> {
+    ) -> Result<Vec<SettleVerdict>, QueueError> {
         let mut call = self.scripts.settle.prepare_invoke();
         call.arg(destination.as_str())
             .arg(destination.bit())
@@ -212,8 +212,24 @@ impl Queue {
             item.push_arguments(&mut call);
         }
         let verdicts: String = self.run(&mut call).await?;
-        Ok(verdicts.chars().map(|verdict| verdict == 's').collect())
+        let verdict = |letter| match letter {
+            's' => SettleVerdict::Settled,
+            'p' => SettleVerdict::Paused,
+            _ => SettleVerdict::LeaseLost,
+        };
+        Ok(verdicts.chars().map(verdict).collect())
     }
+}
+
+/// What became of a [`Settlement`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettleVerdict {
+    /// Recorded as it was said.
+    Settled,
+    /// The failure turned out to be the vendor's: a pause, and no attempt is used up.
+    Paused,
+    /// The lease was lost: nothing changed.
+    LeaseLost,
 }
 
 /// The end of one lease.

@@ -9,7 +9,8 @@
 --         release: -  (never started: given back as it was)
 --       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call
 --       (items of one call to the vendor count as one failure)
--- Returns a letter an item: s(ettled), l(ease lost: nothing was changed).
+-- Returns a letter an item: s(ettled), p(aused instead: the failure is the vendor's), l(ease lost: nothing was
+-- changed).
 local destination, b, worker, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local keep, keep_payload = tonumber(ARGV[5]), tonumber(ARGV[6])
 local leases, running = key('lease', destination), key('running', destination)
@@ -94,7 +95,7 @@ for i = 7, #ARGV, 10 do
       event(id, 'paused', { cause = item.detail, reason = item.class, ms = tonumber(item.ms) })
     end
     if kind ~= 'retry' and head(lane, b) then make_ready(destination, lane) end
-    verdicts[#verdicts + 1] = 's'
+    verdicts[#verdicts + 1] = failed and judged[item.call] and 'p' or 's'
   end
 end
 write_counts()

@@ -7,7 +7,7 @@ use alumniq_relay::queue::{
     acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits},
     executor::Transition,
     intake::{Enqueued, NewChange},
-    lease::{ClaimRequest, Claimed, Lease, Settlement},
+    lease::{ClaimRequest, Claimed, Lease, SettleVerdict, Settlement},
     stats::Books,
 };
 use jobs::{
@@ -109,7 +109,8 @@ impl Namespace {
             transition,
             took: Duration::ZERO,
         };
-        self.queue.settle(d, "worker", &[settlement]).await.unwrap()[0]
+        let verdicts = self.queue.settle(d, "worker", &[settlement]).await.unwrap();
+        verdicts[0] != SettleVerdict::LeaseLost
     }
 
     /// Claims and applies everything, until nothing is left at `d`.

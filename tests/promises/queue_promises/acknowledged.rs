@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alumniq_relay::queue::lease::{SettleVerdict, Settlement};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
@@ -204,7 +205,7 @@ async fn a_settle_that_ends_many_changes_keeps_the_books() {
             .claim(d)
             .await
             .into_iter()
-            .map(|lease| alumniq_relay::queue::lease::Settlement {
+            .map(|lease| Settlement {
                 lane: lease.lane,
                 token: lease.token,
                 call: lease.token,
@@ -217,7 +218,7 @@ async fn a_settle_that_ends_many_changes_keeps_the_books() {
             .settle(d, "worker", &settlements)
             .await
             .unwrap();
-        assert_eq!(settled, [true; 50]);
+        assert_eq!(settled, [SettleVerdict::Settled; 50]);
     }
     let books = namespace.books().await;
     assert_eq!((books.dead, books.in_flight, books.difference), (50, 0, 0));

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::{acknowledgement::AckEnd, lease::Settlement};
+use alumniq_relay::queue::{
+    acknowledgement::AckEnd,
+    lease::{SettleVerdict, Settlement},
+};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::{DeadClass, PauseReason},
@@ -201,7 +204,7 @@ async fn one_call_of_twenty_changes_that_fails_is_one_failure_and_shuts_no_gate(
         })
         .collect();
     let settled = namespace.queue.settle(Crm, "worker", &settlements).await;
-    assert_eq!(settled.unwrap(), [true; 20]);
+    assert_eq!(settled.unwrap(), [SettleVerdict::Settled; 20]);
     let status = namespace.queue.status().await.unwrap();
     assert!(status.pauses.is_empty(), "{:?}", status.pauses);
     assert_eq!(status.destinations[&Crm].retry, 20);

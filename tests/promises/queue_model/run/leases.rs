@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use alumniq_relay::queue::{
     executor::Transition,
-    lease::{ClaimRequest, Settlement},
+    lease::{ClaimRequest, SettleVerdict, Settlement},
 };
 use jobs::{destination::Destination, outcome::PauseReason};
 use proptest::sample::Index;
@@ -149,7 +149,11 @@ impl Run {
                 .judge(d, &lane, token, kind, judged.get(&call(token)));
             judged.extend(vendor_is_down.map(|down| (call(token), down)));
             let settles = self.model.settle(d, &lane, token, kind, vendor_is_down);
-            expected.push(settles);
+            expected.push(match (settles, vendor_is_down) {
+                (false, _) => SettleVerdict::LeaseLost,
+                (true, Some(true)) => SettleVerdict::Paused,
+                (true, _) => SettleVerdict::Settled,
+            });
             if let Some(id) = id.filter(|_| settles) {
                 self.witness.lost(d, &lane);
                 let member = &self.model.changes[&id].member;
