@@ -15,7 +15,7 @@ pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<ExitCode>
     let redis = context.redis().await?;
     redis
         .queue
-        .pause(vendor, &format!("({})", operator()))
+        .pause(vendor, &operator())
         .await
         .into_diagnostic()?;
     redis.close().await?;

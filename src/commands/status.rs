@@ -78,7 +78,7 @@ fn text(status: &Status) -> String {
                 .map(|pause| match pause.seconds_left {
                     Some(left) if left > 0.0 => format!("paused for {left:.0} s: {}", pause.cause),
                     Some(_) => format!("trying again: {}", pause.cause),
-                    None => format!("paused by an operator {}", pause.cause),
+                    None => format!("paused by {}", pause.cause),
                 });
         table.add_row([
             destination.to_string(),
