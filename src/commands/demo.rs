@@ -152,13 +152,14 @@ fn configuration(sandbox: &Sandbox, directory: &Path) -> miette::Result<Context>
     })
 }
 
-/// Until every change is acknowledged or a dead letter; returns the dead ones.
+/// Until every change is acknowledged or a dead letter, and the queue knows it too: where the answer to the
+/// last PUT is lost, the vendor knows first. Returns the dead ones.
 async fn wait(sandbox: &Sandbox, queue: &Queue, changes: usize, quiet: bool) -> Vec<String> {
     let progress = Progress::new(changes, quiet);
     loop {
         let acknowledged = sandbox.report().acknowledged;
         let dead = dead_changes(queue).await.unwrap_or_default();
-        if acknowledged + dead.len() >= changes {
+        if acknowledged + dead.len() >= changes && is_settled(queue).await {
             progress.finish();
             return dead;
         }
@@ -167,6 +168,11 @@ async fn wait(sandbox: &Sandbox, queue: &Queue, changes: usize, quiet: bool) -> 
             .await;
         tokio::time::sleep(LOOK).await;
     }
+}
+
+async fn is_settled(queue: &Queue) -> bool {
+    let status = queue.status().await;
+    status.is_ok_and(|status| status.books.in_flight == 0)
 }
 
 async fn dead_changes(queue: &Queue) -> Result<Vec<String>, crate::queue::QueueError> {

@@ -42,6 +42,9 @@ const STUCK: Duration = Duration::from_secs(30);
 /// How often Salsa is asked for its limits.
 const ASK_SALSA: Duration = Duration::from_secs(600);
 
+/// How soon it is asked again when it did not say.
+const ASK_SALSA_AGAIN: Duration = Duration::from_secs(30);
+
 /// The first retry comes after up to this, the last after up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 
@@ -265,25 +268,25 @@ async fn learn_limits(
     closing: CancellationToken,
 ) {
     loop {
-        let pause = match salsa.learn_limits(configured_rate).await {
-            Ok(limits) => {
-                tracing::debug!(?limits, "Salsa's limits");
-                ASK_SALSA
+        let mut pause = ASK_SALSA_AGAIN;
+        // The question is a call like any other in Salsa's count.
+        if salsa.throttle.admit_without_lease().await {
+            match salsa.learn_limits(configured_rate).await {
+                Ok(limits) => {
+                    tracing::debug!(?limits, "Salsa's limits");
+                    pause = ASK_SALSA;
+                }
+                Err(Outcome::Pause {
+                    after,
+                    reason,
+                    cause,
+                }) => {
+                    tracing::warn!(%cause, "Salsa does not tell its limits");
+                    let _ = queue.shut(Vendor::Salsa, after, reason, &cause).await;
+                }
+                Err(outcome) => tracing::warn!(?outcome, "Salsa does not tell its limits"),
             }
-            Err(Outcome::Pause {
-                after,
-                reason,
-                cause,
-            }) => {
-                tracing::warn!(%cause, "Salsa does not tell its limits");
-                let _ = queue.shut(Vendor::Salsa, after, reason, &cause).await;
-                Duration::from_secs(30)
-            }
-            Err(outcome) => {
-                tracing::warn!(?outcome, "Salsa does not tell its limits");
-                Duration::from_secs(30)
-            }
-        };
+        }
         tokio::select! {
             () = closing.cancelled() => return,
             () = tokio::time::sleep(pause) => {}

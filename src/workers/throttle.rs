@@ -30,26 +30,33 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Waits for a place for one call. `false`: do not call (the lease ended, we are closing, or Redis cannot
-    /// say); what was not called can be given back.
+    /// Waits for a place for one call under a lease. `false`: do not call (the lease ended, we are closing, or
+    /// Redis cannot say); what was not called can be given back.
     pub async fn admit(&self, hold: &Hold) -> bool {
-        let limit = self.per_minute.load(Ordering::Relaxed);
-        if limit == 0 {
-            return true;
-        }
-        let booked = async {
-            let wait = self
-                .queue
-                .book_call(self.vendor, limit, WINDOW)
-                .await
-                .ok()?;
-            tokio::time::sleep(wait).await;
-            Some(())
-        };
+        self.unless_closing(async { hold.guard(self.booked()).await.flatten() })
+            .await
+    }
+
+    /// The same for a call about no change, which needs no lease.
+    pub async fn admit_without_lease(&self) -> bool {
+        self.unless_closing(self.booked()).await
+    }
+
+    async fn unless_closing(&self, booked: impl Future<Output = Option<()>>) -> bool {
         tokio::select! {
             biased;
             () = self.closing.cancelled() => false,
-            booked = hold.guard(booked) => booked.flatten().is_some(),
+            booked = booked => booked.is_some(),
         }
+    }
+
+    /// Completes when the call may go; `None`: Redis cannot say when.
+    async fn booked(&self) -> Option<()> {
+        let limit = self.per_minute.load(Ordering::Relaxed);
+        if limit > 0 {
+            let booking = self.queue.book_call(self.vendor, limit, WINDOW).await;
+            tokio::time::sleep(booking.ok()?).await;
+        }
+        Some(())
     }
 }

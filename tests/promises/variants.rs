@@ -2,11 +2,12 @@
 
 use alumniq_relay::sandbox::{NewChanges, Sandbox, SandboxOptions, Vendor};
 use jobs::destination::Destination;
+use redis::AsyncTypedCommands;
 
 use crate::harness::{
     redis::Redis,
     relay::Relay,
-    vendors::{every_promise_held, vendors, vendors_with},
+    vendors::{every_promise_held, salsa_calls, vendors, vendors_with},
 };
 
 async fn serving(destinations: &[Destination]) -> Sandbox {
@@ -108,4 +109,16 @@ async fn one_person_and_one_day_can_be_fetched_alone() {
         .json(&["sync", "--on", "2001-01-01", "--wait", "--json"])
         .await;
     assert_eq!(long_ago["fetched"], 0);
+}
+
+#[tokio::test]
+async fn every_call_to_salsa_is_booked_in_the_limit_that_the_fleet_shares() {
+    let sandbox = vendors(60, 25).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    relay.run(&["sync", "--wait"]).await.expect(0);
+    let report = sandbox.report();
+    let calls = salsa_calls(&report) + report.traffic.calls_of(Vendor::Salsa, "metrics");
+    let booked = redis.connect().await.llen("{sandbox}:calls:salsa").await;
+    assert_eq!(booked.unwrap() as u64, calls);
 }
