@@ -94,7 +94,7 @@ pub fn fleet(
         lease: config.worker.lease,
         crm,
         salsa,
-        producer: Producer {
+        producer: Arc::new(Producer {
             queue: queue.clone(),
             client: Arc::clone(&alumniq),
             names: Arc::clone(&config.mappings.names),
@@ -103,7 +103,7 @@ pub fn fleet(
             schedule: config.alumniq.poll,
             mark_on_fetch: told_on_fetch,
             who: worker.clone(),
-        },
+        }),
         acknowledger: Acknowledger {
             queue: queue.clone(),
             client: alumniq,

@@ -18,7 +18,7 @@ use crate::{
         value::Rate,
     },
     queue::{
-        Queue, QueueError,
+        Queue,
         letters::{Handled, LetterFilter, LetterPage},
     },
     workers::producer::arrival,
@@ -261,7 +261,7 @@ async fn select(
 ) -> miette::Result<Vec<(Vendor, String)>> {
     let filter = filter(context, &selection.filter)?;
     if selection.ids.is_empty() {
-        return every(queue, &filter).await.into_diagnostic();
+        return queue.every_letter(&filter).await.into_diagnostic();
     }
     let mut selected = Vec::new();
     for id in &selection.ids {
@@ -281,25 +281,6 @@ async fn select(
         }
     }
     Ok(selected)
-}
-
-async fn every(queue: &Queue, filter: &LetterFilter) -> Result<Vec<(Vendor, String)>, QueueError> {
-    let mut selected = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = queue
-            .letters(filter, cursor.as_deref(), LETTERS_A_STEP)
-            .await?;
-        selected.extend(
-            page.items
-                .into_iter()
-                .map(|letter| (letter.destination, letter.change_id)),
-        );
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(selected);
-        }
-    }
 }
 
 fn filter(context: &Context, filter: &DeadFilter) -> miette::Result<LetterFilter> {

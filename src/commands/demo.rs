@@ -1,6 +1,7 @@
 //! `demo`: the whole pipeline against simulated vendors, and whether every promise held.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     path::Path,
     process::ExitCode,
@@ -18,7 +19,7 @@ use crate::{
     config,
     console::{self, Console, Heartbeats, Tokens},
     metrics,
-    queue::{Queue, letters::LetterFilter, stats::Status},
+    queue::{Queue, QueueError, letters::LetterFilter, stats::Status},
     sandbox::{
         Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
         Sandbox, SandboxOptions, Verdict,
@@ -175,19 +176,10 @@ async fn is_settled(queue: &Queue) -> bool {
     status.is_ok_and(|status| status.books.in_flight == 0)
 }
 
-async fn dead_changes(queue: &Queue) -> Result<Vec<String>, crate::queue::QueueError> {
-    let mut ids = std::collections::BTreeSet::new();
-    let mut cursor = None;
-    loop {
-        let page = queue
-            .letters(&LetterFilter::default(), cursor.as_deref(), 1_000)
-            .await?;
-        ids.extend(page.items.into_iter().map(|letter| letter.change_id));
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(ids.into_iter().collect());
-        }
-    }
+async fn dead_changes(queue: &Queue) -> Result<Vec<String>, QueueError> {
+    let letters = queue.every_letter(&LetterFilter::default()).await?;
+    let ids: BTreeSet<String> = letters.into_iter().map(|(_, id)| id).collect();
+    Ok(ids.into_iter().collect())
 }
 
 fn verdicts(report: &Report, status: &Status, dead: &[String], changes: usize) -> Vec<Verdict> {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use super::{EXIT_NEEDS_A_PERSON, assemble, context::Context, joined, progress::P
 use crate::{
     cli::{Global, pipeline::Sync},
     console::Heartbeats,
-    queue::{Queue, timeline::Settled},
+    queue::{Queue, QueueError, timeline::Settled},
     vendors::Filter,
     workers::{fleet::Fleet, producer::Fetched, roles::Role},
 };
@@ -122,14 +123,13 @@ impl Summary {
 async fn fetch_and_wait(
     context: &Context,
     queue: &Queue,
-    mut fleet: Fleet,
+    fleet: Fleet,
     filter: Option<Filter>,
     progress: impl Fn(usize) -> Progress,
     closing: &CancellationToken,
 ) -> miette::Result<Summary> {
-    // The fleet's own producer stays idle: this command fetches by hand, once.
-    let spare = assemble::fleet(context, queue, Heartbeats::default(), closing.clone(), true)?;
-    let producer = std::mem::replace(&mut fleet.producer, spare.producer);
+    // The fleet does not run its producer: this command fetches by hand, once.
+    let producer = Arc::clone(&fleet.producer);
     let roles = [Role::Crm, Role::Salsa, Role::Acknowledger];
     let workers = tokio::spawn(async move { fleet.run(&roles).await });
 
@@ -179,7 +179,7 @@ async fn look(
     open: &mut BTreeSet<String>,
     dead: &mut BTreeSet<String>,
     summary: &mut Summary,
-) -> Result<bool, crate::queue::QueueError> {
+) -> Result<bool, QueueError> {
     let ids: Vec<String> = open.iter().take(CHANGES_A_LOOK).cloned().collect();
     let mut forgotten = false;
     for (id, state) in ids.iter().zip(queue.settled(&ids).await?) {

@@ -10,6 +10,9 @@ use super::{Queue, QueueError, Record};
 /// How many letters one call reads, replays or discards.
 const LETTERS_A_CALL: usize = 200;
 
+/// How many letters [`Queue::every_letter`] reads at a time.
+const LETTERS_A_PAGE: usize = 500;
+
 /// One dead letter, as `dead list --json` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
@@ -140,6 +143,26 @@ impl Queue {
             items: items.into_iter().map(|(_, letter)| letter).collect(),
             next,
         })
+    }
+
+    /// The names of all letters that a filter matches, oldest first.
+    pub async fn every_letter(
+        &self,
+        filter: &LetterFilter,
+    ) -> Result<Vec<(Vendor, String)>, QueueError> {
+        let mut names = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self
+                .letters(filter, cursor.as_deref(), LETTERS_A_PAGE)
+                .await?;
+            let items = page.items.into_iter();
+            names.extend(items.map(|letter| (letter.destination, letter.change_id)));
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(names);
+            }
+        }
     }
 
     /// How many letters a filter matches; its `xid` is not looked at.

@@ -132,7 +132,16 @@ impl Acknowledger {
         while let Some((part, tries)) = parts.pop() {
             metrics::ack_batch(part.len());
             let reply = self.client.acknowledge(part, None).await;
-            let cause = match acknowledge::classify(&reply) {
+            let outcome = match acknowledge::classify(&reply) {
+                // Alone, a 500 proves nothing.
+                AckOutcome::Retry { after, cause } if ids.len() == 1 => AckOutcome::Pause {
+                    after,
+                    reason: PauseReason::Outage,
+                    cause,
+                },
+                outcome => outcome,
+            };
+            let cause = match outcome {
                 AckOutcome::Accepted => {
                     accepts = true;
                     self.has_accepted.store(true, Ordering::Relaxed);
@@ -157,22 +166,8 @@ impl Acknowledger {
                         )
                         .await;
                 }
-                // CFML answers a bad id with 500 as well as with 400: both may be the list's fault, but
-                // alone a 500 proves nothing, and among others only one that comes again and again does.
-                AckOutcome::Retry { after, cause } if ids.len() == 1 => {
-                    let reason = PauseReason::Outage;
-                    return self
-                        .end(
-                            batch,
-                            &AckEnd::Pause {
-                                delay: after,
-                                reason,
-                                cause,
-                            },
-                            part,
-                        )
-                        .await;
-                }
+                // CFML answers a bad id with 500 as well as with 400: among others only a 500 that comes again
+                // and again is the id's.
                 AckOutcome::Retry { .. } if part.len() == 1 && tries < FAILURES_PROVE => {
                     parts.insert(0, (part, tries + 1));
                     continue;

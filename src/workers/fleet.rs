@@ -72,8 +72,8 @@ pub struct Fleet {
     pub crm: Option<Consumer<CrmConsumer>>,
     /// Salsa's.
     pub salsa: Option<Consumer<SalsaConsumer>>,
-    /// The producer.
-    pub producer: Producer,
+    /// The producer; `sync` fetches with it by hand.
+    pub producer: Arc<Producer>,
     /// The acknowledger.
     pub acknowledger: Acknowledger,
     /// What `/readyz` looks at.
