@@ -20,6 +20,8 @@ pub enum Outcome {
         after: Option<Duration>,
         /// Why, for people, redacted.
         cause: String,
+        /// Whether the vendor itself may be down.
+        blame: Blame,
     },
     /// The change will not be accepted as it is: a person must look.
     Dead {
@@ -40,6 +42,15 @@ pub enum Outcome {
         /// Why, for people, redacted.
         cause: String,
     },
+}
+
+/// Whose failure it was, as far as one answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The vendor answered the call and failed on this change alone.
+    Change,
+    /// A failure of the whole call: the vendor may be down for everybody.
+    Unknown,
 }
 
 /// Why a destination is paused. The wire name is the metric label `reason`.

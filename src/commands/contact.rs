@@ -189,7 +189,10 @@ fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
 
 #[cfg(test)]
 mod tests {
-    use jobs::{country::CountryCodes, outcome::PauseReason};
+    use jobs::{
+        country::CountryCodes,
+        outcome::{Blame, PauseReason},
+    };
 
     use super::*;
 
@@ -206,6 +209,7 @@ mod tests {
         let retry = Outcome::Retry {
             after: None,
             cause: "why".to_owned(),
+            blame: Blame::Unknown,
         };
         let pause = Outcome::Pause {
             after: None,

@@ -82,6 +82,7 @@ impl Context {
             keep: self.config.history.keep,
             keep_payload: self.config.history.keep_payload,
             destinations: self.destinations(),
+            patience: self.config.worker.patience,
         })
         .await
         .map_err(|error| {

@@ -13,5 +13,9 @@ section! {
         /// How long a process that is told to stop finishes the calls it has begun. What is not finished
         /// then goes back and costs no attempt.
         drain: Duration = default("25s").within(0.0, 600.0),
+        /// How long a change that keeps failing is tried beyond `max_attempts` while the destination has
+        /// accepted nothing else since its first failure: it may be the destination that is down. `0s`: the
+        /// last attempt is the last.
+        patience: Duration = default("90m").within(0.0, 604_800.0),
     }
 }

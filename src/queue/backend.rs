@@ -18,7 +18,7 @@ use apalis_core::{
     task::{Task, task_id::RandomId},
     worker::context::WorkerContext,
 };
-use jobs::outcome::Outcome;
+use jobs::outcome::{Blame, Outcome};
 use tokio::sync::mpsc;
 use tower::{Layer, Service};
 
@@ -173,6 +173,7 @@ fn failed(batch: &Batch, cause: &str) -> Verdicts {
     let outcome = Outcome::Retry {
         after: None,
         cause: cause.to_owned(),
+        blame: Blame::Change,
     };
     vec![Some(outcome); batch.leases.len()]
 }

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use jobs::{
-    outcome::{DeadClass, Outcome, PauseReason},
+    outcome::{Blame, DeadClass, Outcome, PauseReason},
     retry::RetryPolicy,
 };
+
+use super::lease::SettleVerdict;
+
+/// What to do about a change that kept failing.
+pub(super) const EXHAUSTED_ADVICE: &str =
+    "Find out why the destination keeps failing on this change, then replay it.";
 
 /// How a lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +29,18 @@ pub enum Transition {
         attempts: u32,
         /// Why.
         cause: String,
+    },
+    /// As a retry, but the attempts are used up: a dead letter, unless nothing proves that the destination
+    /// works at all.
+    Exhausted {
+        /// From now, where it is tried once more.
+        delay: Duration,
+        /// How many attempts are used up with this one.
+        attempts: u32,
+        /// Why.
+        cause: String,
+        /// Whether the vendor itself may be down.
+        blame: Blame,
     },
     /// The destination holds off; no attempt is used.
     Pause {
@@ -54,6 +72,7 @@ impl Transition {
         match self {
             Self::Done { .. } => "done",
             Self::Retry { .. } => "retry",
+            Self::Exhausted { .. } => "exhausted",
             Self::Pause { .. } => "pause",
             Self::Dead { .. } => "dead",
             Self::Release => "release",
@@ -62,18 +81,43 @@ impl Transition {
 }
 
 impl Transition {
-    /// What a failure becomes when it turns out to be the vendor's.
-    pub fn as_outage(&self) -> Self {
-        let cause = match self {
-            Self::Retry { cause, .. } | Self::Pause { cause, .. } | Self::Dead { cause, .. } => {
-                cause
-            }
-            Self::Done { .. } | Self::Release => "",
-        };
-        Self::Pause {
+    /// What the queue made of it.
+    pub fn settled_as(&self, verdict: SettleVerdict) -> Option<Self> {
+        let pause = |cause: &str| Self::Pause {
             delay: None,
             reason: PauseReason::Outage,
             cause: cause.to_owned(),
+        };
+        match (verdict, self.clone()) {
+            (SettleVerdict::LeaseLost, _) => None,
+            (SettleVerdict::Paused, Self::Retry { cause, .. } | Self::Exhausted { cause, .. }) => {
+                Some(pause(&cause))
+            }
+            (
+                SettleVerdict::Kept,
+                Self::Exhausted {
+                    delay,
+                    attempts,
+                    cause,
+                    ..
+                },
+            ) => Some(Self::Retry {
+                delay,
+                attempts,
+                cause,
+            }),
+            (
+                _,
+                Self::Exhausted {
+                    attempts, cause, ..
+                },
+            ) => Some(Self::Dead {
+                class: DeadClass::Exhausted,
+                cause,
+                advice: EXHAUSTED_ADVICE.to_owned(),
+                attempts,
+            }),
+            (_, transition) => Some(transition),
         }
     }
 }
@@ -108,18 +152,27 @@ pub fn decide(
             advice,
             attempts,
         },
-        Some(Outcome::Retry { cause, .. }) if attempts >= policy.max_attempts => Transition::Dead {
-            class: DeadClass::Exhausted,
-            cause: format!("all {attempts} attempts failed, the last with: {cause}"),
-            advice: "Find out why the destination keeps failing on this change, then replay it."
-                .to_owned(),
-            attempts,
-        },
-        Some(Outcome::Retry { after, cause }) => Transition::Retry {
-            delay: policy.delay(attempts, random, after),
-            attempts,
+        Some(Outcome::Retry {
+            after,
             cause,
-        },
+            blame,
+        }) => {
+            let delay = policy.delay(attempts, random, after);
+            if attempts >= policy.max_attempts {
+                Transition::Exhausted {
+                    delay,
+                    attempts,
+                    cause,
+                    blame,
+                }
+            } else {
+                Transition::Retry {
+                    delay,
+                    attempts,
+                    cause,
+                }
+            }
+        }
     }
 }
 
@@ -139,22 +192,23 @@ mod tests {
         Some(Outcome::Retry {
             after,
             cause: "HTTP 500".to_owned(),
+            blame: Blame::Unknown,
         })
     }
 
     #[test]
-    fn the_last_attempt_that_fails_is_a_dead_letter_and_not_a_retry() {
+    fn the_last_attempt_that_fails_exhausts_them() {
         assert!(matches!(
             decide(retry(None), 1, &policy(), 0.5),
             Transition::Retry { attempts: 2, .. }
         ));
-        let Transition::Dead {
-            class, attempts, ..
-        } = decide(retry(None), 2, &policy(), 0.5)
-        else {
-            panic!("the third of three attempts must be the last");
-        };
-        assert_eq!((class, attempts), (DeadClass::Exhausted, 3));
+        for used in [2, 3, 17] {
+            let last = decide(retry(None), used, &policy(), 0.5);
+            let Transition::Exhausted { attempts, .. } = last else {
+                panic!("three attempts are allowed, {used} were used: {last:?}");
+            };
+            assert_eq!(attempts, used + 1);
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@
 //! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
 //! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |
 //! | `attempts:<d>` `crashes:<d>` `forced:<d>` | hash | id -> count; only where not zero |
+//! | `suspects:<d>` | hash | id -> token of its first failure; who failed since the vendor last proved to work |
 //! | `applied:<d>` | hash | lane -> newest applied member: what an older change is held against |
 //! | `ack` `acking` `acktoken` | sorted sets, hash | the acknowledgement's queue, leases and tokens |
 //! | `dead` | hash | id -> bits of the vendors at which it is dead (1 CRM, 2 Salsa, 4 AlumnIQ) |

@@ -5,13 +5,19 @@ use std::{
     time::Duration,
 };
 
-use jobs::{destination::Destination, outcome::DeadClass};
+use jobs::{
+    destination::Destination,
+    outcome::{Blame, DeadClass},
+};
 use serde_json::{json, value::RawValue};
 use tokio::time::Instant;
 
-use super::{Queue, QueueError, Record, executor::Transition};
+use super::{
+    Queue, QueueError, Record,
+    executor::{EXHAUSTED_ADVICE, Transition},
+};
 
-/// How many different changes in a row must fail before the vendor is held to be down.
+/// How many calls in a row must fail, with as many different changes, before the vendor is held to be down.
 const FAILURES_THAT_SHUT_THE_GATE: u32 = 8;
 
 /// After how many lost leases a change is held to kill its workers.
@@ -206,6 +212,7 @@ impl Queue {
             .arg(destination.bit())
             .arg(worker)
             .arg(FAILURES_THAT_SHUT_THE_GATE)
+            .arg(self.settings.patience.as_millis() as u64)
             .arg(self.settings.keep.as_millis() as u64)
             .arg(self.settings.keep_payload.as_millis() as u64);
         for item in items {
@@ -215,6 +222,7 @@ impl Queue {
         let verdict = |letter| match letter {
             's' => SettleVerdict::Settled,
             'p' => SettleVerdict::Paused,
+            'k' => SettleVerdict::Kept,
             _ => SettleVerdict::LeaseLost,
         };
         Ok(verdicts.chars().map(verdict).collect())
@@ -228,6 +236,8 @@ pub enum SettleVerdict {
     Settled,
     /// The failure turned out to be the vendor's: a pause, and no attempt is used up.
     Paused,
+    /// It was the last attempt, but nothing proves that the vendor works: kept for another.
+    Kept,
     /// The lease was lost: nothing changed.
     LeaseLost,
 }
@@ -259,6 +269,19 @@ impl Settlement {
                 cause,
             } => {
                 (detail, delay, attempts) = (cause, Some(*after), Some(*used));
+            }
+            Transition::Exhausted {
+                delay: after,
+                attempts: used,
+                cause,
+                blame,
+            } => {
+                (detail, delay, attempts) = (cause, Some(*after), Some(*used));
+                advice = EXHAUSTED_ADVICE;
+                word = match blame {
+                    Blame::Change => "own",
+                    Blame::Unknown => "",
+                };
             }
             Transition::Pause {
                 delay: after,

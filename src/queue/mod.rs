@@ -84,6 +84,9 @@ pub struct QueueSettings {
     pub keep_payload: Duration,
     /// Which destinations a new change waits for.
     pub destinations: Vec<Destination>,
+    /// How long a change that keeps failing is tried beyond its attempts while nothing proves that the
+    /// destination works.
+    pub patience: Duration,
 }
 
 /// A handle on one namespace. Clones share the connection.

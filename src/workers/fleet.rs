@@ -242,7 +242,7 @@ fn observe(attempt: &Attempted<'_>) {
         Transition::Done { detail } => {
             tracing::debug!(%destination, %change_id, attempt, %detail, "applied");
         }
-        Transition::Retry { delay, cause, .. } => {
+        Transition::Retry { delay, cause, .. } | Transition::Exhausted { delay, cause, .. } => {
             tracing::info!(%destination, %change_id, attempt, %cause, after_ms = delay.as_millis() as u64, "retry");
         }
         Transition::Pause { reason, cause, .. } => {

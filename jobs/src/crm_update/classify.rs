@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    outcome::{DeadClass, Outcome, PauseReason},
+    outcome::{Blame, DeadClass, Outcome, PauseReason},
     redact::redact,
     reply::{Answer, Reply},
 };
@@ -126,7 +126,11 @@ pub fn classify(reply: &Reply) -> Outcome {
 }
 
 fn retry(after: Option<Duration>, cause: String) -> Outcome {
-    Outcome::Retry { after, cause }
+    Outcome::Retry {
+        after,
+        cause,
+        blame: Blame::Unknown,
+    }
 }
 
 fn pause(reason: PauseReason, after: Option<Duration>, cause: String) -> Outcome {

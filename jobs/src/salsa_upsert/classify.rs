@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{said, wire::Payload};
 use crate::{
-    outcome::{DeadClass, Outcome, PauseReason},
+    outcome::{Blame, DeadClass, Outcome, PauseReason},
     reply::Reply,
 };
 
@@ -137,7 +137,11 @@ fn throttled(after: Option<Duration>, cause: String) -> CallFailure {
 }
 
 fn retry(after: Option<Duration>, cause: String) -> CallFailure {
-    CallFailure::Items(Outcome::Retry { after, cause })
+    CallFailure::Items(Outcome::Retry {
+        after,
+        cause,
+        blame: Blame::Unknown,
+    })
 }
 
 #[cfg(test)]
@@ -165,7 +169,7 @@ mod tests {
                 after,
                 cause,
             }) => format!("pause {} {after:?}: {cause}", reason.as_str()),
-            CallFailure::Items(Outcome::Retry { after, cause }) => {
+            CallFailure::Items(Outcome::Retry { after, cause, .. }) => {
                 format!("retry {after:?}: {cause}")
             }
             CallFailure::Items(other) => format!("{other:?}"),

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{errors, identity::Identity, supporter::Supporter, wire::Payload};
-use crate::outcome::{DeadClass, Outcome};
+use crate::outcome::{Blame, DeadClass, Outcome};
 
 /// One outcome for each document of a PUT, in the documents' order. Records of nobody that was sent are
 /// ignored; where several records answer one document, a refusal counts.
@@ -91,6 +91,7 @@ fn retry(cause: &str) -> Outcome {
     Outcome::Retry {
         after: None,
         cause: cause.into(),
+        blame: Blame::Change,
     }
 }
 

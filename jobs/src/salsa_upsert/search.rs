@@ -10,7 +10,7 @@ use super::{
     wire::Payload,
 };
 use crate::{
-    outcome::{DeadClass, Outcome},
+    outcome::{Blame, DeadClass, Outcome},
     redact::redact,
 };
 
@@ -69,7 +69,11 @@ fn hits(payload: &Payload) -> impl Iterator<Item = Hit<'_>> {
 }
 
 fn one_of(hits: &[&Hit], key: &SupporterKey) -> Result<Option<Supporter>, Outcome> {
-    let retry = |cause: String| Outcome::Retry { after: None, cause };
+    let retry = |cause: String| Outcome::Retry {
+        after: None,
+        cause,
+        blame: Blame::Change,
+    };
     if hits.is_empty() {
         return Ok(None);
     }

@@ -157,7 +157,7 @@ fn text(deletions: &[Deletion], deleted: usize) -> String {
 #[cfg(test)]
 mod tests {
     use jobs::{
-        outcome::PauseReason,
+        outcome::{Blame, PauseReason},
         reply::{Answer, Reply},
     };
     use serde_json::json;
@@ -197,6 +197,7 @@ mod tests {
         let lost = Outcome::Retry {
             after: None,
             cause: "Salsa's answer was lost, it may have acted".to_owned(),
+            blame: Blame::Unknown,
         };
         let down = Outcome::Pause {
             after: None,

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Attempted, Finished, REDIS_AWAY, Shared};
-use crate::queue::{
-    executor,
-    lease::{SettleVerdict, Settlement},
-};
+use crate::queue::{executor, lease::Settlement};
 
 /// How many settlements one call of the script takes.
 const SETTLEMENTS_A_CALL: usize = 256;
@@ -82,17 +79,12 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
         };
         for ((lease, item), verdict) in chunk.iter().zip(settled) {
             shared.let_go(lease);
-            let outage = item.transition.as_outage();
-            let transition = match verdict {
-                SettleVerdict::Settled => Some(&item.transition),
-                SettleVerdict::Paused => Some(&outage),
-                SettleVerdict::LeaseLost => None,
-            };
+            let transition = item.transition.settled_as(verdict);
             (shared.observer)(&Attempted {
                 destination: shared.settings.destination,
                 change_id: &lease.change_id,
                 attempt: lease.attempts + 1,
-                transition,
+                transition: transition.as_ref(),
                 took: item.took,
             });
         }

@@ -18,6 +18,7 @@ local function die(lane, member, letter)
   letter.lane, letter.member = lane, member
   redis.call('HDEL', attempts, id)
   redis.call('HDEL', crashes, id)
+  redis.call('HDEL', key('suspects', destination), id)
   redis.call('HDEL', key('forced', destination), id)
   leave(lane, member, b)
   count('pending:' .. destination, -1)
@@ -51,7 +52,13 @@ end
 local gate = gate_read(destination)
 local ready = redis.call('LLEN', key('ready', destination))
 local leased = redis.call('ZCARD', leases)
-local take = math.min(most, ready, limit - leased)
+if gate.ramp and gate.ramp * full >= limit then
+  -- The vendor has taken as much as it is ever given: the trouble is over.
+  gate.ramp = nil
+  redis.call('HDEL', key('gate', destination), 'ramp', 'streak')
+end
+local admitted = gate.ramp and gate.ramp * full or limit
+local take = math.min(most, ready, admitted - leased)
 local shut = gate.operator or gate.ends > now
 local held_back = false
 if shut then

@@ -7,6 +7,7 @@ if action == 'pause' then
     'operator_since', string.format('%.0f', now))
 elseif action == 'resume' then
   redis.call('DEL', key('gate', vendor))
+  refund(vendor, now)
   wake(vendor)
 elseif action == 'shut' then
   gate_shut(vendor, gate_read(vendor), now, tonumber(ARGV[3]), ARGV[4], ARGV[5])

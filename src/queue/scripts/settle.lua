@@ -1,24 +1,25 @@
 -- Ends leases, each with what came of it.
--- ARGV: destination, bit, worker, failure limit (see the gate), keep (ms), keep payload (ms), then ten
--- fields an item:
+-- ARGV: destination, bit, worker, failure limit (see the gate), patience (ms; see exhausted below), keep (ms),
+--       keep payload (ms), then ten fields an item:
 --       lane, token, kind, detail, and by kind
---         done:    -
---         retry:   delay (ms), attempts used by now
---         pause:   delay (ms or ''), reason
---         dead:    class, advice, attempts used by now
---         release: -  (never started: given back as it was)
+--         done:      -
+--         retry:     delay (ms), attempts used by now
+--         exhausted: delay (ms), attempts used by now, 'own' where the vendor failed on this change alone, advice:
+--                    as retry, but it was the last attempt
+--         pause:     delay (ms or ''), reason
+--         dead:      class, advice, attempts used by now
+--         release:   -  (given back as it was)
 --       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call
---       (items of one call to the vendor count as one failure)
--- Returns a letter an item: s(ettled), p(aused instead: the failure is the vendor's), l(ease lost: nothing was
--- changed).
+--       (the items of one call to the vendor are judged together)
+-- Returns a letter an item: s(ettled), p(aused instead: the failure is the vendor's), k(ept for another attempt
+-- although it was the last: nothing proves that the vendor works), l(ease lost: nothing was changed).
 local destination, b, worker, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local keep, keep_payload = tonumber(ARGV[5]), tonumber(ARGV[6])
+local patience, keep, keep_payload = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local leases, running = key('lease', destination), key('running', destination)
 local attempts, crashes = key('attempts', destination), key('crashes', destination)
+local suspects = key('suspects', destination)
 local now = now_ms()
 local gate = gate_read(destination)
-local verdicts = {}
-local judged = {} -- call -> whether its failure is the vendor's
 
 local function event(id, name, fields)
   fields.event, fields.destination, fields.worker = name, destination, worker
@@ -28,75 +29,143 @@ end
 local function forget(id)
   redis.call('HDEL', attempts, id)
   redis.call('HDEL', crashes, id)
+  redis.call('HDEL', suspects, id)
   redis.call('HDEL', key('forced', destination), id)
 end
 
-local function done(lane, member, id, item)
-  forget(id)
-  local applied = redis.call('HGET', key('applied', destination), lane)
-  if lane:sub(1, 2) == 'x:' and (not applied or before(applied, member)) then
-    redis.call('HSET', key('applied', destination), lane, member)
-  end
-  count('pending:' .. destination, -1)
-  event(id, 'done', { detail = item.detail, ms = tonumber(item.ms) })
-  join(id, leave(lane, member, b), now, keep, keep_payload)
-  gate_succeeded(destination, gate, now)
+local function fails(item)
+  return item.kind == 'retry' or item.kind == 'exhausted'
 end
 
-local function bury_item(lane, member, id, item)
-  forget(id)
-  leave(lane, member, b)
+-- 1. Which leases are still held, and what each call brought.
+local items, calls, seen = {}, {}, {}
+for i = 8, #ARGV, 10 do
+  local item = {
+    lane = ARGV[i], token = ARGV[i + 1], kind = ARGV[i + 2], detail = ARGV[i + 3],
+    delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5], class = ARGV[i + 6], advice = ARGV[i + 7],
+    ms = tonumber(ARGV[i + 8]), call = ARGV[i + 9],
+  }
+  items[#items + 1] = item
+  local held, _, member = (redis.call('HGET', running, item.lane) or ''):match('^(%d+) (%S+) (.*)$')
+  if held == item.token and not seen[item.lane] then
+    seen[item.lane] = true
+    item.member, item.id = member, change_of(member)
+    local call = calls[item.call]
+    if not call then
+      call = { items = {}, token = tonumber(item.call) }
+      calls[item.call], calls[#calls + 1] = call, call
+    end
+    call.items[#call.items + 1] = item
+    local kind = item.kind
+    if kind == 'done' then call.accepted = true end
+    if kind == 'pause' then call.paused = item end
+    if fails(item) then call.failed = item end
+    -- Only these two classes prove that the vendor answered; the others may come from our own checks.
+    if item.class == 'unmatched' or item.class == 'rejected' then call.answered = true end
+  end
+end
+
+-- 2. What each call says of the vendor. One that took some changes of a batch and failed on others works.
+for _, call in ipairs(calls) do
+  if call.accepted or (call.answered and not call.failed) then
+    gate_succeeded(destination, gate, now, call.token)
+  elseif call.failed then
+    local fresh, is_doubtful = {}, false
+    for _, item in ipairs(call.items) do
+      if fails(item) and redis.call('HEXISTS', attempts, item.id) == 0 then
+        fresh[#fresh + 1] = item.id
+      elseif redis.call('HEXISTS', suspects, item.id) == 1 then
+        is_doubtful = true
+      end
+    end
+    if not gate_failed(destination, gate, now, #fresh, is_doubtful, limit, call.failed.detail) then
+      local failed = next_token()
+      gate.doubt = gate.doubt or failed
+      redis.call('HSETNX', key('gate', destination), 'doubt', string.format('%.0f', gate.doubt))
+      for _, id in ipairs(fresh) do redis.call('HSET', suspects, id, string.format('%.0f', failed)) end
+    end
+  end
+  if call.paused then
+    gate_shut(destination, gate, now, call.paused.delay, call.paused.class, call.paused.detail)
+  end
+end
+
+-- 3. What becomes of each change.
+local settle = {}
+
+function settle.done(item)
+  forget(item.id)
+  local applied = redis.call('HGET', key('applied', destination), item.lane)
+  if item.lane:sub(1, 2) == 'x:' and (not applied or before(applied, item.member)) then
+    redis.call('HSET', key('applied', destination), item.lane, item.member)
+  end
   count('pending:' .. destination, -1)
-  bury(destination, id, now, {
+  event(item.id, 'done', { detail = item.detail, ms = item.ms })
+  join(item.id, leave(item.lane, item.member, b), now, keep, keep_payload)
+end
+
+function settle.dead(item)
+  forget(item.id)
+  leave(item.lane, item.member, b)
+  count('pending:' .. destination, -1)
+  bury(destination, item.id, now, {
     class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
-    lane = lane, member = member,
+    lane = item.lane, member = item.member,
   })
 end
 
-for i = 7, #ARGV, 10 do
-  local lane, token = ARGV[i], ARGV[i + 1]
-  local item = {
-    kind = ARGV[i + 2], detail = ARGV[i + 3], delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5],
-    class = ARGV[i + 6], advice = ARGV[i + 7], ms = ARGV[i + 8],
-    call = ARGV[i + 9],
-  }
-  local held, _, member = (redis.call('HGET', running, lane) or ''):match('^(%d+) (%S+) (.*)$')
-  if held ~= token then
-    count('refused', 1)
-    verdicts[#verdicts + 1] = 'l'
-  else
-    local id = change_of(member)
-    redis.call('ZREM', leases, lane)
-    redis.call('HDEL', running, lane)
-    local kind = item.kind
-    local failed = kind == 'retry' or item.class == 'exhausted'
-    if failed and judged[item.call] == nil then
-      judged[item.call] = gate_failed(destination, gate, now, id, limit, item.detail)
-    end
-    -- A failure that turns out to be the vendor's is a pause, and the last attempt is not used up either.
-    if failed and judged[item.call] then
-      kind, item.class, item.delay = 'pause', 'outage', nil
-    elseif kind == 'pause' then
-      gate_shut(destination, gate, now, item.delay, item.class, item.detail)
-    end
-    if kind == 'done' then
-      done(lane, member, id, item)
-    elseif kind == 'dead' then
-      bury_item(lane, member, id, item)
-      -- Only these two classes prove that the vendor answered; the others may come from our own checks.
-      if item.class == 'unmatched' or item.class == 'rejected' then gate_succeeded(destination, gate, now) end
-    elseif kind == 'retry' then
-      redis.call('HSET', attempts, id, item.attempts)
-      event(id, 'retry', {
-        cause = item.detail, attempt = tonumber(item.attempts), after_ms = item.delay, ms = tonumber(item.ms),
-      })
-      redis.call('ZADD', key('due', destination), now + item.delay, lane)
-    elseif kind == 'pause' then
-      event(id, 'paused', { cause = item.detail, reason = item.class, ms = tonumber(item.ms) })
-    end
-    if kind ~= 'retry' and head(lane, b) then make_ready(destination, lane) end
-    verdicts[#verdicts + 1] = failed and judged[item.call] and 'p' or 's'
+function settle.retry(item, call)
+  if call.accepted then redis.call('HDEL', suspects, item.id) end
+  redis.call('HSET', attempts, item.id, item.attempts)
+  event(item.id, 'retry', {
+    cause = item.detail, attempt = tonumber(item.attempts), after_ms = item.delay, ms = item.ms,
+  })
+  redis.call('ZADD', key('due', destination), now + item.delay, item.lane)
+  item.is_due_later = true
+end
+
+-- A change dies of its failures only where the vendor has worked since the first of them: otherwise the vendor
+-- may be down with too few changes in line to show it. `patience` ends the doubt, for all at once.
+function settle.exhausted(item, call)
+  local failed_before = redis.call('HEXISTS', attempts, item.id) == 1
+  local is_suspect = redis.call('HEXISTS', suspects, item.id) == 1
+  local proved = call.accepted or item.class == 'own' or (failed_before and not is_suspect)
+  if proved or now - gate.doubt / 1000 >= patience then
+    item.detail = string.format('all %s attempts failed, the last with: %s', item.attempts, item.detail)
+    item.class = 'exhausted'
+    settle.dead(item)
+    return 's'
   end
+  settle.retry(item, call)
+  return 'k'
+end
+
+function settle.pause(item)
+  event(item.id, 'paused', { cause = item.detail, reason = item.class, ms = item.ms })
+end
+
+function settle.release() end
+
+local verdicts = {}
+for n, item in ipairs(items) do
+  local verdict
+  if not item.id then
+    count('refused', 1)
+    verdict = 'l'
+  else
+    local call = calls[item.call]
+    redis.call('ZREM', leases, item.lane)
+    redis.call('HDEL', running, item.lane)
+    if fails(item) and gate.machine and not call.accepted then
+      item.class = 'outage'
+      settle.pause(item)
+      verdict = 'p'
+    else
+      verdict = settle[item.kind](item, call) or 's'
+    end
+    if not item.is_due_later and head(item.lane, b) then make_ready(destination, item.lane) end
+  end
+  verdicts[n] = verdict
 end
 write_counts()
 return table.concat(verdicts)

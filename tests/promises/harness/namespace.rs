@@ -12,7 +12,7 @@ use alumniq_relay::queue::{
 };
 use jobs::{
     destination::{Destination, Vendor},
-    outcome::{DeadClass, PauseReason},
+    outcome::{Blame, DeadClass, PauseReason},
 };
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 
@@ -74,13 +74,30 @@ impl Namespace {
 
     /// Up to `most` changes for `worker`.
     pub async fn claim_as(&self, d: Destination, worker: &str, most: usize) -> Claimed {
+        self.claim_within(d, worker, most, 1_000_000).await
+    }
+
+    /// Everything that a fleet with this limit may lease.
+    pub async fn claim_up_to(&self, d: Destination, fleet_limit: usize) -> Vec<Lease> {
+        self.claim_within(d, "worker", fleet_limit, fleet_limit)
+            .await
+            .leases
+    }
+
+    async fn claim_within(
+        &self,
+        d: Destination,
+        worker: &str,
+        most: usize,
+        fleet_limit: usize,
+    ) -> Claimed {
         self.queue
             .claim(&ClaimRequest {
                 destination: d,
                 worker,
                 most,
                 lease: LONG,
-                fleet_limit: 1_000_000,
+                fleet_limit,
                 full_batch: 1,
                 linger_over: true,
             })
@@ -102,14 +119,8 @@ impl Namespace {
 
     /// Whether it was settled.
     pub async fn settle(&self, d: Destination, lease: &Lease, transition: Transition) -> bool {
-        let settlement = Settlement {
-            lane: lease.lane.clone(),
-            token: lease.token,
-            call: lease.token,
-            transition,
-            took: Duration::ZERO,
-        };
-        let verdicts = self.queue.settle(d, "worker", &[settlement]).await.unwrap();
+        let settlements = [settlement(lease, transition)];
+        let verdicts = self.queue.settle(d, "worker", &settlements).await.unwrap();
         verdicts[0] != SettleVerdict::LeaseLost
     }
 
@@ -211,6 +222,17 @@ impl Namespace {
     }
 }
 
+/// The end of a lease whose change was a call of its own.
+pub fn settlement(lease: &Lease, transition: Transition) -> Settlement {
+    Settlement {
+        lane: lease.lane.clone(),
+        token: lease.token,
+        call: lease.token,
+        transition,
+        took: Duration::ZERO,
+    }
+}
+
 pub fn done() -> Transition {
     Transition::Done {
         detail: "updated".to_owned(),
@@ -223,6 +245,16 @@ pub fn retry(attempts: u32) -> Transition {
         delay: LONG,
         attempts,
         cause: "HTTP 500".to_owned(),
+    }
+}
+
+/// Attempt number `attempts` was the last that is allowed.
+pub fn exhausted(attempts: u32) -> Transition {
+    Transition::Exhausted {
+        delay: LONG,
+        attempts,
+        cause: "HTTP 500".to_owned(),
+        blame: Blame::Unknown,
     }
 }
 

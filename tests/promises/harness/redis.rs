@@ -112,6 +112,7 @@ impl Redis {
             keep: KEEP,
             keep_payload: Duration::ZERO,
             destinations: Destination::ALL.to_vec(),
+            patience: KEEP,
         };
         change(&mut settings);
         Queue::connect(settings).await.unwrap()

@@ -112,6 +112,12 @@ fn line(snapshot: &Snapshot, status: &Status, model: &Model, d: Destination) -> 
         forced.map(|(id, _)| id.as_str()).collect(),
     )?;
     gate(snapshot, d.as_str(), &line.gate)?;
+    let suspects = snapshot.hash(&of("suspects")).into_keys();
+    same(
+        of("suspects"),
+        suspects.collect::<Vec<_>>(),
+        line.suspects.keys().map(String::as_str).collect(),
+    )?;
     one_place_a_lane(snapshot, model, d)?;
 
     let shown = &status.destinations[&d];
@@ -156,25 +162,28 @@ fn gate(snapshot: &Snapshot, vendor: &str, gate: &Gate) -> Checked {
         13 => Machine::Shut,
         _ => Machine::HalfOpen,
     });
-    let suspects = fields.get("suspects").copied().unwrap_or_default();
+    let number = |field: &str| {
+        fields
+            .get(field)
+            .map(|number| number.parse::<usize>().unwrap())
+    };
     same(
-        format!("gate:{vendor} (operator, machine, streak, suspects)"),
+        format!("gate:{vendor} (operator, machine, streak, ramp, failed, doubt)"),
         (
             fields.contains_key("operator"),
             machine,
-            fields
-                .get("streak")
-                .map_or(0, |streak| streak.parse().unwrap()),
-            suspects.split_whitespace().collect(),
+            number("streak").unwrap_or(0),
+            number("ramp"),
+            number("failed").unwrap_or(0),
+            fields.contains_key("doubt"),
         ),
         (
             gate.operator,
             gate.machine,
-            gate.streak,
-            gate.suspects
-                .iter()
-                .map(String::as_str)
-                .collect::<BTreeSet<_>>(),
+            gate.streak as usize,
+            gate.ramp,
+            gate.failed,
+            gate.doubt.is_some(),
         ),
     )
 }

@@ -1,8 +1,6 @@
 //! The model of a gate.
 
-use std::collections::BTreeSet;
-
-/// So many different changes must fail in a row before the vendor is held to be down.
+/// So many calls in a row must fail, with as many different changes, and the vendor is held to be down.
 const FAILURES: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +16,11 @@ pub struct Gate {
     pub operator: bool,
     pub machine: Option<Machine>,
     pub streak: u32,
-    pub suspects: BTreeSet<String>,
+    /// Calls at a time after a pause.
+    pub ramp: Option<usize>,
+    pub failed: usize,
+    /// The newest token at the first failure since the vendor last proved to work.
+    pub doubt: Option<u64>,
 }
 
 impl Gate {
@@ -26,30 +28,48 @@ impl Gate {
         self.operator || self.machine == Some(Machine::Shut)
     }
 
-    pub fn shut(&mut self) {
-        if self.machine != Some(Machine::Shut) {
-            self.machine = Some(Machine::Shut);
-            self.streak += 1;
+    /// `true`: it was not shut before.
+    pub fn shut(&mut self) -> bool {
+        if self.machine == Some(Machine::Shut) {
+            return false;
         }
+        self.machine = Some(Machine::Shut);
+        self.streak += 1;
+        self.ramp = None;
+        self.failed = 0;
+        true
     }
 
-    pub fn succeeded(&mut self) {
-        self.suspects.clear();
+    /// `ramps`: it does not open at once.
+    pub fn succeeded(&mut self, ramps: bool) {
+        self.failed = 0;
         if self.machine == Some(Machine::HalfOpen) {
             self.machine = None;
-            self.streak = 0;
-        }
-    }
-
-    /// Whether the failure of `id` is the vendor's.
-    pub fn failed(&mut self, id: &str) -> bool {
-        if self.machine.is_none() {
-            self.suspects.insert(id.to_owned());
-            if self.suspects.len() < FAILURES {
-                return false;
+            if ramps {
+                self.ramp = Some(1);
+            } else {
+                self.streak = 0;
             }
         }
-        self.shut();
-        true
+        self.ramp = self.ramp.map(|calls| calls + 1);
+    }
+
+    /// Whether this is the vendor's failure.
+    pub fn has_failed(&mut self, is_doubtful: bool, suspects: usize) -> bool {
+        if self.machine.is_some() {
+            return true;
+        }
+        self.failed += usize::from(is_doubtful);
+        is_doubtful && self.failed >= FAILURES && suspects >= FAILURES
+    }
+
+    /// How many changes may be leased at once.
+    pub fn admits(&mut self, fleet_limit: usize, batch: usize) -> usize {
+        let ramp = self.ramp.map(|calls| calls * batch);
+        if ramp.is_some_and(|ramp| ramp >= fleet_limit) {
+            self.ramp = None;
+            self.streak = 0;
+        }
+        self.ramp.map_or(fleet_limit, |calls| calls * batch)
     }
 }

@@ -7,6 +7,7 @@ mod compare;
 mod gate;
 mod model;
 mod run;
+mod settle;
 mod step;
 mod witness;
 

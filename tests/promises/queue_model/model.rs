@@ -11,7 +11,7 @@ use jobs::{
 use super::{
     change::{Ack, At, Change},
     gate::Gate,
-    step::{AckKind, Claim, Kind, Row},
+    step::{AckKind, Claim, Row},
 };
 
 /// So many lost leases and a change counts as one that kills its workers.
@@ -36,6 +36,8 @@ pub struct Line {
     pub due: Vec<String>,
     pub applied: BTreeMap<String, String>,
     pub gate: Gate,
+    /// Who failed since the vendor last proved to work: the newest token at that time.
+    pub suspects: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,8 @@ pub struct Model {
     pub lines: BTreeMap<Destination, Line>,
     pub alumniq: Gate,
     pub refused_settles: i64,
+    /// The newest fencing token of a lease.
+    pub newest_token: u64,
     pub destinations: Vec<Destination>,
     /// Acknowledgements that need not wait for fellows any more.
     pub overdue: BTreeSet<String>,
@@ -94,7 +98,7 @@ impl Model {
             .map(|(id, _)| id.clone())
     }
 
-    fn send_back(&mut self, d: Destination, lane: &str) {
+    pub fn send_back(&mut self, d: Destination, lane: &str) {
         if self.head(d, lane).is_some() {
             self.line(d).ready.push_back(lane.to_owned());
         }
@@ -162,7 +166,8 @@ impl Model {
         self.changes.insert(row.id.clone(), change);
     }
 
-    fn die(&mut self, d: Destination, id: &str, class: DeadClass) {
+    pub fn die(&mut self, d: Destination, id: &str, class: DeadClass) {
+        self.line(d).suspects.remove(id);
         let change = self.change(id);
         change.forget(d);
         change.at.insert(d, At::Dead(class));
@@ -184,7 +189,8 @@ impl Model {
         line.ready.extend(line.due.drain(..));
 
         let running = line.running.len();
-        let room = claim.fleet_limit.saturating_sub(running);
+        let admitted = line.gate.admits(claim.fleet_limit, claim.full_batch);
+        let room = admitted.saturating_sub(running);
         let mut take = claim.most.min(line.ready.len()).min(room);
         let mut held_back = false;
         if line.gate.is_shut() {
@@ -234,76 +240,6 @@ impl Model {
             self.line(d).expired.retain(|expired| expired != lane);
         }
         holds
-    }
-
-    /// Whether a failure is the vendor's: judged once a call. `None`: nothing failed.
-    pub fn judge(
-        &mut self,
-        d: Destination,
-        lane: &str,
-        token: u64,
-        kind: Kind,
-        judged: Option<&bool>,
-    ) -> Option<bool> {
-        let is_failure = matches!(kind, Kind::Retry | Kind::Dead(DeadClass::Exhausted));
-        if !is_failure || !self.holds(d, lane, token) {
-            return None;
-        }
-        let line = self.line(d);
-        let id = &line.running[lane].id;
-        Some(judged.copied().unwrap_or_else(|| line.gate.failed(id)))
-    }
-
-    pub fn settle(
-        &mut self,
-        d: Destination,
-        lane: &str,
-        token: u64,
-        kind: Kind,
-        vendor_is_down: Option<bool>,
-    ) -> bool {
-        if !self.holds(d, lane, token) {
-            self.refused_settles += 1;
-            return false;
-        }
-        let line = self.line(d);
-        line.expired.retain(|expired| expired != lane);
-        let id = line.running.remove(lane).unwrap().id;
-        if vendor_is_down == Some(true) {
-            self.send_back(d, lane);
-            return true;
-        }
-        match kind {
-            Kind::Retry => {
-                line.later.insert(lane.to_owned());
-                *self.change(&id).attempts.entry(d).or_default() += 1;
-                return true;
-            }
-            Kind::Pause => line.gate.shut(),
-            Kind::Release => {}
-            Kind::Dead(class) => {
-                if matches!(class, DeadClass::Unmatched | DeadClass::Rejected) {
-                    line.gate.succeeded();
-                }
-                self.die(d, &id, class);
-            }
-            Kind::Done => {
-                line.gate.succeeded();
-                let change = self.changes.get_mut(&id).unwrap();
-                change.forget(d);
-                change.at.insert(d, At::Done);
-                change.join();
-                let member = change.member.clone();
-                if lane.starts_with("x:") {
-                    let newest = self.line(d).applied.entry(lane.to_owned()).or_default();
-                    if newest.as_bytes() < member.as_bytes() {
-                        *newest = member;
-                    }
-                }
-            }
-        }
-        self.send_back(d, lane);
-        true
     }
 
     /// Takes the letter away; `None` where there is none.
@@ -411,8 +347,10 @@ impl Model {
             self.overdue.remove(id);
         }
         match kind {
-            AckKind::Accepted => self.alumniq.succeeded(),
-            AckKind::Pause => self.alumniq.shut(),
+            AckKind::Accepted => self.alumniq.succeeded(false),
+            AckKind::Pause => {
+                self.alumniq.shut();
+            }
             AckKind::Rejected | AckKind::Release => {}
         }
         settled

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jobs::{
     destination::{Destination, Vendor},
     order::order_key,
-    outcome::DeadClass,
+    outcome::{Blame, DeadClass},
 };
 use proptest::{prelude::*, sample::Index};
 
@@ -88,6 +88,8 @@ impl Claim {
 pub enum Kind {
     Done,
     Retry,
+    /// The last of the attempts failed.
+    Exhausted(Blame),
     Pause,
     Dead(DeadClass),
     Release,
@@ -286,11 +288,11 @@ fn end() -> impl Strategy<Value = End> {
         DeadClass::Validation,
         DeadClass::Unmatched,
         DeadClass::Rejected,
-        DeadClass::Exhausted,
     ]);
     let kind = prop_oneof![
         10 => Just(Kind::Done),
         4 => Just(Kind::Retry),
+        2 => prop::sample::select(vec![Blame::Change, Blame::Unknown]).prop_map(Kind::Exhausted),
         1 => Just(Kind::Pause),
         3 => class.prop_map(Kind::Dead),
         1 => Just(Kind::Release),

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use alumniq_relay::queue::{
     acknowledgement::AckEnd,
+    executor::Transition,
     lease::{SettleVerdict, Settlement},
 };
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::{DeadClass, PauseReason},
 };
+use redis::AsyncTypedCommands;
 
 use crate::harness::{
-    namespace::{LONG, Namespace, dead, done, pause, retry},
+    namespace::{LONG, Namespace, done, exhausted, pause, retry, settlement},
     redis::Redis,
     rows::change,
 };
@@ -46,7 +48,11 @@ async fn a_half_open_gate_lets_exactly_one_probe_out() {
     let probe = namespace.claim_one(Crm).await;
     assert_eq!(probe.attempts, 0);
     assert!(namespace.settle(Crm, &probe, done()).await);
-    assert_eq!(namespace.claim(Crm).await.len(), 4, "it is open");
+    assert_eq!(
+        namespace.claim(Crm).await.len(),
+        2,
+        "it opens, step by step"
+    );
 }
 
 #[tokio::test]
@@ -79,7 +85,7 @@ async fn a_half_open_gate_to_alumniq_lets_exactly_one_list_out() {
 }
 
 #[tokio::test]
-async fn eight_different_failing_changes_in_a_row_shut_the_gate() {
+async fn eight_failing_calls_in_a_row_shut_the_gate_and_get_their_attempts_back() {
     let redis = Redis::start().await;
     let mut namespace = with_changes(&redis, 9).await;
     let leases = namespace.claim(Crm).await;
@@ -89,15 +95,24 @@ async fn eight_different_failing_changes_in_a_row_shut_the_gate() {
     assert!(!namespace.is_paused(Vendor::Crm).await);
     assert!(namespace.settle(Crm, &leases[7], retry(1)).await);
     assert!(namespace.is_paused(Vendor::Crm).await);
+    // It was under way when the gate shut.
     assert!(namespace.settle(Crm, &leases[8], retry(1)).await);
 
-    // What failed while the vendor was held to be down has used no attempt.
     namespace.gates_time_has_come(Vendor::Crm).await;
+    namespace.age("due:crm").await;
     let probe = namespace.claim_one(Crm).await;
-    assert_eq!((probe.change_id.as_str(), probe.attempts), ("8", 0));
+    assert_eq!(probe.attempts, 0);
     assert!(namespace.settle(Crm, &probe, done()).await);
-    let ninth = namespace.claim_one(Crm).await;
-    assert_eq!((ninth.change_id.as_str(), ninth.attempts), ("9", 0));
+    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    let others = namespace.claim(Crm).await;
+    assert_eq!(others.len(), 8);
+    for lease in others {
+        assert_eq!(lease.attempts, 0, "{}", lease.change_id);
+    }
+    let timeline = namespace.queue.timeline("1").await.unwrap().unwrap();
+    let events = timeline.events.iter().map(|event| event["event"].as_str());
+    let events: Vec<&str> = events.flatten().collect();
+    assert_eq!(events, ["fetched", "retry", "refunded"]);
 }
 
 #[tokio::test]
@@ -134,35 +149,178 @@ async fn a_success_in_between_breaks_the_row_of_failures() {
 }
 
 #[tokio::test]
+async fn poison_is_told_from_an_outage_by_what_was_accepted_meanwhile() {
+    const POISON: usize = 30;
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, POISON + 6).await;
+    // At most seven of them fail before something else is accepted.
+    let leases = namespace.claim(Crm).await;
+    for (n, lease) in leases.iter().enumerate() {
+        let transition = if n % 6 == 5 { done() } else { retry(1) };
+        assert!(namespace.settle(Crm, lease, transition).await);
+    }
+    // Those calls were under way together: only one that begins later proves anything.
+    let late = change("late", Some("late"), 0);
+    namespace.enqueue(vec![late]).await;
+    let late = namespace.claim_one(Crm).await;
+    assert!(namespace.settle(Crm, &late, done()).await);
+
+    // From now on nothing is accepted, and all the same each pays for itself.
+    for attempt in 1..3 {
+        namespace.age("due:crm").await;
+        let leases = namespace.claim(Crm).await;
+        assert_eq!(leases.len(), POISON);
+        for lease in &leases {
+            assert_eq!(lease.attempts, attempt);
+            assert!(namespace.settle(Crm, lease, retry(attempt + 1)).await);
+        }
+    }
+    assert!(!namespace.is_paused(Vendor::Crm).await);
+    namespace.age("due:crm").await;
+    for lease in namespace.claim(Crm).await {
+        assert!(namespace.settle(Crm, &lease, exhausted(4)).await);
+        let class = namespace.letter(Vendor::Crm, &lease.change_id).await;
+        assert_eq!(class, Some(DeadClass::Exhausted));
+    }
+}
+
+#[tokio::test]
+async fn the_success_of_a_call_that_began_before_a_failure_does_not_prove_that_the_vendor_works() {
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, 2).await;
+    let leases = namespace.claim(Crm).await;
+    assert!(namespace.settle(Crm, &leases[0], retry(1)).await);
+    assert!(namespace.settle(Crm, &leases[1], done()).await);
+    // It may have gone down in between.
+    namespace.age("due:crm").await;
+    let lease = namespace.claim_one(Crm).await;
+    assert!(namespace.settle(Crm, &lease, exhausted(2)).await);
+    assert_eq!(namespace.letter(Vendor::Crm, &lease.change_id).await, None);
+
+    // Something that began later is accepted.
+    namespace.enqueue(vec![change("9", Some("other"), 0)]).await;
+    let other = namespace.claim_one(Crm).await;
+    assert!(namespace.settle(Crm, &other, done()).await);
+    namespace.age("due:crm").await;
+    let lease = namespace.claim_one(Crm).await;
+    assert_eq!(lease.attempts, 2);
+    assert!(namespace.settle(Crm, &lease, exhausted(3)).await);
+    let class = namespace.letter(Vendor::Crm, &lease.change_id).await;
+    assert_eq!(class, Some(DeadClass::Exhausted));
+}
+
+#[tokio::test]
+async fn too_few_changes_to_show_an_outage_outlive_it_but_not_patience() {
+    let redis = Redis::start().await;
+    for (patience, dies) in [(LONG, false), (Duration::ZERO, true)] {
+        let mut namespace = Namespace::with(&redis, |settings| {
+            settings.namespace = format!("{patience:?}");
+            settings.patience = patience;
+        })
+        .await;
+        let changes = (1..=7).map(|n| change(&n.to_string(), Some(&n.to_string()), 0));
+        namespace.enqueue(changes.collect()).await;
+        for attempts in 1..40 {
+            namespace.age("due:crm").await;
+            for lease in namespace.claim(Crm).await {
+                let transition = if attempts < 10 {
+                    retry(attempts)
+                } else {
+                    exhausted(attempts)
+                };
+                assert!(namespace.settle(Crm, &lease, transition).await);
+            }
+        }
+        assert!(!namespace.is_paused(Vendor::Crm).await);
+        assert_eq!(namespace.books().await.dead, if dies { 7 } else { 0 });
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_fails_in_a_batch_whose_others_are_accepted_fails_for_itself() {
+    let redis = Redis::start().await;
+    let namespace = with_changes(&redis, 3).await;
+    let leases = namespace.claim(Crm).await;
+    let ends = [done(), exhausted(1), done()];
+    let settlements = leases.iter().zip(ends);
+    let settlements: Vec<Settlement> = settlements
+        .map(|(lease, transition)| Settlement {
+            call: leases[0].token,
+            ..settlement(lease, transition)
+        })
+        .collect();
+    let settled = namespace.queue.settle(Crm, "worker", &settlements).await;
+    assert_eq!(settled.unwrap(), [SettleVerdict::Settled; 3]);
+    let class = namespace.letter(Vendor::Crm, &leases[1].change_id).await;
+    assert_eq!(class, Some(DeadClass::Exhausted));
+}
+
+#[tokio::test]
 async fn an_outage_does_not_use_up_a_last_attempt() {
     let redis = Redis::start().await;
-    let mut namespace = with_changes(&redis, 9).await;
+    let mut namespace = with_changes(&redis, 40).await;
     for lease in namespace.claim(Crm).await {
         // The executor cannot know that the others fail, too.
-        assert!(
-            namespace
-                .settle(Crm, &lease, dead(DeadClass::Exhausted))
-                .await
-        );
+        assert!(namespace.settle(Crm, &lease, exhausted(1)).await);
     }
     assert!(namespace.is_paused(Vendor::Crm).await);
-    assert_eq!(
-        namespace.books().await.dead,
-        7,
-        "before eight have failed it is each one's own fault"
-    );
+    // A pause is a minute at the most: more than an hour.
+    for _ in 0..70 {
+        namespace.gates_time_has_come(Vendor::Crm).await;
+        namespace.age("due:crm").await;
+        let probe = namespace.claim_one(Crm).await;
+        assert_eq!(probe.attempts, 0);
+        assert!(namespace.settle(Crm, &probe, exhausted(1)).await);
+    }
+    assert_eq!(namespace.books().await.dead, 0);
+}
+
+#[tokio::test]
+async fn a_destination_that_comes_back_is_given_one_call_more_with_each_success() {
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, 64).await;
+    let first = namespace.claim_as(Crm, "worker", 1).await.leases.remove(0);
+    assert!(namespace.settle(Crm, &first, pause()).await);
     namespace.gates_time_has_come(Vendor::Crm).await;
-    let probe = namespace.claim_one(Crm).await;
-    assert!(
-        namespace
-            .settle(Crm, &probe, dead(DeadClass::Exhausted))
-            .await
-    );
-    assert_eq!(
-        namespace.books().await.dead,
-        7,
-        "the probe failed, and the vendor is still down"
-    );
+    let mut rounds = Vec::new();
+    for _ in 0..5 {
+        let leases = namespace.claim_up_to(Crm, 16).await;
+        rounds.push(leases.len());
+        for lease in &leases {
+            assert!(namespace.settle(Crm, lease, done()).await);
+        }
+    }
+    assert_eq!(rounds, [1, 2, 4, 8, 16]);
+    let gate = namespace.key("gate:crm");
+    let left = namespace.connection.hgetall(gate).await.unwrap();
+    assert!(left.is_empty(), "the trouble is forgotten: {left:?}");
+}
+
+#[tokio::test]
+async fn a_destination_that_falls_over_while_it_is_tried_again_is_left_alone_for_longer() {
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, 64).await;
+    let refused = || Transition::Pause {
+        delay: None,
+        reason: PauseReason::Outage,
+        cause: "connection refused".to_owned(),
+    };
+    let first = namespace.claim_as(Crm, "worker", 1).await.leases.remove(0);
+    assert!(namespace.settle(Crm, &first, refused()).await);
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        let status = namespace.queue.status().await.unwrap();
+        pauses.push(status.pauses[&Vendor::Crm].seconds_left.unwrap().ceil());
+        namespace.gates_time_has_come(Vendor::Crm).await;
+        let probe = namespace.claim_up_to(Crm, 16).await;
+        assert!(namespace.settle(Crm, &probe[0], done()).await);
+        let next = namespace.claim_up_to(Crm, 16).await;
+        assert_eq!(next.len(), 2);
+        for lease in &next {
+            assert!(namespace.settle(Crm, lease, refused()).await);
+        }
+    }
+    assert_eq!(pauses, [1.0, 2.0, 4.0, 8.0]);
 }
 
 #[tokio::test]
@@ -196,11 +354,8 @@ async fn one_call_of_twenty_changes_that_fails_is_one_failure_and_shuts_no_gate(
     let settlements: Vec<Settlement> = leases
         .iter()
         .map(|lease| Settlement {
-            lane: lease.lane.clone(),
-            token: lease.token,
             call: leases[0].token,
-            transition: retry(1),
-            took: Duration::ZERO,
+            ..settlement(lease, retry(1))
         })
         .collect();
     let settled = namespace.queue.settle(Crm, "worker", &settlements).await;

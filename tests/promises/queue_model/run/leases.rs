@@ -1,6 +1,6 @@
 //! Enqueue, claim, renew and settle.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use alumniq_relay::queue::{
     executor::Transition,
@@ -12,6 +12,7 @@ use proptest::sample::Index;
 use super::{EARLY, Known, LATE, LONG, Run};
 use crate::queue_model::{
     compare::{Checked, require, same},
+    settle::Item,
     step::{Claim, End, Kind, Row},
 };
 
@@ -58,6 +59,7 @@ impl Run {
             require(lease.row.is_ok(), || format!("{}: no row", lease.change_id))?;
             let running = self.model.line(d).running.get_mut(&lease.lane);
             running.unwrap().token = lease.token;
+            self.model.newest_token = lease.token;
             self.leases.push(Known {
                 destination: d,
                 lane: lease.lane,
@@ -104,67 +106,54 @@ impl Run {
     }
 
     pub(super) async fn settle(&mut self, d: Destination, ends: &[End], one_call: bool) -> Checked {
-        let mut items = Vec::new();
+        let mut items: Vec<Item> = Vec::new();
         for end in ends {
             if let Some((lane, token)) = self.pick_lease(d, &end.pick, end.perhaps_lost) {
-                items.push((lane, token + u64::from(end.foreign) * 1_000_000, end.kind));
+                let call = items.first().filter(|_| one_call);
+                items.push(Item {
+                    call: call.map_or(token, |first| first.call),
+                    token: token + u64::from(end.foreign) * 1_000_000,
+                    lane,
+                    kind: end.kind,
+                });
             }
         }
-        self.settle_items(d, items, one_call).await
+        self.settle_items(d, items).await
     }
 
-    pub(super) async fn settle_items(
-        &mut self,
-        d: Destination,
-        items: Vec<(String, u64, Kind)>,
-        one_call: bool,
-    ) -> Checked {
-        let first = items.first().map_or(0, |(_, token, _)| *token);
-        let call = |token| if one_call { first } else { token };
-        let mut settlements = Vec::new();
-        for (lane, token, kind) in &items {
-            let running = self.model.lines[&d].running.get(lane);
-            let attempts =
-                running.and_then(|r| self.model.changes[&r.id].attempts.get(&d).copied());
-            settlements.push(Settlement {
-                lane: lane.clone(),
-                token: *token,
-                call: call(*token),
-                transition: transition(*kind, attempts.unwrap_or(0) + 1),
-                took: Duration::from_millis(5),
-            });
-        }
-        let settled = self
-            .queue
-            .settle(d, "worker-0", &settlements)
-            .await
-            .unwrap();
-        let mut judged = BTreeMap::new();
-        let mut expected = Vec::new();
-        for (lane, token, kind) in items {
-            let running = self.model.lines[&d].running.get(&lane);
-            let id = running.map(|running| running.id.clone());
-            let vendor_is_down = self
-                .model
-                .judge(d, &lane, token, kind, judged.get(&call(token)));
-            judged.extend(vendor_is_down.map(|down| (call(token), down)));
-            let settles = self.model.settle(d, &lane, token, kind, vendor_is_down);
-            expected.push(match (settles, vendor_is_down) {
-                (false, _) => SettleVerdict::LeaseLost,
-                (true, Some(true)) => SettleVerdict::Paused,
-                (true, _) => SettleVerdict::Settled,
-            });
-            if let Some(id) = id.filter(|_| settles) {
-                self.witness.lost(d, &lane);
-                let member = &self.model.changes[&id].member;
-                match kind {
-                    Kind::Done => self.witness.done(d, &lane, &id, member),
-                    Kind::Dead(_) if vendor_is_down != Some(true) => self.witness.dead(d, &id),
-                    _ => {}
+    async fn settle_items(&mut self, d: Destination, items: Vec<Item>) -> Checked {
+        let id = |item: &Item| Some(self.model.lines[&d].running.get(&item.lane)?.id.clone());
+        let ids: Vec<Option<String>> = items.iter().map(id).collect();
+        let attempts = |id: &Option<String>| {
+            let attempts = &self.model.changes.get(id.as_ref()?)?.attempts;
+            attempts.get(&d).copied()
+        };
+        let settlement = |(item, id): (&Item, &Option<String>)| Settlement {
+            lane: item.lane.clone(),
+            token: item.token,
+            call: item.call,
+            transition: transition(item.kind, attempts(id).unwrap_or(0) + 1),
+            took: Duration::from_millis(5),
+        };
+        let settlements: Vec<Settlement> = items.iter().zip(&ids).map(settlement).collect();
+        let settled = self.queue.settle(d, "worker-0", &settlements).await;
+        let expected = self.model.settle(d, &items);
+        same(format!("{d}: settled"), settled.unwrap(), expected.clone())?;
+        for ((item, id), verdict) in items.iter().zip(ids).zip(expected) {
+            let Some(id) = id.filter(|_| verdict != SettleVerdict::LeaseLost) else {
+                continue;
+            };
+            self.witness.lost(d, &item.lane);
+            let member = &self.model.changes[&id].member;
+            match (item.kind, verdict) {
+                (Kind::Done, _) => self.witness.done(d, &item.lane, &id, member),
+                (Kind::Dead(_), _) | (Kind::Exhausted(_), SettleVerdict::Settled) => {
+                    self.witness.dead(d, &id);
                 }
+                _ => {}
             }
         }
-        same(format!("{d}: settled"), settled, expected)
+        Ok(())
     }
 
     pub(super) async fn crash(&mut self, d: Destination, times: u32) -> Checked {
@@ -189,9 +178,15 @@ impl Run {
         kind: Kind,
         one_call: bool,
     ) -> Checked {
-        let running = self.model.lines[&d].running.iter();
-        let items = running.map(|(lane, running)| (lane.clone(), running.token, kind));
-        self.settle_items(d, items.collect(), one_call).await
+        let running = &self.model.lines[&d].running;
+        let first = running.values().next().map_or(0, |running| running.token);
+        let items = running.iter().map(|(lane, running)| Item {
+            lane: lane.clone(),
+            token: running.token,
+            call: if one_call { first } else { running.token },
+            kind,
+        });
+        self.settle_items(d, items.collect()).await
     }
 }
 
@@ -204,6 +199,12 @@ fn transition(kind: Kind, attempts: u32) -> Transition {
             delay: LONG,
             attempts,
             cause: "HTTP 500".to_owned(),
+        },
+        Kind::Exhausted(blame) => Transition::Exhausted {
+            delay: LONG,
+            attempts,
+            cause: "HTTP 500".to_owned(),
+            blame,
         },
         Kind::Pause => Transition::Pause {
             delay: None,

@@ -17,7 +17,7 @@ use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 
 use super::{
     compare::{Checked, compare, require},
-    model::Model,
+    model::{Model, destination},
     step::{AckKind, Claim, Kind, Step},
     witness::Witness,
 };
@@ -168,12 +168,16 @@ impl Run {
                     .queue
                     .shut(*vendor, Some(LONG), PauseReason::Outage, "down");
                 shut.await.unwrap();
-                self.model.gate(*vendor).shut();
+                match destination(*vendor) {
+                    Some(d) => self.model.shut(d),
+                    None => _ = self.model.alumniq.shut(),
+                }
                 Ok(())
             }
             Step::Succeeded(vendor) => {
                 self.queue.succeeded(*vendor).await.unwrap();
-                self.model.gate(*vendor).succeeded();
+                let ramps = *vendor != Vendor::Alumniq;
+                self.model.gate(*vendor).succeeded(ramps);
                 Ok(())
             }
         }
@@ -182,6 +186,9 @@ impl Run {
     async fn resume(&mut self, vendor: Vendor) -> Checked {
         self.queue.resume(vendor).await.unwrap();
         *self.model.gate(vendor) = Default::default();
+        if let Some(d) = destination(vendor) {
+            self.model.refund(d);
+        }
         Ok(())
     }
 

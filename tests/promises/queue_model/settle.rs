@@ -1,0 +1,172 @@
+//! The model of the end of leases: whose fault a failure is, and what becomes of the change.
+
+use std::collections::BTreeMap;
+
+use alumniq_relay::queue::lease::SettleVerdict;
+use jobs::{
+    destination::Destination,
+    outcome::{Blame, DeadClass},
+};
+
+use super::{change::At, model::Model, step::Kind};
+
+/// The end of one lease.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub lane: String,
+    pub token: u64,
+    /// The token of the first change of the call.
+    pub call: u64,
+    pub kind: Kind,
+}
+
+impl Kind {
+    fn is_failure(self) -> bool {
+        matches!(self, Self::Retry | Self::Exhausted(_))
+    }
+
+    fn is_answer(self) -> bool {
+        matches!(self, Self::Dead(DeadClass::Unmatched | DeadClass::Rejected))
+    }
+}
+
+impl Model {
+    pub fn settle(&mut self, d: Destination, items: &[Item]) -> Vec<SettleVerdict> {
+        let mut held: Vec<(usize, String)> = Vec::new();
+        for (n, item) in items.iter().enumerate() {
+            let is_first = held.iter().all(|(n, _)| items[*n].lane != item.lane);
+            if is_first && self.holds(d, &item.lane, item.token) {
+                held.push((n, self.lines[&d].running[&item.lane].id.clone()));
+            }
+        }
+        let mut accepted: BTreeMap<u64, bool> = BTreeMap::new();
+        for (n, _) in &held {
+            let call = items[*n].call;
+            if !accepted.contains_key(&call) {
+                let of_call = held.iter().filter(|(n, _)| items[*n].call == call);
+                let of_call = of_call.map(|(n, id)| (id.clone(), items[*n].kind));
+                let judged = self.judge(d, call, &of_call.collect::<Vec<_>>());
+                accepted.insert(call, judged);
+            }
+        }
+        let mut verdicts = vec![SettleVerdict::LeaseLost; items.len()];
+        self.refused_settles += (items.len() - held.len()) as i64;
+        for (n, id) in held {
+            let Item {
+                lane, call, kind, ..
+            } = &items[n];
+            let line = self.line(d);
+            line.expired.retain(|expired| expired != lane);
+            line.running.remove(lane);
+            verdicts[n] = self.end(d, &id, *kind, accepted[call]);
+            if !self.lines[&d].later.contains(lane) {
+                self.send_back(d, lane);
+            }
+        }
+        verdicts
+    }
+
+    /// Whether the vendor accepted any of the call.
+    fn judge(&mut self, d: Destination, token: u64, items: &[(String, Kind)]) -> bool {
+        let any = |is: fn(Kind) -> bool| items.iter().any(|(_, kind)| is(*kind));
+        let failed = any(Kind::is_failure);
+        let accepted = any(|kind| kind == Kind::Done);
+        if accepted || (any(Kind::is_answer) && !failed) {
+            let line = self.line(d);
+            line.gate.succeeded(true);
+            // Whoever failed before this call was claimed failed while the vendor worked.
+            line.suspects.retain(|_, newest_then| *newest_then >= token);
+            if line
+                .gate
+                .doubt
+                .is_some_and(|newest_then| newest_then < token)
+            {
+                line.gate.doubt = line.suspects.values().min().copied();
+            }
+        } else if failed {
+            let is_fresh = |(id, kind): &&(String, Kind)| {
+                kind.is_failure() && !self.changes[id].attempts.contains_key(&d)
+            };
+            let fresh: Vec<String> = items
+                .iter()
+                .filter(is_fresh)
+                .map(|(id, _)| id.clone())
+                .collect();
+            let newest = self.newest_token;
+            let line = self.line(d);
+            let is_suspect = |(id, _): &(String, Kind)| line.suspects.contains_key(id);
+            let is_doubtful = !fresh.is_empty() || items.iter().any(is_suspect);
+            let suspects = line.suspects.len() + fresh.len();
+            if line.gate.has_failed(is_doubtful, suspects) {
+                self.shut(d);
+            } else {
+                line.gate.doubt.get_or_insert(newest);
+                line.suspects
+                    .extend(fresh.into_iter().map(|id| (id, newest)));
+            }
+        }
+        if any(|kind| kind == Kind::Pause) {
+            self.shut(d);
+        }
+        accepted
+    }
+
+    /// What failed since the vendor last proved to work was the vendor's.
+    pub fn shut(&mut self, d: Destination) {
+        if self.line(d).gate.shut() {
+            self.refund(d);
+        }
+    }
+
+    pub fn refund(&mut self, d: Destination) {
+        for id in std::mem::take(&mut self.line(d).suspects).into_keys() {
+            self.change(&id).attempts.remove(&d);
+        }
+    }
+
+    fn end(&mut self, d: Destination, id: &str, kind: Kind, accepted: bool) -> SettleVerdict {
+        if kind.is_failure() && self.line(d).gate.machine.is_some() && !accepted {
+            return SettleVerdict::Paused;
+        }
+        match kind {
+            Kind::Retry => self.retry(d, id, accepted),
+            Kind::Exhausted(blame) => {
+                let had_failed = self.change(id).attempts.contains_key(&d);
+                let proved = had_failed && !self.line(d).suspects.contains_key(id);
+                if !proved && !accepted && blame == Blame::Unknown {
+                    self.retry(d, id, accepted);
+                    return SettleVerdict::Kept;
+                }
+                self.die(d, id, DeadClass::Exhausted);
+            }
+            Kind::Pause | Kind::Release => {}
+            Kind::Dead(class) => self.die(d, id, class),
+            Kind::Done => {
+                self.line(d).suspects.remove(id);
+                let change = self.change(id);
+                change.forget(d);
+                change.at.insert(d, At::Done);
+                change.join();
+                let (lane, member) = (change.lane.clone(), change.member.clone());
+                if lane.starts_with("x:") {
+                    let newest = self.line(d).applied.entry(lane).or_default();
+                    if newest.as_bytes() < member.as_bytes() {
+                        *newest = member;
+                    }
+                }
+            }
+        }
+        SettleVerdict::Settled
+    }
+
+    fn retry(&mut self, d: Destination, id: &str, accepted: bool) {
+        let change = self.change(id);
+        let lane = change.lane.clone();
+        *change.attempts.entry(d).or_default() += 1;
+        let line = self.line(d);
+        if accepted {
+            line.suspects.remove(id);
+        }
+        line.later.insert(lane);
+    }
+}
