@@ -31,6 +31,7 @@
 //! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |
 //! | `attempts:<d>` `crashes:<d>` `forced:<d>` | hash | id -> count; only where not zero |
 //! | `suspects:<d>` | hash | id -> token of its first failure; who failed since the vendor last proved to work |
+//! | `poison:<d>` | set | lanes with a change that died of its own failures and others that still wait |
 //! | `applied:<d>` | hash | lane -> newest applied member: what an older change is held against |
 //! | `ack` `acking` `acktoken` | sorted sets, hash | the acknowledgement's queue, leases and tokens |
 //! | `dead` | hash | id -> bits of the vendors at which it is dead (1 CRM, 2 Salsa, 4 AlumnIQ) |

@@ -95,6 +95,8 @@ pub struct VendorFaults {
     pub token_seconds: Option<u64>,
     /// Salsa: probability that a supporter in a PUT is answered SYSTEM_ERROR.
     pub system_error: f64,
+    /// CRM: contacts (by StudentInstitutionId) on whom every update fails with 500.
+    pub server_error_xids: Vec<String>,
     /// Salsa: supporters (by externalSystemId) always answered SYSTEM_ERROR.
     pub system_error_xids: Vec<String>,
     /// Salsa: supporters (by externalSystemId) always answered VALIDATION_ERROR.
@@ -114,6 +116,7 @@ impl Default for VendorFaults {
             retry_after: None,
             token_seconds: None,
             system_error: 0.0,
+            server_error_xids: Vec::new(),
             system_error_xids: Vec::new(),
             validation_error_xids: Vec::new(),
         }

@@ -1,11 +1,13 @@
 //! An outage pauses a destination and costs no change an attempt; poison pays for itself and pauses nobody.
 
+use std::collections::BTreeSet;
+
 use alumniq_relay::sandbox::{Fault, Faults, NewChanges, Outage, Vendor, VendorFaults};
 use jobs::destination::Destination;
 
 use crate::harness::{
     redis::Redis,
-    relay::Relay,
+    relay::{Relay, text},
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
@@ -117,6 +119,37 @@ async fn a_change_that_alone_keeps_failing_is_exhausted_and_pauses_nobody() {
     let dead = relay.dead_ids().await;
     let report = sandbox.report();
     assert_eq!(report.acknowledged, CHANGES + 1 - dead.len());
+    every_promise_held(&report, &[], &dead);
+}
+
+#[tokio::test]
+async fn many_people_on_whom_the_crm_fails_do_not_pass_for_an_outage() {
+    const CHANGES: usize = 400;
+    let sandbox = vendors(CHANGES, 100).await;
+    let redis = Redis::start().await;
+    // Some may fail last of all, when nothing is left that could prove that the CRM works.
+    let relay = Relay::new(&sandbox, Some(&redis))
+        .set("crm.max_attempts", "2")
+        .set("worker.patience", "0s");
+    let changes = sandbox.report().unacknowledged.into_iter();
+    let people: BTreeSet<String> = changes.filter_map(|id| sandbox.change(&id)?.xid).collect();
+    let poisoned: BTreeSet<String> = people.into_iter().take(30).collect();
+    let faults = VendorFaults {
+        server_error_xids: poisoned.iter().cloned().collect(),
+        ..VendorFaults::default()
+    };
+    sandbox.set_faults(Faults {
+        crm: faults,
+        ..Faults::default()
+    });
+    relay.run(&["sync", "--wait", "--json"]).await.expect(3);
+    for letter in relay.dead().await {
+        assert_eq!(letter["class"], "exhausted", "{letter}");
+        assert!(poisoned.contains(&text(&letter["xid"])), "{letter}");
+    }
+    let dead = relay.dead_ids().await;
+    let report = sandbox.report();
+    assert_eq!(report.acknowledged, CHANGES - dead.len());
     every_promise_held(&report, &[], &dead);
 }
 

@@ -21,6 +21,7 @@ local function die(lane, member, letter)
   redis.call('HDEL', key('suspects', destination), id)
   redis.call('HDEL', key('forced', destination), id)
   leave(lane, member, b)
+  if not head(lane, b) then redis.call('SREM', key('poison', destination), lane) end
   count('pending:' .. destination, -1)
   bury(destination, id, now, letter)
 end

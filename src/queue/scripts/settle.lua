@@ -17,7 +17,7 @@ local destination, b, worker, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonum
 local patience, keep, keep_payload = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local leases, running = key('lease', destination), key('running', destination)
 local attempts, crashes = key('attempts', destination), key('crashes', destination)
-local suspects = key('suspects', destination)
+local suspects, poison = key('suspects', destination), key('poison', destination)
 local now = now_ms()
 local gate = gate_read(destination)
 
@@ -72,7 +72,8 @@ for _, call in ipairs(calls) do
   elseif call.failed then
     local fresh, is_doubtful = {}, false
     for _, item in ipairs(call.items) do
-      if fails(item) and redis.call('HEXISTS', attempts, item.id) == 0 then
+      item.is_poison = redis.call('SISMEMBER', poison, item.lane) == 1
+      if fails(item) and not item.is_poison and redis.call('HEXISTS', attempts, item.id) == 0 then
         fresh[#fresh + 1] = item.id
       elseif redis.call('HEXISTS', suspects, item.id) == 1 then
         is_doubtful = true
@@ -95,6 +96,7 @@ local settle = {}
 
 function settle.done(item)
   forget(item.id)
+  redis.call('SREM', poison, item.lane)
   local applied = redis.call('HGET', key('applied', destination), item.lane)
   if item.lane:sub(1, 2) == 'x:' and (not applied or before(applied, item.member)) then
     redis.call('HSET', key('applied', destination), item.lane, item.member)
@@ -107,6 +109,7 @@ end
 function settle.dead(item)
   forget(item.id)
   leave(item.lane, item.member, b)
+  if not head(item.lane, b) then redis.call('SREM', poison, item.lane) end
   count('pending:' .. destination, -1)
   bury(destination, item.id, now, {
     class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
@@ -129,11 +132,13 @@ end
 function settle.exhausted(item, call)
   local failed_before = redis.call('HEXISTS', attempts, item.id) == 1
   local is_suspect = redis.call('HEXISTS', suspects, item.id) == 1
-  local proved = call.accepted or item.class == 'own' or (failed_before and not is_suspect)
+  local proved = call.accepted or item.class == 'own' or item.is_poison or (failed_before and not is_suspect)
   if proved or now - gate.doubt / 1000 >= patience then
     item.detail = string.format('all %s attempts failed, the last with: %s', item.attempts, item.detail)
     item.class = 'exhausted'
     settle.dead(item)
+    -- The person's next change will probably meet the same: it needs no proof of its own.
+    if head(item.lane, b) then redis.call('SADD', poison, item.lane) end
     return 's'
   end
   settle.retry(item, call)

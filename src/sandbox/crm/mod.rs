@@ -130,6 +130,10 @@ fn write(world: &World, operation: Operation, call: &Call) -> Result<Answer, Ans
     let owner = found
         .and_then(|index| contacts.institution_id(index))
         .map(str::to_owned);
+    let failing = &lock(&world.faults).faults.crm.server_error_xids;
+    if owner.as_ref().is_some_and(|owner| failing.contains(owner)) {
+        return Err(message(500, "An error has occurred."));
+    }
     let index = match found {
         Some(index) => {
             contacts.update(index, &document);

@@ -10,6 +10,7 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
   local kind, flat = redis.call('TYPE', key).ok, nil
   if kind == 'string' then flat = { redis.call('GET', key) }
   elseif kind == 'list' then flat = redis.call('LRANGE', key, 0, -1)
+  elseif kind == 'set' then flat = redis.call('SMEMBERS', key)
   elseif kind == 'zset' then flat = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   else flat = redis.call('HGETALL', key) end
   all[#all + 1] = { key:sub(#ARGV[1] + 2), redis.call('PTTL', key), flat }
@@ -62,7 +63,7 @@ impl Snapshot {
         u64::try_from(self.entries.get(key)?.ttl).ok()
     }
 
-    /// A list, or the one value of a string.
+    /// A list, a set, or the one value of a string.
     pub fn list(&self, key: &str) -> &[String] {
         self.entries
             .get(key)

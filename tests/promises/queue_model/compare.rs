@@ -118,6 +118,8 @@ fn line(snapshot: &Snapshot, status: &Status, model: &Model, d: Destination) -> 
         suspects.collect::<Vec<_>>(),
         line.suspects.keys().map(String::as_str).collect(),
     )?;
+    let poison = snapshot.list(&of("poison")).iter().cloned();
+    same(of("poison"), poison.collect(), line.poison.clone())?;
     one_place_a_lane(snapshot, model, d)?;
 
     let shown = &status.destinations[&d];

@@ -38,6 +38,8 @@ pub struct Line {
     pub gate: Gate,
     /// Who failed since the vendor last proved to work: the newest token at that time.
     pub suspects: BTreeMap<String, u64>,
+    /// Lanes with a change that died of its own failures and others that still wait.
+    pub poison: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -171,6 +173,14 @@ impl Model {
         let change = self.change(id);
         change.forget(d);
         change.at.insert(d, At::Dead(class));
+        let lane = change.lane.clone();
+        let waits = self.head(d, &lane).is_some();
+        let poison = &mut self.line(d).poison;
+        match (waits, class) {
+            (false, _) => _ = poison.remove(&lane),
+            (true, DeadClass::Exhausted) => _ = poison.insert(lane),
+            (true, _) => {}
+        }
     }
 
     /// (lane, change, attempts before), in order, and whether a partial batch was held back.

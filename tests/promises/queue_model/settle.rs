@@ -85,7 +85,9 @@ impl Model {
             }
         } else if failed {
             let is_fresh = |(id, kind): &&(String, Kind)| {
-                kind.is_failure() && !self.changes[id].attempts.contains_key(&d)
+                let change = &self.changes[id];
+                let is_poison = self.lines[&d].poison.contains(&change.lane);
+                kind.is_failure() && !is_poison && !change.attempts.contains_key(&d)
             };
             let fresh: Vec<String> = items
                 .iter()
@@ -131,8 +133,11 @@ impl Model {
         match kind {
             Kind::Retry => self.retry(d, id, accepted),
             Kind::Exhausted(blame) => {
-                let had_failed = self.change(id).attempts.contains_key(&d);
-                let proved = had_failed && !self.line(d).suspects.contains_key(id);
+                let change = &self.changes[id];
+                let line = &self.lines[&d];
+                let failed_before = change.attempts.contains_key(&d);
+                let proved = line.poison.contains(&change.lane)
+                    || (failed_before && !line.suspects.contains_key(id));
                 if !proved && !accepted && blame == Blame::Unknown {
                     self.retry(d, id, accepted);
                     return SettleVerdict::Kept;
@@ -142,12 +147,15 @@ impl Model {
             Kind::Pause | Kind::Release => {}
             Kind::Dead(class) => self.die(d, id, class),
             Kind::Done => {
-                self.line(d).suspects.remove(id);
+                let lane = self.change(id).lane.clone();
+                let line = self.line(d);
+                line.suspects.remove(id);
+                line.poison.remove(&lane);
                 let change = self.change(id);
                 change.forget(d);
                 change.at.insert(d, At::Done);
                 change.join();
-                let (lane, member) = (change.lane.clone(), change.member.clone());
+                let member = change.member.clone();
                 if lane.starts_with("x:") {
                     let newest = self.line(d).applied.entry(lane).or_default();
                     if newest.as_bytes() < member.as_bytes() {
