@@ -1,6 +1,6 @@
 //! The model of the end of leases: whose fault a failure is, and what becomes of the change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alumniq_relay::queue::lease::SettleVerdict;
 use jobs::{
@@ -39,15 +39,16 @@ impl Model {
                 held.push((n, self.lines[&d].running[&item.lane].id.clone()));
             }
         }
-        let mut accepted: BTreeMap<u64, bool> = BTreeMap::new();
-        for (n, _) in &held {
-            let call = items[*n].call;
-            if !accepted.contains_key(&call) {
-                let of_call = held.iter().filter(|(n, _)| items[*n].call == call);
-                let of_call = of_call.map(|(n, id)| (id.clone(), items[*n].kind));
-                let judged = self.judge(d, call, &of_call.collect::<Vec<_>>());
-                accepted.insert(call, judged);
-            }
+        let mut calls: Vec<u64> = held.iter().map(|(n, _)| items[*n].call).collect();
+        let mut seen = BTreeSet::new();
+        calls.retain(|call| seen.insert(*call));
+        let mut accepted = BTreeMap::new();
+        for call in calls {
+            let of_call = held.iter().filter(|(n, _)| items[*n].call == call);
+            let of_call: Vec<_> = of_call
+                .map(|(n, id)| (id.clone(), items[*n].kind))
+                .collect();
+            accepted.insert(call, self.judge(d, call, &of_call));
         }
         let mut verdicts = vec![SettleVerdict::LeaseLost; items.len()];
         self.refused_settles += (items.len() - held.len()) as i64;
