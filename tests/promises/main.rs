@@ -15,6 +15,7 @@
 //! - `letters`: what an operator does with dead letters
 //! - `watching`, `privacy`: what a process shows, and what it must not
 //! - `readme`: the commands that the README shows
+//! - `soak`: an hour of steady load, by hand
 
 #![allow(
     clippy::unwrap_used,
@@ -37,5 +38,6 @@ mod queue_model;
 mod queue_promises;
 mod queue_wire;
 mod readme;
+mod soak;
 mod variants;
 mod watching;
