@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::sandbox::{Fault, Faults, NewChanges, Outage, Vendor, VendorFaults};
+use alumniq_relay::sandbox::{
+    Fault, Faults, NewChanges, Outage, SANDBOX_PASSWORD, Vendor, VendorFaults,
+};
 use jobs::destination::Destination;
 
 use crate::harness::{
@@ -151,6 +153,76 @@ async fn many_people_on_whom_the_crm_fails_do_not_pass_for_an_outage() {
     let report = sandbox.report();
     assert_eq!(report.acknowledged, CHANGES - dead.len());
     every_promise_held(&report, &[], &dead);
+}
+
+#[tokio::test]
+async fn retry_after_holds_every_process_back_until_then_or_until_an_operator_resumes() {
+    const CHANGES: usize = 60;
+    let sandbox = vendors(CHANGES, 60).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis)).set("crm.concurrency", "1");
+    let faults = VendorFaults {
+        operations: vec!["update".to_owned()],
+        next: vec![Fault::Throttle],
+        retry_after: Some(3_600),
+        ..VendorFaults::default()
+    };
+    sandbox.set_faults(Faults {
+        crm: faults,
+        ..Faults::default()
+    });
+    let fleet = [relay.start(EVERYTHING).await, relay.start(EVERYTHING).await];
+    until_true("Salsa has everything", async || {
+        sandbox.report().applied[&Destination::Salsa] == CHANGES
+    })
+    .await;
+    let traffic = sandbox.report().traffic;
+    assert_eq!(traffic.calls_of(Vendor::Crm, "update"), 1);
+    let pause = &relay.status().await["pauses"]["crm"];
+    assert_eq!(pause["reason"], "throttled", "{pause}");
+    assert!(pause["seconds_left"].as_f64() > Some(3_000.0), "{pause}");
+    assert!(pause["since"].is_string(), "{pause}");
+
+    relay.run(&["resume", "crm"]).await.expect(0);
+    acknowledged(&sandbox, CHANGES).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    for service in fleet {
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn refused_credentials_pause_a_destination_for_the_fleet_and_kill_no_change() {
+    const CHANGES: usize = 60;
+    let sandbox = vendors(CHANGES, 60).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis)).set("crm.max_attempts", "1");
+    let relay = relay.with_variable("CRM_PASSWORD", "not-the-password");
+    let fleet = [relay.start(EVERYTHING).await, relay.start(EVERYTHING).await];
+    until_true("Salsa has everything", async || {
+        sandbox.report().applied[&Destination::Salsa] == CHANGES
+    })
+    .await;
+    let asked = async || sandbox.report().traffic.calls_of(Vendor::Crm, "token");
+    let before = asked().await;
+    until_true("the credentials are tried again", async || {
+        asked().await >= before + 2
+    })
+    .await;
+    let status = relay.status().await;
+    let pause = &status["pauses"]["crm"];
+    assert_eq!(pause["reason"], "credentials", "{pause}");
+    assert_eq!(status["books"]["dead"], 0, "{status}");
+    assert_eq!(status["destinations"]["crm"]["retry"], 0, "{status}");
+    for service in fleet {
+        service.stop().await;
+    }
+
+    let relay = relay.with_variable("CRM_PASSWORD", SANDBOX_PASSWORD);
+    let service = relay.start(EVERYTHING).await;
+    acknowledged(&sandbox, CHANGES).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    service.stop().await;
 }
 
 #[tokio::test]

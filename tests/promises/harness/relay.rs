@@ -96,6 +96,12 @@ impl Relay {
         self
     }
 
+    /// Sets a variable of the environment.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Takes a variable away.
     pub fn without(mut self, variable: &str) -> Self {
         self.environment.remove(variable);
