@@ -4,6 +4,7 @@
 --   reason, cause, since   why the machine shut it
 --   streak    how often in a row it was shut: the exponent of the next pause
 --   ramp      how many calls at a time, while the vendor is tried again after a pause
+--   opened    the token drawn when the machine last opened it: calls that were claimed before began in the trouble
 --   doubt     the token drawn at the first failure since the vendor last proved to work
 --   failed    how many calls failed in a row, each with a change that the vendor is not proved to fail alone
 --
@@ -12,7 +13,8 @@
 -- change's own. If the gate shuts first, it was the vendor's, and the attempts are given back.
 
 local function gate_read(vendor)
-  local gate = redis.call('HMGET', key('gate', vendor), 'operator', 'until', 'streak', 'ramp', 'failed', 'doubt')
+  local gate = redis.call('HMGET', key('gate', vendor), 'operator', 'until', 'streak', 'ramp', 'failed', 'doubt',
+    'opened')
   return {
     operator = gate[1] == '1',
     ends = tonumber(gate[2] or 0),
@@ -21,6 +23,7 @@ local function gate_read(vendor)
     ramp = tonumber(gate[4]),
     failed = tonumber(gate[5] or 0),
     doubt = tonumber(gate[6]),
+    opened = tonumber(gate[7]),
   }
 end
 
@@ -85,7 +88,8 @@ local function gate_succeeded(vendor, gate, now, token)
       gate.streak = 0
       redis.call('HDEL', key('gate', vendor), 'streak')
     else
-      gate.ramp = 1
+      gate.ramp, gate.opened = 1, next_token()
+      redis.call('HSET', key('gate', vendor), 'opened', string.format('%.0f', gate.opened))
     end
     wake(vendor)
   end

@@ -69,6 +69,8 @@ end
 for _, call in ipairs(calls) do
   if call.accepted or (call.answered and not call.failed) then
     gate_succeeded(destination, gate, now, call.token)
+  elseif call.failed and gate.opened and call.token < gate.opened then
+    call.is_late = true
   elseif call.failed then
     local fresh, is_doubtful = {}, false
     for _, item in ipairs(call.items) do
@@ -161,7 +163,7 @@ for n, item in ipairs(items) do
     local call = calls[item.call]
     redis.call('ZREM', leases, item.lane)
     redis.call('HDEL', running, item.lane)
-    if fails(item) and gate.machine and not call.accepted then
+    if fails(item) and (call.is_late or gate.machine) and not call.accepted then
       item.class = 'outage'
       settle.pause(item)
       verdict = 'p'

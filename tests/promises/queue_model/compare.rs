@@ -170,7 +170,7 @@ fn gate(snapshot: &Snapshot, vendor: &str, gate: &Gate) -> Checked {
             .map(|number| number.parse::<usize>().unwrap())
     };
     same(
-        format!("gate:{vendor} (operator, machine, streak, ramp, failed, doubt)"),
+        format!("gate:{vendor} (operator, machine, streak, ramp, failed, doubt, opened)"),
         (
             fields.contains_key("operator"),
             machine,
@@ -178,6 +178,7 @@ fn gate(snapshot: &Snapshot, vendor: &str, gate: &Gate) -> Checked {
             number("ramp"),
             number("failed").unwrap_or(0),
             fields.contains_key("doubt"),
+            fields.contains_key("opened"),
         ),
         (
             gate.operator,
@@ -186,6 +187,7 @@ fn gate(snapshot: &Snapshot, vendor: &str, gate: &Gate) -> Checked {
             gate.ramp,
             gate.failed,
             gate.doubt.is_some(),
+            gate.opened.is_some(),
         ),
     )
 }

@@ -21,6 +21,8 @@ pub struct Gate {
     pub failed: usize,
     /// The newest token at the first failure since the vendor last proved to work.
     pub doubt: Option<u64>,
+    /// The newest token when it was last opened by a success.
+    pub opened: Option<u64>,
 }
 
 impl Gate {
@@ -40,15 +42,14 @@ impl Gate {
         true
     }
 
-    /// `ramps`: it does not open at once.
-    pub fn succeeded(&mut self, ramps: bool) {
+    /// `newest`: the newest token, where it does not open at once.
+    pub fn succeeded(&mut self, newest: Option<u64>) {
         self.failed = 0;
         if self.machine == Some(Machine::HalfOpen) {
             self.machine = None;
-            if ramps {
-                self.ramp = Some(1);
-            } else {
-                self.streak = 0;
+            match newest {
+                Some(_) => (self.ramp, self.opened) = (Some(1), newest),
+                None => self.streak = 0,
             }
         }
         self.ramp = self.ramp.map(|calls| calls + 1);

@@ -357,7 +357,7 @@ impl Model {
             self.overdue.remove(id);
         }
         match kind {
-            AckKind::Accepted => self.alumniq.succeeded(false),
+            AckKind::Accepted => self.alumniq.succeeded(None),
             AckKind::Pause => {
                 self.alumniq.shut();
             }

@@ -59,7 +59,11 @@ impl Model {
             let line = self.line(d);
             line.expired.retain(|expired| expired != lane);
             line.running.remove(lane);
-            verdicts[n] = self.end(d, &id, *kind, accepted[call]);
+            let is_vendors = self.is_late(d, *call) || self.lines[&d].gate.machine.is_some();
+            verdicts[n] = match kind.is_failure() && is_vendors && !accepted[call] {
+                true => SettleVerdict::Paused,
+                false => self.end(d, &id, *kind, accepted[call]),
+            };
             if !self.lines[&d].later.contains(lane) {
                 self.send_back(d, lane);
             }
@@ -73,8 +77,9 @@ impl Model {
         let failed = any(Kind::is_failure);
         let accepted = any(|kind| kind == Kind::Done);
         if accepted || (any(Kind::is_answer) && !failed) {
+            let newest = self.newest_token;
             let line = self.line(d);
-            line.gate.succeeded(true);
+            line.gate.succeeded(Some(newest));
             // Whoever failed before this call was claimed failed while the vendor worked.
             line.suspects.retain(|_, newest_then| *newest_then >= token);
             if line
@@ -84,6 +89,8 @@ impl Model {
             {
                 line.gate.doubt = line.suspects.values().min().copied();
             }
+        } else if failed && self.is_late(d, token) {
+            // It began in trouble that is over.
         } else if failed {
             let is_fresh = |(id, kind): &&(String, Kind)| {
                 let change = &self.changes[id];
@@ -114,6 +121,11 @@ impl Model {
         accepted
     }
 
+    fn is_late(&self, d: Destination, token: u64) -> bool {
+        let opened = self.lines[&d].gate.opened;
+        opened.is_some_and(|newest_then| token <= newest_then)
+    }
+
     /// What failed since the vendor last proved to work was the vendor's.
     pub fn shut(&mut self, d: Destination) {
         if self.line(d).gate.shut() {
@@ -128,9 +140,6 @@ impl Model {
     }
 
     fn end(&mut self, d: Destination, id: &str, kind: Kind, accepted: bool) -> SettleVerdict {
-        if kind.is_failure() && self.line(d).gate.machine.is_some() && !accepted {
-            return SettleVerdict::Paused;
-        }
         match kind {
             Kind::Retry => self.retry(d, id, accepted),
             Kind::Exhausted(blame) => {

@@ -292,8 +292,27 @@ async fn a_destination_that_comes_back_is_given_one_call_more_with_each_success(
     }
     assert_eq!(rounds, [1, 2, 4, 8, 16]);
     let gate = namespace.key("gate:crm");
-    let left = namespace.connection.hgetall(gate).await.unwrap();
-    assert!(left.is_empty(), "the trouble is forgotten: {left:?}");
+    let left = namespace.connection.hkeys(gate).await.unwrap();
+    assert_eq!(left, ["opened"], "the trouble is forgotten");
+}
+
+#[tokio::test]
+async fn a_call_that_hung_through_a_pause_costs_no_attempt_when_it_fails_at_last() {
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, 3).await;
+    let leases = namespace.claim_up_to(Crm, 3).await;
+    assert!(namespace.settle(Crm, &leases[0], pause()).await);
+    namespace.gates_time_has_come(Vendor::Crm).await;
+    // Of those that began before: the first to answer opens the gate.
+    assert!(namespace.settle(Crm, &leases[1], done()).await);
+    assert!(!namespace.is_paused(Vendor::Crm).await);
+    assert!(namespace.settle(Crm, &leases[2], exhausted(1)).await);
+    assert_eq!(namespace.books().await.dead, 0);
+    let again = namespace.claim(Crm).await;
+    assert_eq!(again.len(), 2);
+    for lease in again {
+        assert_eq!(lease.attempts, 0, "{}", lease.change_id);
+    }
 }
 
 #[tokio::test]

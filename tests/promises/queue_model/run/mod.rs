@@ -176,8 +176,9 @@ impl Run {
             }
             Step::Succeeded(vendor) => {
                 self.queue.succeeded(*vendor).await.unwrap();
-                let ramps = *vendor != Vendor::Alumniq;
-                self.model.gate(*vendor).succeeded(ramps);
+                let newest = self.model.newest_token;
+                let newest = (*vendor != Vendor::Alumniq).then_some(newest);
+                self.model.gate(*vendor).succeeded(newest);
                 Ok(())
             }
         }
