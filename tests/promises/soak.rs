@@ -37,6 +37,9 @@ struct Sample {
     keys: u64,
 }
 
+/// One of the figures.
+type Figure = fn(&Sample) -> u64;
+
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -135,9 +138,8 @@ async fn an_hour_of_steady_load_lets_nothing_grow() {
         .filter(|sample| sample.minute > 2 * KEEP_MINUTES)
         .collect();
     let (early, late) = steady.split_at(steady.len() / 2);
-    let most =
-        |samples: &[&Sample], of: fn(&Sample) -> u64| samples.iter().map(|s| of(s)).max().unwrap();
-    let figures: [(&str, fn(&Sample) -> u64); 4] = [
+    let most = |samples: &[&Sample], of: Figure| samples.iter().map(|s| of(s)).max().unwrap();
+    let figures: [(&str, Figure); 4] = [
         ("the first process", |sample| sample.resident[0]),
         ("the second process", |sample| sample.resident[1]),
         ("Redis", |sample| sample.redis),
