@@ -1,8 +1,8 @@
 //! Puts a process's roles together from the configuration.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, AtomicUsize},
+    Arc, Mutex,
+    atomic::{AtomicU32, AtomicUsize},
 };
 
 use jobs::{
@@ -114,7 +114,7 @@ pub fn fleet(
                 lease: config.worker.lease,
             },
             told_on_fetch,
-            has_accepted: AtomicBool::new(false),
+            doubted: Mutex::default(),
         },
         worker,
         heartbeats,

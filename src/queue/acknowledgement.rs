@@ -1,4 +1,5 @@
-//! Batches of changes that every destination has taken, on their way to AlumnIQ's PUT.
+//! Lists of changes that every destination has taken, on their way to AlumnIQ's PUT: in the order in which they
+//! were done, and one list at a time in the whole fleet.
 
 use std::time::Duration;
 
@@ -6,13 +7,15 @@ use jobs::outcome::PauseReason;
 
 use super::{Queue, QueueError};
 
-/// A leased batch.
+/// A leased list.
 #[derive(Debug)]
 pub struct AckBatch {
-    /// The fencing token of the whole batch.
+    /// The fencing token of the whole list.
     pub token: u64,
-    /// The changes.
+    /// The changes, in the order in which AlumnIQ is to be told.
     pub changes: Vec<ToAcknowledge>,
+    /// A changeId that AlumnIQ accepted before, if it accepted any.
+    pub told: Option<String>,
 }
 
 /// A change that may be acknowledged.
@@ -26,7 +29,7 @@ pub struct ToAcknowledge {
     pub discarded: bool,
 }
 
-/// A batch, or when to look again (`None`: not before somebody calls).
+/// A list, or when to look again (`None`: not before somebody calls).
 #[derive(Debug)]
 pub enum AckClaim {
     /// Tell AlumnIQ about these.
@@ -35,7 +38,7 @@ pub enum AckClaim {
     Wait(Option<Duration>),
 }
 
-/// When a batch is due.
+/// When a list is due.
 #[derive(Debug, Clone, Copy)]
 pub struct AckLimits {
     /// The most ids in one PUT.
@@ -44,44 +47,44 @@ pub struct AckLimits {
     pub max_wait: Duration,
     /// Do not wait when nothing else is in flight.
     pub eager: bool,
-    /// How long a batch is leased without renewal.
+    /// How long a list is leased without renewal.
     pub lease: Duration,
 }
 
-/// The end of (a part of) a batch.
+/// What became of some changes of a list.
 #[derive(Debug, Clone)]
 pub enum AckEnd {
     /// AlumnIQ was told.
     Accepted,
-    /// AlumnIQ refuses these ids.
+    /// AlumnIQ refuses these ids, and accepts others.
     Rejected {
         /// Why.
         cause: String,
         /// What to do.
         advice: String,
     },
-    /// AlumnIQ is down.
-    Pause {
-        /// At least this long; `None` lets the gate choose.
-        delay: Option<Duration>,
-        /// Which kind.
-        reason: PauseReason,
-        /// Why.
-        cause: String,
-    },
-    /// Given back as it was.
-    Release,
+}
+
+/// AlumnIQ takes no list at present.
+#[derive(Debug, Clone)]
+pub struct AckPause {
+    /// At least this long; `None` lets the gate choose.
+    pub delay: Option<Duration>,
+    /// Which kind.
+    pub reason: PauseReason,
+    /// Why.
+    pub cause: String,
 }
 
 impl Queue {
-    /// Leases a batch once it is full, old enough, or (eager) the last.
+    /// Leases a list once it is full, old enough, or (eager) the last; none while another one is out.
     pub async fn claim_acknowledgements(&self, limits: &AckLimits) -> Result<AckClaim, QueueError> {
         let mut call = self.scripts.ack_claim.prepare_invoke();
         call.arg(limits.max_batch)
             .arg(limits.max_wait.as_millis() as u64)
             .arg(limits.lease.as_millis() as u64)
             .arg(u8::from(limits.eager));
-        let (wait, token, batch): (i64, u64, Vec<(String, String, String)>) =
+        let (wait, token, batch, told): (i64, u64, Vec<(String, String, String)>, String) =
             self.run(&mut call).await?;
         if batch.is_empty() {
             return Ok(AckClaim::Wait(
@@ -96,55 +99,78 @@ impl Queue {
                 discarded: discarded == "1",
             })
             .collect();
-        Ok(AckClaim::Batch(AckBatch { token, changes }))
+        Ok(AckClaim::Batch(AckBatch {
+            token,
+            changes,
+            told: Some(told).filter(|told| !told.is_empty()),
+        }))
     }
 
-    /// Prolongs the lease of these ids, where it is still held.
+    /// Prolongs the lease of a list. `false`: it is lost.
     pub async fn renew_acknowledgements(
         &self,
         token: u64,
         lease: Duration,
-        ids: &[String],
-    ) -> Result<(), QueueError> {
+    ) -> Result<bool, QueueError> {
         let mut call = self.scripts.ack_renew.prepare_invoke();
-        call.arg(token).arg(lease.as_millis() as u64).arg(ids);
+        call.arg(token).arg(lease.as_millis() as u64);
         self.run(&mut call).await
     }
 
-    /// Ends the lease of these ids. Answers in order whether each was settled.
+    /// Takes these changes off the list. Answers in order whether each was settled: not where the list was lost.
     pub async fn settle_acknowledgements(
         &self,
         token: u64,
         end: &AckEnd,
         ids: &[String],
     ) -> Result<Vec<bool>, QueueError> {
-        let (kind, detail, delay, word) = match end {
-            AckEnd::Accepted => ("accepted", "", None, ""),
-            AckEnd::Rejected { cause, advice } => {
-                ("rejected", cause.as_str(), None, advice.as_str())
-            }
-            AckEnd::Pause {
-                delay,
-                reason,
-                cause,
-            } => ("pause", cause.as_str(), *delay, reason.as_str()),
-            AckEnd::Release => ("release", "", None, ""),
+        let (kind, cause, advice) = match end {
+            AckEnd::Accepted => ("accepted", "", ""),
+            AckEnd::Rejected { cause, advice } => ("rejected", cause.as_str(), advice.as_str()),
         };
+        self.end_acknowledgements(token, kind, None, (cause, advice), ids)
+            .await
+    }
+
+    /// Gives back what is left of a list; every change keeps its place. With a pause, the fleet holds off.
+    /// `false`: the list was lost, nothing was changed.
+    pub async fn return_acknowledgements(
+        &self,
+        token: u64,
+        pause: Option<&AckPause>,
+    ) -> Result<bool, QueueError> {
+        let (kind, delay, words) = match pause {
+            Some(pause) => (
+                "pause",
+                pause.delay,
+                (pause.cause.as_str(), pause.reason.as_str()),
+            ),
+            None => ("release", None, ("", "")),
+        };
+        let held = self
+            .end_acknowledgements(token, kind, delay, words, &[])
+            .await?;
+        Ok(held == [true])
+    }
+
+    async fn end_acknowledgements(
+        &self,
+        token: u64,
+        kind: &str,
+        delay: Option<Duration>,
+        (detail, word): (&str, &str),
+        ids: &[String],
+    ) -> Result<Vec<bool>, QueueError> {
+        let delay = delay.map(|delay| delay.as_millis().to_string());
         let mut call = self.scripts.ack_settle.prepare_invoke();
         call.arg(token)
             .arg(kind)
             .arg(self.settings.keep.as_millis() as u64)
             .arg(self.settings.keep_payload.as_millis() as u64)
             .arg(detail)
-            .arg(
-                delay
-                    .map(|delay| delay.as_millis().to_string())
-                    .unwrap_or_default(),
-            )
-            .arg(word);
-        for id in ids {
-            call.arg(id);
-        }
+            .arg(delay.unwrap_or_default())
+            .arg(word)
+            .arg(ids);
         let verdicts: String = self.run(&mut call).await?;
         Ok(verdicts.chars().map(|verdict| verdict == 's').collect())
     }

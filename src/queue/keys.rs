@@ -15,7 +15,7 @@
 //!         |    '---- lease expired ---'         |        '-- settle done/dead: leave the lane; next is ready
 //!         '------- due:crm (by time) <--retry---'
 //!                                                done: score loses the bit; 0 and nothing dead:
-//!     ack (by time) --ack_claim--> acking (by end of lease) + acktoken --accepted--> done:41 (expires)
+//!     ack (the line) --ack_claim--> acking (a lease on its first ids) --accepted--> done:41 (expires)
 //!
 //!     dead:   letter:crm:41 (the letter), letters:crm:unmatched (index by time), dead (41 -> who is dead)
 //! ```
@@ -33,7 +33,9 @@
 //! | `suspects:<d>` | hash | id -> token of its first failure; who failed since the vendor last proved to work |
 //! | `poison:<d>` | set | lanes with a change that died of its own failures and others that still wait |
 //! | `applied:<d>` | hash | lane -> newest applied member: what an older change is held against |
-//! | `ack` `acking` `acktoken` | sorted sets, hash | the acknowledgement's queue, leases and tokens |
+//! | `ack` | sorted set | id by when it was done: µs, each later than the one before; until AlumnIQ was told |
+//! | `acking` | hash | the one list that AlumnIQ is being told: token, end of lease (ms), last place in `ack` |
+//! | `told` | string | the id that AlumnIQ accepted last |
 //! | `dead` | hash | id -> bits of the vendors at which it is dead (1 CRM, 2 Salsa, 4 AlumnIQ) |
 //! | `letter:<v>:<id>` | hash | class, cause, advice, attempts, lane, member, died_at |
 //! | `letters:<v>:<class>` | sorted set | id by time of death |
@@ -44,7 +46,7 @@
 //! | `counters` | hash | the books, `pending:<d>`, `refused` |
 //! | `gate:<v>` `calls:<v>` | hash, list | the pause, and the times of the newest calls |
 //! | `leader` `producer` `workers` | string, hashes | who leads, the last fetch, who lives |
-//! | `token` | string | the last fencing token: µs at least |
+//! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |
 
 /// The prefix of a namespace, with its hash tag. The only key that scripts are given.

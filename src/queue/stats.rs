@@ -24,9 +24,9 @@ pub struct Status {
     pub dead_letters: BTreeMap<Vendor, BTreeMap<DeadClass, u64>>,
     /// Every shut gate.
     pub pauses: BTreeMap<Vendor, Pause>,
-    /// Changes that wait for the PUT, and that are in one.
+    /// Changes that wait for the PUT.
     pub to_acknowledge: u64,
-    /// The latter.
+    /// Changes in the list that AlumnIQ is being told.
     pub acknowledging: u64,
     /// Age of the oldest change that AlumnIQ was not yet told of.
     pub oldest_unacknowledged_seconds: f64,

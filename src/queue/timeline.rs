@@ -29,24 +29,17 @@ pub struct Timeline {
     pub events: Vec<Value>,
 }
 
-/// Record, marker, timeline, and the times in the two queues of the acknowledgement.
-type RawChange = (
-    Option<String>,
-    Option<String>,
-    Vec<String>,
-    Option<f64>,
-    Option<f64>,
-);
+/// Record, marker, timeline, and the place in the acknowledgement's line.
+type RawChange = (Option<String>, Option<String>, Vec<String>, Option<f64>);
 
 impl Queue {
     /// What is known of a change; `None` where nothing is.
     pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
-        let (record, done, events, to_ack, acking): RawChange = redis::pipe()
+        let (record, done, events, to_ack): RawChange = redis::pipe()
             .get(self.keys.of(&["change", change_id]))
             .get(self.keys.of(&["done", change_id]))
             .lrange(self.keys.of(&["events", change_id]), 0, -1)
             .zscore(self.keys.of(&["ack"]), change_id)
-            .zscore(self.keys.of(&["acking"]), change_id)
             .query_async(&mut self.connection.clone())
             .await?;
         if record.is_none() && done.is_none() {
@@ -78,7 +71,7 @@ impl Queue {
             Some("discarded") => "discarded",
             Some(_) => "acknowledged",
             None if !timeline.letters.is_empty() => "dead",
-            None if to_ack.or(acking).is_some() => "to acknowledge",
+            None if to_ack.is_some() => "to acknowledge",
             None => "in flight",
         };
         if let Some(fetched) = fetched {

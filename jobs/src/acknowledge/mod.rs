@@ -23,7 +23,7 @@ pub fn change_id_list(ids: &[String]) -> String {
     ids.join(",")
 }
 
-/// The two halves of a list that was rejected; the left one is the longer. One id alone is the left
+/// The two halves of a list that was refused; the left one is the longer. One id alone is the left
 /// half, and the culprit.
 pub fn split(ids: &[String]) -> (&[String], &[String]) {
     ids.split_at(ids.len().div_ceil(2))
@@ -34,13 +34,9 @@ pub fn split(ids: &[String]) -> (&[String], &[String]) {
 pub enum AckOutcome {
     /// AlumnIQ has marked the changes as processed.
     Accepted,
-    /// AlumnIQ refuses this list: it must be [`split`] until the culprit stands alone.
-    Rejected {
-        /// Why, for people.
-        cause: String,
-    },
-    /// AlumnIQ failed on this list: CFML answers a bad id so, but also when it is in trouble itself.
-    Retry {
+    /// AlumnIQ refuses this list, or fails on it: CFML answers a bad id with 500 as well as with 400. The list
+    /// must be [`split`] until the culprit stands alone, and even then AlumnIQ may be in trouble itself.
+    Refused {
         /// The least delay, where AlumnIQ named one.
         after: Option<Duration>,
         /// Why, for people.
@@ -103,7 +99,8 @@ pub fn classify(reply: &Reply) -> AckOutcome {
             PauseReason::Throttled,
             "AlumnIQ asks for fewer calls (429)".to_owned(),
         ),
-        400..=499 => AckOutcome::Rejected {
+        400..=499 => AckOutcome::Refused {
+            after,
             cause: format!("AlumnIQ rejected the list of changeIds ({status})"),
         },
         502..=504 => pause(PauseReason::Outage, format!("AlumnIQ is down ({status})")),
@@ -111,7 +108,7 @@ pub fn classify(reply: &Reply) -> AckOutcome {
             PauseReason::Outage,
             format!("AlumnIQ answered with a redirect ({status}); {CHECK_URL}"),
         ),
-        _ => AckOutcome::Retry {
+        _ => AckOutcome::Refused {
             after,
             cause: format!("AlumnIQ failed on the list of changeIds ({status})"),
         },
@@ -136,8 +133,7 @@ mod tests {
     fn word(outcome: &AckOutcome) -> &'static str {
         match outcome {
             AckOutcome::Accepted => "accepted",
-            AckOutcome::Rejected { .. } => "rejected",
-            AckOutcome::Retry { .. } => "retry",
+            AckOutcome::Refused { .. } => "refused",
             AckOutcome::Pause { reason, .. } => reason.as_str(),
         }
     }
@@ -146,10 +142,10 @@ mod tests {
     fn every_answer_to_the_put_has_its_row() {
         for (statuses, expected) in [
             (&[200, 201, 202, 204][..], "accepted"),
-            (&[400, 404, 405, 409, 413, 414, 422], "rejected"),
+            (&[400, 404, 405, 409, 413, 414, 422], "refused"),
             (&[401, 403], "credentials"),
             (&[429], "throttled"),
-            (&[500, 501, 520], "retry"),
+            (&[500, 501, 520], "refused"),
             (&[301, 302, 408, 502, 503, 504], "outage"),
         ] {
             for status in statuses {

@@ -1,8 +1,6 @@
--- Prolongs the lease of a list that is still being told. ARGV: token, lease (ms), then ids.
-local now = now_ms()
-for i = 3, #ARGV do
-  if redis.call('HGET', key('acktoken'), ARGV[i]) == ARGV[1] then
-    redis.call('ZADD', key('acking'), 'XX', now + tonumber(ARGV[2]), ARGV[i])
-  end
-end
-return redis.status_reply('OK')
+-- Prolongs the lease of the list that AlumnIQ is being told. ARGV: token, lease (ms).
+-- Returns 1, or 0 where it is lost.
+local list = ack_list()
+if not list or list.token ~= ARGV[1] then return 0 end
+redis.call('HSET', key('acking'), 'ends', string.format('%.0f', now_ms() + tonumber(ARGV[2])))
+return 1

@@ -1,38 +1,58 @@
--- Ends an acknowledgement batch, or a part of it.
+-- Ends an acknowledgement list, or a part of it.
 -- ARGV: token, kind, keep (ms), keep payload (ms), detail, delay (ms or ''), reason or advice, then ids
---   accepted: AlumnIQ was told            rejected: it refuses these ids: dead letters
---   pause:    AlumnIQ is down: the batch goes back and the gate shuts
---   release:  the batch goes back
--- Returns a letter an id: s(ettled), l(ease lost).
+--   accepted: AlumnIQ was told of these
+--   rejected: it refuses these, and accepts others: dead letters
+--   pause:    AlumnIQ is down: what is left of the list keeps its place, and the gate shuts
+--   release:  what is left of the list keeps its place
+-- Returns a letter an id, or one for all where none is named: s(ettled), l(ease lost: nothing was changed).
 local token, kind, keep, keep_payload = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local detail, delay, reason = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local now = now_ms()
-local verdicts = {}
+local ack = key('ack')
+local list = ack_list()
+if list and list.token ~= token then list = nil end
+if kind == 'pause' or kind == 'release' then
+  if not list then
+    redis.call('HINCRBY', key('counters'), 'refused', 1)
+    return 'l'
+  end
+  redis.call('DEL', key('acking'))
+  if kind == 'pause' then
+    gate_shut('alumniq', gate_read('alumniq'), now, delay, reason, detail)
+  else
+    wake('alumniq')
+  end
+  return 's'
+end
+
+local verdicts, settled = {}, nil
 for i = 8, #ARGV do
   local id = ARGV[i]
-  if redis.call('HGET', key('acktoken'), id) ~= token then
+  local place = list and redis.call('ZSCORE', ack, id)
+  if not place or tonumber(place) > tonumber(list.last) then
     count('refused', 1)
     verdicts[#verdicts + 1] = 'l'
   else
-    redis.call('HDEL', key('acktoken'), id)
-    redis.call('ZREM', key('acking'), id)
+    redis.call('ZREM', ack, id)
+    settled = id
     if kind == 'accepted' then
       local discarded = redis.call('HEXISTS', key('discarded'), id) == 1
       close(id, now, discarded and 'discarded' or 'acknowledged', true, keep, keep_payload)
-    elseif kind == 'rejected' then
+    else
       bury('alumniq', id, now, {
         class = 'ack_rejected', cause = detail, advice = reason, attempts = '1', lane = '', member = '',
       })
-    else
-      redis.call('ZADD', key('ack'), now, id)
     end
     verdicts[#verdicts + 1] = 's'
   end
 end
-if kind == 'pause' then
-  gate_shut('alumniq', gate_read('alumniq'), now, delay, reason, detail)
-elseif kind == 'accepted' then
+if settled then
+  if kind == 'accepted' then redis.call('SET', key('told'), settled) end
   gate_succeeded('alumniq', gate_read('alumniq'), now)
+  if redis.call('ZCOUNT', ack, '-inf', list.last) == 0 then
+    redis.call('DEL', key('acking'))
+    if redis.call('ZCARD', ack) > 0 then wake('alumniq') end
+  end
 end
 write_counts()
 return table.concat(verdicts)

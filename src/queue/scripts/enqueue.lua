@@ -20,7 +20,7 @@ local function still_listed(id, marker)
     count(verdict, -1)
     count('in_flight', 1)
     remember(id, now, cjson.encode({ event = 'still_listed' }))
-    to_acknowledge(id, now)
+    to_acknowledge(id)
     return 'r'
   end
   -- What an operator discarded without telling AlumnIQ stays known while it is listed.

@@ -85,8 +85,8 @@ local function remember(id, now, event)
   end
 end
 
--- A token is at least the time in microseconds: neither a restart that loses the last second nor an emptied
--- Redis gives one out twice.
+-- A token is at least the time in microseconds, and greater than every one before: neither a restart that
+-- loses the last second nor an emptied Redis gives one out twice.
 local last_token
 local function next_token()
   if not last_token then
@@ -98,9 +98,20 @@ local function next_token()
   return last_token
 end
 
-local function to_acknowledge(id, now)
+-- AlumnIQ is told of changes in the order in which they were done, so that what it still lists of a person is
+-- always the newest: should Redis be emptied, applying that again ends in the newest value. A change keeps its
+-- place until AlumnIQ accepts it, whatever happens to the list in which it is told.
+local function to_acknowledge(id)
   if redis.call('ZCARD', key('ack')) == 0 then wake('alumniq') end
-  redis.call('ZADD', key('ack'), now, id)
+  redis.call('ZADD', key('ack'), string.format('%.0f', next_token()), id)
+end
+
+-- The list that AlumnIQ is being told, one in the whole fleet: the first of `ack`, up to the place `last`.
+-- Nobody's once it has ended (ms); nil where there is none.
+local function ack_list()
+  local list = redis.call('HMGET', key('acking'), 'token', 'ends', 'last')
+  if not list[1] then return nil end
+  return { token = list[1], ends = tonumber(list[2]), last = list[3] }
 end
 
 -- Takes the change out of the lane of one destination; returns who still waits for it.
@@ -197,6 +208,6 @@ local function join(id, rest, now, keep, keep_payload)
   if redis.call('HGET', key('discarded'), id) == '0' then
     close(id, now, 'discarded', false, keep, keep_payload)
   else
-    to_acknowledge(id, now)
+    to_acknowledge(id)
   end
 end

@@ -9,7 +9,7 @@ local function revive(vendor, id, letter)
   unmark_dead(id, VENDOR_BIT[vendor])
   remember(id, now, cjson.encode({ event = 'replayed', destination = vendor, by = by, forced = forced }))
   if vendor == 'alumniq' then
-    to_acknowledge(id, now)
+    to_acknowledge(id)
     return
   end
   local b, lane, member = VENDOR_BIT[vendor], letter.lane, letter.member

@@ -30,6 +30,8 @@ local oldest
 for _, block in ipairs(redis.call('HKEYS', key('outstanding'))) do
   if not oldest or tonumber(block) < oldest then oldest = tonumber(block) end
 end
+local list = ack_list()
+local acknowledging = list and redis.call('ZCOUNT', key('ack'), '-inf', list.last) or 0
 return cjson.encode({
   now = now,
   books = {
@@ -37,8 +39,8 @@ return cjson.encode({
     in_flight = counter('in_flight'), dead = counter('dead'),
   },
   refused_settles = counter('refused'),
-  to_acknowledge = redis.call('ZCARD', key('ack')),
-  acknowledging = redis.call('ZCARD', key('acking')),
+  to_acknowledge = redis.call('ZCARD', key('ack')) - acknowledging,
+  acknowledging = acknowledging,
   oldest_unacknowledged_ms = oldest and math.max(0, now - oldest) or 0,
   vendors = vendors,
   leader = redis.call('GET', key('leader')) or '',

@@ -177,6 +177,16 @@ impl Namespace {
         }
     }
 
+    /// The holder of the list that AlumnIQ is being told has not been heard of for a lease.
+    pub async fn acknowledgers_lease_ends(&mut self) {
+        let key = self.key("acking");
+        assert!(
+            self.connection.exists(&key).await.unwrap(),
+            "no list is out"
+        );
+        self.connection.hset(&key, "ends", "1").await.unwrap();
+    }
+
     /// A gate that the machine has shut is half open.
     pub async fn gates_time_has_come(&mut self, vendor: Vendor) {
         let key = self.key(&format!("gate:{vendor}"));

@@ -22,7 +22,6 @@ pub enum Ack {
     /// Something is still to be done, or dead.
     Open,
     Queued,
-    Leased(u64),
     Acknowledged,
     Discarded {
         told: bool,
@@ -47,6 +46,9 @@ pub struct Change {
     /// An operator gave it up somewhere; his last word on whether AlumnIQ is to be told.
     pub given_up: Option<bool>,
     pub ack: Ack,
+    /// It need not be acknowledged before newer ones: it came when a newer one of its lane was under way already,
+    /// was dead at some time, or AlumnIQ listed it again after it was told.
+    pub may_lag: bool,
 }
 
 impl Change {
@@ -81,6 +83,13 @@ impl Change {
         self.attempts.remove(&d);
         self.crashes.remove(&d);
         self.forced.remove(&d);
+    }
+
+    /// A destination has it under lease, has had it, or will never have it.
+    pub fn is_under_way(&self, running: impl Fn(Destination) -> bool) -> bool {
+        self.at
+            .iter()
+            .any(|(d, at)| *at != At::Waits || running(*d))
     }
 
     /// It may be that nothing is left to do.

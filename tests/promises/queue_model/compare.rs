@@ -293,16 +293,46 @@ fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
         let some = changes.filter_map(move |(id, c)| Some((id.as_str(), which(c)?)));
         some.collect::<BTreeMap<_, _>>()
     };
-    let queued: BTreeSet<&str> = snapshot.members("ack").into_iter().collect();
-    let expected = with(|c| (c.ack == Ack::Queued).then(String::new));
-    same("ack", queued, expected.into_keys().collect())?;
-    let token = |c: &Change| match c.ack {
-        Ack::Leased(token) => Some(token.to_string()),
-        _ => None,
-    };
-    let leased: BTreeSet<&str> = snapshot.members("acking").into_iter().collect();
-    same("acking", leased, with(token).into_keys().collect())?;
-    same("acktoken", owned(snapshot.hash("acktoken")), with(token))?;
+    let line = snapshot.sorted("ack");
+    let ids: Vec<&str> = line.iter().map(|(id, _)| *id).collect();
+    same(
+        "ack",
+        ids,
+        model.to_tell.iter().map(String::as_str).collect(),
+    )?;
+    require(line.is_sorted_by(|a, b| a.1 < b.1), || {
+        format!("two changes have one place in the line: {line:?}")
+    })?;
+    let list = snapshot.hash("acking");
+    let up_to = |last: &&str| last.parse::<f64>().unwrap();
+    let last = list.get("last").map_or(0.0, up_to);
+    let told = line.iter().filter(|(_, place)| *place <= last);
+    same(
+        "acking: (token, what is left of it)",
+        (
+            list.get("token").map(|token| token.parse::<u64>().unwrap()),
+            told.map(|(id, _)| *id).collect(),
+        ),
+        match &model.list {
+            Some(list) => (
+                Some(list.token),
+                list.ids.iter().map(String::as_str).collect::<Vec<_>>(),
+            ),
+            None => (None, Vec::new()),
+        },
+    )?;
+    same("told", snapshot.string("told"), model.told.as_deref())?;
+    same(
+        "changes that are to be acknowledged",
+        model
+            .to_tell
+            .iter()
+            .map(String::as_str)
+            .collect::<BTreeSet<_>>(),
+        with(|c| (c.ack == Ack::Queued).then(String::new))
+            .into_keys()
+            .collect(),
+    )?;
     let given_up = with(|c| Some(u8::from(c.given_up.filter(|_| !c.is_closed())?).to_string()));
     same("discarded", owned(snapshot.hash("discarded")), given_up)?;
     let verdict = |c: &Change| match c.ack {

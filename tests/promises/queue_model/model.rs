@@ -51,8 +51,20 @@ pub struct Model {
     /// The newest fencing token of a lease.
     pub newest_token: u64,
     pub destinations: Vec<Destination>,
-    /// Acknowledgements that need not wait for fellows any more.
-    pub overdue: BTreeSet<String>,
+    /// Those that AlumnIQ is to be told of, in the order in which they were done.
+    pub to_tell: Vec<String>,
+    /// The list that it is being told.
+    pub list: Option<AckList>,
+    /// The change that it accepted last.
+    pub told: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct AckList {
+    pub token: u64,
+    /// What is left of it.
+    pub ids: Vec<String>,
+    pub has_expired: bool,
 }
 
 /// What became of a row.
@@ -127,8 +139,10 @@ impl Model {
                     Ack::Acknowledged | Ack::Discarded { told: true } if late => {
                         taken.listed_again += 1;
                         change.ack = Ack::Queued;
+                        change.may_lag = true;
                         change.block = block;
                         change.record.clear();
+                        self.to_tell.push(row.id.clone());
                     }
                     _ => {
                         taken.known += 1;
@@ -142,6 +156,7 @@ impl Model {
 
     fn add(&mut self, block: u64, row: &Row) {
         let lane = row.lane();
+        let may_lag = self.has_newer_under_way(&lane, &row.member());
         let destinations = match row.undecodable {
             true => Vec::new(),
             false => self.destinations.clone(),
@@ -164,14 +179,35 @@ impl Model {
             forced: BTreeSet::new(),
             given_up: None,
             ack: Ack::Open,
+            may_lag: may_lag || row.undecodable,
         };
         self.changes.insert(row.id.clone(), change);
+    }
+
+    fn has_newer_under_way(&self, lane: &str, member: &str) -> bool {
+        let running = |id: &str, d: Destination| {
+            let running = self.lines[&d].running.get(lane);
+            running.is_some_and(|running| running.id == id)
+        };
+        self.changes.iter().any(|(id, newer)| {
+            newer.lane == lane
+                && newer.member.as_bytes() > member.as_bytes()
+                && newer.is_under_way(|d| running(id, d))
+        })
+    }
+
+    pub fn join(&mut self, id: &str) {
+        self.change(id).join();
+        if self.change(id).ack == Ack::Queued {
+            self.to_tell.push(id.to_owned());
+        }
     }
 
     pub fn die(&mut self, d: Destination, id: &str, class: DeadClass) {
         self.line(d).suspects.remove(id);
         let change = self.change(id);
         change.forget(d);
+        change.may_lag = true;
         change.at.insert(d, At::Dead(class));
         let lane = change.lane.clone();
         let waits = self.head(d, &lane).is_some();
@@ -276,7 +312,7 @@ impl Model {
         }
         let Some(d) = destination(vendor) else {
             self.exhume(vendor, id, At::Waits);
-            self.change(id).join();
+            self.join(id);
             return true;
         };
         let lane = self.change(id).lane.clone();
@@ -299,71 +335,87 @@ impl Model {
         // AlumnIQ refused the id, or never gave one: there is nobody to tell.
         let tell = tell && change.has_id && class != DeadClass::AckRejected;
         change.given_up = Some(tell);
-        change.join();
+        self.join(id);
         true
     }
 
-    pub fn queued(&self) -> BTreeSet<String> {
-        let queued = self.changes.iter().filter(|(_, c)| c.ack == Ack::Queued);
-        queued.map(|(id, _)| id.clone()).collect()
+    /// The changes that a claim must give, in their order.
+    pub fn ack_claim(&mut self, most: usize, patient: bool, eager: bool) -> Vec<String> {
+        let is_out = self.list.as_ref().is_some_and(|list| !list.has_expired);
+        if is_out || self.alumniq.is_shut() {
+            return Vec::new();
+        }
+        let waiting = self.to_tell.len();
+        let is_last = eager && waiting as i64 >= self.in_flight();
+        match waiting >= most || !patient || self.list.is_some() || is_last {
+            true => self.to_tell.iter().take(most).cloned().collect(),
+            false => Vec::new(),
+        }
     }
 
-    /// How many acknowledgements a claim must give. Those of lost leases go back first.
-    pub fn ack_claim(&mut self, lost: &[String], most: usize, patient: bool, eager: bool) -> usize {
-        for id in lost {
-            self.change(id).ack = Ack::Queued;
-            if patient {
-                self.overdue.insert(id.clone());
-            }
-        }
-        let leased = self
-            .changes
-            .values()
-            .any(|c| matches!(c.ack, Ack::Leased(_)));
-        let probe_is_out = self.alumniq.machine.is_some() && leased;
-        if self.alumniq.is_shut() || probe_is_out {
-            return 0;
-        }
-        let queued = self.queued();
-        let old_enough = !patient || queued.iter().any(|id| self.overdue.contains(id));
-        let is_last = eager && queued.len() as i64 >= self.in_flight();
-        match queued.len() >= most || old_enough || is_last {
-            true => queued.len().min(most),
-            false => 0,
-        }
+    /// What is left of the list, where this token is its.
+    pub fn list_of(&mut self, token: u64) -> Option<&mut AckList> {
+        self.list.as_mut().filter(|list| list.token == token)
     }
 
     pub fn ack_settle(&mut self, token: u64, kind: AckKind, ids: &[String]) -> Vec<bool> {
         let mut settled = Vec::new();
         for id in ids {
-            let change = self
-                .changes
-                .get_mut(id)
-                .filter(|c| c.ack == Ack::Leased(token));
-            settled.push(change.is_some());
-            let Some(change) = change else {
+            let list = self.list_of(token);
+            let held = list.is_some_and(|list| list.ids.contains(id));
+            settled.push(held);
+            if !held {
                 self.refused_settles += 1;
                 continue;
-            };
+            }
+            let change = self.change(id);
             change.ack = match (kind, change.given_up) {
                 (AckKind::Accepted, None) => Ack::Acknowledged,
                 (AckKind::Accepted, Some(_)) => Ack::Discarded { told: true },
-                (AckKind::Rejected, _) => Ack::Open,
-                (AckKind::Pause | AckKind::Release, _) => Ack::Queued,
+                (AckKind::Rejected, _) => {
+                    change.refused = Some(DeadClass::AckRejected);
+                    change.may_lag = true;
+                    Ack::Open
+                }
             };
-            if kind == AckKind::Rejected {
-                change.refused = Some(DeadClass::AckRejected);
+            if kind == AckKind::Accepted {
+                self.told = Some(id.clone());
             }
-            self.overdue.remove(id);
+            self.alumniq.succeeded(None);
+            self.to_tell.retain(|other| other != id);
+            if let Some(list) = &mut self.list {
+                list.ids.retain(|other| other != id);
+            }
         }
-        match kind {
-            AckKind::Accepted => self.alumniq.succeeded(None),
-            AckKind::Pause => {
-                self.alumniq.shut();
-            }
-            AckKind::Rejected | AckKind::Release => {}
+        if self.list.as_ref().is_some_and(|list| list.ids.is_empty()) {
+            self.list = None;
         }
         settled
+    }
+
+    /// The rest of a list keeps its place.
+    pub fn ack_return(&mut self, token: u64, pause: bool) -> bool {
+        if self.list_of(token).is_none() {
+            self.refused_settles += 1;
+            return false;
+        }
+        self.list = None;
+        if pause {
+            self.alumniq.shut();
+        }
+        true
+    }
+
+    /// An older change of the same lane of which AlumnIQ should have been told before it is told of `id`.
+    pub fn overtaken_by(&self, id: &str) -> Option<&str> {
+        let newer = &self.changes[id];
+        let mut older = self.changes.iter().filter(|(_, older)| {
+            older.lane == newer.lane
+                && older.member.as_bytes() < newer.member.as_bytes()
+                && !older.is_closed()
+                && !older.may_lag
+        });
+        older.next().map(|(id, _)| id.as_str())
     }
 }
 

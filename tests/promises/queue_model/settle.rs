@@ -164,8 +164,8 @@ impl Model {
                 let change = self.change(id);
                 change.forget(d);
                 change.at.insert(d, At::Done);
-                change.join();
                 let member = change.member.clone();
+                self.join(id);
                 if lane.starts_with("x:") {
                     let newest = self.line(d).applied.entry(lane).or_default();
                     if newest.as_bytes() < member.as_bytes() {

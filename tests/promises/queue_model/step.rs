@@ -99,8 +99,6 @@ pub enum Kind {
 pub enum AckKind {
     Accepted,
     Rejected,
-    Pause,
-    Release,
 }
 
 /// The end of one lease.
@@ -173,10 +171,20 @@ pub enum Step {
     },
     AckSettle {
         batch: Index,
-        parts: Vec<Index>,
+        /// How many of those that are left, from the first.
+        many: usize,
+        /// A refused one is passed over.
+        refused: bool,
         kind: AckKind,
     },
-    AckLeasesEnd,
+    AckReturn {
+        batch: Index,
+        pause: bool,
+    },
+    AckRenew {
+        batch: Index,
+    },
+    AckLeaseEnds,
     OperatorPauses(Vendor),
     OperatorResumes(Vendor),
     /// The machine's gate, outside a settle.
@@ -218,9 +226,12 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (picks(2), any::<bool>()).prop_map(|(picks, tell)| Step::Discard { picks, tell }),
         7 => (1..8_usize, any::<bool>(), any::<bool>())
             .prop_map(|(most, patient, eager)| Step::AckClaim { most, patient, eager }),
-        7 => (any::<Index>(), picks(5), ack_kind())
-            .prop_map(|(batch, parts, kind)| Step::AckSettle { batch, parts, kind }),
-        1 => Just(Step::AckLeasesEnd),
+        7 => (any::<Index>(), 1..6_usize, prop::bool::weighted(0.2), ack_kind()).prop_map(
+            |(batch, many, refused, kind)| Step::AckSettle { batch, many, refused, kind }),
+        2 => (any::<Index>(), any::<bool>())
+            .prop_map(|(batch, pause)| Step::AckReturn { batch, pause }),
+        1 => any::<Index>().prop_map(|batch| Step::AckRenew { batch }),
+        2 => Just(Step::AckLeaseEnds),
         1 => vendor().prop_map(Step::OperatorPauses),
         3 => vendor().prop_map(Step::OperatorResumes),
         1 => vendor().prop_map(Step::Shut),
@@ -315,7 +326,5 @@ fn ack_kind() -> impl Strategy<Value = AckKind> {
     prop_oneof![
         6 => Just(AckKind::Accepted),
         1 => Just(AckKind::Rejected),
-        1 => Just(AckKind::Pause),
-        1 => Just(AckKind::Release),
     ]
 }

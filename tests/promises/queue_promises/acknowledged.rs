@@ -12,7 +12,7 @@ use jobs::{
 };
 
 use crate::harness::{
-    namespace::{LATE, Namespace, dead, done, retry},
+    namespace::{LATE, LONG, Namespace, dead, done, retry},
     redis::Redis,
     rows::{change, undecodable},
 };
@@ -161,19 +161,15 @@ async fn a_list_that_is_renewed_stays_with_its_holder_and_with_nobody_else() {
     namespace.enqueue(one()).await;
     namespace.apply_all(Crm).await;
     let batch = namespace.claim_acknowledgements().await.unwrap();
-    let ids = ["1".to_owned()];
-    let lease = Duration::from_secs(60);
-    namespace.age("acking").await;
-    let renewed = namespace
-        .queue
-        .renew_acknowledgements(batch.token, lease, &ids);
-    renewed.await.unwrap();
+    namespace.acknowledgers_lease_ends().await;
+    let renewed = namespace.queue.renew_acknowledgements(batch.token, LONG);
+    assert!(renewed.await.unwrap());
     assert!(namespace.claim_acknowledgements().await.is_none());
-    namespace.age("acking").await;
+    namespace.acknowledgers_lease_ends().await;
     let foreign = namespace
         .queue
-        .renew_acknowledgements(batch.token + 1, lease, &ids);
-    foreign.await.unwrap();
+        .renew_acknowledgements(batch.token + 1, LONG);
+    assert!(!foreign.await.unwrap());
     assert!(namespace.claim_acknowledgements().await.is_some());
 }
 

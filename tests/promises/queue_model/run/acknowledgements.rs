@@ -1,15 +1,15 @@
-//! Claims and ends of batches for the PUT.
+//! Claims and ends of the lists for the PUT.
 
 use std::time::Duration;
 
-use alumniq_relay::queue::acknowledgement::{AckClaim, AckEnd, AckLimits};
+use alumniq_relay::queue::acknowledgement::{AckClaim, AckEnd, AckLimits, AckPause};
 use jobs::outcome::PauseReason;
 use proptest::sample::Index;
 
-use super::{LONG, Run, pick_some};
+use super::{LONG, Run};
 use crate::queue_model::{
-    change::Ack,
-    compare::{Checked, same},
+    compare::{Checked, require, same},
+    model::AckList,
     step::AckKind,
 };
 
@@ -21,53 +21,53 @@ impl Run {
             eager,
             lease: LONG,
         };
-        let before = self.snapshot().await;
-        let lost = std::mem::take(&mut self.acks_lost);
-        let expected = self.model.ack_claim(&lost, most, patient, eager);
+        let expected = self.model.ack_claim(most, patient, eager);
         let batch = match self.queue.claim_acknowledgements(&limits).await.unwrap() {
-            AckClaim::Wait(_) => return same("acknowledgements claimed", 0, expected),
+            AckClaim::Wait(_) => return same("acknowledgements claimed", Vec::new(), expected),
             AckClaim::Batch(batch) => batch,
         };
-        same("acknowledgements claimed", batch.changes.len(), expected)?;
         let ids: Vec<String> = batch.changes.iter().map(|c| c.change_id.clone()).collect();
-        if lost.is_empty() {
-            let oldest = before.members("ack").into_iter().take(ids.len());
-            same(
-                "the oldest acknowledgements",
-                ids.clone(),
-                oldest.map(str::to_owned).collect(),
-            )?;
-        }
+        same("acknowledgements claimed", &ids, &expected)?;
+        same("told before", &batch.told, &self.model.told)?;
         for (id, change) in ids.iter().zip(&batch.changes) {
             self.witness.to_acknowledge(id, &self.model.destinations)?;
             let known = self.model.change(id);
-            same(
-                format!("{id} is to be acknowledged"),
-                known.ack,
-                Ack::Queued,
-            )?;
-            known.ack = Ack::Leased(batch.token);
             same("fetched at", change.fetched_at, known.block)?;
             same("discarded", change.discarded, known.given_up.is_some())?;
         }
+        self.model.list = Some(AckList {
+            token: batch.token,
+            ids: ids.clone(),
+            has_expired: false,
+        });
         self.batches.push((batch.token, ids));
         Ok(())
     }
 
+    /// Mostly the list that is out, now and then one that was settled or lost.
+    fn pick_batch(&self, pick: &Index) -> Option<(u64, Vec<String>)> {
+        let recent = &self.batches[self.batches.len().saturating_sub(3)..];
+        (!recent.is_empty()).then(|| pick.get(recent).clone())
+    }
+
+    /// As the acknowledger does: part by part from the first, but for what AlumnIQ refuses.
     pub(super) async fn ack_settle(
         &mut self,
         batch: &Index,
-        parts: &[Index],
+        many: usize,
+        refused: bool,
         kind: AckKind,
     ) -> Checked {
-        // Mostly the newest batches, now and then one that was settled or lost long ago.
-        let recent = self.batches.len().saturating_sub(3);
-        let Some((token, ids)) =
-            (!self.batches.is_empty()).then(|| batch.get(&self.batches[recent..]))
-        else {
+        let Some((token, ids)) = self.pick_batch(batch) else {
             return Ok(());
         };
-        let (token, ids) = (*token, pick_some(parts, ids.clone()));
+        let left = self.model.list_of(token).map(|list| list.ids.clone());
+        let mut ids = left.unwrap_or(ids);
+        if refused && ids.len() > 1 {
+            let refused = ids.remove(0);
+            self.model.change(&refused).may_lag = true;
+        }
+        ids.truncate(many);
         self.ack_settle_items(token, ids, kind).await
     }
 
@@ -79,15 +79,9 @@ impl Run {
     ) -> Checked {
         let end = match kind {
             AckKind::Accepted => AckEnd::Accepted,
-            AckKind::Release => AckEnd::Release,
             AckKind::Rejected => AckEnd::Rejected {
                 cause: "HTTP 404".to_owned(),
                 advice: "ask AlumnIQ".to_owned(),
-            },
-            AckKind::Pause => AckEnd::Pause {
-                delay: None,
-                reason: PauseReason::Outage,
-                cause: "HTTP 503".to_owned(),
             },
         };
         let settled = self
@@ -96,12 +90,49 @@ impl Run {
             .await
             .unwrap();
         let expected = self.model.ack_settle(token, kind, &ids);
-        self.acks_lost
-            .retain(|id| !ids.contains(id) || !expected[position(&ids, id)]);
-        same("acknowledgements settled", settled, expected)
+        same("acknowledgements settled", &settled, &expected)?;
+        for id in ids.iter().filter(|_| kind == AckKind::Accepted) {
+            if self.model.changes[id].is_closed() {
+                let overtaken = self.model.overtaken_by(id);
+                require(overtaken.is_none(), || {
+                    format!("AlumnIQ was told of {id} before the older {overtaken:?}")
+                })?;
+            }
+        }
+        Ok(())
     }
-}
 
-fn position(ids: &[String], id: &str) -> usize {
-    ids.iter().position(|other| other == id).unwrap_or_default()
+    pub(super) async fn ack_return(&mut self, batch: &Index, pause: bool) -> Checked {
+        let Some((token, _)) = self.pick_batch(batch) else {
+            return Ok(());
+        };
+        let why = AckPause {
+            delay: None,
+            reason: PauseReason::Outage,
+            cause: "HTTP 503".to_owned(),
+        };
+        let held = self
+            .queue
+            .return_acknowledgements(token, pause.then_some(&why))
+            .await
+            .unwrap();
+        same("list returned", held, self.model.ack_return(token, pause))
+    }
+
+    pub(super) async fn ack_renew(&mut self, batch: &Index) -> Checked {
+        let Some((token, _)) = self.pick_batch(batch) else {
+            return Ok(());
+        };
+        let held = self
+            .queue
+            .renew_acknowledgements(token, LONG)
+            .await
+            .unwrap();
+        let list = self.model.list_of(token);
+        same("list renewed", held, list.is_some())?;
+        if let Some(list) = list {
+            list.has_expired = false;
+        }
+        Ok(())
+    }
 }

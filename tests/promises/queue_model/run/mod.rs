@@ -48,9 +48,8 @@ pub struct Run {
     witness: Witness,
     /// Every lease ever given.
     leases: Vec<Known>,
-    /// Every batch of acknowledgements ever given.
+    /// Every list of acknowledgements ever given.
     batches: Vec<(u64, Vec<String>)>,
-    acks_lost: Vec<String>,
     /// Scores of what has ended: small numbers, so long ago, in the order of the steps.
     clock: u64,
 }
@@ -71,7 +70,6 @@ impl Run {
             witness: Witness::default(),
             leases: Vec::new(),
             batches: Vec::new(),
-            acks_lost: Vec::new(),
             clock: 0,
         }
     }
@@ -155,8 +153,15 @@ impl Run {
                 patient,
                 eager,
             } => self.ack_claim(*most, *patient, *eager).await,
-            Step::AckSettle { batch, parts, kind } => self.ack_settle(batch, parts, *kind).await,
-            Step::AckLeasesEnd => self.ack_leases_end().await,
+            Step::AckSettle {
+                batch,
+                many,
+                refused,
+                kind,
+            } => self.ack_settle(batch, *many, *refused, *kind).await,
+            Step::AckReturn { batch, pause } => self.ack_return(batch, *pause).await,
+            Step::AckRenew { batch } => self.ack_renew(batch).await,
+            Step::AckLeaseEnds => self.ack_lease_ends().await,
             Step::OperatorPauses(vendor) => {
                 self.queue.pause(*vendor, "maintenance").await.unwrap();
                 self.model.gate(*vendor).operator = true;
@@ -202,7 +207,7 @@ impl Run {
         for vendor in Vendor::ALL {
             self.resume(vendor).await?;
         }
-        self.ack_leases_end().await?;
+        self.ack_lease_ends().await?;
         while self.model.in_flight() + self.model.dead() > 0 {
             let letters = self.letters();
             self.discard(letters, true).await?;
@@ -224,7 +229,8 @@ impl Run {
         }
         let snapshot = self.snapshot().await;
         for key in snapshot.keys() {
-            let stays = ["counters", "token", "applied:crm", "applied:salsa"].contains(&key);
+            let stays =
+                ["counters", "token", "told", "applied:crm", "applied:salsa"].contains(&key);
             require(stays || snapshot.ttl(key).is_some(), || {
                 format!("{key} is left behind")
             })?;

@@ -4,7 +4,7 @@ use jobs::destination::{Destination, Vendor};
 use redis::AsyncTypedCommands;
 
 use super::{FAR_FUTURE, Run};
-use crate::queue_model::{change::Ack, compare::Checked, gate::Machine};
+use crate::queue_model::{compare::Checked, gate::Machine};
 
 impl Run {
     /// As if time had passed.
@@ -59,12 +59,11 @@ impl Run {
         }
     }
 
-    pub(super) async fn ack_leases_end(&mut self) -> Checked {
-        let changes = self.model.changes.iter();
-        let leased = changes.filter(|(_, c)| matches!(c.ack, Ack::Leased(_)));
-        self.acks_lost = leased.map(|(id, _)| id.clone()).collect();
-        for id in self.acks_lost.clone() {
-            self.age("acking".to_owned(), &id).await;
+    pub(super) async fn ack_lease_ends(&mut self) -> Checked {
+        if let Some(list) = &mut self.model.list {
+            list.has_expired = true;
+            let key = format!("{{{}}}:acking", self.namespace);
+            self.connection.hset(key, "ends", "1").await.unwrap();
         }
         Ok(())
     }
