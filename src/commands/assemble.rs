@@ -1,7 +1,7 @@
 //! Puts a process's roles together from the configuration.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc,
     atomic::{AtomicU32, AtomicUsize},
 };
 
@@ -114,7 +114,7 @@ pub fn fleet(
                 lease: config.worker.lease,
             },
             told_on_fetch,
-            doubted: Mutex::default(),
+            controls_refused: AtomicU32::new(0),
         },
         worker,
         heartbeats,

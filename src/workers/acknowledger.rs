@@ -3,7 +3,10 @@
 mod telling;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,6 +29,10 @@ use crate::{
 /// An eager acknowledger looks this often: nobody rings when the last change of all is done.
 const EAGER: Duration = Duration::from_millis(200);
 
+/// So often in a row AlumnIQ must refuse what it accepted before, until it is held to accept no id twice: then
+/// other changes must show whether it accepts anything.
+const CONTROLS_PROVE: u32 = 5;
+
 const LOST: &str =
     "the lease of a list of changeIds was lost: another process tells it, or Redis was emptied";
 
@@ -39,8 +46,8 @@ pub struct Acknowledger {
     pub limits: AckLimits,
     /// `alumniq.acknowledge = "on_fetch"`: AlumnIQ marked the changes when it sent them, no PUT is due.
     pub told_on_fetch: bool,
-    /// A changeId that AlumnIQ accepted once and refused when it was told again: that may be its way.
-    pub doubted: Mutex<Option<String>>,
+    /// How often in a row AlumnIQ refused what it had accepted before.
+    pub controls_refused: AtomicU32,
 }
 
 impl Acknowledger {
@@ -90,26 +97,26 @@ impl Acknowledger {
             self.settle(&batch, &AckEnd::Accepted, &ids).await;
             return Ok(None);
         }
-        let accepts_repeats = batch.told.is_none() || *self.doubted() != batch.told;
+        let accepts_repeats = self.controls_refused.load(Ordering::Relaxed) < CONTROLS_PROVE;
         let told = tokio::select! {
             told = Telling::new(self, &batch, accepts_repeats).tell(&ids) => told,
             () = self.keep(&batch) => Err(Stop::Lost),
         };
+        let controls_refused = match &told {
+            Err(Stop::ControlRefused(_)) => self.controls_refused.load(Ordering::Relaxed) + 1,
+            _ => 0,
+        };
+        self.controls_refused
+            .store(controls_refused, Ordering::Relaxed);
         match told {
             Ok(()) => {}
             Err(Stop::Lost) => tracing::warn!("{LOST}"),
             Err(Stop::Unproven) => self.give_back(&batch, None).await,
-            Err(Stop::Down(pause)) => self.give_back(&batch, Some(&pause)).await,
-            Err(Stop::ControlRefused(control, pause)) => {
-                *self.doubted() = Some(control);
+            Err(Stop::Down(pause) | Stop::ControlRefused(pause)) => {
                 self.give_back(&batch, Some(&pause)).await;
             }
         }
         Ok(None)
-    }
-
-    fn doubted(&self) -> MutexGuard<'_, Option<String>> {
-        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Renews the lease while AlumnIQ takes its time, so that a list of a process that died is soon another's.

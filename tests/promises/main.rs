@@ -4,6 +4,7 @@
 //!
 //! - `queue_model`: random interleavings of every transition, compared with a plain model after each step
 //! - `queue_promises`: pointed tests, each named for its claim
+//! - `telling`: what AlumnIQ refuses, and in which order it is told
 //! - `queue_wire`: what lies in Redis is read by the next version too
 //!
 //! With processes of the built program, a real Redis and simulated vendors:
@@ -39,5 +40,6 @@ mod queue_promises;
 mod queue_wire;
 mod readme;
 mod soak;
+mod telling;
 mod variants;
 mod watching;

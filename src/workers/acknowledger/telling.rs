@@ -52,8 +52,8 @@ pub(super) enum Stop {
     Lost,
     /// AlumnIQ takes no list.
     Down(AckPause),
-    /// It refuses even this id, which it accepted before: it takes no list, or no id twice.
-    ControlRefused(String, AckPause),
+    /// It refuses even what it accepted before: it takes no list, or no id twice.
+    ControlRefused(AckPause),
     /// It refuses some ids, and what it accepted does not suffice to hold that against them.
     Unproven,
 }
@@ -132,10 +132,7 @@ impl<'a> Telling<'a> {
             "AlumnIQ refuses changeId {suspect}, and also {control}, which it accepted before: {}",
             refusal.cause
         );
-        Err(Stop::ControlRefused(
-            control.clone(),
-            outage(refusal.after, cause),
-        ))
+        Err(Stop::ControlRefused(outage(refusal.after, cause)))
     }
 
     fn suspect(&mut self, id: &str, refusal: Refusal, is_last: bool) -> Result<(), Stop> {
