@@ -13,6 +13,7 @@
 //! - `commands`: what people and scripts see
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
+//! - `acknowledging`: several acknowledgers, and the order in which AlumnIQ is told
 //! - `letters`: what an operator does with dead letters
 //! - `watching`, `privacy`: what a process shows, and what it must not
 //! - `readme`: the commands that the README shows
@@ -25,6 +26,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod acknowledging;
 mod bad_config;
 mod bad_data;
 mod commands;
