@@ -67,6 +67,7 @@ struct Hanging {
     newer: String,
     first: Service,
     fleet: Vec<Service>,
+    _relay: Relay,
 }
 
 impl Hanging {
@@ -104,6 +105,7 @@ impl Hanging {
             newer,
             first,
             fleet,
+            _relay: relay,
         }
     }
 
