@@ -60,7 +60,51 @@ mod tests {
         prop_oneof![0..3_i64, 0..253_402_207_200_000_i64]
     }
 
+    /// As rows have them: none, before 1970, and in every year that a timestamp can name.
+    fn changed_on() -> impl Strategy<Value = Option<Timestamp>> {
+        let (first, last) = (Timestamp::MIN, Timestamp::MAX);
+        prop_oneof![
+            Just(None),
+            (-3..3_i64).prop_map(|ms| Timestamp::from_millisecond(ms).ok()),
+            (first.as_millisecond()..=last.as_millisecond())
+                .prop_map(|ms| Timestamp::from_millisecond(ms).ok()),
+        ]
+    }
+
+    /// What has no moment that counts goes before all that has one.
+    fn counted(changed_on: Option<Timestamp>) -> i64 {
+        changed_on.map_or(0, |instant| instant.as_millisecond().max(0))
+    }
+
     proptest! {
+        #[test]
+        fn rows_without_a_moment_or_from_before_1970_go_first_and_by_their_ids(
+            a in changed_on(), b in changed_on(), x in id(), y in id(),
+        ) {
+            prop_assert_eq!(
+                order_key(a, &x).cmp(&order_key(b, &y)),
+                expected((counted(a), &x), (counted(b), &y))
+            );
+        }
+
+        #[test]
+        fn changes_in_any_order_are_sorted_into_one(
+            rows in prop::collection::vec((changed_on(), id()), 0..20), turn in 0..20_usize,
+        ) {
+            let by_key = |rows: &[(Option<Timestamp>, String)]| {
+                let mut keys: Vec<_> = rows.iter().map(|(at, id)| order_key(*at, id)).collect();
+                keys.sort_unstable();
+                keys
+            };
+            let mut turned = rows.clone();
+            turned.rotate_left(turn.min(rows.len()));
+            prop_assert_eq!(by_key(&rows), by_key(&turned));
+            let mut by_value = rows.clone();
+            by_value.sort_by(|a, b| expected((counted(a.0), &a.1), (counted(b.0), &b.1)));
+            let keys: Vec<_> = by_value.iter().map(|(at, id)| order_key(*at, id)).collect();
+            prop_assert_eq!(keys, by_key(&rows));
+        }
+
         #[test]
         fn byte_order_is_the_order_of_changes(a in millis(), b in millis(), x in id(), y in id()) {
             prop_assert_eq!(key(a, &x).cmp(&key(b, &y)), expected((a, &x), (b, &y)));

@@ -15,6 +15,7 @@
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
 //! - `acknowledging`: several acknowledgers, and the order in which AlumnIQ is told
 //! - `letters`: what an operator does with dead letters
+//! - `stale`: an older change never overwrites a newer one
 //! - `watching`, `privacy`: what a process shows, and what it must not
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
@@ -42,6 +43,7 @@ mod queue_promises;
 mod queue_wire;
 mod readme;
 mod soak;
+mod stale;
 mod telling;
 mod variants;
 mod watching;

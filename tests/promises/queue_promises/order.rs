@@ -5,13 +5,17 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use alumniq_relay::queue::{intake::NewChange, lease::Lease};
+use jiff::Timestamp;
 use jobs::{
     destination::{Destination::Crm, Vendor},
+    order::order_key,
     outcome::DeadClass,
 };
+use redis::AsyncTypedCommands;
 
 use crate::harness::{
-    namespace::{Namespace, dead, done},
+    namespace::{Namespace, dead, done, retry},
     redis::Redis,
     rows::change,
 };
@@ -172,4 +176,105 @@ async fn a_long_line_of_stale_changes_is_buried_without_waiting_for_a_call() {
         calls += 1;
     }
     assert!(calls > 3, "a call buries a bounded number");
+}
+
+/// The older of two changes of ada is dead, the newer one is under lease.
+async fn overtaken(namespace: &Namespace) -> Lease {
+    namespace
+        .enqueue(vec![
+            change("5", Some("ada"), 5),
+            change("9", Some("ada"), 9),
+        ])
+        .await;
+    let older = namespace.claim_one(Crm).await;
+    assert!(
+        namespace
+            .settle(Crm, &older, dead(DeadClass::Rejected))
+            .await
+    );
+    let newer = namespace.claim_one(Crm).await;
+    assert_eq!(newer.change_id, "9");
+    newer
+}
+
+#[tokio::test]
+async fn a_replay_waits_for_the_newer_change_that_is_under_lease_and_then_is_stale() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    let newer = overtaken(&namespace).await;
+    namespace.replay(Vendor::Crm, "5", false).await;
+    assert!(namespace.claim(Crm).await.is_empty(), "one lane, one lease");
+    assert!(namespace.settle(Crm, &newer, done()).await);
+    assert!(namespace.claim(Crm).await.is_empty());
+    assert_eq!(
+        namespace.letter(Vendor::Crm, "5").await,
+        Some(DeadClass::Stale)
+    );
+}
+
+#[tokio::test]
+async fn a_replay_on_purpose_waits_for_its_lane_and_leaves_what_is_newest_known() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::of_crm(&redis).await;
+    let newer = overtaken(&namespace).await;
+    namespace.replay(Vendor::Crm, "5", true).await;
+    assert!(namespace.claim(Crm).await.is_empty(), "one lane, one lease");
+    assert!(namespace.settle(Crm, &newer, done()).await);
+    let newest = namespace.snapshot().await.hash("applied:crm")["x:ada"].to_owned();
+    assert!(newest.ends_with(" 9"), "{newest}");
+    let forced = namespace.claim_one(Crm).await;
+    assert_eq!(forced.change_id, "5");
+    // It fails once, and the operator's word still holds.
+    assert!(namespace.settle(Crm, &forced, retry(1)).await);
+    namespace.age("due:crm").await;
+    let forced = namespace.claim_one(Crm).await;
+    assert!(namespace.settle(Crm, &forced, done()).await);
+    let snapshot = namespace.snapshot().await;
+    assert_eq!(snapshot.hash("applied:crm")["x:ada"], newest);
+    assert!(snapshot.hash("forced:crm").is_empty());
+}
+
+#[tokio::test]
+async fn a_replay_goes_before_the_newer_change_that_waits_for_its_next_attempt() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::of_crm(&redis).await;
+    let newer = overtaken(&namespace).await;
+    assert!(namespace.settle(Crm, &newer, retry(1)).await);
+    namespace.replay(Vendor::Crm, "5", false).await;
+    assert!(namespace.claim(Crm).await.is_empty(), "the lane waits");
+    namespace.age("due:crm").await;
+    for id in ["5", "9"] {
+        let lease = namespace.claim_one(Crm).await;
+        assert_eq!(lease.change_id, id);
+        assert!(namespace.settle(Crm, &lease, done()).await);
+    }
+    assert_eq!(namespace.letter(Vendor::Crm, "5").await, None);
+}
+
+#[tokio::test]
+async fn what_was_changed_at_one_moment_or_at_none_goes_by_its_number() {
+    let redis = Redis::start().await;
+    for changed_on in [Some(7), None] {
+        let namespace = Namespace::of_crm(&redis).await;
+        redis.connect().await.flushall().await.unwrap();
+        let at = |id: &str| {
+            let changed_on = changed_on.and_then(|at| Timestamp::from_millisecond(at).ok());
+            NewChange {
+                order: order_key(changed_on, id),
+                ..change(id, Some("ada"), 0)
+            }
+        };
+        namespace.enqueue(vec![at("100"), at("20")]).await;
+        for id in ["20", "100"] {
+            let lease = namespace.claim_one(Crm).await;
+            assert_eq!(lease.change_id, id);
+            assert!(namespace.settle(Crm, &lease, done()).await);
+        }
+        namespace.enqueue(vec![at("99"), at("101")]).await;
+        assert_eq!(namespace.claim_one(Crm).await.change_id, "101");
+        assert_eq!(
+            namespace.letter(Vendor::Crm, "99").await,
+            Some(DeadClass::Stale)
+        );
+    }
 }
