@@ -14,11 +14,14 @@
 //! - [`console`]: `/metrics`, `/healthz`, `/readyz`
 //! - [`sandbox`]: the three vendors, simulated with their traps, and the checker of the promises
 //! - [`metrics`], [`telemetry`]: every metric's name, and the logs
+//! - `documented`: the README's tables are those of the code
 
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod console;
+#[cfg(test)]
+mod documented;
 pub mod metrics;
 pub mod queue;
 pub mod sandbox;

@@ -14,7 +14,7 @@ use crate::{
     metrics,
     queue::{
         Queue, QueueSettings,
-        durability::{Allowed, Finding as Unfit},
+        durability::{Allowed, Finding as Unfit, catalogue::Severity},
         embedded::EmbeddedRedis,
     },
     telemetry,
@@ -115,24 +115,34 @@ impl Context {
         }
     }
 
-    /// Refuses a Redis that could lose changes.
+    /// Refuses a Redis that could lose changes; what else is to be known of it goes into the log, once.
     pub async fn refuse_unfit(&self, queue: &Queue) -> miette::Result<()> {
-        let findings = queue.durability(self.allowed()).await.into_diagnostic()?;
-        let (fatal, others): (Vec<_>, Vec<_>) =
-            findings.into_iter().partition(|finding| finding.fatal);
-        for finding in others {
-            tracing::warn!(advice = finding.advice, "{}", finding.what);
+        let findings = queue
+            .examine(self.allowed())
+            .await
+            .into_diagnostic()?
+            .findings;
+        let mut fatal = Vec::new();
+        for finding in findings {
+            let (means, todo) = (finding.definition.means, finding.definition.todo);
+            match finding.severity {
+                Severity::Refuses => fatal.push(finding),
+                Severity::Fails | Severity::Warns => {
+                    tracing::warn!(means, todo, "{}", finding.what);
+                }
+                Severity::Tells => {}
+            }
         }
         if fatal.is_empty() {
             return Ok(());
         }
-        let joined = |part: fn(&Unfit) -> &str, between| -> String {
+        let joined = |part: fn(&Unfit) -> String, between| -> String {
             fatal.iter().map(part).collect::<Vec<_>>().join(between)
         };
         Err(miette!(
-            help = joined(|finding| &finding.advice, "\n"),
+            help = joined(Unfit::advice, "\n"),
             "{} ({})",
-            joined(|finding| &finding.what, "; "),
+            joined(|finding| finding.what.clone(), "; "),
             self.redis_names()
         ))
     }

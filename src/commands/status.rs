@@ -8,7 +8,7 @@ use miette::IntoDiagnostic;
 use super::context::Context;
 use crate::{
     cli::{Global, Status as Arguments},
-    queue::stats::Status,
+    queue::{stats::Status, trouble::Trouble},
 };
 
 /// How often `--watch` looks.
@@ -55,6 +55,9 @@ fn show(status: &Status, json: bool) -> miette::Result<String> {
 fn text(status: &Status) -> String {
     let books = status.books;
     let mut text = verdict(status);
+    if status.memory.is_full() {
+        text += &format!("{}\n", Trouble::Full);
+    }
     text += &format!(
         "{} fetched = {} acknowledged + {} discarded + {} in flight + {} dead  ({})\n\n",
         books.fetched,

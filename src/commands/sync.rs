@@ -17,7 +17,11 @@ use crate::{
     console::Heartbeats,
     queue::{Queue, QueueError, timeline::Settled},
     vendors::Filter,
-    workers::{fleet::Fleet, producer::Fetched, roles::Role},
+    workers::{
+        fleet::Fleet,
+        producer::{FetchError, Fetched, Producer},
+        roles::Role,
+    },
 };
 
 /// How often the changes that are waited for are looked at.
@@ -25,6 +29,10 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How many changes one look asks for.
 const CHANGES_A_LOOK: usize = 2_000;
+
+/// How many looks at a full Redis end the wait for room once nothing is on the way. Redis takes some seconds to
+/// give back what long commands took.
+const NO_ROOM: u32 = 5;
 
 /// `sync --json`.
 #[derive(Debug, Default, Serialize)]
@@ -64,7 +72,7 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
         fetch_and_wait(&context, &redis.queue, fleet, filter, progress, &closing).await
     } else {
         let fetched = tokio::select! {
-            fetched = fleet.producer.fetch_once(filter) => fetched.into_diagnostic(),
+            fetched = fleet.producer.fetch_once(filter) => fetched.map_err(unfetched),
             () = closing.cancelled() => Err(miette!("interrupted")),
         };
         fetched.map(|fetched| Summary::of(&fetched))
@@ -135,7 +143,7 @@ async fn fetch_and_wait(
 
     let waited = tokio::select! {
         waited = async {
-            let fetched = producer.fetch_once(filter.clone()).await.into_diagnostic()?;
+            let fetched = fetch(&producer, queue, filter.clone()).await?;
             let mut summary = Summary::of(&fetched);
             let progress = progress(fetched.change_ids.len());
             let mut open: BTreeSet<String> = fetched.change_ids.into_iter().collect();
@@ -148,7 +156,7 @@ async fn fetch_and_wait(
                 };
                 if forgotten {
                     tracing::warn!("Redis was emptied: fetching again what AlumnIQ still lists");
-                    let again = producer.fetch_once(filter.clone()).await.into_diagnostic()?;
+                    let again = fetch(&producer, queue, filter.clone()).await?;
                     open = again.change_ids.into_iter().collect();
                 }
                 progress.show(summary.acknowledged, dead.len() as u64, queue).await;
@@ -171,6 +179,43 @@ async fn fetch_and_wait(
         ),
     }
     waited
+}
+
+/// One fetch. A full Redis gets room while the workers beside it empty the queue: as long as there is something
+/// on the way, it is waited for, and then a little longer.
+async fn fetch(
+    producer: &Producer,
+    queue: &Queue,
+    filter: Option<Filter>,
+) -> miette::Result<Fetched> {
+    let mut in_vain = 0;
+    loop {
+        match producer.fetch_once(filter.clone()).await {
+            Err(FetchError::Full) if in_vain < NO_ROOM => {
+                in_vain = if on_the_way(queue).await {
+                    0
+                } else {
+                    in_vain + 1
+                };
+                tokio::time::sleep(LOOK * 5).await;
+            }
+            fetched => return fetched.map_err(unfetched),
+        }
+    }
+}
+
+/// Whether the queue may still make room by itself; it may where Redis does not say.
+async fn on_the_way(queue: &Queue) -> bool {
+    let status = queue.status().await;
+    status.map_or(true, |status| status.books.in_flight > 0)
+}
+
+fn unfetched(error: FetchError) -> miette::Report {
+    miette!(
+        help = "what was taken in stays in the queue, and AlumnIQ lists the rest until it is told: mend that, then \
+                run the command again",
+        "{error}"
+    )
 }
 
 /// Takes what is settled out of `open`; says whether Redis has forgotten any of it.

@@ -85,6 +85,8 @@ define! {
     ACK_BATCH_SIZE: Histogram = "ack_batch_size" [] in "changes", Process, ACK_BATCH;
     /// 1 when Redis answered the last time this process asked.
     REDIS_UP: Gauge = "redis_up" [] in "flag", Process;
+    /// Redis' used memory over its maxmemory, 0 where it has none; above 1 nothing new is taken in.
+    REDIS_MEMORY: Gauge = "redis_memory_used_ratio" [] in "ratio", Fleet;
     /// 1 in the process that holds the producer's lease.
     LEADER: Gauge = "leader" [] in "flag", Process;
     /// Days until the AlumnIQ API key expires, as its last answer said.

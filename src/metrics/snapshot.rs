@@ -13,7 +13,7 @@ use super::names;
 pub const ALUMNIQ: &str = "alumniq";
 
 /// The shared queue at one moment, the same for every process that reads it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueueSnapshot {
     /// By wire name: the destinations, and [`ALUMNIQ`] for the acknowledgement (ready = to acknowledge,
     /// running = acknowledging).
@@ -22,6 +22,8 @@ pub struct QueueSnapshot {
     pub oldest_unacknowledged: Option<Duration>,
     /// fetched - (acknowledged + discarded + in flight + dead).
     pub books_difference: i64,
+    /// Redis' used memory over its limit; 0 where it has none.
+    pub redis_memory: f64,
 }
 
 /// One destination's share of the queue, counted in changes.
@@ -76,4 +78,5 @@ pub fn publish(snapshot: &QueueSnapshot) {
     let oldest = snapshot.oldest_unacknowledged.unwrap_or_default();
     names::OLDEST_UNACKNOWLEDGED.set([], oldest.as_secs_f64());
     names::BOOKS_DIFFERENCE.set([], snapshot.books_difference as f64);
+    names::REDIS_MEMORY.set([], snapshot.redis_memory);
 }

@@ -1,4 +1,4 @@
-//! The table of metrics in the README, made from the definitions and held against them by a test.
+//! The table of metrics in the README, made from the definitions.
 
 use std::fmt::Write as _;
 
@@ -6,25 +6,6 @@ use super::{
     definition::{Kind, Scope},
     names,
 };
-
-/// The line before the table.
-pub const BEGIN: &str = "<!-- metrics:begin -->";
-/// The line after the table.
-pub const END: &str = "<!-- metrics:end -->";
-
-/// The README's table and the definitions disagree.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// A marker is missing.
-    #[error("the text has no `{BEGIN}` … `{END}` section for the table of metrics")]
-    NoSection,
-    /// The table is not the one that the definitions give.
-    #[error("the table of metrics is out of date; put this between its markers:\n{expected}")]
-    OutOfDate {
-        /// The right table.
-        expected: String,
-    },
-}
 
 /// All metrics as a Markdown table, ending in a newline.
 pub fn table() -> String {
@@ -53,19 +34,4 @@ pub fn table() -> String {
         );
     }
     table
-}
-
-/// Whether the section of `document` between [`BEGIN`] and [`END`] is [`table()`].
-///
-/// # Errors
-/// The markers are missing, or the table differs; the error then holds the right one.
-pub fn check(document: &str) -> Result<(), TableError> {
-    let (_, rest) = document.split_once(BEGIN).ok_or(TableError::NoSection)?;
-    let (found, _) = rest.split_once(END).ok_or(TableError::NoSection)?;
-    let expected = table();
-    if found.trim() == expected.trim() {
-        Ok(())
-    } else {
-        Err(TableError::OutOfDate { expected })
-    }
 }

@@ -248,6 +248,7 @@ fn a_count_that_vanishes_from_the_queue_falls_to_zero() {
         destinations: BTreeMap::from([("crm", crm)]),
         oldest_unacknowledged: Some(Duration::from_secs(90)),
         books_difference: -4,
+        redis_memory: 0.5,
     };
     let series: [Series; 6] = [
         ("jobs", &[("destination", "crm"), ("state", "waiting")], 7.0),
@@ -330,23 +331,9 @@ proptest! {
 }
 
 #[test]
-fn the_table_in_a_document_is_held_against_the_definitions() {
-    let document = |table: &str| format!("# Title\n{}\n{table}{}\nmore", table::BEGIN, table::END);
-    assert!(table::check(&document(&table::table())).is_ok());
-    let outdated = table::check(&document("| metric |\n"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        outdated.contains("| `alumniq_relay_jobs` | gauge | `destination`, `state` |"),
-        "{outdated}"
-    );
-    let missing = table::check("# Title").unwrap_err().to_string();
-    assert!(missing.contains(table::BEGIN), "{missing}");
-}
-
-#[test]
 fn the_readme_lists_every_metric_as_the_code_defines_it() {
-    if let Err(error) = table::check(include_str!("../../README.md")) {
+    let readme = include_str!("../../README.md");
+    if let Err(error) = crate::documented::check(readme, "metrics", table::table()) {
         panic!("{error}");
     }
 }

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use redis::{
     Client, Cmd, Pipeline, RedisFuture, RedisResult, Value,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, PubSub},
+    aio::{ConnectionLike, PubSub},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
 };
+use tokio::time::timeout;
+
+use super::reconnecting::Reconnecting;
 
 /// A cheap clone of a multiplexed connection that reconnects by itself.
 #[derive(Clone)]
 pub(super) enum Connection {
-    Single(ConnectionManager),
+    Single(Reconnecting),
     Cluster(ClusterConnection),
 }
 
@@ -21,17 +24,9 @@ impl Connection {
     /// `response_timeout` fail: what they did is then unknown, which every transition tolerates.
     pub async fn open(urls: &[String], response_timeout: Duration) -> RedisResult<Self> {
         match urls {
-            [url] => {
-                let config = ConnectionManagerConfig::new()
-                    .set_number_of_retries(1)
-                    .set_max_delay(Duration::from_millis(500))
-                    .set_connection_timeout(Some(response_timeout))
-                    .set_response_timeout(Some(response_timeout));
-                let manager = Client::open(url.as_str())?
-                    .get_connection_manager_with_config(config)
-                    .await?;
-                Ok(Self::Single(manager))
-            }
+            [url] => Reconnecting::open(url, response_timeout)
+                .await
+                .map(Self::Single),
             urls => {
                 let client = ClusterClient::builder(urls.to_vec())
                     .connection_timeout(response_timeout)
@@ -43,12 +38,27 @@ impl Connection {
     }
 }
 
-/// A connection that only listens. In a cluster every node hears every channel, so the first will do.
-pub(super) async fn subscribe(urls: &[String], channel: &str) -> RedisResult<PubSub> {
-    let url = urls.first().map(String::as_str).unwrap_or_default();
-    let mut listener = Client::open(url)?.get_async_pubsub().await?;
-    listener.subscribe(channel).await?;
-    Ok(listener)
+/// A connection that only listens. In a cluster every node hears every channel, so the first that answers
+/// within `patience` will do.
+pub(super) async fn subscribe(
+    urls: &[String],
+    channel: &str,
+    patience: Duration,
+) -> RedisResult<PubSub> {
+    let mut last = None;
+    for url in urls {
+        let subscribed = timeout(patience, async {
+            let mut listener = Client::open(url.as_str())?.get_async_pubsub().await?;
+            listener.subscribe(channel).await?;
+            RedisResult::Ok(listener)
+        });
+        match subscribed.await {
+            Ok(Ok(listener)) => return Ok(listener),
+            Ok(Err(error)) => last = Some(error),
+            Err(_) => last = Some(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+        }
+    }
+    Err(last.unwrap_or_else(|| (redis::ErrorKind::InvalidClientConfig, "no address").into()))
 }
 
 impl ConnectionLike for Connection {

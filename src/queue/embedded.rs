@@ -54,7 +54,7 @@ pub enum EmbeddedError {
     },
     /// The program is too old.
     #[error(
-        "`{program}` is Redis {version}, but 6.2 or newer is needed: install a newer one and name it with \
+        "`{program}` is Redis {version}, but 7.0 or newer is needed: install a newer one and name it with \
          `redis.server`, or use a Redis elsewhere with `redis.url`"
     )]
     OldProgram {

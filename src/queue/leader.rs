@@ -56,9 +56,6 @@ impl Queue {
 
     /// Writes it down.
     pub async fn record_producer(&self, record: &ProducerRecord) -> Result<(), QueueError> {
-        let key = self.keys.of(&["producer"]);
-        let mut pipeline = redis::pipe();
-        pipeline.atomic().del(&key).ignore();
         let fields = [
             ("last_started", record.last_started.map(|v| v.to_string())),
             ("last_success", record.last_success.map(|v| v.to_string())),
@@ -66,15 +63,13 @@ impl Queue {
             ("key_days", record.key_days.map(|v| v.to_string())),
             ("error", record.error.clone()),
         ];
+        let mut call = self.scripts.producer.prepare_invoke();
         for (field, value) in fields {
             if let Some(value) = value {
-                pipeline.hset(&key, field, value).ignore();
+                call.arg(field).arg(value);
             }
         }
-        pipeline
-            .query_async::<()>(&mut self.connection.clone())
-            .await?;
-        Ok(())
+        self.run(&mut call).await
     }
 
     /// Says that this process lives; `info` (JSON) is shown by `status`.

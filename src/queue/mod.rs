@@ -7,7 +7,8 @@
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
 //! - [`gate`]: pauses and the shared rate limit; [`leader`]: one producer at a time
-//! - [`stats`]: counts and books; [`timeline`]: one change; [`durability`]: is this Redis fit for it
+//! - [`stats`]: counts and books; [`timeline`]: one change
+//! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured
 
 pub mod acknowledgement;
@@ -23,25 +24,33 @@ pub mod keys;
 pub mod leader;
 pub mod lease;
 pub mod letters;
+mod reconnecting;
+pub mod room;
 mod scripts;
 pub mod stats;
 pub mod timeline;
+pub mod trouble;
 pub mod wake;
 
 use std::{sync::Arc, time::Duration};
 
 use jobs::destination::Destination;
-use redis::{FromRedisValue, ScriptInvocation};
+use redis::FromRedisValue;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use self::{connection::Connection, keys::Keys, scripts::Scripts};
+use self::{
+    connection::Connection,
+    keys::Keys,
+    scripts::{Invocation, Scripts},
+    trouble::{Trouble, Watch},
+};
 
 /// What went wrong between us and Redis.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// Redis did not answer, or answered an error.
-    #[error("Redis: {0}")]
+    #[error(fmt = trouble::explain)]
     Redis(redis::RedisError),
     /// Redis holds something that this version does not understand.
     #[error("Redis holds {what} that this version cannot read: {why}")]
@@ -61,6 +70,19 @@ impl From<redis::RedisError> for QueueError {
 }
 
 impl QueueError {
+    /// What Redis is in, if it is Redis.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Redis(error) => Some(Trouble::of(error)),
+            Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// Redis takes nothing new in until there is room again.
+    pub fn is_full(&self) -> bool {
+        self.trouble() == Some(Trouble::Full)
+    }
+
     fn unreadable(what: impl Into<String>, why: impl ToString) -> Self {
         Self::Unreadable {
             what: what.into(),
@@ -96,6 +118,7 @@ pub struct Queue {
     scripts: Arc<Scripts>,
     keys: Keys,
     settings: Arc<QueueSettings>,
+    watch: Arc<Watch>,
 }
 
 impl Queue {
@@ -107,6 +130,7 @@ impl Queue {
             scripts: Arc::new(Scripts::new()),
             keys: Keys::new(&settings.namespace),
             settings: Arc::new(settings),
+            watch: Arc::default(),
         })
     }
 
@@ -124,13 +148,18 @@ impl Queue {
 
     async fn run<T: FromRedisValue>(
         &self,
-        invocation: &mut ScriptInvocation<'_>,
+        invocation: &mut Invocation<'_>,
     ) -> Result<T, QueueError> {
         let mut connection = self.connection.clone();
-        Ok(invocation
+        let answer = invocation
             .key(self.keys.prefix())
             .invoke_async(&mut connection)
-            .await?)
+            .await;
+        match &answer {
+            Ok(_) => self.watch.succeeded(invocation.purpose),
+            Err(error) => self.watch.failed(error),
+        }
+        Ok(answer?)
     }
 }
 

@@ -1,37 +1,106 @@
-//! The transitions: one Lua script each, with the shared prelude in front.
+//! The transitions: one Lua script each, with the shared preludes in front.
 
-use redis::Script;
+use std::ops::{Deref, DerefMut};
+
+use redis::{Script, ScriptInvocation};
+
+/// What a script is for decides when Redis may refuse it. The flags in a script's first line say so to Redis,
+/// which then refuses a call before it has begun, never in its middle. They exist since Redis 7.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Purpose {
+    /// Reads only: runs on a Redis that takes no writes, too.
+    Looks,
+    /// Moves what is in the queue already: runs although Redis is full, for that is how it becomes less full.
+    CarriesOn,
+    /// Takes something new in: refused while Redis is full.
+    TakesIn,
+}
+
+/// A script's first line, by its [`Purpose`].
+macro_rules! first_line {
+    (Looks) => {
+        "#!lua flags=no-writes\n"
+    };
+    (CarriesOn) => {
+        "#!lua flags=allow-oom\n"
+    };
+    (TakesIn) => {
+        "#!lua\n"
+    };
+}
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident: $file:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $purpose:ident $file:literal,)*) => {
         /// Every script, compiled once. A script that Redis has forgotten is loaded again on the way.
-        pub(super) struct Scripts { $($(#[$doc])* pub $name: Script,)* }
+        pub(super) struct Scripts { $($(#[$doc])* pub $name: Transition,)* }
 
         impl Scripts {
             pub fn new() -> Self {
-                Self { $($name: Script::new(concat!(
-                    include_str!("scripts/prelude.lua"),
-                    include_str!("scripts/gate_prelude.lua"),
-                    include_str!(concat!("scripts/", $file)),
-                )),)* }
+                Self { $($name: Transition {
+                    purpose: Purpose::$purpose,
+                    script: Script::new(concat!(
+                        first_line!($purpose),
+                        include_str!("scripts/prelude.lua"),
+                        include_str!("scripts/gate_prelude.lua"),
+                        include_str!(concat!("scripts/", $file)),
+                    )),
+                },)* }
             }
         }
     };
 }
 
 scripts! {
-    enqueue: "enqueue.lua",
-    claim: "claim.lua",
-    renew: "renew.lua",
-    settle: "settle.lua",
-    ack_claim: "ack_claim.lua",
-    ack_renew: "ack_renew.lua",
-    ack_settle: "ack_settle.lua",
-    replay: "replay.lua",
-    discard: "discard.lua",
-    gate: "gate.lua",
-    throttle: "throttle.lua",
-    leader: "leader.lua",
-    beat: "beat.lua",
-    stats: "stats.lua",
+    enqueue: TakesIn "enqueue.lua",
+    claim: CarriesOn "claim.lua",
+    renew: CarriesOn "renew.lua",
+    settle: CarriesOn "settle.lua",
+    ack_claim: CarriesOn "ack_claim.lua",
+    ack_renew: CarriesOn "ack_renew.lua",
+    ack_settle: CarriesOn "ack_settle.lua",
+    replay: CarriesOn "replay.lua",
+    discard: CarriesOn "discard.lua",
+    make_room: CarriesOn "make_room.lua",
+    gate: CarriesOn "gate.lua",
+    throttle: CarriesOn "throttle.lua",
+    leader: CarriesOn "leader.lua",
+    producer: CarriesOn "producer.lua",
+    beat: CarriesOn "beat.lua",
+    stats: Looks "stats.lua",
+}
+
+/// A script and what it is for.
+pub(super) struct Transition {
+    purpose: Purpose,
+    script: Script,
+}
+
+impl Transition {
+    /// A call of it, still without arguments.
+    pub fn prepare_invoke(&self) -> Invocation<'_> {
+        Invocation {
+            purpose: self.purpose,
+            call: self.script.prepare_invoke(),
+        }
+    }
+}
+
+/// A call of a script that knows what it is for.
+pub(super) struct Invocation<'a> {
+    pub purpose: Purpose,
+    call: ScriptInvocation<'a>,
+}
+
+impl<'a> Deref for Invocation<'a> {
+    type Target = ScriptInvocation<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.call
+    }
+}
+
+impl DerefMut for Invocation<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.call
+    }
 }

@@ -8,7 +8,7 @@ use jobs::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{ClassifyForPeople, Queue, QueueError};
+use super::{ClassifyForPeople, Queue, QueueError, room::Memory};
 
 /// How long after its last sign of life a process still counts as living.
 const SILENT_AFTER_MS: u64 = 15_000;
@@ -36,6 +36,8 @@ pub struct Status {
     pub producer: ProducerStatus,
     /// The processes that live.
     pub workers: BTreeMap<String, serde_json::Value>,
+    /// Redis' memory.
+    pub memory: Memory,
 }
 
 /// `fetched = acknowledged + discarded + in_flight + dead`, in changes.
@@ -114,6 +116,7 @@ struct RawStatus {
     // An empty Lua table is `{}` in JSON, whatever it was meant to be.
     producer: BTreeMap<String, String>,
     workers: BTreeMap<String, String>,
+    memory: Memory,
 }
 
 #[derive(Deserialize)]
@@ -209,6 +212,7 @@ impl From<RawStatus> for Status {
                 .into_iter()
                 .filter_map(|(name, beat)| living(name, &beat, now))
                 .collect(),
+            memory: raw.memory,
         }
     }
 }

@@ -7,13 +7,17 @@ use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use jobs::destination::Vendor;
-use tokio::sync::Notify;
+use redis::aio::PubSub;
+use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Queue, connection};
 
 /// How often a loop looks although nobody called.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// After how much silence a listener asks whether its connection still lives.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// One bell a vendor. Clones ring together.
 #[derive(Debug, Clone, Default)]
@@ -38,17 +42,14 @@ impl Queue {
     /// Rings this process' bells until `closing`; reconnects for ever.
     pub async fn ring(&self, bells: Bells, closing: CancellationToken) {
         let channel = self.keys.of(&["wake"]);
+        let patience = self.settings.response_timeout;
         let listen = async {
             loop {
-                if let Ok(mut listener) = connection::subscribe(&self.settings.urls, &channel).await
+                // Why it failed is told by the loops, which ask Redis all the time.
+                if let Ok(listener) =
+                    connection::subscribe(&self.settings.urls, &channel, patience).await
                 {
-                    let mut messages = listener.on_message();
-                    while let Some(message) = messages.next().await {
-                        let word: String = message.get_payload().unwrap_or_default();
-                        if let Ok(vendor) = word.parse() {
-                            bells.of(vendor).notify_one();
-                        }
-                    }
+                    listen(listener, &bells, patience).await;
                 }
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
@@ -56,6 +57,26 @@ impl Queue {
         tokio::select! {
             () = closing.cancelled() => {}
             () = listen => {}
+        }
+    }
+}
+
+/// Rings until the connection ends, or does not answer any more: a dead one would be silent for ever.
+async fn listen(listener: PubSub, bells: &Bells, patience: Duration) {
+    let (mut sink, mut messages) = listener.split();
+    loop {
+        match timeout(SILENCE, messages.next()).await {
+            Ok(Some(message)) => {
+                let word: String = message.get_payload().unwrap_or_default();
+                if let Ok(vendor) = word.parse() {
+                    bells.of(vendor).notify_one();
+                }
+            }
+            Ok(None) => return,
+            Err(_) => match timeout(patience, sink.ping::<redis::Value>()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return,
+            },
         }
     }
 }

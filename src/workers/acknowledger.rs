@@ -59,7 +59,7 @@ impl Acknowledger {
                 Ok(Some(wait)) if self.limits.eager => wait.min(EAGER),
                 Ok(Some(wait)) => wait.min(LOOK_AGAIN),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot acknowledge; trying again");
+                    tracing::debug!(%error, "cannot acknowledge; trying again");
                     tokio::select! {
                         () = closing.cancelled() => {}
                         () = tokio::time::sleep(Duration::from_millis(500)) => {}
@@ -132,7 +132,7 @@ impl Acknowledger {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot renew the lease of a list of changeIds");
+                    tracing::debug!(%error, "cannot renew the lease of a list of changeIds");
                 }
             }
         }
@@ -194,6 +194,6 @@ impl Acknowledger {
 }
 
 async fn redis_is_away(error: QueueError) {
-    tracing::warn!(%error, "cannot record an acknowledgement; trying again");
+    tracing::debug!(%error, "cannot record an acknowledgement; trying again");
     tokio::time::sleep(Duration::from_millis(200)).await;
 }

@@ -20,6 +20,7 @@ use crate::{
         Queue, QueueError,
         intake::{Enqueued, NewChange, NewLetter},
         leader::ProducerRecord,
+        trouble::Trouble,
     },
     vendors::{AlumniqClient, Filter},
 };
@@ -39,6 +40,9 @@ const GETS: RetryPolicy = RetryPolicy {
 
 /// How soon a failed fetch is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// How soon a full Redis is asked again whether it has room.
+const ROOM_AGAIN: Duration = Duration::from_secs(3);
 
 /// The role's parts.
 pub struct Producer {
@@ -79,10 +83,22 @@ pub enum FetchError {
     Feed(#[from] FeedError),
     /// Redis did not take them.
     #[error(transparent)]
-    Queue(#[from] QueueError),
+    Queue(QueueError),
+    /// Redis has no room for new changes.
+    #[error("{}", Trouble::Full)]
+    Full,
     /// A date beyond the calendar.
     #[error("no such date: {0}")]
     Date(#[from] jiff::Error),
+}
+
+impl From<QueueError> for FetchError {
+    fn from(error: QueueError) -> Self {
+        match error.is_full() {
+            true => Self::Full,
+            false => Self::Queue(error),
+        }
+    }
 }
 
 impl Producer {
@@ -95,7 +111,7 @@ impl Producer {
                     wait.min(LEAD / 3)
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the producer cannot use Redis; trying again");
+                    tracing::debug!(%error, "the producer cannot use Redis; trying again");
                     Duration::from_secs(1)
                 }
             };
@@ -123,11 +139,13 @@ impl Producer {
             return Ok(wait);
         }
         tokio::select! {
-            swept = self.sweep_and_record(record) => swept?,
-            () = self.keep_leading() => tracing::warn!("another process leads now: the fetch is left to it"),
-            () = closing.cancelled() => {}
+            swept = self.sweep_and_record(record) => swept,
+            () = self.keep_leading() => {
+                tracing::warn!("another process leads now: the fetch is left to it");
+                Ok(Duration::ZERO)
+            }
+            () = closing.cancelled() => Ok(Duration::ZERO),
         }
-        Ok(Duration::ZERO)
     }
 
     /// Completes when the lead is lost for certain.
@@ -155,8 +173,11 @@ impl Producer {
         Duration::from_millis(due.saturating_sub(now))
     }
 
-    async fn sweep_and_record(&self, before: ProducerRecord) -> Result<(), QueueError> {
+    /// Says when to look again.
+    async fn sweep_and_record(&self, before: ProducerRecord) -> Result<Duration, QueueError> {
         let started = self.queue.now().await?;
+        let last_started = before.last_started;
+        let mut pause = Duration::ZERO;
         let mut record = ProducerRecord {
             last_started: Some(started),
             ..before
@@ -173,13 +194,20 @@ impl Producer {
                     "fetched"
                 );
             }
+            // The queue has logged it; `status` shows it; AlumnIQ is not asked before there is room.
+            Err(error @ FetchError::Full) => {
+                record.error = Some(error.to_string());
+                record.last_started = last_started;
+                pause = ROOM_AGAIN;
+            }
             Err(FetchError::Queue(error)) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "the fetch failed; trying again in {} s", TRY_AGAIN.as_secs());
                 record.error = Some(error.to_string());
             }
         }
-        self.queue.record_producer(&record).await
+        self.queue.record_producer(&record).await?;
+        Ok(pause)
     }
 
     /// The scheduled fetch: as far back as configured, and always to the day before the last one.
@@ -263,6 +291,10 @@ impl Producer {
         filter: &Filter,
         record: &mut ProducerRecord,
     ) -> Result<(u64, Vec<Value>), FetchError> {
+        // Rows that there is no room for are better left where they are.
+        if self.queue.make_room().await?.is_full() {
+            return Err(FetchError::Full);
+        }
         let mut attempt = 1;
         loop {
             let fetched_at = self.queue.now().await?;
@@ -290,15 +322,28 @@ impl Producer {
         rows: &[Value],
         fetched: &mut Fetched,
     ) -> Result<(), FetchError> {
-        let mut changes = Vec::with_capacity(rows.len());
-        for row in rows {
-            changes.push(self.arrival(row)?);
-        }
-        changes.sort_by(|a, b| a.order.cmp(&b.order));
-        fetched
-            .change_ids
-            .extend(changes.iter().map(|change| change.change_id.clone()));
-        let taken = self.queue.enqueue(fetched_at, changes).await?;
+        let taken = loop {
+            let mut changes = Vec::with_capacity(rows.len());
+            for row in rows {
+                changes.push(self.arrival(row)?);
+            }
+            changes.sort_by(|a, b| a.order.cmp(&b.order));
+            let ids: Vec<String> = changes.iter().map(|c| c.change_id.clone()).collect();
+            match self.queue.enqueue(fetched_at, changes).await {
+                Ok(taken) => {
+                    fetched.change_ids.extend(ids);
+                    break taken;
+                }
+                // AlumnIQ has marked these rows and does not send them again: they wait here for Redis.
+                Err(error) if self.mark_on_fetch && error.trouble().is_some() => {
+                    tokio::time::sleep(ROOM_AGAIN).await;
+                    if error.is_full() {
+                        let _ = self.queue.make_room().await;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
         metrics::changes_fetched(rows.len() as u64);
         metrics::changes_enqueued(taken.enqueued);
         metrics::changes_duplicate(taken.duplicates);

@@ -37,8 +37,8 @@ impl Publisher {
                     beat.beat();
                 }
                 Err(error) => {
-                    metrics::redis_up(false);
-                    tracing::warn!(%error, "Redis does not answer");
+                    metrics::redis_up(error.trouble().is_none());
+                    tracing::debug!(%error, "cannot publish the queue's counts");
                 }
             }
             tokio::select! {
@@ -91,6 +91,7 @@ fn snapshot(status: &Status) -> QueueSnapshot {
         oldest_unacknowledged: (status.oldest_unacknowledged_seconds > 0.0)
             .then(|| Duration::from_secs_f64(status.oldest_unacknowledged_seconds)),
         books_difference: status.books.difference,
+        redis_memory: status.memory.share(),
     }
 }
 

@@ -12,6 +12,7 @@
 //! - `pipeline`, `variants`: the whole way, undisturbed and as configured
 //! - `commands`: what people and scripts see
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
+//! - `full`, `redis_away`: Redis has no room, or refuses, or falls silent; `fitness`: what is said of it before
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
 //! - `acknowledging`: several acknowledgers, and the order in which AlumnIQ is told
 //! - `letters`: what an operator does with dead letters
@@ -33,6 +34,8 @@ mod bad_data;
 mod commands;
 mod crashes;
 mod draining;
+mod fitness;
+mod full;
 mod harness;
 mod letters;
 mod outages;
@@ -42,6 +45,7 @@ mod queue_model;
 mod queue_promises;
 mod queue_wire;
 mod readme;
+mod redis_away;
 mod soak;
 mod stale;
 mod telling;

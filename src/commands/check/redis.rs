@@ -1,6 +1,6 @@
 //! Redis: does it answer, is it fit to hold changes, do the queue's scripts run.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use miette::IntoDiagnostic;
 use tokio::time::timeout;
@@ -11,16 +11,16 @@ use crate::{
         context::{Context, Redis},
         temporary::Temporary,
     },
-    queue::{Queue, QueueError, durability::Server},
+    queue::{
+        QueueError,
+        durability::{self, Examined, catalogue::Severity},
+    },
 };
 
 const ABOUT: &str = "redis";
 
 /// How long our own server may take to start: it may have data to load.
 const START: Duration = Duration::from_secs(30);
-
-/// How many calls the latency is taken from.
-const PINGS: u32 = 5;
 
 /// Looks without writing a key. Our own server is started where it would be; where it has no data yet, in a
 /// directory that goes again.
@@ -69,18 +69,9 @@ async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Resu
     let queue = &redis.queue;
     let patience = context.config.redis.response_timeout * 2;
     let looking = async {
-        let latency = latency(queue).await?;
-        let mut findings = vec![Finding::ok(
-            ABOUT,
-            described(&queue.server().await?, latency),
-        )];
-        for finding in queue.durability(context.allowed()).await? {
-            findings.push(if finding.fatal {
-                Finding::fail(ABOUT, finding.what, finding.advice)
-            } else {
-                Finding::warn(ABOUT, finding.what, finding.advice)
-            });
-        }
+        let examined = queue.examine(context.allowed()).await?;
+        let mut findings = vec![Finding::ok(ABOUT, described(&examined))];
+        findings.extend(examined.findings.iter().map(shown));
         let books = queue.status().await?.books;
         findings.push(if elsewhere {
             let data_dir = context.config.redis.data_dir.display();
@@ -103,18 +94,15 @@ async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Resu
     }
 }
 
-/// The quickest of a few calls: what the network takes.
-async fn latency(queue: &Queue) -> Result<Duration, QueueError> {
-    let mut quickest = Duration::MAX;
-    for _ in 0..PINGS {
-        let started = Instant::now();
-        queue.ping().await?;
-        quickest = quickest.min(started.elapsed());
+fn shown(found: &durability::Finding) -> Finding {
+    match found.severity {
+        Severity::Refuses | Severity::Fails => Finding::fail(ABOUT, &*found.what, found.advice()),
+        Severity::Warns => Finding::warn(ABOUT, &*found.what, found.advice()),
+        Severity::Tells => Finding::ok(ABOUT, &*found.what),
     }
-    Ok(quickest)
 }
 
-fn described(server: &Server, latency: Duration) -> String {
+fn described(server: &Examined) -> String {
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     let nodes = match server.primaries {
         1 => String::new(),
@@ -124,10 +112,13 @@ fn described(server: &Server, latency: Duration) -> String {
         0 => "no limit of its own".to_owned(),
         bytes => format!("of {} MiB", mib(bytes)),
     };
+    let version = match server.version.as_str() {
+        "" => "of an unknown version".to_owned(),
+        version => format!("version {version}"),
+    };
     format!(
-        "version {}{nodes}, answers in {:.2} ms, {} MiB used, {limit}",
-        server.version,
-        latency.as_secs_f64() * 1_000.0,
+        "{version}{nodes}, answers in {:.2} ms, {} MiB used, {limit}",
+        server.round_trip.as_secs_f64() * 1_000.0,
         mib(server.used_memory),
     )
 }
@@ -138,20 +129,21 @@ mod tests {
 
     #[test]
     fn a_server_is_described_by_version_latency_and_memory() {
-        let server = |primaries, max_memory| Server {
-            version: "7.0.15".to_owned(),
+        let server = |version: &str, primaries, max_memory| Examined {
+            version: version.to_owned(),
             primaries,
             used_memory: 3 << 19,
             max_memory,
+            round_trip: Duration::from_micros(120),
+            findings: Vec::new(),
         };
-        let latency = Duration::from_micros(120);
         assert_eq!(
-            described(&server(1, 0), latency),
+            described(&server("7.0.15", 1, 0)),
             "version 7.0.15, answers in 0.12 ms, 2 MiB used, no limit of its own"
         );
         assert_eq!(
-            described(&server(3, 64 << 20), latency),
-            "version 7.0.15, a cluster of 3, answers in 0.12 ms, 2 MiB used, of 64 MiB"
+            described(&server("", 3, 64 << 20)),
+            "of an unknown version, a cluster of 3, answers in 0.12 ms, 2 MiB used, of 64 MiB"
         );
     }
 }

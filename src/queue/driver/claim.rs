@@ -55,7 +55,7 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
                 claimed
             }
             Err(error) => {
-                tracing::warn!(destination = %settings.destination, %error, "cannot claim; trying again");
+                tracing::debug!(destination = %settings.destination, %error, "cannot claim; trying again");
                 drop(free);
                 wait(&shared, REDIS_AWAY).await;
                 continue;

@@ -48,7 +48,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 lost.into_iter().for_each(Hold::lose);
             }
             Err(error) => {
-                tracing::warn!(destination = %shared.settings.destination, %error, "cannot renew leases");
+                tracing::debug!(destination = %shared.settings.destination, %error, "cannot renew leases");
             }
         }
     }

@@ -72,7 +72,7 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
             {
                 Ok(settled) => break settled,
                 Err(error) => {
-                    tracing::warn!(destination = %settings.destination, %error, "cannot settle; trying again");
+                    tracing::debug!(destination = %settings.destination, %error, "cannot settle; trying again");
                     tokio::time::sleep(REDIS_AWAY).await;
                 }
             }

@@ -16,9 +16,7 @@ use tokio::{
 };
 
 use super::{EmbeddedError, home::Home};
-
-/// The first version with the commands that the queue's scripts use.
-const OLDEST: (u32, u32) = (6, 2);
+use crate::queue::durability::OLDEST;
 
 /// For the first answer and for the end of a server that is told to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,6 +33,8 @@ const STEP: Duration = Duration::from_millis(20);
 /// - no snapshots: the append-only file is rewritten in place of them
 /// - no TCP port; the socket lies in its private directory under a relative name, which no limit on the
 ///   length of socket addresses touches
+/// - no limit of its own: it shares the machine with the program that works the queue off; whoever wants a
+///   limit runs a Redis of their own
 /// - never evicts: every key is somebody's change
 const OPTIONS: [(&str, &str); 12] = [
     ("--port", "0"),

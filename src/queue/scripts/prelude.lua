@@ -13,6 +13,14 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Bytes used and the limit, as Redis weighs them when it decides that it is full. 0, 0 where it does not say.
+local function memory()
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' then return 0, 0 end
+  local function bytes(field) return tonumber(info:match('\n' .. field .. ':(%d+)') or 0) end
+  return bytes('used_memory') - bytes('mem_not_counted_for_evict'), bytes('maxmemory')
+end
+
 local DESTINATIONS = { { name = 'crm', bit = 1 }, { name = 'salsa', bit = 2 } }
 local EVERY_DESTINATION = 3
 local VENDOR_BIT = { crm = 1, salsa = 2, alumniq = 4 }

@@ -26,6 +26,7 @@ for vendor in pairs(VENDOR_BIT) do
   vendors[vendor] = view
 end
 
+local used, limit = memory()
 local oldest
 for _, block in ipairs(redis.call('HKEYS', key('outstanding'))) do
   if not oldest or tonumber(block) < oldest then oldest = tonumber(block) end
@@ -46,4 +47,5 @@ return cjson.encode({
   leader = redis.call('GET', key('leader')) or '',
   producer = hash(key('producer')),
   workers = hash(key('workers')),
+  memory = { used = used, limit = limit },
 })

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod namespace;
+pub mod partition;
 pub mod redis;
 pub mod relay;
 pub mod rows;

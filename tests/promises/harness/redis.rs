@@ -21,16 +21,57 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Redis {
     directory: TempDir,
     server: Child,
+    options: Vec<String>,
 }
 
 impl Redis {
     /// Starts it and waits until it answers.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with other options, which outrank the usual ones.
+    pub async fn start_with(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let server = spawn(&directory);
-        let redis = Self { directory, server };
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let server = spawn(&directory, &options);
+        let redis = Self {
+            directory,
+            server,
+            options,
+        };
         redis.answers().await;
         redis
+    }
+
+    /// Options for its next start.
+    pub fn set_options(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|&option| option.to_owned()).collect();
+    }
+
+    /// A file in its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Runs a command, its words separated by blanks.
+    pub async fn command(&self, words: &str) -> redis::Value {
+        command(&mut self.connect().await, words).await
+    }
+
+    /// Sets `maxmemory` so that `beyond` bytes more than that are in use.
+    pub async fn fill(&self, beyond: u64) {
+        let limit = self.used_memory().await - beyond;
+        self.command(&format!("CONFIG SET maxmemory {limit}")).await;
+    }
+
+    /// Bytes in use.
+    pub async fn used_memory(&self) -> u64 {
+        let info: String = redis::from_redis_value(self.command("INFO memory").await).unwrap();
+        let used = info
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        used.unwrap().trim().parse().unwrap()
     }
 
     /// What clients connect to.
@@ -38,8 +79,9 @@ impl Redis {
         format!("redis+unix://{}", self.socket().display())
     }
 
-    fn socket(&self) -> PathBuf {
-        self.directory.path().join("redis.sock")
+    /// The socket that it listens on.
+    pub fn socket(&self) -> PathBuf {
+        self.path("redis.sock")
     }
 
     /// Ends the server in good order and starts it again.
@@ -69,7 +111,7 @@ impl Redis {
 
     async fn start_again(&mut self) {
         let _ = std::fs::remove_file(self.socket());
-        self.server = spawn(&self.directory);
+        self.server = spawn(&self.directory, &self.options);
         self.answers().await;
     }
 
@@ -126,7 +168,16 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(directory: &TempDir) -> Child {
+/// Runs a command, its words separated by blanks; `''` is an empty word.
+pub async fn command(connection: &mut MultiplexedConnection, words: &str) -> redis::Value {
+    let mut command = redis::Cmd::new();
+    for word in words.split(' ') {
+        command.arg(word.trim_matches('\''));
+    }
+    command.query_async(connection).await.unwrap()
+}
+
+fn spawn(directory: &TempDir, options: &[String]) -> Child {
     Command::new("redis-server")
         .arg("--dir")
         .arg(directory.path())
@@ -134,6 +185,7 @@ fn spawn(directory: &TempDir) -> Child {
         .arg(directory.path().join("redis.sock"))
         .args(["--port", "0", "--save", "", "--appendonly", "yes"])
         .args(["--loglevel", "warning"])
+        .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()

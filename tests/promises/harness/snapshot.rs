@@ -18,14 +18,14 @@ end
 return all";
 
 /// One key: its time to live (ms; negative = none) and what it holds.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Entry {
     ttl: i64,
     flat: Vec<String>,
 }
 
 /// The namespace, by key without the prefix. What is absent is empty.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Snapshot {
     entries: BTreeMap<String, Entry>,
 }
@@ -51,6 +51,20 @@ impl Snapshot {
     /// Every key.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
+    }
+
+    /// The same without the keys that are named.
+    pub fn without(mut self, keys: &[&str]) -> Self {
+        self.entries.retain(|key, _| !keys.contains(&key.as_str()));
+        self
+    }
+
+    /// The same with every time to live taken for as long as the test.
+    pub fn untimed(mut self) -> Self {
+        for entry in self.entries.values_mut() {
+            entry.ttl = entry.ttl.signum();
+        }
+        self
     }
 
     /// What follows `prefix` in the keys that begin with it.

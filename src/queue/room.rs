@@ -1,0 +1,87 @@
+//! Memory: how much there is, and what gives way when Redis is full.
+//!
+//! A full Redis refuses what would take something new in ([`enqueue`](Queue::enqueue)) and lets everything else
+//! go on, see `scripts.rs`. What is closed leaves a marker and its timeline behind, which weigh more than the
+//! row that goes: so a queue that runs empty makes no room by itself, and history has to give way.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Queue, QueueError, scripts::Purpose, trouble::Trouble};
+
+/// The share of the limit that is free again before history stops giving way.
+const FREE_AGAIN: f64 = 0.1;
+
+/// Redis' memory as far as it decides whether Redis is full; of a cluster, that of the node which holds the
+/// namespace. Both 0 where Redis does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Bytes.
+    pub used: u64,
+    /// `maxmemory`, bytes; 0 = none.
+    pub limit: u64,
+}
+
+impl Memory {
+    /// Whether Redis takes nothing new in.
+    pub fn is_full(&self) -> bool {
+        self.limit > 0 && self.used > self.limit
+    }
+
+    /// The share of the limit that is in use; 0 where there is none.
+    pub fn share(&self) -> f64 {
+        match self.limit {
+            0 => 0.0,
+            limit => self.used as f64 / limit as f64,
+        }
+    }
+}
+
+impl Queue {
+    /// If Redis is full, gives up timelines and rows of closed changes: first of those that would go soon anyway,
+    /// then of all. The markers stay by which a late fetch knows them. Says how it is after that.
+    pub async fn make_room(&self) -> Result<Memory, QueueError> {
+        let mut memory = Memory::default();
+        let mut given_up = 0;
+        for expires_within in [self.settings.keep / 2, Duration::MAX] {
+            let mut at = "0".to_owned();
+            // Only a full Redis is touched; then it is to be worth it.
+            let mut free = 0.0;
+            loop {
+                let mut call = self.scripts.make_room.prepare_invoke();
+                let within = u64::try_from(expires_within.as_millis()).unwrap_or(u64::MAX);
+                call.arg(&at).arg(free).arg(within);
+                let step: (String, u64, u64, u64) = self.run(&mut call).await?;
+                given_up += step.1;
+                (at, free) = (step.0, FREE_AGAIN);
+                (memory.used, memory.limit) = (step.2, step.3);
+                if at == "0" {
+                    break;
+                }
+            }
+            if !memory.is_full() {
+                break;
+            }
+        }
+        if given_up > 0 {
+            tracing::warn!(
+                given_up,
+                "Redis was full: timelines and rows of changes that are closed were given up"
+            );
+        }
+        match memory {
+            memory if memory.is_full() => self.watch.begins(
+                Trouble::Full,
+                &format_args!(
+                    "{} bytes in use, maxmemory is {}",
+                    memory.used, memory.limit
+                ),
+            ),
+            // It says so itself, though nothing may be at hand to take in.
+            Memory { limit: 1.., .. } => self.watch.succeeded(Purpose::TakesIn),
+            Memory { .. } => {}
+        }
+        Ok(memory)
+    }
+}

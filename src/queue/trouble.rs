@@ -1,0 +1,274 @@
+//! What Redis' errors mean for people, and the one line in the log for each of its troubles.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use redis::RedisError;
+
+use super::scripts::Purpose;
+
+/// Why Redis does not do what it is asked for. Whatever it is, no change is charged: everybody tries again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// More memory in use than `maxmemory` allows.
+    Full,
+    /// Its last snapshot or append failed.
+    DiskFails,
+    /// It was just started.
+    Loading,
+    /// A failover, or the wrong address.
+    Replica,
+    /// `min-replicas-to-write` is not met.
+    TooFewReplicas,
+    /// Somebody's script runs for seconds.
+    Busy,
+    /// No password, a wrong one, or too few rights.
+    Refused,
+    /// `maxclients` is reached.
+    TooManyClients,
+    /// The cluster misses slots or nodes, or only one of its nodes was named.
+    ClusterDown,
+    /// No connection, or no answer in time.
+    Away,
+    /// Anything else: its own words are the best.
+    Other,
+}
+
+impl Trouble {
+    /// The one table of Redis' errors.
+    pub(super) fn of(error: &RedisError) -> Self {
+        if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() {
+            return Self::Away;
+        }
+        if error.kind() == redis::ErrorKind::AuthenticationFailed {
+            return match error.detail() {
+                Some(detail) if detail.contains(TOO_MANY_CLIENTS) => Self::TooManyClients,
+                _ => Self::Refused,
+            };
+        }
+        match error.code() {
+            Some("OOM") => Self::Full,
+            Some("MISCONF") => Self::DiskFails,
+            Some("LOADING") => Self::Loading,
+            Some("READONLY" | "MASTERDOWN") => Self::Replica,
+            Some("NOREPLICAS") => Self::TooFewReplicas,
+            Some("BUSY") => Self::Busy,
+            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Self::Refused,
+            Some("CLUSTERDOWN" | "MOVED" | "ASK" | "TRYAGAIN") => Self::ClusterDown,
+            Some("ERR") => match error.detail().unwrap_or_default() {
+                detail if detail.contains(TOO_MANY_CLIENTS) => Self::TooManyClients,
+                // Its answer to a long command of somebody whom it does not know.
+                detail if detail.contains("unauthenticated") => Self::Refused,
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
+
+    /// What it is, and what to do.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Full => (
+                "Redis is full",
+                "nothing new is taken in, what is queued goes on, and intake resumes by itself once there is \
+                 room; to make room raise `maxmemory`, or clear dead letters",
+            ),
+            Self::DiskFails => (
+                "Redis cannot write to its disk and takes no changes",
+                "nothing is lost; make room on its disk or mend it, see Redis' log",
+            ),
+            Self::Loading => (
+                "Redis is loading its data after a restart",
+                "it goes on by itself once that is done",
+            ),
+            Self::Replica => (
+                "this Redis is a read-only replica",
+                "after a failover it goes on by itself once the address leads to the primary; if it lasts, \
+                 point `redis.url` there",
+            ),
+            Self::TooFewReplicas => (
+                "Redis misses replicas and takes no changes (min-replicas-to-write)",
+                "bring its replicas back",
+            ),
+            Self::Busy => (
+                "a script of somebody keeps Redis busy",
+                "wait for it, or end it with `redis-cli script kill`",
+            ),
+            Self::Refused => (
+                "Redis refuses our credentials or rights",
+                "check user and password in `redis.url`, and the user's ACL: it needs every command on \
+                 {namespace}:*",
+            ),
+            Self::TooManyClients => (
+                "Redis has as many clients as it takes",
+                "raise its `maxclients`, or find who holds so many connections (`redis-cli client list`)",
+            ),
+            Self::ClusterDown => (
+                "the Redis cluster does not serve our slot from here",
+                "look at `redis-cli cluster info`; name several of its nodes in `redis.url`",
+            ),
+            Self::Away => (
+                "Redis does not answer",
+                "check that it runs, can be reached at `redis.url` and takes more clients (`maxclients`)",
+            ),
+            Self::Other => ("Redis", "see Redis' log"),
+        }
+    }
+
+    /// What must succeed before the trouble is over: a full Redis answers everybody else.
+    const fn proof_of_end(self) -> Purpose {
+        match self {
+            Self::Full => Purpose::TakesIn,
+            Self::DiskFails | Self::Replica | Self::TooFewReplicas => Purpose::CarriesOn,
+            _ => Purpose::Looks,
+        }
+    }
+}
+
+/// What it is and what to do, in a sentence.
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, todo) = self.words();
+        write!(f, "{what}: {todo}")
+    }
+}
+
+const TOO_MANY_CLIENTS: &str = "max number of clients";
+
+/// An error as people read it: what it is, what to do, and Redis' own words.
+pub(super) fn explain(error: &RedisError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match Trouble::of(error) {
+        Trouble::Other => write!(f, "Redis: {error}"),
+        Trouble::Full => write!(f, "{}", Trouble::Full),
+        trouble => {
+            let (what, todo) = trouble.words();
+            write!(f, "{what} ({error}): {todo}")
+        }
+    }
+}
+
+/// The trouble that Redis is in, as far as this process has seen: each is told once, however many loops run into
+/// it and however it changes its face, and once that it is over.
+#[derive(Debug, Default)]
+pub(super) struct Watch(Mutex<Option<Episode>>);
+
+#[derive(Debug)]
+struct Episode {
+    since: Instant,
+    told: Vec<Trouble>,
+}
+
+impl Watch {
+    /// A call failed.
+    pub fn failed(&self, error: &RedisError) {
+        self.begins(Trouble::of(error), error);
+    }
+
+    /// `cause`: how it was seen.
+    pub fn begins(&self, trouble: Trouble, cause: &dyn fmt::Display) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let episode = known.get_or_insert_with(|| Episode {
+            since: Instant::now(),
+            told: Vec::new(),
+        });
+        if !episode.told.contains(&trouble) {
+            tracing::warn!(%cause, "{trouble}");
+            episode.told.push(trouble);
+        }
+    }
+
+    /// A call with this purpose succeeded.
+    pub fn succeeded(&self, purpose: Purpose) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |episode: &mut Episode| {
+            let told = episode.told.iter();
+            told.copied()
+                .all(|trouble| purpose >= trouble.proof_of_end())
+        };
+        if let Some(Episode { since, told }) = known.take_if(is_over) {
+            let after_seconds = since.elapsed().as_secs();
+            let what: Vec<_> = told.iter().map(|trouble| trouble.words().0).collect();
+            tracing::info!(after_seconds, "over: {}", what.join("; "));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the driver makes of an answer.
+    fn answered(line: &str) -> RedisError {
+        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        value.extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn every_refusal_of_redis_has_a_name_and_says_what_to_do() {
+        for (line, trouble) in [
+            ("OOM allow-oom flag is not set on the script", Trouble::Full),
+            (
+                "MISCONF Redis is configured to save RDB snapshots",
+                Trouble::DiskFails,
+            ),
+            (
+                "LOADING Redis is loading the dataset in memory",
+                Trouble::Loading,
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                Trouble::Replica,
+            ),
+            ("MASTERDOWN Link with MASTER is down", Trouble::Replica),
+            (
+                "NOREPLICAS Not enough good replicas to write.",
+                Trouble::TooFewReplicas,
+            ),
+            ("BUSY Redis is busy running a script.", Trouble::Busy),
+            ("NOAUTH Authentication required.", Trouble::Refused),
+            ("WRONGPASS invalid username-password pair", Trouble::Refused),
+            ("NOPERM User default has no permissions", Trouble::Refused),
+            ("ERR max number of clients reached", Trouble::TooManyClients),
+            ("CLUSTERDOWN The cluster is down", Trouble::ClusterDown),
+            ("MOVED 3999 127.0.0.1:6381", Trouble::ClusterDown),
+            ("ERR unknown command", Trouble::Other),
+        ] {
+            let error = answered(line);
+            assert_eq!(Trouble::of(&error), trouble, "{line}");
+            let said = super::super::QueueError::from(error).to_string();
+            assert!(said.starts_with(trouble.words().0), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_full_redis_that_answers_other_calls_is_still_full() {
+        let watch = Watch::default();
+        let is_told = |trouble| {
+            let episode = watch.0.lock().unwrap();
+            episode.as_ref().is_some_and(|e| e.told == [trouble])
+        };
+        watch.failed(&answered("OOM"));
+        watch.succeeded(Purpose::Looks);
+        watch.succeeded(Purpose::CarriesOn);
+        assert!(is_told(Trouble::Full));
+        watch.succeeded(Purpose::TakesIn);
+        assert!(watch.0.lock().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_redis_that_answers_a_reader_may_still_refuse_to_write() {
+        let watch = Watch::default();
+        let is_told = |trouble| {
+            let episode = watch.0.lock().unwrap();
+            episode.as_ref().is_some_and(|e| e.told == [trouble])
+        };
+        watch.failed(&answered("MISCONF"));
+        watch.succeeded(Purpose::Looks);
+        assert!(is_told(Trouble::DiskFails));
+        watch.succeeded(Purpose::CarriesOn);
+        assert!(watch.0.lock().unwrap().is_none());
+    }
+}
