@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Queue, QueueError, scripts::Purpose, trouble::Trouble};
 
-/// The share of the limit that is free again before history stops giving way.
-const FREE_AGAIN: f64 = 0.1;
+/// The share of the limit that is to be free: the next block, and what Redis needs to read it, must find room.
+const FREE: f64 = 0.1;
 
 /// Redis' memory as far as it decides whether Redis is full; of a cluster, that of the node which holds the
 /// namespace. Both 0 where Redis does not say.
@@ -29,6 +29,11 @@ impl Memory {
         self.limit > 0 && self.used > self.limit
     }
 
+    /// Whether enough is free to take something in.
+    fn has_room(&self) -> bool {
+        self.share() <= 1.0 - FREE
+    }
+
     /// The share of the limit that is in use; 0 where there is none.
     pub fn share(&self) -> f64 {
         match self.limit {
@@ -39,35 +44,34 @@ impl Memory {
 }
 
 impl Queue {
-    /// If Redis is full, gives up timelines and rows of closed changes: first of those that would go soon anyway,
-    /// then of all. The markers stay by which a late fetch knows them. Says how it is after that.
+    /// If less than a tenth of Redis' limit is free, gives up timelines and rows of closed changes: first of those
+    /// that would go soon anyway, then of all. The markers stay by which a late fetch knows them. Says how it is
+    /// after that.
     pub async fn make_room(&self) -> Result<Memory, QueueError> {
         let mut memory = Memory::default();
         let mut given_up = 0;
         for expires_within in [self.settings.keep / 2, Duration::MAX] {
             let mut at = "0".to_owned();
-            // Only a full Redis is touched; then it is to be worth it.
-            let mut free = 0.0;
             loop {
                 let mut call = self.scripts.make_room.prepare_invoke();
                 let within = u64::try_from(expires_within.as_millis()).unwrap_or(u64::MAX);
-                call.arg(&at).arg(free).arg(within);
+                call.arg(&at).arg(FREE).arg(within);
                 let step: (String, u64, u64, u64) = self.run(&mut call).await?;
                 given_up += step.1;
-                (at, free) = (step.0, FREE_AGAIN);
+                at = step.0;
                 (memory.used, memory.limit) = (step.2, step.3);
                 if at == "0" {
                     break;
                 }
             }
-            if !memory.is_full() {
+            if memory.has_room() {
                 break;
             }
         }
         if given_up > 0 {
-            tracing::warn!(
+            tracing::info!(
                 given_up,
-                "Redis was full: timelines and rows of changes that are closed were given up"
+                "Redis was short of memory: timelines and rows of changes that are closed were given up"
             );
         }
         match memory {
@@ -79,8 +83,10 @@ impl Queue {
                 ),
             ),
             // It says so itself, though nothing may be at hand to take in.
-            Memory { limit: 1.., .. } => self.watch.succeeded(Purpose::TakesIn),
-            Memory { .. } => {}
+            memory if memory.limit > 0 && memory.has_room() => {
+                self.watch.succeeded(Purpose::TakesIn);
+            }
+            _ => {}
         }
         Ok(memory)
     }

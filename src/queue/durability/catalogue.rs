@@ -83,7 +83,7 @@ define! {
         means "Everything waits until it is done; nothing is lost."
         todo "Wait.";
     NEARLY_FULL: Warns, "uses more than 80 % of `maxmemory`"
-        means "Once it is full, nothing new is taken in."
+        means "From 90 % on timelines of closed changes give way; once it is full, nothing new is taken in."
         todo "Raise `maxmemory`.";
     MACHINE_NEARLY_FULL: Warns, "has no limit and uses more than 80 % of the machine's memory"
         means "When the machine has no more, the system kills Redis; append-only, it loses up to a second then, and comes back only where there is room."
@@ -122,6 +122,6 @@ define! {
         means "They follow a moment later: a failover forgets that moment, with the same effect as a power failure."
         todo "";
     ROOM: Tells, "its room"
-        means "An estimate: 2 KiB for each change on the way, which is twice what the simulated rows take. Dead letters stay; of a closed change up to 1 KiB stays for `history.keep`, and gives way when Redis is full."
+        means "An estimate: 2 KiB for each change on the way, which is twice what the simulated rows take. Dead letters stay; of a closed change up to 1 KiB stays for `history.keep`, and gives way when memory is short."
         todo "";
 }

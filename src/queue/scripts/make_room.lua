@@ -1,6 +1,6 @@
--- Gives up what is only kept to be looked at, if Redis is full: timelines and rows of changes that are closed.
--- Only these have an expiry. Bounded: one step of a walk over the keys.
--- ARGV: where the walk stands ('0' = at its start), share of the limit that shall stay free (0..1), expires
+-- Gives up what is only kept to be looked at, if Redis is short of memory: timelines and rows of changes that
+-- are closed. Only these have an expiry. Bounded: one step of a walk over the keys.
+-- ARGV: where the walk stands ('0' = at its start), share of the limit that is to be free (0..1), expires
 --       within (ms): only what has less time left than that
 -- Returns [where the walk goes on ('0' = it is over), keys given up, bytes used, limit (bytes; 0 = none)]
 local used, limit = memory()
