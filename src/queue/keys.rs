@@ -48,6 +48,9 @@
 //! | `leader` `producer` `workers` | string, hashes | who leads, the last fetch, who lives |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |
+//!
+//! `events` and `change` of a closed change have an expiry. Where memory is short they give way before their time
+//! ([`room`](super::room)); `done` stays.
 
 /// The prefix of a namespace, with its hash tag. The only key that scripts are given.
 #[derive(Debug, Clone)]

@@ -59,7 +59,8 @@ fn an_append_only_redis_in_good_health_gives_no_finding() {
 fn every_definition_is_found_where_its_fields_say_so_and_nothing_else_is() {
     use catalogue::*;
     const ROOMY: (&str, &str) = ("total_system_memory", "100000000000");
-    let table: &[(&[(&str, &str)], &[(&str, &str)], &[&Definition])] = &[
+    type Pairs = &'static [(&'static str, &'static str)];
+    let table: &[(Pairs, Pairs, &[&Definition])] = &[
         (&[("redis_version", "6.2.14")], &[], &[OLD]),
         (&[("redis_version", "10.0.0")], &[], &[]),
         (&[("aof_enabled", "0")], &[], &[KEEPS_NOTHING]),
