@@ -9,13 +9,14 @@ use jobs::{
     destination::{Destination, Vendor},
     salsa_upsert::SalsaLimits,
 };
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use crate::{
-    config::AcknowledgeMode,
+    config::{AcknowledgeMode, CrmConfig, SalsaConfig},
     console::Heartbeats,
-    queue::{Queue, acknowledgement::AckLimits},
+    queue::{Queue, acknowledgement::AckLimits, calls::CallLimit},
     workers::{
         acknowledger::Acknowledger,
         crm::CrmConsumer,
@@ -51,12 +52,6 @@ pub fn fleet(
 ) -> miette::Result<Fleet> {
     let config = &context.config;
     let told_on_fetch = config.alumniq.acknowledge == AcknowledgeMode::OnFetch;
-    let throttle = |vendor: Vendor, per_minute: u32| Throttle {
-        queue: queue.clone(),
-        vendor,
-        per_minute: Arc::new(AtomicU32::new(per_minute)),
-        closing: closing.clone(),
-    };
     let crm = match (&config.crm, &config.mappings.crm) {
         (Some(crm), Some(mapping)) => Some(Consumer {
             limits: crm.limits(),
@@ -64,27 +59,23 @@ pub fn fleet(
                 client: context.crm(crm)?,
                 mapping: Arc::clone(mapping),
                 rows: context.rows(Destination::Crm),
-                throttle: throttle(Vendor::Crm, crm.rate_per_minute.unwrap_or(0)),
+                throttle: crm_throttle(crm, queue, &closing),
             }),
         }),
         _ => None,
     };
     let salsa = match (&config.salsa, &config.mappings.salsa) {
-        (Some(salsa), Some(mapping)) => {
-            let published = SalsaLimits::default();
-            let rate = salsa.rate_per_minute.unwrap_or(published.rate_per_minute);
-            Some(Consumer {
-                limits: salsa.limits(),
-                job: Arc::new(SalsaConsumer {
-                    client: context.salsa(salsa)?,
-                    mapping: Arc::clone(mapping),
-                    rows: context.rows(Destination::Salsa),
-                    create_missing: salsa.create_missing,
-                    throttle: throttle(Vendor::Salsa, rate),
-                    batch: Arc::new(AtomicUsize::new(published.max_batch)),
-                }),
-            })
-        }
+        (Some(salsa), Some(mapping)) => Some(Consumer {
+            limits: salsa.limits(),
+            job: Arc::new(SalsaConsumer {
+                client: context.salsa(salsa)?,
+                mapping: Arc::clone(mapping),
+                rows: context.rows(Destination::Salsa),
+                create_missing: salsa.create_missing,
+                throttle: salsa_throttle(salsa, queue, &closing),
+                throttled: Notify::new(),
+            }),
+        }),
         _ => None,
     };
     let worker = worker_name();
@@ -120,4 +111,36 @@ pub fn fleet(
         heartbeats,
         closing,
     })
+}
+
+fn crm_throttle(crm: &CrmConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
+    Throttle {
+        queue: queue.clone(),
+        limit: CallLimit {
+            vendor: Vendor::Crm,
+            configured: crm.rate_per_minute,
+            published: None,
+        },
+        longest_call: crm.timeout,
+        batch: Arc::new(AtomicUsize::new(1)),
+        closing: closing.clone(),
+        turn: Mutex::default(),
+    }
+}
+
+/// Salsa's calls, the service's and those of commands.
+pub fn salsa_throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
+    let published = SalsaLimits::default();
+    Throttle {
+        queue: queue.clone(),
+        limit: CallLimit {
+            vendor: Vendor::Salsa,
+            configured: salsa.rate_per_minute,
+            published: Some(published.rate_per_minute),
+        },
+        longest_call: salsa.timeout,
+        batch: Arc::new(AtomicUsize::new(published.max_batch)),
+        closing: closing.clone(),
+        turn: Mutex::default(),
+    }
 }

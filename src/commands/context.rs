@@ -13,7 +13,7 @@ use crate::{
     config::{self, AnonymousRows, Config, CrmConfig, Finding, SalsaConfig},
     metrics,
     queue::{
-        Queue, QueueSettings,
+        Queue, QueueError, QueueSettings,
         durability::{Allowed, Finding as Unfit, catalogue::Severity},
         embedded::EmbeddedRedis,
     },
@@ -75,17 +75,7 @@ impl Context {
                 (vec![embedded.url()], Some(Arc::new(embedded)))
             }
         };
-        let queue = Queue::connect(QueueSettings {
-            urls,
-            namespace: self.config.namespace.as_str().to_owned(),
-            response_timeout: redis.response_timeout,
-            keep: self.config.history.keep,
-            keep_payload: self.config.history.keep_payload,
-            destinations: self.destinations(),
-            patience: self.config.worker.patience,
-        })
-        .await
-        .map_err(|error| {
+        let queue = self.queue(urls).await.map_err(|error| {
             miette!(
                 help = "check that it runs, and `redis.url` with its password; without `redis.url` the program \
                         starts its own server",
@@ -98,6 +88,29 @@ impl Context {
             embedded,
             supervisor: None,
         })
+    }
+
+    async fn queue(&self, urls: Vec<String>) -> Result<Queue, QueueError> {
+        Queue::connect(QueueSettings {
+            urls,
+            namespace: self.config.namespace.as_str().to_owned(),
+            response_timeout: self.config.redis.response_timeout,
+            keep: self.config.history.keep,
+            keep_payload: self.config.history.keep_payload,
+            destinations: self.destinations(),
+            patience: self.config.worker.patience,
+        })
+        .await
+    }
+
+    /// The queue, for a command that can do without: our own server is not started for it.
+    pub async fn running_queue(&self) -> Option<Queue> {
+        let redis = &self.config.redis;
+        let urls = match &redis.url {
+            Some(urls) => urls.iter().map(|url| url.expose().to_owned()).collect(),
+            None => vec![EmbeddedRedis::running_at(&redis.data_dir)?],
+        };
+        self.queue(urls).await.ok()
     }
 
     /// Redis' addresses without passwords.

@@ -25,7 +25,8 @@ section! {
         create_missing: bool = default("false"),
         /// Calls at the same time, over all processes.
         concurrency: u32 = default("4").within(1.0, 1_000.0),
-        /// Calls a minute, over all processes. Absent: what Salsa's metrics endpoint says.
+        /// Calls a minute, over all processes, at the most. Salsa's own limit, asked every minute, counts where
+        /// it is lower: more calls would only be refused. Absent: Salsa's limit alone.
         rate_per_minute: Option<u32> = optional("300").within(1.0, 1_000_000.0),
         /// How long one call may take.
         timeout: Duration = default("60s").within(1.0, 600.0),

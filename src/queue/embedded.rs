@@ -119,6 +119,15 @@ impl EmbeddedRedis {
         })
     }
 
+    /// The address of the server in `data_dir`, if one seems to run there. Starts nothing.
+    pub fn running_at(data_dir: &Path) -> Option<String> {
+        if !data_dir.is_dir() {
+            return None;
+        }
+        let home = Home::prepare(data_dir).ok()?;
+        home.socket().exists().then(|| home.url())
+    }
+
     /// The address for clients: `redis+unix:///…`.
     pub fn url(&self) -> String {
         self.home.url()

@@ -1,4 +1,4 @@
-//! Pauses and rate limits that the whole fleet obeys.
+//! Pauses that the whole fleet obeys.
 
 use std::time::Duration;
 
@@ -53,21 +53,5 @@ impl Queue {
             .arg(reason)
             .arg(cause);
         self.run(&mut call).await
-    }
-
-    /// Books one call to `vendor` within `limit` calls a `window`, over the whole fleet, and says how long
-    /// to wait before making it. A booked call that is never made only leaves its place unused.
-    pub async fn book_call(
-        &self,
-        vendor: Vendor,
-        limit: u32,
-        window: Duration,
-    ) -> Result<Duration, QueueError> {
-        let mut call = self.scripts.throttle.prepare_invoke();
-        call.arg(vendor.as_str())
-            .arg(limit)
-            .arg(window.as_millis() as u64);
-        let wait: u64 = self.run(&mut call).await?;
-        Ok(Duration::from_millis(wait))
     }
 }

@@ -44,7 +44,9 @@
 //! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>[ untold]`: so that a late fetch is recognised |
 //! | `outstanding` | hash | fetch (ms) -> changes of it that are not yet acknowledged |
 //! | `counters` | hash | the books, `pending:<d>`, `refused` |
-//! | `gate:<v>` `calls:<v>` | hash, list | the pause, and the times of the newest calls |
+//! | `gate:<v>` | hash | the pause |
+//! | `places:<v>` | sorted set with expiry | calls of the last minute, by when the place of each is free again |
+//! | `limits:<v>` | hash | what the vendor said: `rate`, `batch`, `at` (ms); `asking`, `doubt`: until when (ms) somebody asks, work waits for the answer |
 //! | `leader` `producer` `workers` | string, hashes | who leads, the last fetch, who lives |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |

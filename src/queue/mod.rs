@@ -6,13 +6,14 @@
 //! - [`intake`]: fetched blocks in; [`lease`]: claim, renew, settle; [`executor`]: outcome -> transition
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
-//! - [`gate`]: pauses and the shared rate limit; [`leader`]: one producer at a time
+//! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured
 
 pub mod acknowledgement;
 pub mod backend;
+pub mod calls;
 mod connection;
 pub mod driver;
 pub mod durability;

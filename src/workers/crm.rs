@@ -48,10 +48,9 @@ impl CrmConsumer {
             Ok(document) => document,
             Err(outcome) => return Some(outcome),
         };
-        if !self.throttle.admit(hold).await {
-            return None;
-        }
-        let reply = hold.guard(self.client.update(&document, None)).await?;
+        let place = self.throttle.reserve(hold, 1).await?.pop()?;
+        let call = hold.guard(self.client.update(&document, None));
+        let reply = self.throttle.spend(place, call).await?;
         Some(crm_update::classify(&reply))
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use apalis_core::{monitor::Monitor, worker::builder::WorkerBuilder};
 use jobs::{
     destination::{Destination, Vendor},
-    outcome::{Outcome, PauseReason},
+    outcome::PauseReason,
     retry::RetryPolicy,
 };
 use serde_json::json;
@@ -22,6 +22,7 @@ use super::{
     publisher::Publisher,
     roles::Role,
     salsa::{SalsaConsumer, apply_to_salsa},
+    salsa_limits,
 };
 use crate::{
     config::Limits,
@@ -38,12 +39,6 @@ use crate::{
 
 /// After how much silence a role counts as stuck. Calls to vendors may last a minute while leases are renewed.
 const STUCK: Duration = Duration::from_secs(30);
-
-/// How often Salsa is asked for its limits.
-const ASK_SALSA: Duration = Duration::from_secs(600);
-
-/// How soon it is asked again when it did not say.
-const ASK_SALSA_AGAIN: Duration = Duration::from_secs(30);
 
 /// The first retry comes after up to this, the last after up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(2);
@@ -162,12 +157,9 @@ impl Fleet {
         let salsa = self.salsa.filter(|_| roles.contains(&Role::Salsa));
         let consumes = crm.is_some() || salsa.is_some();
         if let Some(consumer) = crm {
-            let driver = start(
-                Destination::Crm,
-                &consumer.limits,
-                Arc::new(AtomicUsize::new(1)),
-            );
             let job = consumer.job;
+            let batch = Arc::clone(&job.throttle.batch);
+            let driver = start(Destination::Crm, &consumer.limits, batch);
             monitor = monitor.register(move |_| {
                 WorkerBuilder::new("crm")
                     .backend(LeaseBackend::new(driver()))
@@ -177,13 +169,9 @@ impl Fleet {
         }
         if let Some(consumer) = salsa {
             let job = consumer.job;
-            let driver = start(Destination::Salsa, &consumer.limits, Arc::clone(&job.batch));
-            tasks.spawn(learn_limits(
-                Arc::clone(&job),
-                consumer.limits.rate_per_minute,
-                self.queue.clone(),
-                closing.clone(),
-            ));
+            let batch = Arc::clone(&job.throttle.batch);
+            let driver = start(Destination::Salsa, &consumer.limits, batch);
+            tasks.spawn(salsa_limits::follow(Arc::clone(&job), closing.clone()));
             monitor = monitor.register(move |_| {
                 WorkerBuilder::new("salsa")
                     .backend(LeaseBackend::new(driver()))
@@ -256,40 +244,6 @@ fn observe(attempt: &Attempted<'_>) {
         }
         Transition::Release => {
             tracing::debug!(%destination, %change_id, "given back");
-        }
-    }
-}
-
-/// Salsa's limits can change while we run.
-async fn learn_limits(
-    salsa: Arc<SalsaConsumer>,
-    configured_rate: Option<u32>,
-    queue: Queue,
-    closing: CancellationToken,
-) {
-    loop {
-        let mut pause = ASK_SALSA_AGAIN;
-        // The question is a call like any other in Salsa's count.
-        if salsa.throttle.admit_without_lease().await {
-            match salsa.learn_limits(configured_rate).await {
-                Ok(limits) => {
-                    tracing::debug!(?limits, "Salsa's limits");
-                    pause = ASK_SALSA;
-                }
-                Err(Outcome::Pause {
-                    after,
-                    reason,
-                    cause,
-                }) => {
-                    tracing::warn!(%cause, "Salsa does not tell its limits");
-                    let _ = queue.shut(Vendor::Salsa, after, reason, &cause).await;
-                }
-                Err(outcome) => tracing::warn!(?outcome, "Salsa does not tell its limits"),
-            }
-        }
-        tokio::select! {
-            () = closing.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
         }
     }
 }

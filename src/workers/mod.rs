@@ -4,7 +4,8 @@
 //! # Layout
 //!
 //! - [`producer`] fetches, [`crm`] and [`salsa`] apply, [`acknowledger`] tells AlumnIQ
-//! - [`rows`]: from a leased record to a decoded change; [`throttle`]: calls a minute, fleet-wide
+//! - [`rows`]: from a leased record to a decoded change; [`throttle`]: calls a minute, fleet-wide;
+//!   [`salsa_limits`]: asks Salsa for them
 //! - [`roles`]: which roles a process has; [`fleet`]: runs them until told to stop;
 //!   [`publisher`]: their gauges
 
@@ -16,4 +17,5 @@ pub mod publisher;
 pub mod roles;
 pub mod rows;
 pub mod salsa;
+pub mod salsa_limits;
 pub mod throttle;

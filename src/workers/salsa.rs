@@ -4,23 +4,24 @@ use std::{
     collections::HashMap,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use apalis_core::task::data::Data;
 use jobs::{
-    outcome::Outcome,
+    outcome::{Outcome, PauseReason},
     salsa_upsert::{
-        self, CallFailure, IdentifierType, Payload, SalsaLimits, SalsaMapping, Supporter,
-        SupporterPatch,
+        self, CallFailure, IdentifierType, Payload, SalsaMapping, Supporter, SupporterPatch,
     },
 };
 use serde_json::Value;
+use tokio::sync::Notify;
 
-use super::{rows::Rows, throttle::Throttle};
+use super::{
+    rows::Rows,
+    throttle::{Place, Throttle},
+};
 use crate::{
     metrics,
     queue::{
@@ -40,11 +41,14 @@ pub struct SalsaConsumer {
     pub rows: Rows,
     /// `salsa.create_missing`.
     pub create_missing: bool,
-    /// Salsa's calls a minute.
+    /// Salsa's calls a minute and items a call.
     pub throttle: Throttle,
-    /// Items a call, as Salsa's metrics said last; shared with the queue's claims.
-    pub batch: Arc<AtomicUsize>,
+    /// Told when Salsa throttled a call: its limits may be others now.
+    pub throttled: Notify,
 }
+
+/// How long work waits for the question about Salsa's limits once the pause after a throttled call is over.
+const DOUBT: Duration = Duration::from_secs(10);
 
 /// The job, as apalis calls it.
 pub async fn apply_to_salsa(batch: Batch, consumer: Data<Arc<SalsaConsumer>>) -> Verdicts {
@@ -63,11 +67,25 @@ struct Merged {
     document: Supporter,
 }
 
-/// The two calls of the job, each with how its body is made of items.
+/// The two calls of the job.
 #[derive(Clone, Copy)]
 enum Operation {
     Search,
     Put,
+}
+
+/// What the calls of one batch share.
+struct Calls {
+    hold: Hold,
+    /// The place of the PUT, taken together with that of the search: what was read is written at once, and not
+    /// a minute later.
+    put: Mutex<Option<Place>>,
+}
+
+impl Calls {
+    fn put(&self) -> std::sync::MutexGuard<'_, Option<Place>> {
+        self.put.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl SalsaConsumer {
@@ -84,15 +102,21 @@ impl SalsaConsumer {
                 Err(outcome) => verdicts[place] = Some(outcome),
             }
         }
-        let merged = self
-            .read_and_merge(wanted, &batch.hold, &mut verdicts)
-            .await;
+        let calls = Calls {
+            hold: batch.hold.clone(),
+            put: Mutex::default(),
+        };
+        let merged = self.read_and_merge(wanted, &calls, &mut verdicts).await;
         // The same supporter twice in one call is undefined, and a later call would need to read again what
         // the first one wrote: whoever is not in the first group is given back and comes with a later batch.
         let mut groups =
             salsa_upsert::independent_batches(merged, |item| &item.document).into_iter();
         if let Some(group) = groups.next() {
-            self.put(group, &batch.hold, &mut verdicts).await;
+            self.put(group, &calls, &mut verdicts).await;
+        }
+        let unused = calls.put().take();
+        if let Some(place) = unused {
+            self.throttle.give_back(place).await;
         }
         verdicts
     }
@@ -100,7 +124,7 @@ impl SalsaConsumer {
     async fn read_and_merge(
         &self,
         wanted: Vec<Wanted>,
-        hold: &Hold,
+        calls: &Calls,
         verdicts: &mut Verdicts,
     ) -> Vec<Merged> {
         let mut by_kind: HashMap<IdentifierType, Vec<Wanted>> = HashMap::new();
@@ -112,7 +136,10 @@ impl SalsaConsumer {
         }
         let mut merged = Vec::new();
         for items in by_kind.into_values() {
-            for (items, answer) in self.call(Operation::Search, items, hold, search_body).await {
+            for (items, answer) in self
+                .call(Operation::Search, items, calls, search_body)
+                .await
+            {
                 let payload = match answer {
                     Answer::Payload(payload) => payload,
                     Answer::Verdict(verdict) => {
@@ -141,8 +168,8 @@ impl SalsaConsumer {
         merged
     }
 
-    async fn put(&self, items: Vec<Merged>, hold: &Hold, verdicts: &mut Verdicts) {
-        for (items, answer) in self.call(Operation::Put, items, hold, put_body).await {
+    async fn put(&self, items: Vec<Merged>, calls: &Calls, verdicts: &mut Verdicts) {
+        for (items, answer) in self.call(Operation::Put, items, calls, put_body).await {
             match answer {
                 Answer::Payload(payload) => {
                     let documents: Vec<&Supporter> =
@@ -161,37 +188,45 @@ impl SalsaConsumer {
         }
     }
 
-    /// One call for all items; where Salsa refuses the call, halves of them, until each part is answered or
-    /// the culprit stands alone.
+    /// One call for all items; where there are more than Salsa takes, or it refuses the call, parts of them,
+    /// until each part is answered or the culprit stands alone.
     fn call<'a, T: Send + 'a>(
         &'a self,
         operation: Operation,
         mut items: Vec<T>,
-        hold: &'a Hold,
+        calls: &'a Calls,
         body: fn(&[T]) -> Value,
     ) -> Answers<'a, T> {
         Box::pin(async move {
             if items.is_empty() {
                 return Vec::new();
             }
-            let failure = match self
-                .call_once(operation, &body(&items), items.len(), hold)
-                .await
-            {
-                None => return vec![(items, Answer::Verdict(None))],
-                Some(Ok(payload)) => return vec![(items, Answer::Payload(payload))],
-                Some(Err(failure)) => failure,
-            };
-            let Some(part) = failure.smaller_batch(items.len()) else {
-                return vec![(items, Answer::Verdict(Some(failure.for_one_item())))];
-            };
-            if let CallFailure::BatchTooLarge { .. } = failure {
-                self.batch.store(part, Ordering::Relaxed);
+            // The fleet may have learned of a smaller batch since this one was claimed.
+            let mut part = self.throttle.batch();
+            if items.len() <= part {
+                let failure = match self
+                    .call_once(operation, &body(&items), items.len(), calls)
+                    .await
+                {
+                    None => return vec![(items, Answer::Verdict(None))],
+                    Some(Ok(payload)) => return vec![(items, Answer::Payload(payload))],
+                    Some(Err(failure)) => failure,
+                };
+                let Some(smaller) = failure.smaller_batch(items.len()) else {
+                    return vec![(items, Answer::Verdict(Some(failure.for_one_item())))];
+                };
+                part = smaller;
+                if let CallFailure::BatchTooLarge { .. } = failure {
+                    self.throttle.know_batch(Some(part));
+                    let vendor = self.throttle.limit.vendor;
+                    // Whom the word does not reach makes the same experience.
+                    let _ = self.throttle.queue.batch_refused(vendor, part).await;
+                }
             }
             let mut answers = Vec::new();
             while !items.is_empty() {
                 let rest = items.split_off(part.min(items.len()));
-                answers.extend(self.call(operation, items, hold, body).await);
+                answers.extend(self.call(operation, items, calls, body).await);
                 items = rest;
             }
             answers
@@ -204,11 +239,9 @@ impl SalsaConsumer {
         operation: Operation,
         body: &Value,
         items: usize,
-        hold: &Hold,
+        calls: &Calls,
     ) -> Option<Result<Payload, CallFailure>> {
-        if !self.throttle.admit(hold).await {
-            return None;
-        }
+        let place = self.place(operation, calls).await?;
         let call = async {
             match operation {
                 Operation::Search => self.client.search(body, None).await,
@@ -218,22 +251,46 @@ impl SalsaConsumer {
                 }
             }
         };
-        Some(salsa_upsert::classify(&hold.guard(call).await?))
+        let reply = self.throttle.spend(place, calls.hold.guard(call)).await?;
+        let answer = salsa_upsert::classify(&reply);
+        if let Err(CallFailure::Items(outcome)) = &answer {
+            self.hold_off_if_throttled(outcome).await;
+        }
+        Some(answer)
     }
 
-    /// Asks Salsa for its limits and obeys them from now on. A rate that the configuration names stays.
-    ///
-    /// # Errors
-    /// Why Salsa did not say.
-    pub async fn learn_limits(&self, configured_rate: Option<u32>) -> Result<SalsaLimits, Outcome> {
-        let reply = self.client.metrics(None).await;
-        let limits = salsa_upsert::classify(&reply)
-            .map(|payload| SalsaLimits::read(&payload))
-            .map_err(CallFailure::for_one_item)?;
-        self.batch.store(limits.max_batch.max(1), Ordering::Relaxed);
-        let rate = configured_rate.unwrap_or(limits.rate_per_minute);
-        self.throttle.per_minute.store(rate, Ordering::Relaxed);
-        Ok(limits)
+    async fn place(&self, operation: Operation, calls: &Calls) -> Option<Place> {
+        let kept = calls.put().take();
+        match (operation, kept) {
+            (Operation::Put, Some(kept)) => Some(kept),
+            (Operation::Search, None) => {
+                let mut places = self.throttle.reserve(&calls.hold, 2).await?.into_iter();
+                let search = places.next();
+                *calls.put() = places.next();
+                search
+            }
+            (_, kept) => {
+                *calls.put() = kept;
+                self.throttle.reserve(&calls.hold, 1).await?.pop()
+            }
+        }
+    }
+
+    /// A call within the limits that was throttled says that they are others now, or that somebody else uses
+    /// the token. The fleet stops at once, and asks before it goes on.
+    pub async fn hold_off_if_throttled(&self, outcome: &Outcome) {
+        if let Outcome::Pause {
+            after,
+            reason: reason @ PauseReason::Throttled,
+            cause,
+        } = outcome
+        {
+            let Throttle { queue, limit, .. } = &self.throttle;
+            // Where Redis does not hear of it, the settle of this change pauses the fleet.
+            let _ = queue.shut(limit.vendor, *after, *reason, cause).await;
+            let _ = queue.doubt_limits(limit.vendor, DOUBT).await;
+            self.throttled.notify_one();
+        }
     }
 }
 

@@ -3,60 +3,127 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use jobs::destination::Vendor;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{Queue, lease::Hold};
+use crate::queue::{
+    Queue,
+    calls::{Booking, CallLimit, Purpose},
+    lease::Hold,
+};
 
-/// A minute, and a second for calls that are late on their way: the vendor counts arrivals, we count departures.
-const WINDOW: Duration = Duration::from_secs(61);
+/// How often whoever waits looks again: the limit may have been raised meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Admits calls to one vendor.
-#[derive(Clone)]
 pub struct Throttle {
     /// Where calls are booked.
     pub queue: Queue,
-    /// Whose limit it is.
-    pub vendor: Vendor,
-    /// Calls a minute; 0 = no limit. May change at run time.
-    pub per_minute: Arc<AtomicU32>,
+    /// What bounds them.
+    pub limit: CallLimit,
+    /// How long one call may take.
+    pub longest_call: Duration,
+    /// Items a call, as the fleet knows it; shared with the queue's claims.
+    pub batch: Arc<AtomicUsize>,
     /// Whoever waits when this is cancelled gives up.
     pub closing: CancellationToken,
+    /// Whose turn it is among this process's waiting work: one asks Redis, the others stand behind.
+    pub turn: Mutex<()>,
+}
+
+/// The right to make one call now: [`Throttle::spend`] or [`Throttle::give_back`] it.
+#[derive(Debug)]
+pub struct Place {
+    /// `None`: the vendor has no limit.
+    id: Option<String>,
 }
 
 impl Throttle {
-    /// Waits for a place for one call under a lease. `false`: do not call (the lease ended, we are closing, or
-    /// Redis cannot say); what was not called can be given back.
-    pub async fn admit(&self, hold: &Hold) -> bool {
-        self.unless_closing(async { hold.guard(self.booked()).await.flatten() })
-            .await
+    /// Waits for places for `calls` calls under a lease; a limit that is lower gives fewer, at least one.
+    /// `None`: do not call (the lease ended, the vendor is paused, we are closing, or Redis cannot say); what
+    /// was not called can be given back.
+    pub async fn reserve(&self, hold: &Hold, calls: usize) -> Option<Vec<Place>> {
+        self.unless_closing(async {
+            hold.guard(self.places(Purpose::Work, calls))
+                .await
+                .flatten()
+        })
+        .await
     }
 
-    /// The same for a call about no change, which needs no lease.
-    pub async fn admit_without_lease(&self) -> bool {
-        self.unless_closing(self.booked()).await
+    /// The same for one call about no change, which needs no lease.
+    pub async fn reserve_without_lease(&self, purpose: Purpose) -> Option<Place> {
+        self.unless_closing(self.places(purpose, 1)).await?.pop()
     }
 
-    async fn unless_closing(&self, booked: impl Future<Output = Option<()>>) -> bool {
+    /// Makes the call that the place is for.
+    pub async fn spend<F: Future>(&self, place: Place, call: F) -> F::Output {
+        let output = call.await;
+        if let Some(id) = place.id {
+            // Where Redis does not hear of it the place is only free later.
+            let _ = self.queue.call_ended(self.limit.vendor, &id).await;
+        }
+        output
+    }
+
+    /// Gives a place back for which no call was made.
+    pub async fn give_back(&self, place: Place) {
+        if let Some(id) = place.id {
+            let _ = self.queue.call_unused(self.limit.vendor, &id).await;
+        }
+    }
+
+    /// Items a call; at least 1.
+    pub fn batch(&self) -> usize {
+        self.batch.load(Ordering::Relaxed).max(1)
+    }
+
+    /// What the fleet knows of it now.
+    pub fn know_batch(&self, told: Option<usize>) {
+        if let Some(batch) = told {
+            self.batch.store(batch.max(1), Ordering::Relaxed);
+        }
+    }
+
+    async fn unless_closing<T>(&self, booked: impl Future<Output = Option<T>>) -> Option<T> {
         tokio::select! {
             biased;
-            () = self.closing.cancelled() => false,
-            booked = booked => booked.is_some(),
+            () = self.closing.cancelled() => None,
+            booked = booked => booked,
         }
     }
 
-    /// Completes when the call may go; `None`: Redis cannot say when.
-    async fn booked(&self) -> Option<()> {
-        let limit = self.per_minute.load(Ordering::Relaxed);
-        if limit > 0 {
-            let booking = self.queue.book_call(self.vendor, limit, WINDOW).await;
-            tokio::time::sleep(booking.ok()?).await;
+    async fn places(&self, purpose: Purpose, calls: usize) -> Option<Vec<Place>> {
+        if self.limit.configured.is_none() && self.limit.published.is_none() {
+            return Some((0..calls).map(|_| Place { id: None }).collect());
         }
-        Some(())
+        let mut ids: Vec<String> = (0..calls)
+            .map(|_| format!("{:016x}", rand::random::<u64>()))
+            .collect();
+        // A question and a person's command do not stand behind the work.
+        let _turn = match purpose {
+            Purpose::Work => Some(self.turn.lock().await),
+            Purpose::Question | Purpose::Hand => None,
+        };
+        loop {
+            let booked = self
+                .queue
+                .book_calls(&self.limit, purpose, self.longest_call, &ids);
+            let (booking, batch) = booked.await.ok()?;
+            self.know_batch(batch);
+            match booking {
+                Booking::Given(places) => {
+                    ids.truncate(places);
+                    return Some(ids.into_iter().map(|id| Place { id: Some(id) }).collect());
+                }
+                Booking::Wait(wait) => tokio::time::sleep(wait.min(LOOK_AGAIN)).await,
+                Booking::Shut => return None,
+            }
+        }
     }
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use alumniq_relay::{
-    queue::{durability::BYTES_A_CHANGE, leader::ProducerRecord},
+    queue::{
+        calls::{Booking, CallLimit, Purpose},
+        durability::BYTES_A_CHANGE,
+        leader::ProducerRecord,
+    },
     sandbox::{NewChanges, Sandbox},
 };
 use jobs::{
@@ -71,8 +75,14 @@ async fn everything_but_an_enqueue_goes_on_in_a_full_redis() {
         })
         .await
         .unwrap();
-    let second = Duration::from_secs(1);
-    queue.book_call(Vendor::Crm, 10, second).await.unwrap();
+    let limit = CallLimit {
+        vendor: Vendor::Crm,
+        configured: Some(10),
+        published: None,
+    };
+    let ids = ["call".to_owned()];
+    let booked = queue.book_calls(&limit, Purpose::Work, LONG, &ids);
+    assert_eq!(booked.await.unwrap().0, Booking::Given(1));
     queue.pause(Vendor::Salsa, "maintenance").await.unwrap();
     queue.resume(Vendor::Salsa).await.unwrap();
 

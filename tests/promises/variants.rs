@@ -119,6 +119,6 @@ async fn every_call_to_salsa_is_booked_in_the_limit_that_the_fleet_shares() {
     relay.run(&["sync", "--wait"]).await.expect(0);
     let report = sandbox.report();
     let calls = salsa_calls(&report) + report.traffic.calls_of(Vendor::Salsa, "metrics");
-    let booked = redis.connect().await.llen("{sandbox}:calls:salsa").await;
+    let booked = redis.connect().await.zcard("{sandbox}:places:salsa").await;
     assert_eq!(booked.unwrap() as u64, calls);
 }

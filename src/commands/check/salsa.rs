@@ -49,7 +49,7 @@ fn judge(reply: &Reply, configured_rate: Option<u32>) -> Vec<Finding> {
         findings.push(Finding::warn(
             ABOUT,
             format!("salsa.rate_per_minute = {configured} is more than Salsa admits"),
-            format!("lower it to {rate_per_minute}, or remove it: then Salsa's own limit is used"),
+            format!("remove it: Salsa's own limit of {rate_per_minute} is used anyway"),
         ));
     }
     findings

@@ -4,12 +4,13 @@ use std::{collections::VecDeque, time::Duration};
 
 use jobs::{
     outcome::{Outcome, PauseReason},
+    reply::Reply,
     salsa_upsert::{self, CallFailure, Payload, SalsaLimits},
 };
 use serde_json::Value;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
-use crate::vendors::SalsaClient;
+use crate::{queue::calls::Purpose, vendors::SalsaClient, workers::throttle::Throttle};
 
 /// How long all waits that Salsa asks for may take together.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
@@ -34,14 +35,16 @@ pub type Answered = (Vec<String>, Option<Result<Payload, Outcome>>);
 pub struct Calls {
     client: SalsaClient,
     pace: Interval,
+    /// The service's; `None`: there is none to share with.
+    fleet: Option<Throttle>,
     patience: Duration,
     batch: usize,
 }
 
 impl Calls {
     /// At half of `rate` calls a minute (what Salsa publishes, where none is configured): the token is the
-    /// service's too.
-    pub fn new(client: SalsaClient, rate: Option<u32>) -> Self {
+    /// service's too. Each call is booked in the `fleet`'s limit.
+    pub fn new(client: SalsaClient, rate: Option<u32>, fleet: Option<Throttle>) -> Self {
         let published = SalsaLimits::default();
         let rate = rate.unwrap_or(published.rate_per_minute);
         let mut pace = interval(Duration::from_secs(60) * 2 / rate.max(1));
@@ -49,6 +52,7 @@ impl Calls {
         Self {
             client,
             pace,
+            fleet,
             patience: PATIENCE,
             batch: published.max_batch,
         }
@@ -119,11 +123,7 @@ impl Calls {
     /// One call; a throttled one is repeated after the wait that Salsa asks for.
     async fn call(&mut self, operation: Operation, body: &Value) -> Result<Payload, CallFailure> {
         loop {
-            self.pace.tick().await;
-            let reply = match operation {
-                Operation::Search => self.client.search(body, None).await,
-                Operation::Delete => self.client.delete(body, None).await,
-            };
+            let reply = self.send(operation, body).await;
             let failure = match salsa_upsert::classify(&reply) {
                 Ok(payload) => return Ok(payload),
                 Err(failure) => failure,
@@ -134,6 +134,32 @@ impl Calls {
             self.patience -= wait;
             tracing::warn!("Salsa asks for fewer calls: waiting {} s", wait.as_secs());
             sleep(wait).await;
+        }
+    }
+
+    async fn send(&mut self, operation: Operation, body: &Value) -> Reply {
+        self.pace.tick().await;
+        let place = match &self.fleet {
+            Some(fleet) => fleet.reserve_without_lease(Purpose::Hand).await,
+            None => None,
+        };
+        let call = async {
+            match operation {
+                Operation::Search => self.client.search(body, None).await,
+                Operation::Delete => self.client.delete(body, None).await,
+            }
+        };
+        match (&self.fleet, place) {
+            (Some(fleet), Some(place)) => fleet.spend(place, call).await,
+            (Some(_), None) => {
+                tracing::warn!(
+                    "Redis is away: the calls are no longer booked in the service's limit"
+                );
+                let reply = call.await;
+                self.fleet = None;
+                reply
+            }
+            (None, _) => call.await,
         }
     }
 }

@@ -1,15 +1,87 @@
--- Books one call to a vendor in a sliding window that the fleet shares.
--- ARGV: vendor, calls a window, window (ms). Returns how long to wait before the call (ms).
--- The list holds the times of the newest calls, planned ones included: the call may go a window after the
--- one that was `limit` calls ago, so that no window of any phase ever holds more than the limit.
-local calls, limit, window = key('calls', ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+-- Places for calls to a vendor whose calls a minute the fleet shares, and what the vendor said of its limits.
+-- ARGV: vendor, action, then by action
+--   book:    configured limit and published limit (calls a minute; 0 = none), purpose (work | question | hand),
+--            longest (ms that a call may take), then an id a call.
+--            Returns: how many of the ids have a place now (0 = none), ms until another look may help (-1 = the
+--            gate is shut), the vendor's batch size (0 = not told)
+--   ended:   id. The call was answered or given up        unused: id. It was never made
+--   turn:    configured limit, published limit, age (ms after which the vendor is asked again), claim (ms).
+--            Returns: 1 = ask now, for `claim` ms nobody else does, ms until the next look, batch size
+--   told:    calls a minute, batch size                   untold: ms. It did not say: somebody asks again then
+--   smaller: the batch size that the vendor named when it refused a larger call
+--   doubt:   longest (ms). The vendor throttled a call within the limits: work waits until they are asked again
+--
+-- places:<vendor> holds each call by the time when its place is free again. A call that has ended was counted by
+-- the vendor before that, so its place is free a minute later; one that still runs may be counted as late as
+-- its longest end. So no minute of the vendor's holds more than the limit, however slow calls are, and whoever
+-- dies with a call keeps its place only so long. Nothing is planned ahead: another limit is in force at once.
+local vendor, action = ARGV[1], ARGV[2]
+local places, limits = key('places', vendor), key('limits', vendor)
 local now = now_ms()
-local at = now
-local previous = redis.call('LINDEX', calls, -limit)
-if previous then at = math.max(now, tonumber(previous) + window) end
-local newest = redis.call('LINDEX', calls, -1)
-if newest then at = math.max(at, tonumber(newest)) end
-redis.call('RPUSH', calls, string.format('%.0f', at))
-redis.call('LTRIM', calls, -limit, -1)
-redis.call('PEXPIRE', calls, at - now + window)
-return at - now
+-- The vendor's clock may be a little slower than ours.
+local MINUTE = 60050
+
+local function limit(configured, published)
+  local most = tonumber(redis.call('HGET', limits, 'rate') or published)
+  if configured > 0 and (configured < most or most == 0) then most = configured end
+  return most
+end
+
+local function batch()
+  return tonumber(redis.call('HGET', limits, 'batch') or 0)
+end
+
+local function book(most, published, purpose, longest, first)
+  local wanted = math.min(#ARGV - first + 1, most)
+  -- One place is kept for the question about the limits: it must not stand behind the work of a whole minute.
+  -- A small limit has no place to spare.
+  if purpose ~= 'question' and published > 0 and most >= 20 then most = most - 1 end
+  local old = redis.call('ZRANGEBYSCORE', places, '-inf', now, 'LIMIT', 0, 100)
+  if #old > 0 then redis.call('ZREM', places, unpack(old)) end
+  local taken = redis.call('ZCOUNT', places, '(' .. now, '+inf')
+  if taken + wanted > most then
+    local free_next = redis.call('ZCARD', places) + wanted - most - 1
+    return 0, redis.call('ZRANGE', places, free_next, free_next, 'WITHSCORES')[2] - now
+  end
+  for i = first, first + wanted - 1 do redis.call('ZADD', places, now + longest + MINUTE, ARGV[i]) end
+  redis.call('PEXPIRE', places, longest + MINUTE)
+  return wanted, 0
+end
+
+if action == 'book' then
+  local published, purpose = tonumber(ARGV[4]), ARGV[5]
+  if purpose == 'work' then
+    local gate = gate_read(vendor)
+    if gate.operator or gate.ends > now then return { 0, -1, batch() } end
+    local doubt = tonumber(redis.call('HGET', limits, 'doubt') or 0)
+    if doubt > now then return { 0, doubt - now, batch() } end
+  end
+  local given, wait = book(limit(tonumber(ARGV[3]), published), published, purpose, tonumber(ARGV[6]), 7)
+  return { given, wait, batch() }
+elseif action == 'ended' then
+  redis.call('ZADD', places, 'XX', now + MINUTE, ARGV[3])
+elseif action == 'unused' then
+  redis.call('ZREM', places, ARGV[3])
+elseif action == 'turn' then
+  local age, gate = tonumber(ARGV[5]), gate_read(vendor)
+  -- Of a small limit the question takes a twentieth at the most.
+  age = age * math.max(1, 20 / limit(tonumber(ARGV[3]), tonumber(ARGV[4])))
+  local asked = redis.call('HMGET', limits, 'at', 'asking')
+  local due = math.max(tonumber(asked[1] or 0) + age, tonumber(asked[2] or 0), gate.ends)
+  if gate.operator then return { 0, age, batch() } end
+  if due > now then return { 0, math.ceil(due - now), batch() } end
+  redis.call('HSET', limits, 'asking', string.format('%.0f', now + tonumber(ARGV[6])))
+  return { 1, 0, batch() }
+elseif action == 'told' then
+  redis.call('HSET', limits, 'rate', ARGV[3], 'batch', ARGV[4], 'at', string.format('%.0f', now))
+  redis.call('HDEL', limits, 'asking', 'doubt')
+elseif action == 'untold' then
+  redis.call('HSET', limits, 'asking', string.format('%.0f', now + tonumber(ARGV[3])))
+elseif action == 'smaller' then
+  redis.call('HSET', limits, 'batch', ARGV[3])
+elseif action == 'doubt' then
+  local ends = math.max(now, gate_read(vendor).ends) + tonumber(ARGV[3])
+  redis.call('HSET', limits, 'doubt', string.format('%.0f', ends))
+  redis.call('HDEL', limits, 'at', 'asking')
+end
+return redis.status_reply('OK')

@@ -26,9 +26,10 @@ impl Limiter {
         {
             self.admitted.pop_front();
         }
-        match self.admitted.front() {
-            Some(first) if self.admitted.len() >= most => Err(WINDOW - (now - *first)),
-            _ => {
+        // A limit that was lowered leaves more calls in this minute than it lets through.
+        match self.admitted.len().checked_sub(most) {
+            Some(too_many) => Err(WINDOW - (now - self.admitted[too_many])),
+            None => {
                 self.admitted.push_back(now);
                 Ok(())
             }
@@ -55,5 +56,15 @@ mod tests {
         assert_eq!(at(60), Ok(()));
         assert_eq!(at(60), Err(Duration::from_secs(40)));
         assert!((0..9).all(|_| limiter.admit(0, start).is_ok()));
+    }
+
+    #[test]
+    fn a_lowered_limit_lets_nothing_through_before_enough_calls_are_a_minute_ago() {
+        let mut limiter = Limiter::default();
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert!((0..4).all(|second| limiter.admit(4, after(second)).is_ok()));
+        assert_eq!(limiter.admit(2, after(10)), Err(Duration::from_secs(52)));
+        assert_eq!(limiter.admit(2, after(62)), Ok(()));
     }
 }

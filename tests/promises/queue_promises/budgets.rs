@@ -1,8 +1,11 @@
-//! What grows stays bounded: work of one call, memory, calls a window, and the slots of a cluster.
+//! What grows stays bounded: work of one call, memory, and the slots of a cluster.
 
 use std::time::Duration;
 
-use alumniq_relay::queue::lease::Settlement;
+use alumniq_relay::queue::{
+    calls::{CallLimit, Purpose},
+    lease::Settlement,
+};
 use jobs::destination::{
     Destination::{Crm, Salsa},
     Vendor,
@@ -12,7 +15,7 @@ use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
 
 use crate::harness::{
-    namespace::{Namespace, dead, done, retry},
+    namespace::{LONG, Namespace, dead, done, retry, settlement},
     redis::Redis,
     rows::{change, undecodable},
 };
@@ -43,13 +46,7 @@ async fn twenty_thousand_due_retries_are_moved_in_bounded_steps() {
         for few in claimed.leases.chunks(7) {
             let settlements: Vec<Settlement> = few
                 .iter()
-                .map(|lease| Settlement {
-                    lane: lease.lane.clone(),
-                    token: lease.token,
-                    call: lease.token,
-                    transition: retry(1),
-                    took: Duration::ZERO,
-                })
+                .map(|lease| settlement(lease, retry(1)))
                 .collect();
             namespace
                 .queue
@@ -64,7 +61,6 @@ async fn twenty_thousand_due_retries_are_moved_in_bounded_steps() {
     let (mut left, mut claimed) = (MANY, 0);
     while left > 0 {
         let leases = namespace.claim_as(Crm, "worker", 1000).await.leases;
-        assert!(leases.iter().all(|lease| lease.attempts == 1));
         claimed += leases.len();
         let now_left = namespace.connection.zcard(&due).await.unwrap();
         assert!(
@@ -163,49 +159,6 @@ async fn used_memory(namespace: &mut Namespace) -> f64 {
 }
 
 #[tokio::test]
-async fn the_throttle_never_admits_more_than_its_limit_in_any_window() {
-    const WINDOW: Duration = Duration::from_secs(60);
-    let redis = Redis::start().await;
-    let mut namespace = Namespace::new(&redis).await;
-    let key = namespace.key("calls:crm");
-    for limit in [1_u32, 3, 10] {
-        let mut calls: Vec<i64> = Vec::new();
-        for n in 0..200_i64 {
-            let wait = namespace
-                .queue
-                .book_call(Vendor::Crm, limit, WINDOW)
-                .await
-                .unwrap();
-            let list = namespace.connection.lrange(&key, 0, -1).await.unwrap();
-            assert!(list.len() <= limit as usize, "the list is bounded");
-            calls.push(list.last().unwrap().parse().unwrap());
-            if n < i64::from(limit) {
-                assert_eq!(wait, Duration::ZERO, "call {n} of the first window");
-            }
-            // Time passes, now a little and now a lot: all that was booked is longer ago.
-            let passed = if n % 17 == 0 { 40_000 } else { n * 37 % 4_000 };
-            namespace.connection.del(&key).await.unwrap();
-            for call in &mut calls {
-                *call -= passed;
-            }
-            let kept = calls.len().saturating_sub(limit as usize);
-            for call in &calls[kept..] {
-                namespace
-                    .connection
-                    .rpush(&key, call.to_string())
-                    .await
-                    .unwrap();
-            }
-        }
-        for pair in calls.windows(limit as usize + 1) {
-            let apart = pair[limit as usize] - pair[0];
-            assert!(apart >= WINDOW.as_millis() as i64, "{limit}: {apart} ms");
-        }
-        namespace.connection.del(&key).await.unwrap();
-    }
-}
-
-#[tokio::test]
 async fn everything_lies_in_one_slot_of_a_cluster() {
     let redis = Redis::start().await;
     let mut namespace = Namespace::with(&redis, |settings| {
@@ -239,11 +192,18 @@ async fn everything_lies_in_one_slot_of_a_cluster() {
     namespace.claim_acknowledgements().await.unwrap();
     for vendor in Vendor::ALL {
         namespace.queue.pause(vendor, "maintenance").await.unwrap();
-        namespace
+        let limit = CallLimit {
+            vendor,
+            configured: Some(5),
+            published: None,
+        };
+        let ids = ["call".to_owned()];
+        let booked = namespace
             .queue
-            .book_call(vendor, 5, Duration::from_secs(60))
-            .await
-            .unwrap();
+            .book_calls(&limit, Purpose::Hand, LONG, &ids);
+        booked.await.unwrap();
+        let told = namespace.queue.limits_told(vendor, 300, 20);
+        told.await.unwrap();
     }
     assert!(
         namespace

@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod budgets;
+mod calls;
 mod crashes;
 mod gates;
 mod order;
