@@ -1,7 +1,5 @@
 //! Redis is full: nothing new is taken in, what is in the queue goes on, and then there is room again.
 
-use std::time::Duration;
-
 use alumniq_relay::{
     queue::{
         calls::{Booking, CallLimit, Purpose},

@@ -17,6 +17,7 @@
 //! - `acknowledging`: several acknowledgers, and the order in which AlumnIQ is told
 //! - `letters`: what an operator does with dead letters
 //! - `stale`: an older change never overwrites a newer one
+//! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
 //! - `watching`, `privacy`: what a process shows, and what it must not
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
@@ -38,6 +39,7 @@ mod fitness;
 mod full;
 mod harness;
 mod letters;
+mod limits;
 mod outages;
 mod pipeline;
 mod privacy;
@@ -48,6 +50,7 @@ mod readme;
 mod redis_away;
 mod soak;
 mod stale;
+mod starvation;
 mod telling;
 mod variants;
 mod watching;
