@@ -15,6 +15,7 @@
 //! - [`sandbox`]: the three vendors, simulated with their traps, and the checker of the promises
 //! - [`metrics`], [`telemetry`]: every metric's name, and the logs
 //! - `documented`: the README's tables are those of the code
+//! - [`stopping`]: the two stages in which a process stops
 
 pub mod cli;
 pub mod commands;
@@ -25,6 +26,7 @@ mod documented;
 pub mod metrics;
 pub mod queue;
 pub mod sandbox;
+pub mod stopping;
 pub mod telemetry;
 pub mod vendors;
 pub mod workers;

@@ -17,6 +17,7 @@ use crate::{
     config::{AcknowledgeMode, CrmConfig, SalsaConfig},
     console::Heartbeats,
     queue::{Queue, acknowledgement::AckLimits, calls::CallLimit},
+    stopping::Stopping,
     workers::{
         acknowledger::Acknowledger,
         crm::CrmConsumer,
@@ -47,7 +48,7 @@ pub fn fleet(
     context: &Context,
     queue: &Queue,
     heartbeats: Heartbeats,
-    closing: CancellationToken,
+    stopping: &Stopping,
     eager: bool,
 ) -> miette::Result<Fleet> {
     let config = &context.config;
@@ -59,7 +60,7 @@ pub fn fleet(
                 client: context.crm(crm)?,
                 mapping: Arc::clone(mapping),
                 rows: context.rows(Destination::Crm),
-                throttle: crm_throttle(crm, queue, &closing),
+                throttle: crm_throttle(crm, queue, &stopping.closing),
             }),
         }),
         _ => None,
@@ -72,7 +73,7 @@ pub fn fleet(
                 mapping: Arc::clone(mapping),
                 rows: context.rows(Destination::Salsa),
                 create_missing: salsa.create_missing,
-                throttle: salsa_throttle(salsa, queue, &closing),
+                throttle: salsa_throttle(salsa, queue, &stopping.closing),
                 throttled: Notify::new(),
             }),
         }),
@@ -109,7 +110,7 @@ pub fn fleet(
         },
         worker,
         heartbeats,
-        closing,
+        stopping: stopping.clone(),
     })
 }
 

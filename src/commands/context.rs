@@ -1,11 +1,10 @@
 //! What most commands are made of: configuration, log, Redis, clients.
 
-use std::{path::Path, sync::Arc};
+use std::{convert::Infallible, path::Path, sync::Arc};
 
 use jobs::destination::Destination;
 use miette::{IntoDiagnostic, miette};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::misused;
 use crate::{
@@ -72,7 +71,7 @@ impl Context {
                 let embedded = EmbeddedRedis::start(data_dir, &redis.server)
                     .await
                     .into_diagnostic()?;
-                (vec![embedded.url()], Some(Arc::new(embedded)))
+                (vec![embedded.url()], Some(embedded))
             }
         };
         let queue = self.queue(urls).await.map_err(|error| {
@@ -83,10 +82,12 @@ impl Context {
                 self.redis_names()
             )
         })?;
+        let supervise =
+            |embedded: &EmbeddedRedis| AbortOnDropHandle::new(tokio::spawn(embedded.supervise()));
         Ok(Redis {
             queue,
+            supervisor: embedded.as_ref().map(supervise),
             embedded,
-            supervisor: None,
         })
     }
 
@@ -225,30 +226,23 @@ fn settings(timeout: std::time::Duration) -> ClientSettings {
     }
 }
 
-/// A connection to the queue, and our own server where it is ours.
+/// A connection to the queue, and our own server where it is ours: it is started again where it dies.
 pub struct Redis {
     /// The queue.
     pub queue: Queue,
-    embedded: Option<Arc<EmbeddedRedis>>,
-    supervisor: Option<JoinHandle<()>>,
+    supervisor: Option<AbortOnDropHandle<Infallible>>,
+    embedded: Option<EmbeddedRedis>,
 }
 
 impl Redis {
-    /// Starts our own server again where it dies, until `closing`.
-    pub fn supervise(&mut self, closing: CancellationToken) {
-        self.supervisor = self.embedded.clone().map(|embedded| {
-            tokio::spawn(async move { embedded.supervise(closing.cancelled()).await })
-        });
-    }
-
     /// Lets go: the last user of our own server stops it.
     pub async fn close(self) -> miette::Result<()> {
         drop(self.queue);
         if let Some(supervisor) = self.supervisor {
-            // It ends with `closing`; it cannot panic, and if it did, nothing would be left to do here.
+            supervisor.abort();
             let _ = supervisor.await;
         }
-        match self.embedded.and_then(Arc::into_inner) {
+        match self.embedded {
             Some(embedded) => embedded.stop().await.into_diagnostic(),
             None => Ok(()),
         }

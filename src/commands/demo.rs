@@ -9,7 +9,7 @@ use std::{
 };
 
 use miette::{IntoDiagnostic, miette};
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     assemble, context::Context, joined, progress::Progress, signals, temporary::Temporary,
@@ -24,6 +24,7 @@ use crate::{
         Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
         Sandbox, SandboxOptions, Verdict,
     },
+    stopping::Stopping,
     telemetry,
     workers::roles::Role,
 };
@@ -63,19 +64,14 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     .await
     .into_diagnostic()?;
     let context = configuration(&sandbox, directory.path())?;
-    let mut redis = context.redis().await?;
-    let closing = CancellationToken::new();
-    signals::drain_on_signal(&closing)?;
-    redis.supervise(closing.clone());
+    let stopping = Stopping::default();
+    let closing = &stopping.closing;
+    signals::drain_on_signal(closing)?;
+    let redis = closing.run_until_cancelled(context.redis());
+    let redis = redis.await.ok_or_else(interrupted)??;
 
-    let heartbeats = Heartbeats::default();
-    let fleet = assemble::fleet(
-        &context,
-        &redis.queue,
-        heartbeats.clone(),
-        closing.clone(),
-        true,
-    )?;
+    let heartbeats = Heartbeats::until(closing.clone());
+    let fleet = assemble::fleet(&context, &redis.queue, heartbeats.clone(), &stopping, true)?;
     let listener = console::bind(context.config.console.listen)
         .await
         .into_diagnostic()?;
@@ -99,23 +95,26 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     ))?;
 
     let started = Instant::now();
-    let workers = tokio::spawn(async move {
+    let workers = AbortOnDropHandle::new(tokio::spawn(async move {
         fleet
             .run(&[Role::Producer, Role::Crm, Role::Salsa, Role::Acknowledger])
             .await
-    });
+    }));
     let finished = tokio::select! {
         finished = wait(&sandbox, &redis.queue, arguments.changes, global.quiet) => Some(finished),
         () = closing.cancelled() => None,
     };
     let seconds = started.elapsed().as_secs_f64();
     closing.cancel();
-    joined(workers.await)?.into_diagnostic()?;
+    let limit = context.config.worker.drain;
+    if let Some(ended) = signals::within_drain(workers, &stopping, limit).await {
+        joined(ended)?.into_diagnostic()?;
+    }
     joined(server.await)?.into_diagnostic()?;
     let status = redis.queue.status().await.into_diagnostic()?;
     redis.close().await?;
     let Some(dead) = finished else {
-        return Err(miette!("interrupted: nothing is left running"));
+        return Err(interrupted());
     };
     let report = sandbox.report();
     sandbox.stop().await;
@@ -126,6 +125,10 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn interrupted() -> miette::Report {
+    miette!("interrupted: nothing is left running")
 }
 
 /// The sandbox's own configuration, with our Redis in a temporary directory and a quick poll.

@@ -37,6 +37,9 @@ mod temporary;
 /// Wrong usage or configuration.
 pub const EXIT_USAGE: u8 = 2;
 
+/// Ended by a signal before it was done, as a shell says of Ctrl-C.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
 /// Finished, but something needs a person.
 pub const EXIT_NEEDS_A_PERSON: u8 = 3;
 
@@ -60,12 +63,39 @@ fn dispatch(cli: Cli) -> miette::Result<ExitCode> {
     match cli.command {
         Command::Config(command) => config::run(global, command),
         Command::Completions { shell } => completions::run(shell),
-        command => tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .into_diagnostic()?
-            .block_on(dispatch_async(global, command)),
+        command => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .into_diagnostic()?;
+            let done = runtime.block_on(async {
+                tokio::select! {
+                    done = run_async(global, command) => done,
+                    () = signals::second() => Ok(ExitCode::from(EXIT_INTERRUPTED)),
+                }
+            });
+            // What is dropped now may have something to clear away; a name lookup that hangs may not hold us.
+            runtime.shutdown_timeout(signals::LAST_WORDS);
+            done
+        }
     }
+}
+
+/// A signal drops the commands that only look or write at once: with them goes a `redis-server` that they started.
+async fn run_async(global: &Global, command: Command) -> miette::Result<ExitCode> {
+    let interrupted = match &command {
+        // "Until interrupted" is what it asks for.
+        Command::Status(arguments) if arguments.watch => ExitCode::SUCCESS,
+        Command::Status(_)
+        | Command::Show(_)
+        | Command::Dead(_)
+        | Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Check(_) => ExitCode::from(EXIT_INTERRUPTED),
+        _ => return dispatch_async(global, command).await,
+    };
+    let ended = signals::unless_interrupted(dispatch_async(global, command)).await?;
+    ended.unwrap_or(Ok(interrupted))
 }
 
 async fn dispatch_async(global: &Global, command: Command) -> miette::Result<ExitCode> {

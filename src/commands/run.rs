@@ -5,42 +5,37 @@ use std::process::ExitCode;
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
-use super::{assemble, context::Context, joined, signals};
+use super::{
+    assemble,
+    context::{Context, Redis},
+    joined, signals,
+};
 use crate::{
     cli::{Global, pipeline::Run},
     console::{self, Console, Heartbeats, Tokens},
     metrics,
+    stopping::Stopping,
+    workers::{fleet::Fleet, roles::Role},
 };
 
 /// Until a signal.
 pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
     let context = Context::load(global)?;
+    let stopping = Stopping::default();
+    signals::drain_on_signal(&stopping.closing)?;
     let metrics = metrics::install();
     let listener = console::bind(context.config.console.listen)
         .await
         .into_diagnostic()?;
     let address = listener.local_addr().into_diagnostic()?;
-    let mut redis = context.redis().await?;
-    context.refuse_unfit(&redis.queue).await?;
+    let heartbeats = Heartbeats::until(stopping.closing.clone());
 
-    let closing = CancellationToken::new();
-    signals::drain_on_signal(&closing)?;
-    redis.supervise(closing.clone());
-    let heartbeats = Heartbeats::default();
-    let fleet = assemble::fleet(
-        &context,
-        &redis.queue,
-        heartbeats.clone(),
-        closing.clone(),
-        false,
-    )?;
-    let worker = fleet.worker.clone();
-
-    // It serves until everything is drained: an orchestrator looks at the probes until the end.
+    // It serves from before Redis answers until everything is drained: an orchestrator looks at the probes all
+    // the time.
     let drained = CancellationToken::new();
     let console = Console {
         metrics,
-        heartbeats,
+        heartbeats: heartbeats.clone(),
         tokens: Tokens {
             operator: context.config.console.operator_token.clone(),
             viewer: context.config.console.viewer_token.clone(),
@@ -52,20 +47,30 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
         drained.clone().cancelled_owned(),
     ));
 
-    tracing::info!(worker, roles = ?arguments.roles, listen = %address, "running");
-    let limit = context.config.worker.drain;
-    let code = match signals::within_drain(fleet.run(&arguments.roles), &closing, limit).await {
-        Some(Ok(())) => ExitCode::SUCCESS,
-        Some(Err(error)) => return Err(error).into_diagnostic(),
-        None => {
-            tracing::warn!(
-                "calls were still under way after worker.drain: their leases end by themselves"
-            );
-            ExitCode::SUCCESS
-        }
-    };
+    let starting = stopping.closing.run_until_cancelled(context.redis());
+    if let Some(redis) = starting.await {
+        let redis = redis?;
+        context.refuse_unfit(&redis.queue).await?;
+        let fleet = assemble::fleet(&context, &redis.queue, heartbeats, &stopping, false)?;
+        let (worker, roles) = (&fleet.worker, &arguments.roles);
+        tracing::info!(worker, ?roles, listen = %address, "running");
+        work(&context, redis, fleet, roles, &stopping).await?;
+    }
     drained.cancel();
     joined(server.await)?.into_diagnostic()?;
-    redis.close().await?;
-    Ok(code)
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn work(
+    context: &Context,
+    redis: Redis,
+    fleet: Fleet,
+    roles: &[Role],
+    stopping: &Stopping,
+) -> miette::Result<()> {
+    let limit = context.config.worker.drain;
+    if let Some(ended) = signals::within_drain(fleet.run(roles), stopping, limit).await {
+        ended.into_diagnostic()?;
+    }
+    redis.close().await
 }

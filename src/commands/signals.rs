@@ -1,52 +1,140 @@
-//! SIGTERM and Ctrl-C: the first drains, the second ends the process at once.
+//! SIGTERM, Ctrl-C and a terminal that closes: the first signal drains, a second one ends the process at once.
 
-use std::future::Future;
+use std::{future::Future, io, process::exit, time::Duration};
 
 use miette::IntoDiagnostic;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 use tokio_util::sync::CancellationToken;
 
-/// The shell's code for a process that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
+use super::EXIT_INTERRUPTED;
+use crate::stopping::Stopping;
 
-/// Cancels `closing` at the first signal, exits at the second.
+/// What was given up after `worker.drain` is given back in this time: one call of Redis, tried a few times. A
+/// Redis that is away for longer must not keep an orchestrator waiting until it kills; leases end by themselves.
+const GIVING_BACK: Duration = Duration::from_secs(5);
+
+/// A second signal came. Signals are the process's, so this is too.
+static AT_ONCE: Notify = Notify::const_new();
+
+/// How long what is dropped at a second signal may take.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Cancels `closing` at the first signal, and says so in the log.
 ///
 /// # Errors
 /// The process may not listen to signals.
 pub fn drain_on_signal(closing: &CancellationToken) -> miette::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
-    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic()?;
     let closing = closing.clone();
-    tokio::spawn(async move {
-        let mut next = async || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        next().await;
+    listen(move || {
+        closing.cancel();
         tracing::info!(
             "draining: what has begun is finished, the rest is given back; a second signal ends at once"
         );
-        closing.cancel();
-        next().await;
-        std::process::exit(INTERRUPTED);
+    })
+}
+
+/// Runs `work` until the first signal drops it: `None`.
+///
+/// # Errors
+/// The process may not listen to signals.
+pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> miette::Result<Option<T>> {
+    let interrupted = CancellationToken::new();
+    listen({
+        let interrupted = interrupted.clone();
+        move || interrupted.cancel()
+    })?;
+    Ok(interrupted.run_until_cancelled(work).await)
+}
+
+/// Completes at the second signal.
+pub async fn second() {
+    AT_ONCE.notified().await;
+}
+
+fn listen(first: impl FnOnce() + Send + 'static) -> miette::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
+    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic()?;
+    let mut hangup = hangup().into_diagnostic()?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = hung_up(&mut hangup) => {}
+        }
+        first();
+        // A terminal that closes says so twice, and systemd may say it after a SIGTERM: that is nobody's hurry.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        AT_ONCE.notify_one();
+        tokio::time::sleep(LAST_WORDS * 2).await;
+        exit(i32::from(EXIT_INTERRUPTED));
     });
     Ok(())
 }
 
-/// Runs `work`; once `closing` is cancelled it has `limit` to end. `None`: it did not.
+/// A terminal's end, unless whoever started us said to ignore it (`nohup`): to listen would undo that. Where the
+/// system does not say, it keeps its own way.
+fn hangup() -> io::Result<Option<Signal>> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    match heeds_hangups(&status) {
+        true => signal(SignalKind::hangup()).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Linux' mask of ignored signals; SIGHUP is its lowest bit.
+fn heeds_hangups(status: &str) -> bool {
+    let mask = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 0)
+}
+
+async fn hung_up(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(hangup) => {
+            hangup.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Runs `work`, which obeys `stopping`: once it closes, calls have `limit` to end before they are abandoned.
+/// `None`: it did not even end then, because Redis is away; what it holds returns when the leases end.
 pub async fn within_drain<T>(
     work: impl Future<Output = T>,
-    closing: &CancellationToken,
-    limit: std::time::Duration,
+    stopping: &Stopping,
+    limit: Duration,
 ) -> Option<T> {
     let too_long = async {
-        closing.cancelled().await;
+        stopping.closing.cancelled().await;
         tokio::time::sleep(limit).await;
+        stopping.abandon.cancel();
+        tokio::time::sleep(GIVING_BACK).await;
+        tracing::warn!(
+            "ending although not everything could be given back: Redis does not answer. What is left returns by \
+             itself when its leases end (worker.lease)"
+        );
     };
     tokio::select! {
         done = work => Some(done),
         () = too_long => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hangup_is_heeded_unless_it_is_ignored_or_nobody_knows() {
+        assert!(heeds_hangups("Name:\tx\nSigIgn:\t0000000000001000\n"));
+        assert!(!heeds_hangups("Name:\tx\nSigIgn:\t0000000000001001\n"));
+        assert!(!heeds_hangups(""));
     }
 }

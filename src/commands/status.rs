@@ -14,13 +14,11 @@ use crate::{
 /// How often `--watch` looks.
 const REFRESH: Duration = Duration::from_secs(2);
 
-/// Prints once, or until interrupted.
+/// Prints once, or again and again.
 pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<ExitCode> {
     let context = Context::load(global)?;
     let redis = context.redis().await?;
     if arguments.watch {
-        let interrupted = tokio::signal::ctrl_c();
-        tokio::pin!(interrupted);
         loop {
             let status = redis.queue.status().await.into_diagnostic()?;
             let clear = if std::io::stdout().is_terminal() {
@@ -29,15 +27,11 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<ExitCo
                 ""
             };
             super::print(&format!("{clear}{}", show(&status, arguments.json)?))?;
-            tokio::select! {
-                _ = &mut interrupted => break,
-                () = tokio::time::sleep(REFRESH) => {}
-            }
+            tokio::time::sleep(REFRESH).await;
         }
-    } else {
-        let status = redis.queue.status().await.into_diagnostic()?;
-        super::print(&show(&status, arguments.json)?)?;
     }
+    let status = redis.queue.status().await.into_diagnostic()?;
+    super::print(&show(&status, arguments.json)?)?;
     redis.close().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,13 +9,14 @@ use std::{
 
 use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{EXIT_NEEDS_A_PERSON, assemble, context::Context, joined, progress::Progress, signals};
 use crate::{
     cli::{Global, pipeline::Sync},
     console::Heartbeats,
     queue::{Queue, QueueError, timeline::Settled},
+    stopping::Stopping,
     vendors::Filter,
     workers::{
         fleet::Fleet,
@@ -53,31 +54,35 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
         .map(Filter::ChangedOn)
         .or(arguments.since.map(Filter::ChangedSince))
         .or(arguments.xid.map(Filter::Xid));
-    let mut redis = context.redis().await?;
+    let stopping = Stopping::default();
+    let closing = &stopping.closing;
+    signals::drain_on_signal(closing)?;
+    let redis = closing.run_until_cancelled(context.redis());
+    let redis = redis.await.ok_or_else(|| miette!("interrupted"))??;
     context.refuse_unfit(&redis.queue).await?;
-    let closing = CancellationToken::new();
-    signals::drain_on_signal(&closing)?;
-    redis.supervise(closing.clone());
     let fleet = assemble::fleet(
         &context,
         &redis.queue,
         Heartbeats::default(),
-        closing.clone(),
+        &stopping,
         true,
     )?;
 
     let started = Instant::now();
     let outcome = if arguments.wait {
         let progress = |total| Progress::new(total, global.quiet);
-        fetch_and_wait(&context, &redis.queue, fleet, filter, progress, &closing).await
+        fetch_and_wait(&context, &redis.queue, fleet, filter, progress, &stopping).await
     } else {
-        let fetched = tokio::select! {
-            fetched = fleet.producer.fetch_once(filter) => fetched.map_err(unfetched),
-            () = closing.cancelled() => Err(miette!("interrupted")),
-        };
-        fetched.map(|fetched| Summary::of(&fetched))
+        let fetched = closing
+            .run_until_cancelled(fleet.producer.fetch_once(filter))
+            .await;
+        match fetched {
+            Some(fetched) => fetched
+                .map(|fetched| Summary::of(&fetched))
+                .map_err(unfetched),
+            None => Err(miette!("interrupted")),
+        }
     };
-    closing.cancel();
     redis.close().await?;
     let summary = Summary {
         seconds: started.elapsed().as_secs_f64(),
@@ -134,12 +139,12 @@ async fn fetch_and_wait(
     fleet: Fleet,
     filter: Option<Filter>,
     progress: impl Fn(usize) -> Progress,
-    closing: &CancellationToken,
+    stopping: &Stopping,
 ) -> miette::Result<Summary> {
     // The fleet does not run its producer: this command fetches by hand, once.
     let producer = Arc::clone(&fleet.producer);
     let roles = [Role::Crm, Role::Salsa, Role::Acknowledger];
-    let workers = tokio::spawn(async move { fleet.run(&roles).await });
+    let workers = AbortOnDropHandle::new(tokio::spawn(async move { fleet.run(&roles).await }));
 
     let waited = tokio::select! {
         waited = async {
@@ -166,17 +171,15 @@ async fn fetch_and_wait(
             progress.finish();
             Ok(summary)
         } => waited,
-        () = closing.cancelled() => Err(miette!(
+        () = stopping.closing.cancelled() => Err(miette!(
             help = "what is not acknowledged stays in the queue: run `sync --wait` again, or `run`",
             "interrupted"
         )),
     };
-    closing.cancel();
-    match signals::within_drain(workers, closing, context.config.worker.drain).await {
-        Some(ended) => joined(ended)?.into_diagnostic()?,
-        None => tracing::warn!(
-            "calls were still under way after worker.drain: their leases end by themselves"
-        ),
+    stopping.closing.cancel();
+    let limit = context.config.worker.drain;
+    if let Some(ended) = signals::within_drain(workers, stopping, limit).await {
+        joined(ended)?.into_diagnostic()?;
     }
     waited
 }

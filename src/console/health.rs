@@ -8,10 +8,14 @@ use std::{
 };
 
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 /// The loops of this process and when each last turned. Clones share one list.
 #[derive(Debug, Clone, Default)]
-pub struct Heartbeats(Arc<Mutex<Vec<Loop>>>);
+pub struct Heartbeats {
+    loops: Arc<Mutex<Vec<Loop>>>,
+    closing: CancellationToken,
+}
 
 #[derive(Debug)]
 struct Loop {
@@ -48,6 +52,19 @@ pub struct Reading {
 }
 
 impl Heartbeats {
+    /// Of a process that leaves once `closing` is cancelled.
+    pub fn until(closing: CancellationToken) -> Self {
+        Self {
+            loops: Arc::default(),
+            closing,
+        }
+    }
+
+    /// Whether the process takes no new work any more, although its loops may turn.
+    pub fn is_leaving(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
     /// Adds a loop that is to turn at least every `max_age`. It is not ready before its first beat. A role
     /// that is registered again (its loop was started anew) replaces the former one.
     pub fn register(&self, role: impl Into<String>, max_age: Duration) -> Beat {
@@ -58,7 +75,7 @@ impl Heartbeats {
             max_age,
             pulse: Arc::clone(&pulse),
         };
-        let mut loops = lock(&self.0);
+        let mut loops = lock(&self.loops);
         match loops.iter_mut().find(|known| known.role == entry.role) {
             Some(known) => *known = entry,
             None => loops.push(entry),
@@ -68,7 +85,7 @@ impl Heartbeats {
 
     /// Every loop, in the order of registration.
     pub fn readings(&self, now: Instant) -> Vec<Reading> {
-        lock(&self.0)
+        lock(&self.loops)
             .iter()
             .map(|entry| entry.reading(now))
             .collect()

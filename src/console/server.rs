@@ -130,10 +130,12 @@ async fn healthz(State(console): State<Console>, headers: HeaderMap) -> Response
 
 async fn readyz(State(console): State<Console>, headers: HeaderMap) -> Response {
     let loops = console.heartbeats.readings(Instant::now());
+    let leaving = console.heartbeats.is_leaving();
     // A process in which nothing was started yet makes no progress either.
-    let ready = !loops.is_empty() && loops.iter().all(|reading| reading.ready);
+    let ready = !leaving && !loops.is_empty() && loops.iter().all(|reading| reading.ready);
     let mut body = json!({ "ready": ready });
     if console.tokens.may_look(&headers) {
+        body["leaving"] = json!(leaving);
         body["roles"] = json!(loops);
     }
     let status = if ready {

@@ -55,7 +55,7 @@ define! {
     CHANGES_ACKNOWLEDGED: Counter = "changes_acknowledged_total" [] in "changes", Process;
     /// Changes that an operator discarded with a reason.
     CHANGES_DISCARDED: Counter = "changes_discarded_total" [] in "changes", Process;
-    /// Attempts to apply one change to one destination, by what followed: done, retry, pause, dead or release (given back unstarted).
+    /// Attempts to apply one change to one destination, by what followed: done, retry, pause, dead, release (given back unstarted) or abandon (given back under way).
     JOBS_SETTLED: Counter = "jobs_total" ["destination", "outcome"] in "attempts", Process;
     /// How long an attempt took, the vendor's calls included.
     JOB_DURATION: Histogram = "job_duration_seconds" ["destination"] in "seconds", Process, LATENCY;

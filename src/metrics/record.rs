@@ -38,7 +38,7 @@ pub fn changes_discarded(count: u64) {
     names::CHANGES_DISCARDED.add([], count);
 }
 
-/// An attempt ended after `duration` with `outcome`: `done`, `retry`, `pause`, `dead` or `release`.
+/// An attempt ended after `duration` with `outcome`: `done`, `retry`, `pause`, `dead`, `release` or `abandon`.
 pub fn job_settled(destination: Destination, outcome: &'static str, duration: Duration) {
     names::JOBS_SETTLED.add([destination.as_str(), outcome], 1);
     names::JOB_DURATION.observe([destination.as_str()], duration.as_secs_f64());

@@ -221,7 +221,7 @@ fn counters_without_labels_start_at_zero() {
 
 #[test]
 fn each_outcome_has_its_label() {
-    let outcomes = ["done", "retry", "pause", "dead", "release"];
+    let outcomes = ["done", "retry", "pause", "dead", "release", "abandon"];
     let (_, samples) = read(&scrape(|| {
         for outcome in outcomes {
             job_settled(Destination::Salsa, outcome, Duration::ZERO);

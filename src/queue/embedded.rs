@@ -9,14 +9,14 @@
 //! | `users.lock` | shared | every command that uses the server | its lifetime |
 //! | `server.lock` | exclusively | the server itself, as its standard input | its lifetime |
 //!
-//! The first command starts the server, the last one to leave stops it. A command that is killed leaves
-//! it running for the next one. Two servers on one data directory would destroy it: `server.lock` rules
+//! The first command starts the server, the last one to leave stops it, also when an error or a signal ends
+//! it early. A command that is killed leaves the server running for the next one. Two servers on one data directory would destroy it: `server.lock` rules
 //! that out even where the socket has been deleted.
 //!
 //! The server runs in a process group of its own, so that Ctrl-C reaches only the command, which still
 //! needs the server to hand its work back.
 
-use std::{future::Future, path::Path, time::Duration};
+use std::{convert::Infallible, future::Future, path::Path, time::Duration};
 
 use thiserror::Error;
 
@@ -30,6 +30,12 @@ mod tests;
 
 /// How often [`EmbeddedRedis::supervise`] looks: two file locks, no Redis command.
 const SUPERVISION: Duration = Duration::from_secs(1);
+
+/// How often, and how far apart, a command that ends early tries to leave in good order.
+const LEAVING_TRIES: u32 = 20;
+
+/// See [`LEAVING_TRIES`].
+const LEAVING_STEP: Duration = Duration::from_millis(10);
 
 /// Why there is no embedded server.
 #[derive(Debug, Error)]
@@ -89,8 +95,8 @@ pub enum EmbeddedError {
     },
 }
 
-/// One command's use of the embedded server. Dropping it without [`Self::stop`] leaves the server
-/// running for the next command.
+/// One command's use of the embedded server. Dropping it without [`Self::stop`] tells the server to end where
+/// nobody else uses it, and waits for nothing.
 #[derive(Debug)]
 pub struct EmbeddedRedis {
     home: Home,
@@ -133,33 +139,21 @@ impl EmbeddedRedis {
         self.home.url()
     }
 
-    /// Starts the server again if it has ended; says whether it had.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::start`].
-    pub async fn ensure_running(&self) -> Result<bool, EmbeddedError> {
-        let _starting = self.home.starting().await?;
-        if server::lives(&self.home)? {
-            return Ok(false);
-        }
-        server::ensure(&self.home, &self.program).await
-    }
-
-    /// Keeps the server running until `shutdown`.
-    pub async fn supervise(&self, shutdown: impl Future<Output = ()>) {
-        tokio::pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => return,
-                () = tokio::time::sleep(SUPERVISION) => {}
-            }
-            match self.ensure_running().await {
-                Ok(false) => {}
-                Ok(true) => {
-                    tracing::warn!("the embedded redis-server had ended and was started again")
+    /// Keeps the server running, for as long as it is polled.
+    pub fn supervise(&self) -> impl Future<Output = Infallible> + Send + 'static {
+        let (home, program) = (self.home.clone(), self.program.clone());
+        async move {
+            loop {
+                tokio::time::sleep(SUPERVISION).await;
+                match ensure_running(&home, &program).await {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        tracing::warn!("the embedded redis-server had ended and was started again")
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the embedded redis-server is not running")
+                    }
                 }
-                Err(error) => tracing::error!(%error, "the embedded redis-server is not running"),
             }
         }
     }
@@ -177,5 +171,35 @@ impl EmbeddedRedis {
             server::shut_down(&self.home).await?;
         }
         Ok(())
+    }
+}
+
+/// Starts the server again if it has ended; says whether it had.
+async fn ensure_running(home: &Home, program: &str) -> Result<bool, EmbeddedError> {
+    let _starting = home.starting().await?;
+    if server::lives(home)? {
+        return Ok(false);
+    }
+    server::ensure(home, program).await
+}
+
+impl Drop for EmbeddedRedis {
+    fn drop(&mut self) {
+        if self.users.release().is_err() {
+            return;
+        }
+        for _ in 0..LEAVING_TRIES {
+            match self.home.try_starting() {
+                Ok(Some(_starting)) => {
+                    if matches!(self.users.try_exclusive(), Ok(true)) {
+                        server::tell_to_end(&self.home);
+                    }
+                    return;
+                }
+                // Another command starts, and will use it, or leaves as we do: then one of us must be the last.
+                Ok(None) => std::thread::sleep(LEAVING_STEP),
+                Err(_) => return,
+            }
+        }
     }
 }

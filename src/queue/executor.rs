@@ -64,6 +64,9 @@ pub enum Transition {
     },
     /// Never started: given back as it was.
     Release,
+    /// Begun and given up, because the process stops: given back, and no attempt is used. The vendor may have
+    /// taken it.
+    Abandon,
 }
 
 impl Transition {
@@ -76,6 +79,7 @@ impl Transition {
             Self::Pause { .. } => "pause",
             Self::Dead { .. } => "dead",
             Self::Release => "release",
+            Self::Abandon => "abandon",
         }
     }
 }
@@ -122,15 +126,18 @@ impl Transition {
     }
 }
 
-/// What follows from `outcome` for a change that had used `attempts` before. `random` is in `[0, 1)`.
+/// What follows from `outcome` for a change that had used `attempts` before. `interrupted`: a call of its batch was
+/// given up under way. `random` is in `[0, 1)`.
 pub fn decide(
     outcome: Option<Outcome>,
+    interrupted: bool,
     attempts: u32,
     policy: &RetryPolicy,
     random: f64,
 ) -> Transition {
     let attempts = attempts.saturating_add(1);
     match outcome {
+        None if interrupted => Transition::Abandon,
         None => Transition::Release,
         Some(Outcome::Done { detail }) => Transition::Done { detail },
         Some(Outcome::Pause {
@@ -199,11 +206,11 @@ mod tests {
     #[test]
     fn the_last_attempt_that_fails_exhausts_them() {
         assert!(matches!(
-            decide(retry(None), 1, &policy(), 0.5),
+            decide(retry(None), false, 1, &policy(), 0.5),
             Transition::Retry { attempts: 2, .. }
         ));
         for used in [2, 3, 17] {
-            let last = decide(retry(None), used, &policy(), 0.5);
+            let last = decide(retry(None), false, used, &policy(), 0.5);
             let Transition::Exhausted { attempts, .. } = last else {
                 panic!("three attempts are allowed, {used} were used: {last:?}");
             };
@@ -214,7 +221,8 @@ mod tests {
     #[test]
     fn retry_after_is_the_least_delay() {
         let hour = Duration::from_secs(3600);
-        let Transition::Retry { delay, .. } = decide(retry(Some(hour)), 0, &policy(), 0.0) else {
+        let Transition::Retry { delay, .. } = decide(retry(Some(hour)), false, 0, &policy(), 0.0)
+        else {
             panic!("a first failure is retried");
         };
         assert!(delay >= hour);
@@ -228,13 +236,14 @@ mod tests {
             cause: "connection refused".to_owned(),
         });
         assert!(matches!(
-            decide(outage, 2, &policy(), 0.0),
+            decide(outage, false, 2, &policy(), 0.0),
             Transition::Pause { .. }
         ));
     }
 
     #[test]
     fn what_was_never_started_is_given_back() {
-        assert_eq!(decide(None, 2, &policy(), 0.0), Transition::Release);
+        assert_eq!(decide(None, false, 2, &policy(), 0.0), Transition::Release);
+        assert_eq!(decide(None, true, 2, &policy(), 0.0), Transition::Abandon);
     }
 }

@@ -1,7 +1,10 @@
 //! Claiming changes, keeping them, and settling what came of them.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,7 +13,7 @@ use jobs::{
     outcome::{Blame, DeadClass},
 };
 use serde_json::{json, value::RawValue};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     Queue, QueueError, Record,
@@ -25,6 +28,10 @@ const CRASH_LIMIT: u32 = 5;
 
 /// How much earlier than Redis a holder regards its lease as ended: clocks run at slightly different speeds.
 const SAFETY: Duration = Duration::from_millis(500);
+
+/// What the timeline says of a call that was given up.
+const ABANDONED: &str =
+    "the call was given up while it was under way: it may have been applied, and comes again";
 
 /// The right to work on one change at one destination.
 #[derive(Debug, Clone)]
@@ -41,58 +48,85 @@ pub struct Lease {
     pub row: Result<Arc<RawValue>, String>,
 }
 
-/// How long leases are certainly held. Shared by the leases of one call; renewal prolongs it.
+/// How long leases are certainly held. Shared by the leases of one call; renewal prolongs it until it is lost.
 #[derive(Debug, Clone)]
-pub struct Hold {
-    until: Arc<Mutex<Instant>>,
+pub struct Hold(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    /// `None`: lost.
+    until: watch::Sender<Option<Instant>>,
+    interrupted: AtomicBool,
 }
 
 impl Hold {
-    fn new(until: Instant) -> Self {
-        Self {
-            until: Arc::new(Mutex::new(until)),
-        }
+    fn new(until: Option<Instant>) -> Self {
+        Self(Arc::new(Held {
+            until: watch::Sender::new(until),
+            interrupted: AtomicBool::new(false),
+        }))
     }
 
     /// A hold of its own, for a part of the claim that is renewed and lost by itself.
     pub(super) fn fork(&self) -> Self {
-        Self::new(self.until())
+        Self::new(*self.0.until.borrow())
     }
 
-    fn until(&self) -> Instant {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, until: Instant) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
-
-    /// The lease was renewed by a call that was sent at `sent`.
+    /// The lease was renewed by a call that was sent at `sent`. What is lost stays lost.
     pub(super) fn prolong(&self, sent: Instant, lease: Duration) {
-        self.set(sent + lease.saturating_sub(SAFETY));
+        self.0.until.send_if_modified(|until| {
+            if let Some(until) = until {
+                *until = sent + lease.saturating_sub(SAFETY);
+            }
+            // Whoever waits for the end looks again when the former one has come.
+            false
+        });
     }
 
-    /// Redis says that somebody else may work on it.
+    /// Somebody else may work on it, or nobody waits for it any more: calls under way end at once.
     pub(super) fn lose(&self) {
-        self.set(Instant::now());
+        self.0.until.send_replace(None);
+    }
+
+    /// Whether a call was given up after it had begun: the vendor may have taken it.
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.0.interrupted.load(Ordering::Relaxed)
     }
 
     /// Runs `call` as long as the lease is held: `None` where it ended first or had ended before. This
     /// fences calls that Redis cannot fence: a process that was stopped and continued does not send.
     pub async fn guard<F: Future>(&self, call: F) -> Option<F::Output> {
+        let mut begun = false;
+        let call = async {
+            begun = true;
+            call.await
+        };
+        let output = self.while_held(call).await;
+        if begun && output.is_none() {
+            self.0.interrupted.store(true, Ordering::Relaxed);
+        }
+        output
+    }
+
+    /// The same for what no vendor sees.
+    pub async fn while_held<F: Future>(&self, work: F) -> Option<F::Output> {
+        let mut until = self.0.until.subscribe();
         let ended = async {
             loop {
-                let until = self.until();
-                if until <= Instant::now() {
+                let end = *until.borrow_and_update();
+                let Some(end) = end.filter(|end| *end > Instant::now()) else {
                     return;
+                };
+                tokio::select! {
+                    () = tokio::time::sleep_until(end) => {}
+                    _ = until.changed() => {}
                 }
-                tokio::time::sleep_until(until).await;
             }
         };
         tokio::select! {
             biased;
             () = ended => None,
-            output = call => Some(output),
+            output = work => Some(output),
         }
     }
 }
@@ -135,7 +169,7 @@ impl Queue {
     /// Leases changes, oldest first in their lanes, lanes in turn. Also takes back what dead workers held
     /// and what is due again.
     pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claimed, QueueError> {
-        let hold = Hold::new(Instant::now() + request.lease.saturating_sub(SAFETY));
+        let hold = Hold::new(Some(Instant::now() + request.lease.saturating_sub(SAFETY)));
         let stale = json!({
             "class": DeadClass::Stale,
             "cause": "a newer change of this person has already been applied here",
@@ -298,6 +332,7 @@ impl Settlement {
             } => {
                 (detail, attempts, word, advice) = (cause, Some(*used), class.as_str(), todo);
             }
+            Transition::Abandon => detail = ABANDONED,
             Transition::Release => {}
         }
         call.arg(&self.lane)

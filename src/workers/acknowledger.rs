@@ -23,6 +23,7 @@ use crate::{
         acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits, AckPause},
         wake::LOOK_AGAIN,
     },
+    stopping::Stopping,
     vendors::AlumniqClient,
 };
 
@@ -51,10 +52,11 @@ pub struct Acknowledger {
 }
 
 impl Acknowledger {
-    /// Works until `closing`; a list that was leased is finished first.
-    pub async fn run(&self, bell: &Notify, beat: &Beat, closing: &CancellationToken) {
+    /// Works until `closing`; a list that was leased is finished first, or given back at `abandon`.
+    pub async fn run(&self, bell: &Notify, beat: &Beat, stopping: &Stopping) {
+        let Stopping { closing, abandon } = stopping;
         while !closing.is_cancelled() {
-            let pause = match self.step().await {
+            let pause = match self.step(abandon).await {
                 Ok(None) => Duration::ZERO,
                 Ok(Some(wait)) if self.limits.eager => wait.min(EAGER),
                 Ok(Some(wait)) => wait.min(LOOK_AGAIN),
@@ -79,7 +81,7 @@ impl Acknowledger {
     }
 
     /// One list at the most. `Some`: there was none, look again after this.
-    async fn step(&self) -> Result<Option<Duration>, QueueError> {
+    async fn step(&self, abandon: &CancellationToken) -> Result<Option<Duration>, QueueError> {
         let batch = match self.queue.claim_acknowledgements(&self.limits).await? {
             AckClaim::Wait(wait) => {
                 return Ok(Some(
@@ -101,6 +103,7 @@ impl Acknowledger {
         let told = tokio::select! {
             told = Telling::new(self, &batch, accepts_repeats).tell(&ids) => told,
             () = self.keep(&batch) => Err(Stop::Lost),
+            () = abandon.cancelled() => Err(Stop::Abandoned),
         };
         let controls_refused = match &told {
             Err(Stop::ControlRefused(_)) => self.controls_refused.load(Ordering::Relaxed) + 1,
@@ -111,7 +114,7 @@ impl Acknowledger {
         match told {
             Ok(()) => {}
             Err(Stop::Lost) => tracing::warn!("{LOST}"),
-            Err(Stop::Unproven) => self.give_back(&batch, None).await,
+            Err(Stop::Unproven | Stop::Abandoned) => self.give_back(&batch, None).await,
             Err(Stop::Down(pause) | Stop::ControlRefused(pause)) => {
                 self.give_back(&batch, Some(&pause)).await;
             }

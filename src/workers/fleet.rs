@@ -13,7 +13,6 @@ use jobs::{
 };
 use serde_json::json;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     acknowledger::Acknowledger,
@@ -35,6 +34,7 @@ use crate::{
         executor::Transition,
         wake::Bells,
     },
+    stopping::Stopping,
 };
 
 /// After how much silence a role counts as stuck. Calls to vendors may last a minute while leases are renewed.
@@ -73,18 +73,20 @@ pub struct Fleet {
     pub acknowledger: Acknowledger,
     /// What `/readyz` looks at.
     pub heartbeats: Heartbeats,
-    /// Cancelled to stop.
-    pub closing: CancellationToken,
+    /// How to stop it.
+    pub stopping: Stopping,
 }
 
 impl Fleet {
-    /// Runs `roles` until [`Fleet::closing`]; then finishes what has begun and gives the rest back.
+    /// Runs `roles` until told to stop; then finishes what has begun, for as long as it may, and gives the rest
+    /// back.
     ///
     /// # Errors
     /// A worker that ended by itself, which must not leave the process up.
     pub async fn run(self, roles: &[Role]) -> Result<(), FleetError> {
         let bells = Bells::default();
-        let closing = self.closing.clone();
+        let stopping = self.stopping;
+        let closing = stopping.closing.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn({
             let (queue, bells, closing) = (self.queue.clone(), bells.clone(), closing.clone());
@@ -113,11 +115,11 @@ impl Fleet {
             let beat = self
                 .heartbeats
                 .register(Role::Acknowledger.as_str(), STUCK * 4);
-            let (acknowledger, closing, bells) =
-                (self.acknowledger, closing.clone(), bells.clone());
+            let (acknowledger, stopping, bells) =
+                (self.acknowledger, stopping.clone(), bells.clone());
             tasks.spawn(async move {
                 acknowledger
-                    .run(bells.of(Vendor::Alumniq), &beat, &closing)
+                    .run(bells.of(Vendor::Alumniq), &beat, &stopping)
                     .await;
             });
         }
@@ -139,7 +141,7 @@ impl Fleet {
             let bell = Arc::clone(bells.of(destination.into()));
             let beat = self.heartbeats.register(destination.as_str(), STUCK);
             let beat: Arc<dyn Fn() + Send + Sync> = Arc::new(move || beat.beat());
-            let closing = closing.clone();
+            let stopping = stopping.clone();
             move || {
                 Driver::start(
                     queue.clone(),
@@ -147,7 +149,7 @@ impl Fleet {
                     Arc::clone(&bell),
                     Arc::new(observe),
                     Arc::clone(&beat),
-                    closing.clone(),
+                    stopping.clone(),
                 )
             }
         };
@@ -171,7 +173,12 @@ impl Fleet {
             let job = consumer.job;
             let batch = Arc::clone(&job.throttle.batch);
             let driver = start(Destination::Salsa, &consumer.limits, batch);
-            tasks.spawn(salsa_limits::follow(Arc::clone(&job), closing.clone()));
+            let following = salsa_limits::follow(Arc::clone(&job), closing.clone());
+            let closing = closing.clone();
+            // The question changes nothing at Salsa: its answer need not be waited for.
+            tasks.spawn(async move {
+                let _ = closing.run_until_cancelled(following).await;
+            });
             monitor = monitor.register(move |_| {
                 WorkerBuilder::new("salsa")
                     .backend(LeaseBackend::new(driver()))
@@ -180,9 +187,9 @@ impl Fleet {
             });
         }
         let context = monitor.context();
-        let stopping = closing.clone();
+        let stop = closing.clone();
         tokio::spawn(async move {
-            stopping.cancelled().await;
+            stop.cancelled().await;
             // It fails only when it is stopping already.
             let _ = context.shutdown();
         });
@@ -244,6 +251,9 @@ fn observe(attempt: &Attempted<'_>) {
         }
         Transition::Release => {
             tracing::debug!(%destination, %change_id, "given back");
+        }
+        Transition::Abandon => {
+            tracing::info!(%destination, %change_id, "given back with its call under way: it comes again");
         }
     }
 }

@@ -49,7 +49,7 @@ impl Throttle {
     /// was not called can be given back.
     pub async fn reserve(&self, hold: &Hold, calls: usize) -> Option<Vec<Place>> {
         self.unless_closing(async {
-            hold.guard(self.places(Purpose::Work, calls))
+            hold.while_held(self.places(Purpose::Work, calls))
                 .await
                 .flatten()
         })

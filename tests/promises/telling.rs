@@ -9,6 +9,7 @@ use std::{
 use alumniq_relay::{
     console::Heartbeats,
     queue::acknowledgement::AckLimits,
+    stopping::Stopping,
     vendors::{AlumniqClient, ClientSettings},
     workers::acknowledger::Acknowledger,
 };
@@ -22,7 +23,6 @@ use tokio::{
     sync::{Notify, Semaphore},
     task::JoinHandle,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::harness::{
     namespace::{LONG, Namespace},
@@ -156,14 +156,14 @@ impl Case {
     }
 
     async fn works_until(&self, what: &str, is_so: impl AsyncFn(&Namespace) -> bool) {
-        let (acknowledger, closing) = (Arc::clone(&self.acknowledger), CancellationToken::new());
+        let (acknowledger, stopping) = (Arc::clone(&self.acknowledger), Stopping::default());
         let beat = Heartbeats::default().register("acknowledger", LONG);
-        let stop = closing.clone();
+        let stop = stopping.clone();
         let works = tokio::spawn(async move {
             acknowledger.run(&Notify::new(), &beat, &stop).await;
         });
         until_true(what, async || is_so(&self.namespace).await).await;
-        closing.cancel();
+        stopping.closing.cancel();
         works.await.unwrap();
     }
 

@@ -29,7 +29,7 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
     loop {
         let first = tokio::select! {
             biased;
-            () = shared.closing.cancelled() => return,
+            () = shared.stopping.closing.cancelled() => return,
             place = Arc::clone(&places).acquire_owned() => match place {
                 Ok(place) => place,
                 Err(_) => return,
@@ -87,7 +87,7 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
                 hold,
                 _place: Arc::new(place),
             };
-            if shared.closing.is_cancelled() {
+            if shared.stopping.closing.is_cancelled() {
                 give_back(&shared, batch).await;
             } else if let Err(mpsc::error::SendError(unsent)) = batches.send(batch).await {
                 // Closed in between: these were never started.
@@ -99,7 +99,7 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
 
 async fn wait(shared: &Shared, at_most: Duration) {
     tokio::select! {
-        () = shared.closing.cancelled() => {}
+        () = shared.stopping.closing.cancelled() => {}
         () = shared.bell.notified() => {}
         () = tokio::time::sleep(at_most) => {}
     }

@@ -23,6 +23,7 @@ use super::{
     executor,
     lease::{Hold, Lease},
 };
+use crate::stopping::Stopping;
 
 /// The pace of retries while Redis is away.
 const REDIS_AWAY: Duration = Duration::from_millis(200);
@@ -91,8 +92,8 @@ struct Shared {
     beat: Arc<dyn Fn() + Send + Sync>,
     /// Lane -> token and hold of everything leased by this driver.
     held: Mutex<HashMap<String, (u64, Hold)>>,
-    /// No new claims.
-    closing: CancellationToken,
+    /// No new claims; then no calls either.
+    stopping: Stopping,
     /// The last claim has been answered and handed on: what is held now is all there will be.
     claims_over: CancellationToken,
 }
@@ -122,6 +123,17 @@ impl Shared {
         }
     }
 
+    /// Ends the calls under way when there is no more time for them, so that their changes are given back. Only
+    /// the claiming loop adds to what is held, and it gives back itself what it gets after `closing`.
+    async fn abandon(&self) {
+        tokio::select! {
+            () = self.stopping.abandon.cancelled() => {
+                self.held().values().for_each(|(_, hold)| hold.lose());
+            }
+            () = self.idle_and_closing() => {}
+        }
+    }
+
     /// Completes once claims have stopped and everything held is settled.
     async fn idle_and_closing(&self) {
         self.claims_over.cancelled().await;
@@ -141,14 +153,15 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts the loops. They stop claiming when `closing` is cancelled, and end when the backend is closed.
+    /// Starts the loops. They claim until `closing`, drop the calls under way at `abandon`, and end when the
+    /// backend is closed and Redis has taken everything back.
     pub fn start(
         queue: Queue,
         settings: DriverSettings,
         bell: Arc<Notify>,
         observer: AttemptObserver,
         beat: Arc<dyn Fn() + Send + Sync>,
-        closing: CancellationToken,
+        stopping: Stopping,
     ) -> Self {
         let (batch_sender, batches) = mpsc::channel(settings.concurrency.max(1));
         let (finished, finished_receiver) = mpsc::channel(settings.concurrency.max(1) * 2);
@@ -159,13 +172,17 @@ impl Driver {
             observer,
             beat,
             held: Mutex::default(),
-            closing,
+            stopping,
             claims_over: CancellationToken::new(),
         });
         let loops = TaskTracker::new();
         loops.spawn(claim::run(Arc::clone(&shared), batch_sender));
         loops.spawn(settle::run(Arc::clone(&shared), finished_receiver));
         loops.spawn(renew::run(Arc::clone(&shared)));
+        loops.spawn({
+            let shared = Arc::clone(&shared);
+            async move { shared.abandon().await }
+        });
         loops.close();
         Self {
             batches,
@@ -187,7 +204,7 @@ impl Driver {
     /// Gives back what was claimed and not started, then waits until everything is settled.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.close.is_none() {
-            self.shared.closing.cancel();
+            self.shared.stopping.closing.cancel();
             self.batches.close();
             let mut unstarted = Vec::new();
             while let Ok(batch) = self.batches.try_recv() {
@@ -206,6 +223,23 @@ impl Driver {
         match &mut self.close {
             Some(close) => close.as_mut().poll(cx),
             None => Poll::Ready(()),
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let left = self.shared.held().len();
+        if left > 0 {
+            let DriverSettings {
+                destination, lease, ..
+            } = &self.shared.settings;
+            tracing::warn!(
+                %destination,
+                changes = left,
+                "could not be given back: they return by themselves within {} s (worker.lease)",
+                lease.as_secs()
+            );
         }
     }
 }

@@ -45,6 +45,7 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
         for (lease, verdict) in batch.leases.iter().zip(verdicts) {
             let transition = executor::decide(
                 verdict.clone(),
+                batch.hold.was_interrupted(),
                 lease.attempts,
                 &shared.settings.retry,
                 rand::random(),

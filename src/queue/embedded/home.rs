@@ -21,7 +21,7 @@ const START_LOCK_PATIENCE: Duration = Duration::from_secs(15 * 60);
 const SOCKET: &str = "redis.sock";
 
 /// A data directory that exists, is private and belongs to us.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Home {
     directory: PathBuf,
     owner: u32,
@@ -80,9 +80,11 @@ impl Home {
     pub(super) async fn starting(&self) -> Result<Lock, EmbeddedError> {
         // A machine that tidies /tmp may have removed the link since.
         short_socket(&self.directory, self.owner).map_err(|cause| self.failed(cause))?;
-        let lock = self.lock_file("start.lock")?;
         let patience = Instant::now() + START_LOCK_PATIENCE;
-        while !lock.try_exclusive().map_err(|error| self.unusable(error))? {
+        loop {
+            if let Some(lock) = self.try_starting()? {
+                return Ok(lock);
+            }
             if Instant::now() > patience {
                 return Err(
                     self.silent("another command has been starting or stopping it for long")
@@ -90,7 +92,13 @@ impl Home {
             }
             sleep(Duration::from_millis(20)).await;
         }
-        Ok(lock)
+    }
+
+    /// The same where nobody else has it: `None` where somebody does.
+    pub(super) fn try_starting(&self) -> Result<Option<Lock>, EmbeddedError> {
+        let lock = self.lock_file("start.lock")?;
+        let free = lock.try_exclusive().map_err(|error| self.unusable(error))?;
+        Ok(free.then_some(lock))
     }
 
     pub(super) fn unusable(&self, error: io::Error) -> EmbeddedError {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     process::Stdio,
     time::Duration,
@@ -75,13 +75,34 @@ pub(super) async fn ensure(home: &Home, program: &str) -> Result<bool, EmbeddedE
         .open(home.log())
         .map_err(|error| home.unusable(error))?;
     let seen = log.metadata().map_or(0, |metadata| metadata.len());
-    let mut child = spawn(home, program, lock.into_file(), log)?;
-    match answers(home, || matches!(child.try_wait(), Ok(None))).await {
+    let mut child = Starting(Some(spawn(home, program, lock.into_file(), log)?));
+    let answer = answers(home, || child.lives()).await;
+    // From here on it is the users' to stop.
+    child.0 = None;
+    match answer {
         Err(EmbeddedError::Ended { log, .. }) => Err(EmbeddedError::Ended {
             log,
             tail: tail(home, seen),
         }),
         other => other.map(|()| true),
+    }
+}
+
+/// A server before its first answer. Nobody uses it yet: where nobody waits for it any more, it ends.
+struct Starting(Option<Child>);
+
+impl Starting {
+    fn lives(&mut self) -> bool {
+        matches!(self.0.as_mut().map(Child::try_wait), Some(Ok(None)))
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // Append-only files are made for this; an error says that it has ended already.
+            let _ = child.start_kill();
+        }
     }
 }
 
@@ -218,6 +239,13 @@ pub(super) async fn shut_down(home: &Home) -> Result<(), EmbeddedError> {
         sleep(STEP).await;
     }
     Ok(())
+}
+
+/// Tells the server to end, and waits for nothing: what cannot be told runs on for the next command.
+pub(super) fn tell_to_end(home: &Home) {
+    if let Ok(mut stream) = std::os::unix::net::UnixStream::connect(home.socket()) {
+        let _ = stream.write_all(b"SHUTDOWN\r\n");
+    }
 }
 
 /// What the server logged after `seen` bytes, shortened to its end.

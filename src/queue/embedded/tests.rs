@@ -68,7 +68,7 @@ async fn users_share_one_server_and_the_last_one_stops_it() {
     assert_eq!(pid(&one).await, pid(&two).await);
     one.stop().await.unwrap();
     assert!(is_served(&directory));
-    assert!(!two.ensure_running().await.unwrap());
+    assert!(!ensure_running(&two.home, SERVER).await.unwrap());
     two.stop().await.unwrap();
     assert!(!is_served(&directory));
 }
@@ -118,7 +118,7 @@ async fn a_server_that_is_killed_comes_back_with_its_data() {
     let killed = pid(&redis).await;
     kill(&killed);
     until(|| !is_served(&directory)).await;
-    assert!(redis.ensure_running().await.unwrap());
+    assert!(ensure_running(&redis.home, SERVER).await.unwrap());
     assert_ne!(pid(&redis).await, killed);
     let value: String = connect(&redis).await.get("k").await.unwrap();
     assert_eq!(value, "v");
@@ -141,7 +141,10 @@ async fn supervision_restarts_a_server_that_is_killed() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    redis.supervise(restarted).await;
+    tokio::select! {
+        never = redis.supervise() => match never {},
+        () = restarted => {}
+    }
     redis.stop().await.unwrap();
 }
 

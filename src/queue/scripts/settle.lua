@@ -8,7 +8,8 @@
 --                    as retry, but it was the last attempt
 --         pause:     delay (ms or ''), reason
 --         dead:      class, advice, attempts used by now
---         release:   -  (given back as it was)
+--         release:   -  (never started: given back as it was)
+--         abandon:   -  (given up while its call was under way: given back, and the timeline says so)
 --       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call
 --       (the items of one call to the vendor are judged together)
 -- Returns a letter an item: s(ettled), p(aused instead: the failure is the vendor's), k(ept for another attempt
@@ -152,6 +153,10 @@ function settle.pause(item)
 end
 
 function settle.release() end
+
+function settle.abandon(item)
+  event(item.id, 'given_back', { detail = item.detail, ms = item.ms })
+end
 
 local verdicts = {}
 for n, item in ipairs(items) do

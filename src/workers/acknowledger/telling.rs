@@ -56,6 +56,8 @@ pub(super) enum Stop {
     ControlRefused(AckPause),
     /// It refuses some ids, and what it accepted does not suffice to hold that against them.
     Unproven,
+    /// This process stops. AlumnIQ may know the part at hand by now: telling it again changes nothing there.
+    Abandoned,
 }
 
 impl<'a> Telling<'a> {

@@ -16,6 +16,8 @@ use tokio::process::Command;
 
 use super::{redis::Redis, service::Service};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_alumniq-relay");
+
 /// Longer than any command takes.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -122,7 +124,11 @@ impl Relay {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_alumniq-relay"));
+        self.command_of(PROGRAM, arguments)
+    }
+
+    fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
@@ -158,6 +164,27 @@ impl Relay {
             .await
     }
 
+    /// Starts a command and leaves it running; temporary files go into a directory of its own.
+    pub fn spawn(&self, arguments: &[&str]) -> Service {
+        let mut command = self.command(arguments);
+        command.env("TMPDIR", self.temporary());
+        Service::spawn(command, self.directory.path())
+    }
+
+    /// Where [`Self::spawn`] lets commands put their temporary files.
+    pub fn temporary(&self) -> PathBuf {
+        let path = self.path("tmp");
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// Starts the service as somebody does who closes the terminal afterwards.
+    pub async fn start_under_nohup(&self, roles: &str) -> Service {
+        let arguments = ["--log-format", "json", "run", "--roles", roles];
+        let command = self.command_of("nohup", &[&[PROGRAM], &arguments[..]].concat());
+        Service::start(command, self.directory.path()).await
+    }
+
     /// Starts the service with arguments of the test's own; the log must be JSON.
     pub async fn start_with(&self, arguments: &[&str]) -> Service {
         Service::start(self.command(arguments), self.directory.path()).await
@@ -187,9 +214,9 @@ impl Relay {
         ids(&self.dead().await)
     }
 
-    /// Processes that use the embedded Redis' directory.
+    /// The `redis-server`s that its commands have started and that still run, temporary ones included.
     pub fn embedded_servers(&self) -> Vec<u32> {
-        servers_in(&self.path("data"))
+        servers_below(&self.directory.path().canonicalize().unwrap())
     }
 }
 
@@ -204,17 +231,16 @@ impl Drop for Relay {
     }
 }
 
-/// A `redis-server` shows its socket's path as its command line.
-fn servers_in(directory: &Path) -> Vec<u32> {
-    let socket = directory.display().to_string();
+/// A server works in its data directory, also when that has been removed meanwhile.
+fn servers_below(directory: &Path) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
             let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            String::from_utf8_lossy(&line)
-                .contains(&socket)
-                .then_some(pid)
+            let home = std::fs::read_link(entry.path().join("cwd")).ok()?;
+            let is_server = line.starts_with(b"redis-server");
+            (is_server && home.starts_with(directory)).then_some(pid)
         })
         .collect()
 }

@@ -33,8 +33,8 @@ pub enum Exit {
 }
 
 impl Service {
-    /// Starts it and waits until it says where it listens.
-    pub async fn start(mut command: Command, directory: &Path) -> Self {
+    /// Starts it.
+    pub fn spawn(mut command: Command, directory: &Path) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let log = directory.join(format!("service-{number}.log"));
@@ -43,12 +43,17 @@ impl Service {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut service = Self {
+        Self {
             pid: child.id().unwrap(),
             child,
             log,
             address: ([0, 0, 0, 0], 0).into(),
-        };
+        }
+    }
+
+    /// Starts it and waits until it says where it listens.
+    pub async fn start(command: Command, directory: &Path) -> Self {
+        let mut service = Self::spawn(command, directory);
         service.address = until("the service says where it listens", async || {
             let log = service.log();
             assert!(

@@ -154,7 +154,7 @@ impl Model {
                 }
                 self.die(d, id, DeadClass::Exhausted);
             }
-            Kind::Pause | Kind::Release => {}
+            Kind::Pause | Kind::Release | Kind::Abandon => {}
             Kind::Dead(class) => self.die(d, id, class),
             Kind::Done => {
                 let lane = self.change(id).lane.clone();

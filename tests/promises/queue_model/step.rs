@@ -93,6 +93,7 @@ pub enum Kind {
     Pause,
     Dead(DeadClass),
     Release,
+    Abandon,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -307,6 +308,7 @@ fn end() -> impl Strategy<Value = End> {
         1 => Just(Kind::Pause),
         3 => class.prop_map(Kind::Dead),
         1 => Just(Kind::Release),
+        1 => Just(Kind::Abandon),
     ];
     (
         any::<Index>(),

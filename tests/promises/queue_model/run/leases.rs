@@ -218,5 +218,6 @@ fn transition(kind: Kind, attempts: u32) -> Transition {
             attempts,
         },
         Kind::Release => Transition::Release,
+        Kind::Abandon => Transition::Abandon,
     }
 }

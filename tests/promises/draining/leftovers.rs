@@ -1,0 +1,129 @@
+//! Commands that start a `redis-server` of their own leave none behind, however they are interrupted.
+
+use alumniq_relay::sandbox::{Faults, NewChanges};
+
+use super::{EVERY_ROLE, slow};
+use crate::harness::{
+    relay::Relay,
+    service::Exit,
+    vendors::{acknowledged, every_promise_held, repeats, vendors},
+    waiting::until_true,
+};
+
+async fn a_server_runs(relay: &Relay) {
+    until_true("its redis-server runs", async || {
+        relay.embedded_servers().len() == 1
+    })
+    .await;
+}
+
+async fn no_server_runs(relay: &Relay) {
+    until_true("no redis-server is left behind", async || {
+        relay.embedded_servers().is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sync_that_is_interrupted_gives_back_stops_its_server_and_can_be_run_again() {
+    const CHANGES: usize = 40;
+    let sandbox = vendors(CHANGES, 20).await;
+    sandbox.set_faults(Faults {
+        crm: slow(600_000),
+        ..Faults::default()
+    });
+    let relay = Relay::new(&sandbox, None)
+        .set("worker.lease", "300s")
+        .set("worker.drain", "1s")
+        .set("crm.timeout", "300s");
+    let mut sync = relay.spawn(&["sync", "--wait"]);
+    until_true("the CRM is called", async || {
+        let status = relay.status().await;
+        status["destinations"]["crm"]["running"].as_u64() > Some(0)
+    })
+    .await;
+    sync.signal("INT");
+    assert_eq!(sync.ended().await, Exit::Code(1));
+    assert!(sync.log().contains("interrupted"), "{}", sync.log());
+    assert_eq!(relay.embedded_servers(), [0_u32; 0], "{}", sync.log());
+
+    // The lease is longer than this test waits: what was given up can be claimed now.
+    sandbox.set_faults(Faults::default());
+    let again = relay.json(&["sync", "--wait", "--json"]).await;
+    assert_eq!(again["dead"], 0, "{again}");
+    let report = sandbox.report();
+    assert_eq!(report.acknowledged, CHANGES);
+    every_promise_held(&report, &[], &[]);
+    assert_eq!(repeats(&report), 0);
+    no_server_runs(&relay).await;
+}
+
+#[tokio::test]
+async fn an_interrupted_sync_leaves_the_server_to_the_service_that_uses_it_too() {
+    const CHANGES: usize = 40;
+    let sandbox = vendors(CHANGES, 20).await;
+    let relay = Relay::new(&sandbox, None);
+    let service = relay.start(EVERY_ROLE).await;
+    acknowledged(&sandbox, CHANGES).await;
+    relay.run(&["pause", "crm"]).await.expect(0);
+    sandbox.add_changes(&NewChanges {
+        count: 10,
+        ..NewChanges::default()
+    });
+    let mut sync = relay.spawn(&["sync", "--wait"]);
+    until_true("it has fetched, and waits", async || {
+        relay.status().await["books"]["in_flight"] == 10
+    })
+    .await;
+    sync.signal("INT");
+    assert_eq!(sync.ended().await, Exit::Code(1));
+    assert_eq!(relay.embedded_servers().len(), 1, "the service needs it");
+    relay.run(&["resume", "crm"]).await.expect(0);
+    acknowledged(&sandbox, CHANGES + 10).await;
+    service.stop().await;
+    no_server_runs(&relay).await;
+}
+
+#[tokio::test]
+async fn a_demo_that_is_interrupted_leaves_neither_server_nor_directory() {
+    for (signals, code) in [(1, 1), (2, 130)] {
+        let relay = Relay::with_config("");
+        let mut demo = relay.spawn(&["demo", "--changes", "20000", "-v"]);
+        until_true("changes flow", async || demo.log().contains("applied")).await;
+        a_server_runs(&relay).await;
+        demo.signal("INT");
+        if signals == 2 {
+            until_true("it drains", async || demo.log().contains("draining")).await;
+            demo.signal("INT");
+        }
+        let end = demo.ended().await;
+        // The first signal may have been enough by the time of the second.
+        assert!(end == Exit::Code(code) || end == Exit::Code(1), "{end:?}");
+        no_server_runs(&relay).await;
+        let left = std::fs::read_dir(relay.temporary()).unwrap().count();
+        assert_eq!(left, 0, "the demo's directory is left");
+    }
+}
+
+#[tokio::test]
+async fn commands_that_look_stop_their_server_when_they_are_interrupted() {
+    let sandbox = vendors(20, 10).await;
+    sandbox.add_changes(&NewChanges {
+        count: 3,
+        xid: Some("nobody-knows-me".to_owned()),
+        ..NewChanges::default()
+    });
+    let relay = Relay::new(&sandbox, None);
+    relay.run(&["sync", "--wait"]).await.expect(3);
+    no_server_runs(&relay).await;
+    for (arguments, code) in [
+        (&["status", "--watch"][..], 0),
+        (&["dead", "replay", "--all", "--rate", "1/m"][..], 130),
+    ] {
+        let mut command = relay.spawn(arguments);
+        a_server_runs(&relay).await;
+        command.signal("INT");
+        assert_eq!(command.ended().await, Exit::Code(code), "{arguments:?}");
+        no_server_runs(&relay).await;
+    }
+}

@@ -1,0 +1,82 @@
+//! Promise 8 of a process that is told to stop: what has begun is finished within a limit, the rest is given back, no
+//! attempt is consumed, and nothing is left running.
+//!
+//! - [`limit`]: calls that would outlive the limit
+//! - [`rolling`]: every process is replaced under load
+//! - [`signals`]: which signals drain, when they come, and what probes answer meanwhile
+//! - [`leftovers`]: commands that start a `redis-server` of their own
+
+use alumniq_relay::sandbox::VendorFaults;
+
+use crate::harness::{redis::Redis, relay::Relay};
+
+mod leftovers;
+mod limit;
+mod rolling;
+mod signals;
+
+const EVERY_ROLE: &str = "producer,crm,salsa,acknowledger";
+
+/// Every call takes so long.
+fn slow(latency_ms: u64) -> VendorFaults {
+    VendorFaults {
+        latency_ms,
+        ..VendorFaults::default()
+    }
+}
+
+/// Every entry of every timeline of the sandbox's namespace.
+async fn events(redis: &Redis) -> Vec<String> {
+    let mut connection = redis.connect().await;
+    let timelines: Vec<String> = redis::cmd("KEYS")
+        .arg("{sandbox}:events:*")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let mut events = Vec::new();
+    for timeline in timelines {
+        let entries: Vec<String> = redis::cmd("LRANGE")
+            .arg(&[timeline.as_str(), "0", "-1"])
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        events.extend(entries);
+    }
+    events
+}
+
+/// Those of one kind.
+fn of_kind<'a>(events: &'a [String], kind: &str) -> Vec<&'a str> {
+    let kind = format!("\"event\":\"{kind}\"");
+    let events = events.iter().map(String::as_str);
+    events.filter(|event| event.contains(&kind)).collect()
+}
+
+/// Fails where anything is still held, or where any change has used an attempt up or counts as crashed.
+async fn nothing_is_held_and_nothing_is_used_up(relay: &Relay, redis: &Redis) {
+    let status = relay.status().await;
+    assert_eq!(status["books"]["difference"], 0, "{status}");
+    assert_eq!(status["acknowledging"], 0, "{status}");
+    assert_eq!(status["refused_settles"], 0, "{status}");
+    let mut connection = redis.connect().await;
+    for destination in ["crm", "salsa"] {
+        let counts = &status["destinations"][destination];
+        assert_eq!(
+            (&counts["running"], &counts["retry"]),
+            (&0.into(), &0.into()),
+            "{status}"
+        );
+        for counter in ["attempts", "crashes", "running"] {
+            let used: usize = redis::cmd("HLEN")
+                .arg(format!("{{sandbox}}:{counter}:{destination}"))
+                .query_async(&mut connection)
+                .await
+                .unwrap();
+            assert_eq!(used, 0, "{counter} at {destination}");
+        }
+    }
+    let events = events(redis).await;
+    for kind in ["retry", "lease_expired", "paused"] {
+        assert_eq!(of_kind(&events, kind), Vec::<&str>::new());
+    }
+}
