@@ -34,7 +34,8 @@ Start here:
   alumniq-relay sync --wait                      fetch, apply and acknowledge once, e.g. from cron
   alumniq-relay run                              or do so all the time
 
-Exit codes: 0 good, 1 failed, 2 wrong usage or configuration, 3 finished but something needs a person."
+Exit codes: 0 good, 1 failed, 2 wrong usage or configuration, 3 finished but something needs a person,
+130 ended at once by a signal."
 )]
 pub struct Cli {
     /// What every command takes.

@@ -40,6 +40,9 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     // The faults are the point: what they cause is told in the summary, not line by line.
     telemetry::init(format, global.log_flag(), Some("error")).map_err(super::misused)?;
+    let stopping = Stopping::default();
+    let closing = &stopping.closing;
+    signals::drain_on_signal(closing)?;
     let handle = metrics::install();
     let directory = Temporary::new("demo")?;
     let people = arguments
@@ -64,9 +67,6 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     .await
     .into_diagnostic()?;
     let context = configuration(&sandbox, directory.path())?;
-    let stopping = Stopping::default();
-    let closing = &stopping.closing;
-    signals::drain_on_signal(closing)?;
     let redis = closing.run_until_cancelled(context.redis());
     let redis = redis.await.ok_or_else(interrupted)??;
 

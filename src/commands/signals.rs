@@ -117,8 +117,8 @@ pub async fn within_drain<T>(
         stopping.abandon.cancel();
         tokio::time::sleep(GIVING_BACK).await;
         tracing::warn!(
-            "ending although not everything could be given back: Redis does not answer. What is left returns by \
-             itself when its leases end (worker.lease)"
+            "ending although not everything is given back: the rest returns by itself when its leases end \
+             (worker.lease)"
         );
     };
     tokio::select! {

@@ -11,7 +11,8 @@ section! {
         /// to take it over.
         lease: Duration = default("10s").within(2.0, 300.0),
         /// How long a process that is told to stop finishes the calls it has begun. What is not finished
-        /// then goes back and costs no attempt.
+        /// then goes back and costs no attempt; the vendor may have taken it, and it is sent again. Let an
+        /// orchestrator wait at least 10 s longer before it kills.
         drain: Duration = default("25s").within(0.0, 600.0),
         /// How long a change that keeps failing is tried beyond `max_attempts` while the destination has
         /// accepted nothing else since its first failure: it may be the destination that is down. `0s`: the

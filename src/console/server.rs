@@ -135,8 +135,10 @@ async fn readyz(State(console): State<Console>, headers: HeaderMap) -> Response 
     let ready = !leaving && !loops.is_empty() && loops.iter().all(|reading| reading.ready);
     let mut body = json!({ "ready": ready });
     if console.tokens.may_look(&headers) {
-        body["leaving"] = json!(leaving);
         body["roles"] = json!(loops);
+    }
+    if leaving {
+        body["leaving"] = true.into();
     }
     let status = if ready {
         StatusCode::OK

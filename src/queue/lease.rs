@@ -1,20 +1,15 @@
 //! Claiming changes, keeping them, and settling what came of them.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jobs::{
     destination::Destination,
     outcome::{Blame, DeadClass},
 };
 use serde_json::{json, value::RawValue};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
+pub use super::hold::Hold;
 use super::{
     Queue, QueueError, Record,
     executor::{EXHAUSTED_ADVICE, Transition},
@@ -25,9 +20,6 @@ const FAILURES_THAT_SHUT_THE_GATE: u32 = 8;
 
 /// After how many lost leases a change is held to kill its workers.
 const CRASH_LIMIT: u32 = 5;
-
-/// How much earlier than Redis a holder regards its lease as ended: clocks run at slightly different speeds.
-const SAFETY: Duration = Duration::from_millis(500);
 
 /// What the timeline says of a call that was given up.
 const ABANDONED: &str =
@@ -46,89 +38,6 @@ pub struct Lease {
     pub attempts: u32,
     /// The row, or why it cannot be read (a record that another version wrote).
     pub row: Result<Arc<RawValue>, String>,
-}
-
-/// How long leases are certainly held. Shared by the leases of one call; renewal prolongs it until it is lost.
-#[derive(Debug, Clone)]
-pub struct Hold(Arc<Held>);
-
-#[derive(Debug)]
-struct Held {
-    /// `None`: lost.
-    until: watch::Sender<Option<Instant>>,
-    interrupted: AtomicBool,
-}
-
-impl Hold {
-    fn new(until: Option<Instant>) -> Self {
-        Self(Arc::new(Held {
-            until: watch::Sender::new(until),
-            interrupted: AtomicBool::new(false),
-        }))
-    }
-
-    /// A hold of its own, for a part of the claim that is renewed and lost by itself.
-    pub(super) fn fork(&self) -> Self {
-        Self::new(*self.0.until.borrow())
-    }
-
-    /// The lease was renewed by a call that was sent at `sent`. What is lost stays lost.
-    pub(super) fn prolong(&self, sent: Instant, lease: Duration) {
-        self.0.until.send_if_modified(|until| {
-            if let Some(until) = until {
-                *until = sent + lease.saturating_sub(SAFETY);
-            }
-            // Whoever waits for the end looks again when the former one has come.
-            false
-        });
-    }
-
-    /// Somebody else may work on it, or nobody waits for it any more: calls under way end at once.
-    pub(super) fn lose(&self) {
-        self.0.until.send_replace(None);
-    }
-
-    /// Whether a call was given up after it had begun: the vendor may have taken it.
-    pub(super) fn was_interrupted(&self) -> bool {
-        self.0.interrupted.load(Ordering::Relaxed)
-    }
-
-    /// Runs `call` as long as the lease is held: `None` where it ended first or had ended before. This
-    /// fences calls that Redis cannot fence: a process that was stopped and continued does not send.
-    pub async fn guard<F: Future>(&self, call: F) -> Option<F::Output> {
-        let mut begun = false;
-        let call = async {
-            begun = true;
-            call.await
-        };
-        let output = self.while_held(call).await;
-        if begun && output.is_none() {
-            self.0.interrupted.store(true, Ordering::Relaxed);
-        }
-        output
-    }
-
-    /// The same for what no vendor sees.
-    pub async fn while_held<F: Future>(&self, work: F) -> Option<F::Output> {
-        let mut until = self.0.until.subscribe();
-        let ended = async {
-            loop {
-                let end = *until.borrow_and_update();
-                let Some(end) = end.filter(|end| *end > Instant::now()) else {
-                    return;
-                };
-                tokio::select! {
-                    () = tokio::time::sleep_until(end) => {}
-                    _ = until.changed() => {}
-                }
-            }
-        };
-        tokio::select! {
-            biased;
-            () = ended => None,
-            output = work => Some(output),
-        }
-    }
 }
 
 /// What to claim.
@@ -169,7 +78,7 @@ impl Queue {
     /// Leases changes, oldest first in their lanes, lanes in turn. Also takes back what dead workers held
     /// and what is due again.
     pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claimed, QueueError> {
-        let hold = Hold::new(Some(Instant::now() + request.lease.saturating_sub(SAFETY)));
+        let hold = Hold::since(Instant::now(), request.lease);
         let stale = json!({
             "class": DeadClass::Stale,
             "cause": "a newer change of this person has already been applied here",

@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - [`keys`]: the picture of the data; `scripts/`: every transition, one Lua script each
-//! - [`intake`]: fetched blocks in; [`lease`]: claim, renew, settle; [`executor`]: outcome -> transition
+//! - [`intake`]: fetched blocks in; [`lease`]: claim, renew, settle; `hold`: how long a lease may be acted on; [`executor`]: outcome -> transition
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
@@ -20,6 +20,7 @@ pub mod durability;
 pub mod embedded;
 pub mod executor;
 pub mod gate;
+mod hold;
 pub mod intake;
 pub mod keys;
 pub mod leader;

@@ -125,6 +125,23 @@ async fn readiness_goes_when_a_loop_ends_and_says_which() {
 }
 
 #[tokio::test]
+async fn a_process_that_leaves_is_alive_and_not_ready_although_its_loops_turn() {
+    let closing = tokio_util::sync::CancellationToken::new();
+    let console = Console {
+        heartbeats: Heartbeats::until(closing.clone()),
+        ..guarded()
+    };
+    let beat = console.heartbeats.register("crm", MAX);
+    beat.beat();
+    assert_eq!(get(&console, "/readyz").await.0, StatusCode::OK);
+    closing.cancel();
+    let (status, _, body) = get(&console, "/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(parse(&body), json!({"ready": false, "leaving": true}));
+    assert_eq!(get(&console, "/healthz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_process_without_a_loop_is_alive_and_not_ready() {
     let console = console(Tokens::default());
     assert_eq!(get(&console, "/healthz").await.0, StatusCode::OK);

@@ -149,6 +149,22 @@ async fn supervision_restarts_a_server_that_is_killed() {
 }
 
 #[tokio::test]
+async fn a_user_that_ends_early_stops_the_server_unless_another_uses_it() {
+    let (_folder, directory) = directory();
+    let one = EmbeddedRedis::start(&directory, SERVER).await.unwrap();
+    let other = EmbeddedRedis::start(&directory, SERVER).await.unwrap();
+    drop(one);
+    let mut connection = connect(&other).await;
+    let _: () = connection.set("k", "v").await.unwrap();
+    drop(other);
+    until(|| !is_served(&directory)).await;
+    let redis = EmbeddedRedis::start(&directory, SERVER).await.unwrap();
+    let value: String = connect(&redis).await.get("k").await.unwrap();
+    assert_eq!(value, "v", "it had saved its data");
+    redis.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_whose_user_was_killed_is_adopted() {
     let (_folder, directory) = directory();
     let mut user = tokio::process::Command::new(std::env::current_exe().unwrap())

@@ -118,7 +118,7 @@ async fn a_process_that_cannot_give_back_because_redis_is_away_ends_and_says_wha
     service.signal("TERM");
     assert_eq!(service.ended().await, Exit::Code(0));
     let log = service.log();
-    assert!(log.contains("Redis does not answer"), "{log}");
+    assert!(log.contains("not everything is given back"), "{log}");
     assert!(log.contains("could not be given back"), "{log}");
     redis.signal("CONT");
 
