@@ -10,13 +10,6 @@ use crate::harness::{
     waiting::until_true,
 };
 
-async fn a_server_runs(relay: &Relay) {
-    until_true("its redis-server runs", async || {
-        relay.embedded_servers().len() == 1
-    })
-    .await;
-}
-
 async fn no_server_runs(relay: &Relay) {
     until_true("no redis-server is left behind", async || {
         relay.embedded_servers().is_empty()
@@ -90,7 +83,7 @@ async fn a_demo_that_is_interrupted_leaves_neither_server_nor_directory() {
         let relay = Relay::with_config("");
         let mut demo = relay.spawn(&["demo", "--changes", "20000", "-v"]);
         until_true("changes flow", async || demo.log().contains("applied")).await;
-        a_server_runs(&relay).await;
+        assert_eq!(relay.embedded_servers().len(), 1);
         demo.signal("INT");
         if signals == 2 {
             until_true("it drains", async || demo.log().contains("draining")).await;
@@ -116,14 +109,24 @@ async fn commands_that_look_stop_their_server_when_they_are_interrupted() {
     let relay = Relay::new(&sandbox, None);
     relay.run(&["sync", "--wait"]).await.expect(3);
     no_server_runs(&relay).await;
-    for (arguments, code) in [
-        (&["status", "--watch"][..], 0),
-        (&["dead", "replay", "--all", "--rate", "1/m"][..], 130),
-    ] {
-        let mut command = relay.spawn(arguments);
-        a_server_runs(&relay).await;
-        command.signal("INT");
-        assert_eq!(command.ended().await, Exit::Code(code), "{arguments:?}");
-        no_server_runs(&relay).await;
-    }
+
+    let mut watching = relay.spawn(&["status", "--watch"]);
+    until_true("it shows something", async || {
+        watching.printed().contains("fetched")
+    })
+    .await;
+    assert_eq!(relay.embedded_servers().len(), 1);
+    watching.signal("INT");
+    assert_eq!(watching.ended().await, Exit::Code(0));
+    no_server_runs(&relay).await;
+
+    let mut replay = relay.spawn(&["dead", "replay", "--all", "--rate", "1/m"]);
+    until_true("the first of six letters is replayed", async || {
+        let letters = relay.json(&["dead", "list", "--json"]).await;
+        letters["total"] == 5
+    })
+    .await;
+    replay.signal("INT");
+    assert_eq!(replay.ended().await, Exit::Code(130));
+    no_server_runs(&relay).await;
 }

@@ -239,7 +239,8 @@ fn servers_below(directory: &Path) -> Vec<u32> {
             let pid = entry.file_name().to_str()?.parse().ok()?;
             let line = std::fs::read(entry.path().join("cmdline")).ok()?;
             let home = std::fs::read_link(entry.path().join("cwd")).ok()?;
-            let is_server = line.starts_with(b"redis-server");
+            // So a server names itself; `redis-server --version` runs here too.
+            let is_server = line.starts_with(b"redis-server unixsocket:");
             (is_server && home.starts_with(directory)).then_some(pid)
         })
         .collect()

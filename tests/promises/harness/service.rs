@@ -5,7 +5,6 @@ use std::{
     net::SocketAddr,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -39,7 +38,7 @@ impl Service {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let log = directory.join(format!("service-{number}.log"));
         let child = command
-            .stdout(Stdio::null())
+            .stdout(File::create(log.with_extension("out")).unwrap())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
@@ -77,6 +76,11 @@ impl Service {
     /// Everything that it wrote to stderr.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Everything that it wrote to stdout.
+    pub fn printed(&self) -> String {
+        std::fs::read_to_string(self.log.with_extension("out")).unwrap()
     }
 
     /// Sends a signal by its name without `SIG`.
