@@ -61,7 +61,7 @@ async fn an_older_change_that_comes_late_is_applied_only_on_purpose() {
     assert!(state.crm.is_empty() && state.salsa.is_empty() && state.acknowledged.is_none());
     relay.run(&["dead", "replay", &older]).await.expect(0);
     relay.run(&["sync", "--wait"]).await.expect(3);
-    assert_eq!(relay.dead_ids().await, [older.clone()]);
+    assert_eq!(relay.dead_ids().await, std::slice::from_ref(&older));
     assert_eq!(sandbox.report().inversions, []);
 
     let on_purpose = ["dead", "replay", &older, "--apply-stale"];
@@ -74,7 +74,7 @@ async fn an_older_change_that_comes_late_is_applied_only_on_purpose() {
     // What was applied on purpose is not what is newest: that lies in between, and is late as well.
     let between = made(&sandbox, &xid, 20);
     relay.run(&["sync", "--wait"]).await.expect(3);
-    assert_eq!(relay.dead_ids().await, [between.clone()]);
+    assert_eq!(relay.dead_ids().await, std::slice::from_ref(&between));
     let applied = sandbox.report().inversions.into_iter();
     let applied: Vec<_> = applied.map(|b| (b.change_id, b.newer_change_id)).collect();
     assert_eq!(applied, vec![(older, newest); 2]);
