@@ -18,6 +18,8 @@ pub mod country;
 pub mod crm_update;
 pub mod destination;
 pub mod formats;
+#[cfg(test)]
+mod hostile;
 pub mod mapping;
 pub mod order;
 pub mod outcome;

@@ -2,8 +2,14 @@
 //! with every name checked; rendering is bounded and its problems never quote the row.
 
 mod filters;
+mod slices;
 
-use std::{collections::BTreeMap, io, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    io,
+    panic::{self, AssertUnwindSafe},
+    sync::LazyLock,
+};
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 use serde::{Deserialize, Serialize};
@@ -81,7 +87,9 @@ impl TemplateError {
 /// A compiled minijinja template over the canonical fields of a change.
 ///
 /// A field that the row lacks renders as nothing. Besides minijinja's own filters (`default`, `trim`,
-/// `upper`, …) there are `country("alpha2"|"alpha3"|"name")` and `digits` (drops all but digits).
+/// `upper`, …) there are `country("alpha2"|"alpha3"|"name")` and `digits` (drops all but digits). `replace` and
+/// `join` give at most [`MAX_OUTPUT`] bytes; `batch`, `slice`, `indent` and `format`, which take a size without
+/// a limit, are not there.
 #[derive(Debug)]
 pub struct Template {
     target: String,
@@ -103,7 +111,8 @@ impl Template {
             .add_template_owned(ONLY, source.to_owned())
             .map_err(|error| broken(target, &error))?;
         let mut fields: Vec<String> = environment
-            .get_template(ONLY)
+            .template_from_str(&slices::as_subscripts(source))
+            .or_else(|_| environment.get_template(ONLY))
             .map_err(|error| broken(target, &error))?
             .undeclared_variables(false)
             .into_iter()
@@ -164,9 +173,15 @@ impl Template {
             .map(|(name, text)| (name.to_owned(), Value::from(text)))
             .collect();
         let mut output = Bounded(Vec::new());
-        self.environment
-            .get_template(ONLY)?
-            .render_captured_to(Value::from(context), &mut output)?;
+        let rendered = panic::catch_unwind(AssertUnwindSafe(|| {
+            self.environment
+                .get_template(ONLY)?
+                .render_captured_to(Value::from(context), &mut output)
+                .map(|_| ())
+        }));
+        // minijinja panics on some expressions (3.0.5: an empty text backwards, `''[::-1]`).
+        rendered
+            .unwrap_or_else(|_| Err(Complaint::Value("makes the template engine fail").into()))?;
         Ok(String::from_utf8_lossy(&output.0).into_owned())
     }
 
@@ -194,6 +209,8 @@ static BASE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
     environment.remove_global("debug"); // would print the whole row
+    // Carries values out of a loop: a text that doubles at each turn has eaten all memory long before the fuel.
+    environment.remove_global("namespace");
     filters::register(&mut environment);
     environment
 });

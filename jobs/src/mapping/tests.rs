@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::hostile::{fit, text};
 
 fn change(fields: &[(&str, &str)]) -> Change {
     Change {
@@ -47,6 +48,14 @@ fn a_template_renders_the_rows_fields() {
         ),
         ("{% for i in range(3) %}{{ i }}{% endfor %}", "012"),
         ("{% set who = employer %}{{ who }}", "Smith & <Sons>"),
+        ("{{ employer | replace('&', 'and') }}", "Smith and <Sons>"),
+        (
+            "{{ [employer, country] | join(', ') }}",
+            "Smith & <Sons>, us",
+        ),
+        ("{{ country | join('-') }}", "u-s"),
+        ("{{ employer[:5] }}", "Smith"),
+        ("{{ (phone | digits)[-4:] }}", "0100"),
     ] {
         assert_eq!(render(source, &row), Ok(Some(text.to_owned())), "{source}");
     }
@@ -73,6 +82,7 @@ fn an_unknown_field_is_named_with_the_nearest_right_one() {
         ("{{ job_title }}", "jobTitle"),
         ("{{ CITY }}", "city"),
         ("{% if phnoe %}x{% endif %}", "phone"),
+        ("{{ postlCode[:5] }}", "postalCode"),
     ] {
         let error = compile(source).unwrap_err();
         assert_eq!(error.target, "Field");
@@ -102,6 +112,14 @@ fn what_no_row_could_make_work_is_refused_at_once() {
         "{{ country | country }}",
         "{% include 'x' %}",
         "{% for i in range(100000) %}{% endfor %}",
+        "{% for i in range(10 ** 9) %}{% endfor %}",
+        "{{ 'a' * 10 ** 9 }}",
+        "{{ 'a' * 10 ** 6 }}",
+        "{{ employer | indent(10 ** 18) }}",
+        "{{ '%999999999999s' | format(employer) }}",
+        "{{ employer | batch(10 ** 12, 'x') }}",
+        "{{ employer | slice(10 ** 12) }}",
+        "{% set n = namespace(x='a') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
         "{% for i in range(100000) %}{% for j in range(100000) %}{{ j }}{% endfor %}{% endfor %}",
     ] {
         assert!(compile(source).is_err(), "{source}");
@@ -124,10 +142,69 @@ fn a_problem_names_the_field_and_the_rule_and_never_the_value() {
 }
 
 #[test]
+fn a_panic_of_the_template_engine_is_this_rows_problem() {
+    let template = "{{ (city | trim('x'))[::-1] }}";
+    let problem = render(template, &[("city", "x")]).unwrap_err();
+    assert_eq!(problem.rule, "makes the template engine fail");
+    let backwards = render(template, &[("city", "abc")]);
+    assert_eq!(backwards, Ok(Some("cba".to_owned())));
+}
+
+#[test]
 fn output_is_bounded() {
     let long = "x".repeat(MAX_OUTPUT / 2 + 1);
     let problem = render("{{ city }}{{ city }}", &[("city", &long)]).unwrap_err();
     assert_eq!(problem.rule, "renders to more than 65536 bytes");
+}
+
+#[test]
+fn a_field_is_seen_wherever_it_stands() {
+    for source in [
+        "{{ city }}",
+        "{{ -city }}",
+        "{{ not city }}",
+        "{{ 'x' ~ city }}",
+        "{{ 'x' == city }}",
+        "{{ 'x' in city }}",
+        "{{ 'x' if city else 'y' }}",
+        "{{ city if 1 else 2 }}",
+        "{{ 1 if 0 else city }}",
+        "{{ 'x' | default(city) }}",
+        "{{ city | upper }}",
+        "{{ city is defined }}",
+        "{{ 1 is eq(city) }}",
+        "{{ city.x }}",
+        "{{ city['x'] }}",
+        "{{ 'x'[city] }}",
+        "{{ city[1:] }}",
+        "{{ 'x'[city:] }}",
+        "{{ 'x'[:city] }}",
+        "{{ 'x'[::city] }}",
+        "{{ range(city) }}",
+        "{{ dict(a=city) }}",
+        "{{ [city] }}",
+        "{{ (1, city) }}",
+        "{{ {'a': city} }}",
+        "{{ {city: 1} }}",
+        "{{ city < 1 < 2 }}",
+        "{{ 1 < city < 3 }}",
+        "{% for a in city %}{% endfor %}",
+        "{% for a in [] if city %}{% endfor %}",
+        "{% for a in [] %}{{ city }}{% else %}{% endfor %}",
+        "{% for a in [] %}{% else %}{{ city }}{% endfor %}",
+        "{% if 0 %}{% elif city %}{% endif %}",
+        "{% if 0 %}{% else %}{{ city }}{% endif %}",
+        "{% set a = city %}",
+        "{% set a %}{{ city }}{% endset %}",
+        "{% with a = city %}{% endwith %}",
+        "{% with a = 1 %}{{ city }}{% endwith %}",
+        "{% filter upper %}{{ city }}{% endfilter %}",
+        "{% do city %}",
+    ] {
+        if let Ok(template) = compile(source) {
+            assert_eq!(template.fields, ["city"], "{source}");
+        }
+    }
 }
 
 #[test]
@@ -153,7 +230,78 @@ fn map_values_are_read_from_plain_json_and_toml_shapes() {
     assert!(matches!(&values["d"], MapValue::List(items) if items.len() == 1));
 }
 
+#[test]
+fn a_filter_cannot_make_a_flood_of_a_long_row() {
+    let long = "x".repeat(MAX_OUTPUT);
+    for source in [
+        "{{ city | replace('x', city) | length }}",
+        "{{ city | replace('', city) | length }}",
+        "{{ city | list | join(city) | length }}",
+    ] {
+        let problem = render(source, &[("city", &long)]).unwrap_err();
+        assert_eq!(
+            problem.rule, "grows to more than 65536 bytes on the way",
+            "{source}"
+        );
+    }
+}
+
+/// Templates of pieces that fit together, or nearly.
+fn any_template() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "{{ city }}",
+        "{{ city | upper }}",
+        "{{ city[1:9] }}",
+        "{{ city[::-1] }}",
+        "{{ city | int + 1 }}",
+        "{{ city ~ phone }}",
+        "{{ city * 3 }}",
+        "{{ (city | length) ** 9 }}",
+        "{{ city | country('name') }}",
+        "{{ city | list | sort | unique | join(phone) }}",
+        "{{ city | split('a') | first }}",
+        "{{ city | float / 0 }}",
+        "{{ city | round(99) }}",
+        "{{ 10 // (city | length) }}",
+        "{{ city.x.y }}",
+        "{{ city is number }}",
+        "{% for c in city %}{{ c }}",
+        "{% for i in range(city | int) %}{{ loop.index }}",
+        "{% endfor %}",
+        "{% for c in [city] recursive %}{{ loop([c]) }}",
+        "{% if city > 5 %}",
+        "{% else %}",
+        "{% endif %}",
+        "{% set a = city ~ city %}{{ a }}",
+        "{% with a = city %}",
+        "{% endwith %}",
+        "{% filter upper %}",
+        "{% endfilter %}",
+        "{# #}",
+        "{% raw %}",
+        "{{",
+        "}}",
+        "{%",
+        "\u{0}",
+        "\n",
+        "x",
+    ]);
+    prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
+    #[test]
+    fn any_template_over_any_row_renders_within_its_bounds_or_says_why_not(source in any_template(), city in text(), phone in text()) {
+        match compile(&source) {
+            Err(error) => prop_assert!(!error.cause.is_empty() && !error.advice.is_empty()),
+            Ok(template) => match template.render(&change(&[("city", &city), ("phone", &phone)])) {
+                Ok(Some(text)) => prop_assert!(!text.trim().is_empty() && text.len() <= MAX_OUTPUT),
+                Ok(None) => {}
+                Err(problem) => fit(&problem.to_string()),
+            },
+        }
+    }
+
     #[test]
     fn compiling_any_text_never_panics(source in ".{0,40}") {
         let _ = compile(&source);
