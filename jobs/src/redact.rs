@@ -2,22 +2,56 @@
 
 /// Most characters that are kept.
 const LONGEST: usize = 300;
+/// Most characters that [`gathered`] keeps: a cause lies in Redis and in logs with every attempt.
+const LONGEST_GATHERED: usize = 2_000;
 /// A run with this many digits may be a phone number, a date of birth or a student's number.
 const LONG_RUN: usize = 5;
 const MASK: &str = "***";
 
 /// `text` on one line and at most 300 characters, with what may be personal data masked: quoted
 /// strings, words with an `@`, and runs of five or more digits (also with phone punctuation between
-/// them). A name without quotes cannot be told from other words and stays.
+/// them). A name without quotes cannot be told from other words and stays. Characters that steer a terminal
+/// or cannot be seen become blanks.
 pub fn redact(text: &str) -> String {
     // Masks shorten, so a few times the kept length is all that needs reading: bodies may be megabytes.
-    let text: String = text.chars().take(10 * LONGEST).collect();
+    const READ: usize = 10 * LONGEST;
+    let visible = |c: char| if is_invisible(c) { ' ' } else { c };
+    let mut chars = text.chars();
+    let mut text: String = chars.by_ref().take(READ).map(visible).collect();
+    let is_cut = chars.next().is_some();
+    if is_cut {
+        // Of an email address that was cut through no `@` may be left to tell it by.
+        text.truncate(text.rfind(char::is_whitespace).unwrap_or_default());
+    }
     let masked = mask_digits(&mask_emails(&mask_quoted(&text)));
     let mut kept: String = masked.chars().take(LONGEST).collect();
-    if kept.len() < masked.len() {
+    if is_cut || kept.len() < masked.len() {
         kept.push('…');
     }
     kept
+}
+
+/// Redacted `parts` in one sentence of at most 2 000 characters.
+pub(crate) fn gathered(parts: impl Iterator<Item = String>) -> String {
+    let mut sentence = String::new();
+    for part in parts.filter(|part| !part.is_empty()) {
+        if !sentence.is_empty() {
+            sentence.push_str("; ");
+        }
+        sentence.push_str(&part);
+        if let Some((end, _)) = sentence.char_indices().nth(LONGEST_GATHERED) {
+            sentence.truncate(end);
+            sentence.push('…');
+            break;
+        }
+    }
+    sentence
+}
+
+/// Control characters, and those of zero width or that turn the direction of writing.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// An apostrophe inside a word (`can't`, `O'Brien`) neither opens nor closes a quotation.
@@ -57,23 +91,27 @@ fn mask_quoted(text: &str) -> String {
 }
 
 fn mask_emails(text: &str) -> String {
-    let words = text
-        .split_whitespace()
-        .map(|word| if word.contains('@') { MASK } else { word });
+    let words = text.split_whitespace().map(|word| {
+        if word.contains(['@', '＠']) {
+            MASK
+        } else {
+            word
+        }
+    });
     words.collect::<Vec<_>>().join(" ")
 }
 
 fn mask_digits(text: &str) -> String {
-    let is_phone = |c: char| c.is_ascii_digit() || " +-./()".contains(c);
+    let is_phone = |c: char| c.is_numeric() || " +-./()‐‑‒–—―−·".contains(c);
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+    while let Some(start) = rest.find(char::is_numeric) {
         let (before, run) = rest.split_at(start);
         let end = run.find(|c: char| !is_phone(c)).unwrap_or(run.len());
         let (run, after) = run.split_at(end);
-        let number = run.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let number = run.trim_end_matches(|c: char| !c.is_numeric());
         masked.push_str(before);
-        if number.bytes().filter(u8::is_ascii_digit).count() >= LONG_RUN {
+        if number.chars().filter(|c| c.is_numeric()).count() >= LONG_RUN {
             masked.push_str(MASK);
         } else {
             masked.push_str(number);

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::{
     outcome::{Blame, DeadClass, Outcome, PauseReason},
-    redact::redact,
+    redact::{gathered, redact},
     reply::{Answer, Reply},
 };
 
 const CHECK_URL: &str = "check `crm.url` (e.g. `https://HOST/crms/api`)";
-/// Most entries of `ModelState` that a cause names.
+/// Most entries of `ModelState` that a cause names, and most messages of each.
 const SHOWN_RULES: usize = 20;
 
 /// The CRM's table: status and body -> outcome. Causes carry the vendor's words redacted, and never
@@ -149,7 +149,8 @@ fn dead(class: DeadClass, cause: String, advice: &str) -> Outcome {
     }
 }
 
-/// The CrmNumber in the body of a good answer: a bare JSON integer; quotes around it are tolerated.
+/// The CrmNumber in the body of a good answer: a bare JSON integer above 0, which no contact has and which may
+/// mean nobody; quotes around it are tolerated.
 pub fn crm_number(body: &str) -> Option<i64> {
     let body = body.trim_start_matches('\u{feff}').trim();
     let bare = body
@@ -157,7 +158,7 @@ pub fn crm_number(body: &str) -> Option<i64> {
         .and_then(|body| body.strip_suffix('"'))
         .unwrap_or(body);
     let is_integer = !bare.starts_with('+');
-    bare.parse().ok().filter(|_| is_integer)
+    bare.parse().ok().filter(|number| is_integer && *number > 0)
 }
 
 fn is_html(body: &str) -> bool {
@@ -201,18 +202,13 @@ fn said(body: &str) -> String {
             .into_iter()
             .flatten()
             .chain(rules.is_string().then_some(rules));
-        let rules: Vec<String> = rules.filter_map(Value::as_str).map(redact).collect();
+        let rules = rules.filter_map(Value::as_str).take(SHOWN_RULES);
+        let rules: Vec<String> = rules.map(redact).collect();
         format!("{}: {}", redact(field), rules.join(", "))
     });
-    let said: Vec<String> = message
-        .into_iter()
-        .chain(rules)
-        .filter(|text| !text.is_empty())
-        .collect();
-    if said.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", said.join("; "))
+    match gathered(message.into_iter().chain(rules)).as_str() {
+        "" => String::new(),
+        said => format!(": {said}"),
     }
 }
 

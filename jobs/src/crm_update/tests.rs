@@ -8,8 +8,10 @@ use super::*;
 use crate::{
     change::{Change, FieldNames, decode},
     country::CountryCodes,
+    hostile::{self, PLANTED, assert_fit_to_show, body, damaged},
     mapping::{MapValue, TemplateError},
     outcome::{DeadClass, Outcome},
+    reply::{Answer, Reply},
 };
 
 fn change(row: Value) -> Change {
@@ -269,5 +271,63 @@ proptest! {
             "address1": values[4], "source": values[5]});
         let map = json!({"CorrespondenceCountry": "{{ country }}", "Gender": "{{ source }}", "Tags": [{"TagDate": "{{ employer }}"}]});
         let _ = document(map, row);
+    }
+}
+
+const ANSWER_NAMES: &[&str] = &[
+    "Message",
+    "MessageDetail",
+    "ModelState",
+    "ExceptionMessage",
+    "StackTrace",
+    "dto.PhoneWork",
+];
+
+/// An answer of the CRM, sound or damaged, with personal data in its words.
+fn any_answer() -> BoxedStrategy<String> {
+    let error = json!({
+        "Message": format!("The request for {} is invalid.", PLANTED[0]), "StackTrace": "at Crm.Update(sam.secret)",
+        "ModelState": {
+            "dto.EmailAddress2": [format!("The value {} is invalid.", PLANTED[2]), format!("Call {}.", PLANTED[3])],
+            "dto.PhoneWork": "wrong",
+        },
+    });
+    let errors = prop_oneof![damaged(error, ANSWER_NAMES), hostile::json(ANSWER_NAMES)].boxed();
+    prop_oneof![3 => body(errors), 1 => any::<i64>().prop_map(|number| number.to_string())].boxed()
+}
+
+proptest! {
+    #[test]
+    fn only_a_crm_number_in_a_200_or_201_is_done_and_no_message_shows_a_person(
+        status in prop_oneof![prop::sample::select(vec![200_u16, 201, 400, 404, 409, 422, 500]), any::<u16>()],
+        text in any_answer(),
+    ) {
+        let is_number = crm_number(&text).is_some_and(|number| text.contains(&number.unsigned_abs().to_string()));
+        let outcome = classify(&Reply::Answer(Answer { status, retry_after: None, body: text }));
+        assert_fit_to_show(&outcome);
+        let is_done = matches!(outcome, Outcome::Done { .. });
+        prop_assert_eq!(is_done, is_number && matches!(status, 200 | 201));
+    }
+}
+
+#[test]
+fn an_answer_without_end_makes_a_message_with_one() {
+    let many = vec!["The field is wrong."; 100_000];
+    let fields: serde_json::Map<_, _> = (0..100_000)
+        .map(|at| (format!("dto.Field{at}"), json!(["wrong", "wrong"])))
+        .collect();
+    for said in [
+        json!({ "ModelState": { "dto.PhoneWork": many } }),
+        json!({ "ModelState": fields }),
+        json!({ "Message": "wrong ".repeat(1_000_000) }),
+    ] {
+        let reply = Reply::Answer(Answer {
+            status: 400,
+            retry_after: None,
+            body: said.to_string(),
+        });
+        let outcome = classify(&reply);
+        assert!(matches!(&outcome, Outcome::Dead { cause, .. } if cause.contains("wrong")));
+        assert_fit_to_show(&outcome);
     }
 }

@@ -4,52 +4,64 @@
 use serde_json::{Map, Value};
 
 use super::{census, supporter};
-use crate::redact::redact;
+use crate::redact::{gathered, redact};
 
 /// More errors than this are counted, not told.
 const TOLD_AT_MOST: usize = 50;
 
+/// A place deeper than this many bytes of path is named no further.
+const LONGEST_PATH: usize = 200;
+
 /// Every error of `record` in one sentence: place, field, code and redacted message. `None` without any.
 pub(super) fn told(record: &Value) -> Option<String> {
-    let mut sentences = Vec::new();
-    let mut left_out = 0_usize;
-    let mut places = vec![(String::new(), record)];
-    while let Some((path, place)) = places.pop() {
+    let mut errors = Errors::default();
+    errors.gather(&mut String::new(), record);
+    let mut told = gathered(errors.told.into_iter());
+    if errors.left_out > 0 {
+        told.push_str(&format!("; and {} more", errors.left_out));
+    }
+    Some(told).filter(|told| !told.is_empty())
+}
+
+#[derive(Default)]
+struct Errors {
+    told: Vec<String>,
+    left_out: usize,
+}
+
+impl Errors {
+    /// As deep as the record is, which its parser has bounded. `path` is the same afterwards.
+    fn gather(&mut self, path: &mut String, place: &Value) {
+        let depth = path.len();
         match place {
             Value::Object(object) => {
                 for error in errors_of(object) {
-                    if sentences.len() < TOLD_AT_MOST {
-                        sentences.push(sentence(&path, error));
+                    if self.told.len() < TOLD_AT_MOST {
+                        self.told.push(sentence(path, error));
                     } else {
-                        left_out += 1;
+                        self.left_out += 1;
                     }
                 }
-                places.extend(
-                    object
-                        .iter()
-                        .rev()
-                        .filter(|(name, member)| *name != "errors" && is_container(member))
-                        .map(|(name, member)| (joined(&path, known_name(name)), member)),
-                );
+                for (name, member) in object.iter().filter(|(name, _)| *name != "errors") {
+                    if depth < LONGEST_PATH {
+                        *path = joined(path, known_name(name));
+                    }
+                    self.gather(path, member);
+                    path.truncate(depth);
+                }
             }
-            Value::Array(items) => places.extend(
-                items
-                    .iter()
-                    .rev()
-                    .filter(|item| is_container(item))
-                    .map(|item| (format!("{path}{}", label(item)), item)),
-            ),
+            Value::Array(items) => {
+                for item in items {
+                    if depth < LONGEST_PATH {
+                        path.push_str(&label(item));
+                    }
+                    self.gather(path, item);
+                    path.truncate(depth);
+                }
+            }
             _ => {}
         }
     }
-    if left_out > 0 {
-        sentences.push(format!("and {left_out} more"));
-    }
-    (!sentences.is_empty()).then(|| sentences.join("; "))
-}
-
-fn is_container(value: &Value) -> bool {
-    value.is_object() || value.is_array()
 }
 
 fn errors_of(object: &Map<String, Value>) -> &[Value] {
