@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use comfy_table::{ContentArrangement, Table, presets};
 use jobs::destination::Vendor;
 use miette::{IntoDiagnostic, miette};
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
 use super::{
     context::{Context, operator},
@@ -187,16 +187,21 @@ async fn read_again(context: &Context, queue: &Queue, id: &str) -> miette::Resul
     let Some((fetched_at, record)) = queue.undecodable_row(id).await.into_diagnostic()? else {
         return Ok(false);
     };
-    let row = serde_json::from_str(record.row.get()).into_diagnostic()?;
+    if record.row.get() == RawValue::NULL.get() {
+        tracing::warn!(
+            change_id = id,
+            "its row was not kept: fetch it again, then replay"
+        );
+        return Ok(false);
+    }
     let mut change = arrival(
-        &row,
+        record.row,
         &context.config.mappings.names,
         &context.config.alumniq.timezone,
-    )
-    .into_diagnostic()?;
+    );
     change.replaces = Some(id.to_owned());
     queue
-        .enqueue(fetched_at, vec![change])
+        .enqueue(fetched_at, &[change])
         .await
         .into_diagnostic()?;
     Ok(true)

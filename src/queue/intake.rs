@@ -4,10 +4,13 @@ use jobs::outcome::DeadClass;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Queue, QueueError, Record, keys};
+use super::{Queue, QueueError, keys};
 
 /// How many rows one call of the script takes: Redis is busy for about a millisecond.
 const ROWS_A_CALL: usize = 200;
+
+/// And how many bytes of rows, give or take one row.
+const BYTES_A_CALL: usize = 1 << 20;
 
 /// A row on its way in.
 #[derive(Debug)]
@@ -65,6 +68,14 @@ pub struct Enqueued {
     pub listed_again: u64,
 }
 
+/// A [`Record`](super::Record) on its way in, without a copy of its row.
+#[derive(Serialize)]
+struct NewRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    xid: Option<&'a str>,
+    row: &'a RawValue,
+}
+
 impl Queue {
     /// Milliseconds by Redis' clock: the only clock that the fleet shares.
     pub async fn now(&self) -> Result<u64, QueueError> {
@@ -79,26 +90,32 @@ impl Queue {
     pub async fn enqueue(
         &self,
         fetched_at: u64,
-        changes: Vec<NewChange>,
+        changes: &[NewChange],
     ) -> Result<Enqueued, QueueError> {
         let mask: u8 = self.settings.destinations.iter().map(|d| d.bit()).sum();
         let keep = self.settings.keep.as_millis() as u64;
         let mut total = Enqueued::default();
-        let mut changes = changes.into_iter().peekable();
+        let mut changes = changes.iter().peekable();
         while changes.peek().is_some() {
             let mut call = self.scripts.enqueue.prepare_invoke();
             call.arg(format!("{fetched_at:013}")).arg(mask).arg(keep);
-            for change in changes.by_ref().take(ROWS_A_CALL) {
+            let (mut rows, mut bytes) = (0, 0);
+            while rows < ROWS_A_CALL
+                && bytes < BYTES_A_CALL
+                && let Some(change) = changes.next()
+            {
+                rows += 1;
+                bytes += change.row.get().len();
                 let lane = match &change.letter {
                     Some(letter) if !letter.has_id => String::new(),
                     _ => keys::lane(change.xid.as_deref(), &change.change_id),
                 };
                 let member = format!("{} {}", change.order, change.change_id);
-                let record = Record {
-                    xid: change.xid,
-                    row: change.row,
+                let record = NewRecord {
+                    xid: change.xid.as_deref(),
+                    row: &change.row,
                 };
-                call.arg(change.change_id)
+                call.arg(&change.change_id)
                     .arg(lane)
                     .arg(member)
                     .arg(json(&record)?)
@@ -110,7 +127,7 @@ impl Queue {
                             .transpose()?
                             .unwrap_or_default(),
                     )
-                    .arg(change.replaces.unwrap_or_default());
+                    .arg(change.replaces.as_deref().unwrap_or_default());
             }
             let verdicts: String = self.run(&mut call).await?;
             for verdict in verdicts.chars() {

@@ -9,7 +9,7 @@ use jobs::{
     outcome::DeadClass,
     retry::RetryPolicy,
 };
-use serde_json::{Value, value::to_raw_value};
+use serde_json::value::{RawValue, to_raw_value};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -247,7 +247,7 @@ impl Producer {
             Some(filter) => {
                 let (fetched_at, rows) = self.rows(&filter, &mut record).await?;
                 let mut fetched = Fetched::default();
-                self.take_in(fetched_at, &rows, &mut fetched).await?;
+                self.take_in(fetched_at, rows, &mut fetched).await?;
                 fetched
             }
         };
@@ -271,7 +271,7 @@ impl Producer {
         if !self.mark_on_fetch {
             let (fetched_at, rows) = self.rows(&Filter::ChangedSince(since), record).await?;
             if rows.len() < CAP {
-                self.take_in(fetched_at, &rows, &mut fetched).await?;
+                self.take_in(fetched_at, rows, &mut fetched).await?;
                 return Ok(fetched);
             }
             tracing::info!(%since, %today, "the feed is capped: walking it day by day");
@@ -279,7 +279,7 @@ impl Producer {
         let mut day = since;
         while day <= today {
             let (fetched_at, rows) = self.rows(&Filter::ChangedOn(day), record).await?;
-            self.take_in(fetched_at, &rows, &mut fetched).await?;
+            self.take_in(fetched_at, rows, &mut fetched).await?;
             day = day.tomorrow()?;
         }
         Ok(fetched)
@@ -290,7 +290,7 @@ impl Producer {
         &self,
         filter: &Filter,
         record: &mut ProducerRecord,
-    ) -> Result<(u64, Vec<Value>), FetchError> {
+    ) -> Result<(u64, Vec<Box<RawValue>>), FetchError> {
         // Rows that there is no room for are better left where they are.
         if self.queue.make_room().await?.is_full() {
             return Err(FetchError::Full);
@@ -319,21 +319,21 @@ impl Producer {
     async fn take_in(
         &self,
         fetched_at: u64,
-        rows: &[Value],
+        rows: Vec<Box<RawValue>>,
         fetched: &mut Fetched,
     ) -> Result<(), FetchError> {
+        let count = rows.len() as u64;
+        let mut changes: Vec<NewChange> = rows
+            .into_iter()
+            .map(|row| arrival(row, &self.names, &self.timezone))
+            .collect();
+        changes.sort_by(|a, b| a.order.cmp(&b.order));
+        fetched
+            .change_ids
+            .extend(changes.iter().map(|change| change.change_id.clone()));
         let taken = loop {
-            let mut changes = Vec::with_capacity(rows.len());
-            for row in rows {
-                changes.push(self.arrival(row)?);
-            }
-            changes.sort_by(|a, b| a.order.cmp(&b.order));
-            let ids: Vec<String> = changes.iter().map(|c| c.change_id.clone()).collect();
-            match self.queue.enqueue(fetched_at, changes).await {
-                Ok(taken) => {
-                    fetched.change_ids.extend(ids);
-                    break taken;
-                }
+            match self.queue.enqueue(fetched_at, &changes).await {
+                Ok(taken) => break taken,
                 // AlumnIQ has marked these rows and does not send them again: they wait here for Redis.
                 Err(error) if self.mark_on_fetch && error.trouble().is_some() => {
                     tokio::time::sleep(ROOM_AGAIN).await;
@@ -344,66 +344,62 @@ impl Producer {
                 Err(error) => return Err(error.into()),
             }
         };
-        metrics::changes_fetched(rows.len() as u64);
+        metrics::changes_fetched(count);
         metrics::changes_enqueued(taken.enqueued);
         metrics::changes_duplicate(taken.duplicates);
         if let Ok(now) = timestamp(fetched_at) {
             metrics::successful_fetch(now);
         }
-        fetched.rows += rows.len() as u64;
+        fetched.rows += count;
         fetched.taken.enqueued += taken.enqueued;
         fetched.taken.duplicates += taken.duplicates;
         fetched.taken.listed_again += taken.listed_again;
         Ok(())
     }
-
-    /// See [`arrival`]: dead on arrival where a row has no usable id, person or time.
-    fn arrival(&self, row: &Value) -> Result<NewChange, QueueError> {
-        arrival(row, &self.names, &self.timezone)
-    }
 }
 
-/// A row as it enters the queue; also used when an undecodable row is replayed.
-///
-/// # Errors
-/// A row that cannot be written as JSON, which no parsed row is.
-pub fn arrival(
-    row: &Value,
-    names: &FieldNames,
-    timezone: &TimeZone,
-) -> Result<NewChange, QueueError> {
-    let raw = to_raw_value(row).map_err(|error| QueueError::Unreadable {
-        what: "a row".to_owned(),
-        why: error.to_string(),
-    })?;
-    Ok(match change::identify(row, names, timezone) {
+/// A row as it enters the queue, dead on arrival where it has no usable id, person or time; also used when an
+/// undecodable row is replayed. Of a row that is too long only `null` is kept.
+pub fn arrival(raw: Box<RawValue>, names: &FieldNames, timezone: &TimeZone) -> NewChange {
+    let (row, identity) = match change::parse(raw.get(), names) {
+        // Written anew: without the blanks between its parts.
+        Ok(row) => (
+            to_raw_value(&row).unwrap_or_else(|_| raw.clone()),
+            change::identify(&row, names, timezone),
+        ),
+        Err(error) => (raw.clone(), Err(error)),
+    };
+    match identity {
         Ok(identity) => NewChange {
             change_id: identity.change_id,
             xid: identity.xid,
             order: identity.order,
-            row: raw,
+            row,
             letter: None,
             replaces: None,
         },
         Err(error) => {
-            let id = change::change_id(row, names).ok();
+            let id = change::change_id_of(row.get(), names);
             let (class, has_id) = (DeadClass::Undecodable, id.is_some());
             NewChange {
                 // Without an id, a name that the same row has again at the next fetch.
                 change_id: id.unwrap_or_else(|| {
                     format!(
                         "row-{:.16}",
-                        sha1_smol::Sha1::from(raw.get()).digest().to_string()
+                        sha1_smol::Sha1::from(row.get()).digest().to_string()
                     )
                 }),
                 xid: None,
                 order: String::new(),
-                row: raw,
+                row: match row.get().len() {
+                    ..=change::MAX_ROW => row,
+                    _ => RawValue::NULL.to_owned(),
+                },
                 letter: Some(NewLetter::new(class, error.cause, error.advice, has_id)),
                 replaces: None,
             }
         }
-    })
+    }
 }
 
 fn timestamp(ms: u64) -> Result<Timestamp, jiff::Error> {

@@ -41,8 +41,8 @@ async fn a_full_redis_refuses_a_block_as_a_whole_and_leaves_every_key_as_it_was(
     // A corrected row, a known one and new ones: it may not stop between them.
     let before = namespace.snapshot().await;
     redis.command(FULL).await;
-    let block = ["1", "2", "3", "4"].map(person).into();
-    let refused = namespace.queue.enqueue(EARLY, block).await.unwrap_err();
+    let block = ["1", "2", "3", "4"].map(person);
+    let refused = namespace.queue.enqueue(EARLY, &block).await.unwrap_err();
     assert!(refused.is_full(), "{refused}");
     assert!(
         refused

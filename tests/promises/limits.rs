@@ -299,14 +299,17 @@ async fn a_flood_at(flooded: Destination, other: Destination) {
     });
     let flood = queue_of(flooded)
         .await
-        .enqueue(EARLY, flood.collect())
+        .enqueue(EARLY, &flood.collect::<Vec<_>>())
         .await;
     assert_eq!(flood.unwrap().enqueued as usize, FLOOD);
     let share = ids.iter().map(|id| {
         let change = sandbox.change(id).unwrap();
         arrival(id, &change.xid.unwrap(), &change.row)
     });
-    let share = queue_of(other).await.enqueue(EARLY, share.collect()).await;
+    let share = queue_of(other)
+        .await
+        .enqueue(EARLY, &share.collect::<Vec<_>>())
+        .await;
     assert_eq!(share.unwrap().enqueued as usize, SHARE);
 
     let relay = Relay::new(&sandbox, Some(&redis));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{error::Category, value::RawValue};
 
 use super::{CHECK_KEY, CHECK_URL};
 use crate::reply::{Answer, Reply};
@@ -42,11 +42,11 @@ impl FeedError {
 }
 
 /// The rows of a fetch: 200 and a JSON array (`[]` when nothing is unprocessed). Rows are not looked
-/// into: see [`crate::change`].
+/// into, so that none of them can spoil the others: see [`crate::change::parse`].
 ///
 /// # Errors
 /// When anything else came back; the error says what.
-pub fn parse_feed(reply: &Reply) -> Result<Vec<Value>, FeedError> {
+pub fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
     let error = |fault, after, cause: String, advice: &str| {
         Err(FeedError {
             fault,
@@ -126,7 +126,7 @@ pub fn parse_feed(reply: &Reply) -> Result<Vec<Value>, FeedError> {
 }
 
 /// The array's items, or what was found in its stead.
-fn rows(body: &str) -> Result<Vec<Value>, String> {
+fn rows(body: &str) -> Result<Vec<Box<RawValue>>, String> {
     let body = body.trim_start_matches('\u{feff}').trim();
     if body.is_empty() {
         return Err("nothing (an empty body)".to_owned());
@@ -134,20 +134,31 @@ fn rows(body: &str) -> Result<Vec<Value>, String> {
     if body.starts_with('<') {
         return Err("an HTML page".to_owned());
     }
-    match serde_json::from_str(body) {
-        Ok(Value::Array(rows)) => Ok(rows),
-        Ok(Value::Object(_)) => Err("a JSON object".to_owned()),
-        Ok(_) => Err("a single JSON value".to_owned()),
-        Err(error) if error.is_eof() => {
-            Err(format!("JSON that breaks off after {} bytes", body.len()))
-        }
-        Err(error) => Err(format!(
+    // CFML may leave control characters in texts as they are (people paste vertical tabs out of a word
+    // processor), which JSON forbids. A blank may stand for each, within a text and between values.
+    let rows = split(body).or_else(|error| match body.contains(is_unescaped) {
+        true => split(&body.replace(is_unescaped, " ")),
+        false => Err(error),
+    });
+    rows.map_err(|error| match error.classify() {
+        Category::Eof => format!("JSON that breaks off after {} bytes", body.len()),
+        Category::Data if body.starts_with('{') => "a JSON object".to_owned(),
+        Category::Data => "a single JSON value".to_owned(),
+        Category::Syntax | Category::Io => format!(
             "{} bytes that are no JSON (line {}, column {})",
             body.len(),
             error.line(),
             error.column()
-        )),
-    }
+        ),
+    })
+}
+
+fn split(body: &str) -> serde_json::Result<Vec<Box<RawValue>>> {
+    serde_json::from_str(body)
+}
+
+fn is_unescaped(c: char) -> bool {
+    c < ' '
 }
 
 #[cfg(test)]
@@ -165,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_feed_is_a_json_array_with_or_without_byte_order_mark() {
-        assert_eq!(parse_feed(&answer(200, "[]")), Ok(vec![]));
+        assert!(parse_feed(&answer(200, "[]")).unwrap().is_empty());
         assert_eq!(
             parse_feed(&answer(200, "\u{feff} [{\"changeId\":1},2]\n"))
                 .unwrap()
@@ -230,7 +241,36 @@ mod tests {
     }
 
     #[test]
-    fn nesting_beyond_the_parsers_limit_is_an_error_and_no_crash() {
+    fn a_row_that_no_parser_takes_does_not_spoil_the_others() {
+        let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        for poison in [
+            r#"{"changeId":2,"fax":1e400}"#,
+            r#"{"changeId":2,"employer":"cut \ud83d"}"#,
+            r#"{"changeId":2,"xid":123456789012345678901234567890}"#,
+            &format!(r#"{{"changeId":2,"city":{deep}}}"#),
+            &deep,
+        ] {
+            let body = format!(r#"[{{"changeId":1}},{poison},{{"changeId":3}}]"#);
+            let rows = parse_feed(&answer(200, &body)).unwrap();
+            assert_eq!(
+                rows.iter().map(|row| row.get()).collect::<Vec<_>>(),
+                [r#"{"changeId":1}"#, poison, r#"{"changeId":3}"#]
+            );
+        }
+    }
+
+    #[test]
+    fn control_characters_that_nobody_escaped_are_read_as_blanks() {
+        let body = "[\r\n{\"changeId\": 1,\t\"employer\": \"Acme\u{b}Inc\nLondon\"}]";
+        let rows = parse_feed(&answer(200, body)).unwrap();
+        assert_eq!(
+            rows[0].get(),
+            r#"{"changeId": 1, "employer": "Acme Inc London"}"#
+        );
+    }
+
+    #[test]
+    fn nesting_without_an_end_is_an_error_and_no_crash() {
         assert!(parse_feed(&answer(200, &"[".repeat(1_000_000))).is_err());
     }
 

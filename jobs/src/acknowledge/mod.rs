@@ -120,6 +120,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hostile::{body, fit, json};
 
     fn answer(status: u16, body: &str) -> Reply {
         let retry_after = (status == 429).then_some(Duration::from_secs(7));
@@ -174,7 +175,30 @@ mod tests {
         );
     }
 
+    const KEYS: &[&str] = &["changeId", "Message", "errors"];
+
     proptest! {
+        #[test]
+        fn whatever_is_answered_only_a_2xx_accepts_and_only_a_200_with_an_array_is_a_feed(
+            status in prop_oneof![Just(200_u16), any::<u16>()],
+            body in body(json(KEYS)),
+        ) {
+            let reply = answer(status, &body);
+            let outcome = classify(&reply);
+            prop_assert_eq!(word(&outcome) == "accepted", (200..300).contains(&status));
+            match outcome {
+                AckOutcome::Accepted => {}
+                AckOutcome::Rejected { cause } | AckOutcome::Retry { cause, .. } | AckOutcome::Pause { cause, .. } => fit(&cause),
+            }
+            match parse_feed(&reply) {
+                Ok(rows) => {
+                    prop_assert_eq!(status, 200);
+                    prop_assert!(rows.is_empty() || body.contains(rows[0].get()) || body.contains(|c| c < ' '));
+                }
+                Err(error) => fit(&error.to_string()),
+            }
+        }
+
         #[test]
         fn halving_keeps_every_id_and_ends_with_the_culprit_alone(count in 1..50_usize) {
             let ids: Vec<String> = (0..count).map(|id| id.to_string()).collect();

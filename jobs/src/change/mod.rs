@@ -2,6 +2,7 @@
 //! `null` are absent; keys are compared without regard to case; unknown keys are kept by name.
 
 mod changed_on;
+mod json;
 mod names;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
@@ -9,13 +10,18 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
-pub use self::names::{FieldNames, FieldNamesError};
+pub use self::{
+    json::{change_id_of, parse},
+    names::{FieldNames, FieldNamesError},
+};
 use crate::order::order_key;
 
-/// Most characters of a changeId.
+/// Most characters of a changeId, and of an xid.
 pub const MAX_CHANGE_ID: usize = 200;
 /// Most bytes of one field.
 pub const MAX_FIELD: usize = 64 * 1024;
+/// Most bytes of a whole row as JSON text: more than all canonical fields at their longest.
+pub const MAX_ROW: usize = 2 * 1024 * 1024;
 
 /// Floating-point numbers above this may have lost digits.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -204,7 +210,7 @@ impl<'r> Row<'r> {
             return Err(wrong("is neither text nor a whole number"));
         }
         let id = text(value).map_err(|why| wrong(&why.to_string()))?;
-        if id.chars().count() > MAX_CHANGE_ID {
+        if is_too_long(&id) {
             return Err(wrong(&format!("has more than {MAX_CHANGE_ID} characters")));
         }
         if id.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()) {
@@ -217,12 +223,23 @@ impl<'r> Row<'r> {
 
     fn identity(&self, tz: &TimeZone) -> Result<(Identity, Option<Timestamp>), Undecodable> {
         let change_id = self.change_id()?;
-        let xid = self.value("xid").map(text).transpose().map_err(|why| {
+        let wrong = |why: &str| {
             Undecodable::new(
                 format!("the xid {why}"),
                 "correct the constituent's xid in AlumnIQ, or name the right key in `alumniq.fields.xid`",
             )
-        })?;
+        };
+        let xid = self.value("xid").map(text).transpose();
+        let xid = xid.map_err(|why| wrong(&why.to_string()))?;
+        if xid.as_ref().is_some_and(|xid| is_too_long(xid)) {
+            return Err(wrong(&format!("has more than {MAX_CHANGE_ID} characters")));
+        }
+        if xid
+            .as_ref()
+            .is_some_and(|xid| xid.contains(char::is_control))
+        {
+            return Err(wrong("contains a line break or another control character"));
+        }
         let unordered = |why: &str| {
             Undecodable::new(
                 format!("changedOn {why}, so the change cannot be put in order"),
@@ -274,6 +291,10 @@ fn text(value: &Value) -> Result<Cow<'_, str>, Unreadable> {
         },
         Value::Null | Value::Array(_) | Value::Object(_) => Err(Unreadable::Nested(kind(value))),
     }
+}
+
+fn is_too_long(id: &str) -> bool {
+    id.chars().nth(MAX_CHANGE_ID).is_some()
 }
 
 fn is_blank(value: &Value) -> bool {

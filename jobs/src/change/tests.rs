@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::hostile::{self, PLANTED, body, damaged, fit};
 
 fn campus() -> TimeZone {
     TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap()
@@ -184,33 +185,112 @@ fn debug_shows_no_values() {
     assert!(debug.contains("email") && !debug.contains("ann"));
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        ".{0,20}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 24, 5, |inner| {
-        let key = prop_oneof!["changeId", "xid", "changedOn", "EMAIL", ".{0,6}"];
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((key, inner), 0..8)
-                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
-        ]
-    })
+const KEYS: &[&str] = &[
+    "changeId",
+    "CHANGEID",
+    "xid",
+    "changedOn",
+    "email",
+    "employer",
+    "fax",
+];
+
+/// A row as text, sound or damaged.
+fn any_row() -> BoxedStrategy<String> {
+    let row = json!({
+        "changeId": 4711, "xid": "88", "changedOn": "2026-11-21 10:00:00", "employer": "Acme", "email": PLANTED[0],
+    });
+    body(prop_oneof![damaged(row, KEYS), hostile::json(KEYS)].boxed())
+}
+
+fn assert_an_id(id: &str) {
+    assert!(!id.is_empty() && id.chars().count() <= MAX_CHANGE_ID);
+    assert!(
+        !id.contains(|c: char| c == ',' || c.is_whitespace() || c.is_control()),
+        "{id:?}"
+    );
 }
 
 proptest! {
     #[test]
-    fn decoding_never_panics_and_agrees_with_identification(row in any_json()) {
-        let identity = identified(row.clone());
-        if let Ok(change) = decoded(row) {
-            let expected = Identity { change_id: change.change_id, xid: change.xid, order: change.order };
-            prop_assert_eq!(identity.unwrap(), expected);
-            prop_assert!(change.fields.values().all(|text| !text.trim().is_empty()));
+    fn any_row_is_a_change_or_told_why_not(text in any_row()) {
+        let names = FieldNames::default();
+        if let Some(id) = change_id_of(&text, &names) {
+            assert_an_id(&id);
         }
+        let row = match parse(&text, &names) {
+            Ok(row) => row,
+            Err(error) => {
+                fit(&error.to_string());
+                return Ok(());
+            }
+        };
+        prop_assert_eq!(change_id(&row, &names).ok(), change_id_of(&text, &names));
+        let identity = identified(row.clone());
+        match &identity {
+            Ok(identity) => {
+                assert_an_id(&identity.change_id);
+                let xid = identity.xid.as_deref().unwrap_or("none");
+                prop_assert!(!xid.trim().is_empty() && !xid.contains(char::is_control));
+                prop_assert!(xid.chars().count() <= MAX_CHANGE_ID);
+            }
+            Err(error) => fit(&error.to_string()),
+        }
+        match decoded(row) {
+            Ok(change) => {
+                let expected = Identity { change_id: change.change_id, xid: change.xid, order: change.order };
+                prop_assert_eq!(identity.unwrap(), expected);
+                prop_assert!(change.fields.values().all(|text| !text.trim().is_empty()));
+            }
+            Err(error) => fit(&error.to_string()),
+        }
+    }
+}
+
+#[test]
+fn a_row_that_no_parser_takes_still_has_its_id_and_names_the_field() {
+    let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+    for (field, value) in [
+        ("fax", "1e400"),
+        ("employer", "\"cut \\ud83d\""),
+        ("city", deep.as_str()),
+    ] {
+        let row = format!(r#"{{"changeId": 5, "email": "ann@example.org", "{field}": {value}}}"#);
+        let error = parse(&row, &FieldNames::default()).unwrap_err();
+        assert_eq!(
+            error.cause,
+            format!("the row holds a value that cannot be read in `{field}`")
+        );
+        let id = change_id_of(&row, &FieldNames::default());
+        assert_eq!(id.as_deref(), Some("5"));
+    }
+    let error = parse(r#"["cut \ud83d"]"#, &FieldNames::default()).unwrap_err();
+    assert!(error.cause.contains("at its character"), "{error}");
+}
+
+#[test]
+fn a_row_that_is_too_long_is_not_looked_into_but_for_its_id() {
+    let row = json!({ "changeId": 5, "notes": "x".repeat(10_000_000) }).to_string();
+    let error = parse(&row, &FieldNames::default()).unwrap_err();
+    assert!(error.cause.contains("bytes, at most 2097152"), "{error}");
+    let id = change_id_of(&row, &FieldNames::default());
+    assert_eq!(id.as_deref(), Some("5"));
+}
+
+#[test]
+fn an_xid_that_is_no_id_is_refused() {
+    for xid in [
+        json!("1\n2"),
+        json!("a\0b"),
+        json!("\u{1b}[2J"),
+        json!("x".repeat(201)),
+    ] {
+        let error = identified(json!({"changeId": 1, "xid": xid})).unwrap_err();
+        assert!(error.cause.starts_with("the xid "), "{error}");
+    }
+    for xid in ["1 2", "{a}*", "Ü 👩", &"x".repeat(200)] {
+        let identity = identified(json!({"changeId": 1, "xid": xid})).unwrap();
+        assert_eq!(identity.xid.as_deref(), Some(xid));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 use jobs::acknowledge;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Finding, rows};
 use crate::{
@@ -48,7 +48,7 @@ async fn fetch(
     client: &AlumniqClient,
     filter: Filter,
     findings: &mut Vec<Finding>,
-) -> Option<Vec<Value>> {
+) -> Option<Vec<Box<RawValue>>> {
     let started = Instant::now();
     let answer = client.fetch(&filter, false, None).await;
     let took = started.elapsed().as_millis();

@@ -7,7 +7,7 @@ use jobs::{
     change::{self, Change},
     outcome::{DeadClass, Outcome},
 };
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Finding;
 use crate::config::{AnonymousRows, Config};
@@ -16,14 +16,17 @@ use crate::config::{AnonymousRows, Config};
 const NAMED_KEYS: usize = 40;
 
 /// What is found in `rows`; none for no rows.
-pub fn judge(rows: &[Value], config: &Config) -> Vec<Finding> {
+pub fn judge(rows: &[Box<RawValue>], config: &Config) -> Vec<Finding> {
     if rows.is_empty() {
         return Vec::new();
     }
     let mut undecodable = Deaths::default();
     let mut changes = Vec::new();
     for row in rows {
-        match change::decode(row, &config.mappings.names, &config.alumniq.timezone) {
+        let (names, timezone) = (&config.mappings.names, &config.alumniq.timezone);
+        let decoded =
+            change::parse(row.get(), names).and_then(|row| change::decode(&row, names, timezone));
+        match decoded {
             Ok(change) => changes.push(change),
             Err(error) => undecodable.add(DeadClass::Undecodable, error.cause, error.advice),
         }
@@ -130,7 +133,7 @@ impl Deaths {
 pub(super) mod tests {
     use std::ffi::OsString;
 
-    use serde_json::json;
+    use serde_json::{Value, json, value::to_raw_value};
 
     use super::*;
     use crate::{commands::check::finding::show, config};
@@ -163,7 +166,8 @@ pub(super) mod tests {
     }
 
     fn judged(rows: &[Value]) -> String {
-        show(&judge(rows, &config("")), false)
+        let rows: Vec<_> = rows.iter().map(|row| to_raw_value(row).unwrap()).collect();
+        show(&judge(&rows, &config("")), false)
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Namespace {
     }
 
     pub async fn enqueue(&self, changes: Vec<NewChange>) -> Enqueued {
-        self.queue.enqueue(EARLY, changes).await.unwrap()
+        self.queue.enqueue(EARLY, &changes).await.unwrap()
     }
 
     /// Up to `most` changes for `worker`.

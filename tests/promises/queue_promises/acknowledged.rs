@@ -52,7 +52,7 @@ async fn a_done_change_is_recognised_and_acknowledged_again_when_it_is_listed_af
     assert_eq!(namespace.enqueue(one()).await.duplicates, 1);
     assert!(namespace.acknowledge_all().await.is_empty());
     for _ in 0..2 {
-        let taken = namespace.queue.enqueue(LATE, one()).await.unwrap();
+        let taken = namespace.queue.enqueue(LATE, &one()).await.unwrap();
         assert_eq!((taken.enqueued, taken.listed_again), (0, 1));
         assert!(namespace.claim(Crm).await.is_empty(), "it was applied");
         assert_eq!(namespace.acknowledge_all().await, ["1"]);
@@ -80,7 +80,7 @@ async fn a_discarded_change_that_alumniq_was_told_of_is_told_again_when_it_is_st
         assert_eq!(namespace.acknowledge_all().await, ["1"]);
         let books = namespace.books().await;
         assert_eq!((books.discarded, books.difference), (1, 0), "time {again}");
-        namespace.queue.enqueue(LATE, one()).await.unwrap();
+        namespace.queue.enqueue(LATE, &one()).await.unwrap();
     }
 }
 
@@ -101,7 +101,7 @@ async fn a_change_discarded_without_acknowledging_is_never_acknowledged() {
     namespace.apply_all(Salsa).await;
     assert!(namespace.acknowledge_all().await.is_empty());
     assert_eq!(namespace.books().await.discarded, 1);
-    let again = namespace.queue.enqueue(LATE, one()).await.unwrap();
+    let again = namespace.queue.enqueue(LATE, &one()).await.unwrap();
     assert_eq!((again.duplicates, again.listed_again), (1, 0));
     assert!(namespace.acknowledge_all().await.is_empty());
     assert!(namespace.snapshot().await.hash("discarded").is_empty());

@@ -20,8 +20,8 @@ impl Run {
     pub(super) async fn enqueue(&mut self, late: bool, rows: &[Row]) -> Checked {
         self.clock += 1;
         let block = self.clock + if late { LATE } else { EARLY };
-        let changes = rows.iter().map(Row::change).collect();
-        let taken = self.queue.enqueue(block, changes).await.unwrap();
+        let changes: Vec<_> = rows.iter().map(Row::change).collect();
+        let taken = self.queue.enqueue(block, &changes).await.unwrap();
         let expected = self.model.enqueue(block, late, rows);
         same(
             "enqueue: (new, known, listed again)",
