@@ -307,4 +307,6 @@ impl Drop for Observation<'_> {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -41,6 +42,10 @@ pub enum Act {
     Reset(Vec<u8>),
     /// Nothing more, ever; the connection stays open.
     Hang,
+    /// The first bytes, then the second ones again and again as long as the client takes them.
+    Flood(Vec<u8>, Vec<u8>),
+    /// These bytes one by one, for ever slowly.
+    Drip(Vec<u8>),
 }
 
 /// An answer with a body of its stated length.
@@ -115,6 +120,7 @@ struct Shared {
     script: Box<Script>,
     asked: Mutex<Vec<Asked>>,
     connections: AtomicUsize,
+    flooded: AtomicUsize,
 }
 
 /// The server; it ends when dropped.
@@ -132,6 +138,7 @@ impl Server {
             script: Box::new(script),
             asked: Mutex::default(),
             connections: AtomicUsize::new(0),
+            flooded: AtomicUsize::new(0),
         });
         let for_connections = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
@@ -154,6 +161,11 @@ impl Server {
 
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
+    }
+
+    /// How many bytes of floods the clients' side has taken.
+    pub fn flooded(&self) -> usize {
+        self.shared.flooded.load(Ordering::SeqCst)
     }
 
     pub fn connections(&self) -> usize {
@@ -180,6 +192,21 @@ async fn serve(stream: TcpStream, shared: &Shared) {
                 return;
             }
             Act::Hang => std::future::pending().await,
+            Act::Flood(head, piece) => {
+                stream.write_all(&head).await.unwrap_or_default();
+                while stream.write_all(&piece).await.is_ok() && stream.flush().await.is_ok() {
+                    shared.flooded.fetch_add(piece.len(), Ordering::SeqCst);
+                }
+                return;
+            }
+            Act::Drip(bytes) => {
+                for byte in bytes {
+                    stream.write_all(&[byte]).await.unwrap_or_default();
+                    stream.flush().await.unwrap_or_default();
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                return;
+            }
         }
     }
 }

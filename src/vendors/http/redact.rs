@@ -1,10 +1,9 @@
 //! Takes a client's secrets out of whatever a vendor or the transport says: AlumnIQ's key travels in
 //! the query, and error pages like to repeat the request.
 
-use std::fmt;
+use std::{cmp::Reverse, fmt};
 
 use jobs::reply::Reply;
-use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 /// What stands in a secret's place.
@@ -16,22 +15,21 @@ const SHORTEST: usize = 4;
 /// A 2xx body is data: there only a text is taken out that is too long to stand in a row by chance.
 const SHORTEST_IN_DATA: usize = 12;
 
-/// The spellings of a client's secrets, longest first.
+/// A client's secrets.
 #[derive(Clone, Default)]
 pub struct Redactor(Vec<SecretString>);
 
 impl Redactor {
-    /// Knows each secret as it is, as a form or a URL writes it, and as JSON writes it.
+    /// Knows each secret as it is and however it may be escaped.
     pub fn of<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
-        let mut spellings: Vec<String> = secrets
+        let mut secrets: Vec<SecretString> = secrets
             .into_iter()
-            .map(ExposeSecret::expose_secret)
-            .filter(|secret| secret.len() >= SHORTEST)
-            .flat_map(spellings)
+            .filter(|secret| secret.expose_secret().len() >= SHORTEST)
+            .cloned()
             .collect();
-        spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        spellings.dedup();
-        Self(spellings.into_iter().map(SecretString::from).collect())
+        // Where one secret is the beginning of another, the whole other one has to go.
+        secrets.sort_by_key(|secret| Reverse(secret.expose_secret().len()));
+        Self(secrets)
     }
 
     /// The reply without the secrets.
@@ -56,14 +54,8 @@ impl Redactor {
         self.0
             .iter()
             .map(ExposeSecret::expose_secret)
-            .filter(|spelling| spelling.len() >= shortest)
-            .fold(text, |text, spelling| {
-                if text.contains(spelling) {
-                    text.replace(spelling, REDACTED)
-                } else {
-                    text
-                }
-            })
+            .filter(|secret| secret.len() >= shortest)
+            .fold(text, without)
     }
 }
 
@@ -73,22 +65,144 @@ impl fmt::Debug for Redactor {
     }
 }
 
-fn spellings(secret: &str) -> Vec<String> {
-    let mut all = vec![secret.to_owned()];
-    if let Ok(mut url) = Url::parse("http://localhost/") {
-        url.query_pairs_mut().append_key_only(secret);
-        let form = url.query().unwrap_or_default().to_owned();
-        all.push(form.replace('+', "%20"));
-        all.push(form);
+fn without(text: String, secret: &str) -> String {
+    let bytes = text.as_bytes();
+    let first = secret.as_bytes().first().copied().unwrap_or_default();
+    let may_begin = |byte: &u8| *byte == first || is_escape(byte);
+    let mut kept = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(ahead) = bytes[at..].iter().position(may_begin) {
+        at += ahead;
+        match spelt(&bytes[at..], secret) {
+            Some(length) => {
+                kept.push_str(&text[copied..at]);
+                kept.push_str(REDACTED);
+                at += length;
+                copied = at;
+            }
+            None => at += 1,
+        }
     }
-    let json = serde_json::Value::from(secret).to_string();
-    all.push(json.trim_matches('"').to_owned());
-    all
+    if copied == 0 {
+        return text;
+    }
+    kept.push_str(&text[copied..]);
+    kept
+}
+
+/// What a form, a URL, JSON or HTML begins an escaped character with.
+fn is_escape(byte: &u8) -> bool {
+    matches!(byte, b'%' | b'+' | b'\\' | b'&')
+}
+
+/// How many bytes at the start of `text` spell `secret`, each of its characters as it is or escaped: servers
+/// differ in what they escape, and how.
+fn spelt(text: &[u8], secret: &str) -> Option<usize> {
+    let alike = text
+        .iter()
+        .zip(secret.as_bytes())
+        .take_while(|(a, b)| a == b);
+    let alike = alike.count();
+    if alike == secret.len() {
+        return Some(alike);
+    }
+    // Nearly always the second character differs and nothing is escaped.
+    if !text.iter().take(alike + 1).any(is_escape) {
+        return None;
+    }
+    // Several at a time where an escape's own characters could be the secret's.
+    let mut ends = vec![0];
+    for c in secret.chars() {
+        let longer = ends.iter().flat_map(|end| {
+            let rest = text.get(*end..).unwrap_or_default();
+            let lengths = [plain(c, rest), escaped(c, rest)];
+            lengths
+                .into_iter()
+                .flatten()
+                .map(move |length| end + length)
+        });
+        ends = longer.collect();
+        ends.sort_unstable();
+        ends.dedup();
+        if ends.is_empty() {
+            return None;
+        }
+    }
+    ends.last().copied()
+}
+
+/// The length of `c` as it is at the start of `text`.
+fn plain(c: char, text: &[u8]) -> Option<usize> {
+    let mut buffer = [0; 4];
+    let bytes = c.encode_utf8(&mut buffer).as_bytes();
+    text.starts_with(bytes).then_some(bytes.len())
+}
+
+/// The length of `c` escaped at the start of `text`.
+fn escaped(c: char, text: &[u8]) -> Option<usize> {
+    match text.first()? {
+        b'+' => (c == ' ').then_some(1),
+        b'%' => {
+            let mut buffer = [0; 4];
+            let bytes = c.encode_utf8(&mut buffer).bytes().map(u32::from);
+            coded(bytes, text, b"%", 2)
+        }
+        b'\\' if text.get(1) == Some(&b'u') => {
+            let mut buffer = [0; 2];
+            let units = c.encode_utf16(&mut buffer).iter().copied().map(u32::from);
+            coded(units, text, b"\\u", 4)
+        }
+        b'\\' => {
+            let next = char::from(*text.get(1)?);
+            (next == c && matches!(c, '"' | '\'' | '\\' | '/')).then_some(2)
+        }
+        b'&' => {
+            let end = text.iter().take(10).position(|byte| *byte == b';')?;
+            let name = std::str::from_utf8(text.get(1..end)?).ok()?;
+            let is_this = match name.to_ascii_lowercase().as_str() {
+                "amp" => c == '&',
+                "lt" => c == '<',
+                "gt" => c == '>',
+                "quot" => c == '"',
+                "apos" => c == '\'',
+                "nbsp" => c == ' ',
+                number => number.strip_prefix('#').is_some_and(|number| {
+                    let code = match number.strip_prefix('x') {
+                        Some(hex) => u32::from_str_radix(hex, 16),
+                        None => number.parse(),
+                    };
+                    code == Ok(u32::from(c))
+                }),
+            };
+            is_this.then_some(end + 1)
+        }
+        _ => None,
+    }
+}
+
+/// The length of all `codes` at the start of `text`, each a `prefix` and so many hexadecimal digits.
+fn coded(
+    codes: impl Iterator<Item = u32>,
+    text: &[u8],
+    prefix: &[u8],
+    digits: usize,
+) -> Option<usize> {
+    let mut end = 0;
+    for code in codes {
+        let written = text.get(end..)?.strip_prefix(prefix)?.get(..digits)?;
+        let written = std::str::from_utf8(written).ok()?;
+        if u32::from_str_radix(written, 16) != Ok(code) {
+            return None;
+        }
+        end += prefix.len() + digits;
+    }
+    Some(end)
 }
 
 #[cfg(test)]
 mod tests {
     use jobs::reply::Answer;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -112,7 +226,11 @@ mod tests {
             "k/y \"1+2",
             "k%2Fy+%221%2B2",
             "k%2Fy%20%221%2B2",
+            "k%2fy+%221%2b2",
             "k/y \\\"1+2",
+            "k\\/y \\u00221\\u002B2",
+            "k/y &quot;1+2",
+            "k&#x2F;y&nbsp;&#34;1&#43;2",
         ] {
             assert_eq!(redacted(secret, 500, &format!("<{echo}>")), "<[redacted]>");
         }
@@ -130,5 +248,60 @@ mod tests {
             redacted("0123456789abcdef", 200, "0123456789abcdef"),
             "[redacted]"
         );
+    }
+
+    /// `secret` with each character written in one of the ways in which servers write it.
+    fn echoed(secret: &str, ways: &[u8]) -> String {
+        let mut echo = String::new();
+        for (c, way) in secret.chars().zip(ways.iter().cycle()) {
+            let code = u32::from(c);
+            let bytes = c.to_string().into_bytes();
+            match way % 6 {
+                1 => bytes
+                    .iter()
+                    .for_each(|byte| echo += &format!("%{byte:02X}")),
+                2 => bytes
+                    .iter()
+                    .for_each(|byte| echo += &format!("%{byte:02x}")),
+                3 => echo += &format!("&#{code};"),
+                4 => c
+                    .encode_utf16(&mut [0; 2])
+                    .iter()
+                    .for_each(|unit| echo += &format!("\\u{unit:04X}")),
+                5 if c == '"' => echo += "\\\"",
+                5 if c == '&' => echo += "&amp;",
+                _ => echo.push(c),
+            }
+        }
+        echo
+    }
+
+    proptest! {
+        #[test]
+        fn a_secret_is_taken_out_however_it_is_escaped(
+            secret in "[ -~ü👩]{4,12}", ways in prop::collection::vec(0..6_u8, 1..6), around in "[%&+u0-9;a ]{0,6}", status: u16,
+        ) {
+            prop_assume!(!(200..300).contains(&status));
+            let body = format!("{around}{}{around}", echoed(&secret, &ways));
+            let redacted = redacted(&secret, status, &body);
+            prop_assert!(redacted.contains(REDACTED), "{} in {}", secret, body);
+            prop_assert!(redacted.len() <= 2 * around.len() + REDACTED.len(), "{} of {}", redacted, body);
+        }
+
+        #[test]
+        fn any_text_is_searched_without_panic(secret in "\\PC{0,9}", body in "([%&+\\\\]|\\PC){0,60}") {
+            redacted(&secret, 500, &body);
+        }
+    }
+
+    #[test]
+    fn a_very_long_secret_is_found_too() {
+        let secret = "%25é".repeat(100_000);
+        assert_eq!(
+            redacted(&secret, 500, &format!("a{secret}b")),
+            "a[redacted]b"
+        );
+        let echo = echoed(&secret, &[1, 0, 3]);
+        assert_eq!(redacted(&secret, 500, &format!("a{echo}b")), "a[redacted]b");
     }
 }
