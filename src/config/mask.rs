@@ -51,13 +51,32 @@ fn collect(table: &DeTable<'_>, secrets: &[&str], ranges: &mut Vec<Range<usize>>
     }
 }
 
-/// Where `scheme://user:password@host` holds `user:password`.
+/// Where a line may hold the credentials of an address, however wrongly it is written: all before its last `@`
+/// but the scheme, what stands for a port and is no number, and the query.
 fn credentials(line: &str) -> impl Iterator<Item = Range<usize>> {
-    line.match_indices("://").filter_map(|(at, separator)| {
-        let start = at + separator.len();
-        let rest = line.get(start..)?;
-        let end = rest.find(['"', '\'', ' ', ',', '/']).unwrap_or(rest.len());
+    let scheme = line.find("://").map(|at| at + "://".len());
+    // In a list of several lines the first `=` may be the password's own.
+    let is_of_a_key = |c: char| c.is_alphanumeric() || "_-. {,\t\"'".contains(c);
+    let value = line.find(|c| !is_of_a_key(c));
+    let last = line.rfind('@');
+    let user = last.map(|end| {
+        let start = scheme.filter(|start| *start <= end).or(value);
+        start.filter(|start| *start <= end).unwrap_or_default()..end
+    });
+    let after = |start: usize| line.get(start..).map(|rest| (start, rest));
+    let query = scheme.and_then(after).and_then(|(start, rest)| {
+        let question = rest.find('?')?;
+        Some(start + question + 1..line.len())
+    });
+    let port = scheme.and_then(after).and_then(|(start, rest)| {
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let authority = rest.get(..end)?;
-        authority.rfind('@').map(|length| start..start + length)
-    })
+        let colon = authority.rfind(':')?;
+        let port = authority
+            .get(colon + 1..)?
+            .trim_end_matches(['"', '\'', ',', ']', ' ', '\r', '\n']);
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        (!is_port).then_some(start + colon + 1..start + end)
+    });
+    [user, query, port].into_iter().flatten()
 }

@@ -50,7 +50,8 @@ impl Setting for BaseUrl {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Wrong::new("must start with https:// (or http://)"));
         }
-        if !url.username().is_empty() || url.password().is_some() {
+        // Behind a stray slash a password is a part of the path.
+        if !url.username().is_empty() || url.password().is_some() || url.path().contains('@') {
             return Err(Wrong::new("must not hold a user or a password")
                 .help("credentials have keys of their own"));
         }

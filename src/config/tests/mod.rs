@@ -3,6 +3,7 @@ use std::ffi::OsString;
 use super::*;
 
 mod defaults;
+mod hostile;
 mod overrides;
 mod secrets;
 mod wrong;

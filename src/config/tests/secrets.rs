@@ -205,6 +205,7 @@ fn the_lines_around_a_caret_hide_secrets_even_in_a_broken_or_misspelt_file() {
         "alumniq = { url = 3, api_key = \"hunter2\" ".to_owned(),
         in_alumniq("api_key = \"\"\"\nhunter2\"\"\"\npoll = 3"),
         "[redis]\nurl = \"redis://u:hunter2@host\"\ndata_dri = 3".to_owned(),
+        "[redis]\nurl = \"redis://u:hunter2\"".to_owned(),
         "[crm]\nusername = 3\npassword = \"hunter2\"\nurl = 5".to_owned(),
     ] {
         let shown = rendered(&parse("relay.toml", &text, environment(SECRETS)).unwrap_err());
