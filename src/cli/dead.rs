@@ -4,6 +4,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use jobs::{destination::Vendor, outcome::DeadClass};
 
 use super::value::{self, Moment, Rate};
+use crate::queue::letters::LetterRef;
 
 /// `dead`
 #[derive(Debug, Clone, Subcommand)]
@@ -77,7 +78,7 @@ pub struct DeadList {
     pub limit: u32,
     /// Go on where the last list ended (its `next`)
     #[arg(long)]
-    pub cursor: Option<String>,
+    pub cursor: Option<LetterRef>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -1,4 +1,5 @@
 use clap::{CommandFactory, ValueEnum};
+use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
 use crate::workers::roles::Role;
@@ -62,6 +63,19 @@ fn wrong_usage_exits_with_2_and_says_what_is_right() {
         ("alumniq-relay dead replay 1 --all", "cannot be used with"),
         ("alumniq-relay dead replay --all --rate fast", "10/s"),
         ("alumniq-relay dead replay --all --rate 0/s", "10/s"),
+        (
+            "alumniq-relay dead replay --all --rate 4000000000/s",
+            "10/s",
+        ),
+        ("alumniq-relay dead list --cursor 5", "no cursor"),
+        (
+            "alumniq-relay dead list --cursor 1/crm/stail/5",
+            "no cursor",
+        ),
+        (
+            "alumniq-relay dead list --cursor x/crm/stale/5",
+            "no cursor",
+        ),
         ("alumniq-relay dead list --class stail", "stale"),
         ("alumniq-relay dead list --since soon", "how long ago"),
         ("alumniq-relay pause mail", "crm"),
@@ -120,4 +134,97 @@ fn verbosity_overrides_the_configured_level() {
         Some("info,alumniq_relay=debug")
     );
     assert_eq!(flag("alumniq-relay status -vv"), Some("trace"));
+}
+
+/// A command line of words that are known, nearly known, or anything.
+fn any_line() -> impl Strategy<Value = Vec<String>> {
+    let word = select(vec![
+        "demo",
+        "run",
+        "sync",
+        "status",
+        "show",
+        "dead",
+        "list",
+        "replay",
+        "discard",
+        "pause",
+        "resume",
+        "check",
+        "config",
+        "print",
+        "sandbox",
+        "supporter",
+        "search",
+        "delete",
+        "contact",
+        "update",
+        "completions",
+        "--json",
+        "--wait",
+        "--all",
+        "--on",
+        "--since",
+        "--until",
+        "--xid",
+        "--cursor",
+        "--rate",
+        "--class",
+        "--destination",
+        "--limit",
+        "--reason",
+        "--",
+        "--roles",
+        "--timezone",
+        "--listen",
+        "--changes",
+        "-vvv",
+        "-n",
+        "crm",
+        "stale",
+        "1/crm/stale/a/b",
+        "9999-12-31",
+        "-9999-01-01",
+        "10/s",
+        "1e9/s",
+        "4294967295/s",
+        "9999999999999999999y",
+        "-1",
+        "0",
+        "99999999999999999999",
+        "",
+        "=",
+        "2026-11-21T00:00:00Z",
+        "1s 1s",
+        "a\u{0}b",
+        "\u{202e}",
+        "../../etc/passwd",
+        "{}*",
+        "\u{1b}[2J",
+    ]);
+    let word = prop_oneof![6 => word.prop_map(str::to_owned), 1 => "\\PC{0,12}"];
+    vec(word, 0..7)
+}
+
+proptest! {
+    #[test]
+    fn any_command_line_is_understood_or_wrong_usage(words in any_line()) {
+        let line = std::iter::once("alumniq-relay".to_owned()).chain(words);
+        match Cli::try_parse_from(line) {
+            Ok(cli) => {
+                let now = jiff::Timestamp::UNIX_EPOCH;
+                if let Command::Dead(DeadCommand::List(list)) = &cli.command {
+                    for moment in [&list.filter.since, &list.filter.until].into_iter().flatten() {
+                        let _ = moment.instant(now, &jiff::tz::TimeZone::UTC);
+                    }
+                    let again = list.cursor.as_ref().map(|cursor| cursor.to_string().parse());
+                    prop_assert_eq!(again, list.cursor.clone().map(Ok));
+                }
+                if let Command::Dead(DeadCommand::Replay(replay)) = &cli.command {
+                    prop_assert!(replay.rate.is_none_or(|rate| !rate.interval().is_zero()));
+                }
+            }
+            Err(error) => prop_assert!(matches!(error.exit_code(), 0 | 2)),
+        }
+    }
 }

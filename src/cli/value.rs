@@ -133,8 +133,9 @@ impl FromStr for Rate {
             "m" | "min" => Duration::from_secs(60),
             _ => return Err(help()),
         };
-        match count.parse() {
-            Ok(count) if count > 0 => Ok(Self { count, per }),
+        match count.parse::<u32>() {
+            // The interval has to be a time: more than one a nanosecond is none.
+            Ok(count) if count > 0 && !(per / count).is_zero() => Ok(Self { count, per }),
             _ => Err(help()),
         }
     }

@@ -45,7 +45,7 @@ async fn list(context: &Context, queue: &Queue, arguments: DeadList) -> miette::
     let filter = filter(context, &arguments.filter)?;
     let limit = arguments.limit as usize;
     let page = queue
-        .letters(&filter, arguments.cursor.as_deref(), limit)
+        .letters(&filter, arguments.cursor.as_ref(), limit)
         .await
         .into_diagnostic()?;
     super::print(&if arguments.json {

@@ -1,9 +1,9 @@
 //! Dead letters: listed, replayed, discarded.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jobs::{destination::Vendor, outcome::DeadClass};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Queue, QueueError, Record};
 
@@ -60,22 +60,35 @@ pub struct LetterRef {
     pub change_id: String,
 }
 
-impl LetterRef {
-    /// The cursor behind which the next page begins.
-    fn cursor(&self) -> String {
-        format!(
+/// The cursor behind which the next page begins.
+impl fmt::Display for LetterRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
             "{}/{}/{}/{}",
             self.died_at, self.vendor, self.class, self.change_id
         )
     }
+}
 
-    fn parse(cursor: &str) -> Option<Self> {
-        let mut parts = cursor.splitn(4, '/');
-        Some(Self {
-            died_at: parts.next()?.parse().ok()?,
-            vendor: parts.next()?.parse().ok()?,
-            class: parts.next()?.parse().ok()?,
-            change_id: parts.next()?.to_owned(),
+/// A text that is no cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is no cursor: take the one at the end of the list before (`next` in its JSON)")]
+pub struct NoCursor;
+
+impl FromStr for LetterRef {
+    type Err = NoCursor;
+
+    fn from_str(cursor: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = cursor.splitn(4, '/').collect();
+        let [died_at, vendor, class, change_id] = parts[..] else {
+            return Err(NoCursor);
+        };
+        Ok(Self {
+            died_at: died_at.parse().map_err(|_| NoCursor)?,
+            vendor: vendor.parse().map_err(|_| NoCursor)?,
+            class: class.parse().map_err(|_| NoCursor)?,
+            change_id: change_id.to_owned(),
         })
     }
 }
@@ -88,7 +101,8 @@ pub struct LetterPage {
     /// The page, oldest first.
     pub items: Vec<Letter>,
     /// Where the next page begins.
-    pub next: Option<String>,
+    #[serde(serialize_with = "cursor")]
+    pub next: Option<LetterRef>,
 }
 
 /// What became of the letters that were named.
@@ -105,10 +119,10 @@ impl Queue {
     pub async fn letters(
         &self,
         filter: &LetterFilter,
-        cursor: Option<&str>,
+        cursor: Option<&LetterRef>,
         limit: usize,
     ) -> Result<LetterPage, QueueError> {
-        let mut after = cursor.and_then(LetterRef::parse);
+        let mut after = cursor.cloned();
         let mut items = Vec::new();
         let mut total = 0;
         if filter.xid.is_none() {
@@ -130,7 +144,9 @@ impl Queue {
                 if items.len() < limit {
                     items.push((name, letter));
                 } else if next.is_none() {
-                    next = items.last().map(|(name, _)| name.cursor());
+                    next = items
+                        .last()
+                        .map(|(name, _): &(LetterRef, Letter)| name.clone());
                 }
             }
             // Letters of one person have no index of their own: counting them reads all.
@@ -154,7 +170,7 @@ impl Queue {
         let mut cursor = None;
         loop {
             let page = self
-                .letters(filter, cursor.as_deref(), LETTERS_A_PAGE)
+                .letters(filter, cursor.as_ref(), LETTERS_A_PAGE)
                 .await?;
             let items = page.items.into_iter();
             names.extend(items.map(|letter| (letter.destination, letter.change_id)));
@@ -373,6 +389,12 @@ impl LetterFilter {
                 .map_or("+inf".to_owned(), |until| format!("({until}")),
         )
     }
+}
+
+fn cursor<S: Serializer>(next: &Option<LetterRef>, serializer: S) -> Result<S::Ok, S::Error> {
+    next.as_ref()
+        .map(LetterRef::to_string)
+        .serialize(serializer)
 }
 
 fn matches_person(filter: &LetterFilter, letter: &Letter) -> bool {

@@ -2,6 +2,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, header::AUTHORIZATION},
 };
+use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
 use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
 use tower::Service;
@@ -186,4 +187,91 @@ async fn the_server_answers_over_a_socket_and_ends_when_told_even_with_an_idle_c
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     stop.send(()).unwrap();
     served.await.unwrap().unwrap();
+}
+
+/// A request, or what resembles one.
+fn any_request() -> impl Strategy<Value = Vec<u8>> {
+    let method = select(vec![
+        "GET", "POST", "HEAD", "OPTIONS", "TRACE", "CONNECT", "DELETE", "get", "G\u{e9}T", "PRI",
+        "",
+    ]);
+    let path = select(vec![
+        "/metrics",
+        "/readyz",
+        "/healthz",
+        "/",
+        "*",
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//metrics",
+        "/metrics/",
+        "/metrics?token=just-looking",
+        "http://elsewhere/metrics",
+        "/\u{0}",
+        "/%00",
+        "metrics",
+        "/metrics#x",
+        "/METRICS",
+    ]);
+    let header = prop_oneof![
+        4 => select(vec![
+            "authorization: Bearer wrong", "authorization: Bearer", "authorization: bearer \u{e9}", "authorization: Basic eDp5",
+            "authorization: Bearer just-lookin", "content-length: 99999999999999999999", "content-length: -1", "expect: 100-continue",
+            "transfer-encoding: chunked", "upgrade: h2c", "connection: upgrade", "host: a\r\nhost: b", "no colon", ": ", " folded",
+        ]).prop_map(str::to_owned),
+        1 => (1..3_000_usize).prop_map(|times| format!("x: {}", "long header ".repeat(times))),
+        1 => (1..300_usize).prop_map(|times| "x: y\r\n".repeat(times)),
+    ];
+    let body = select(vec![
+        "",
+        "5\r\nhello\r\n0\r\n\r\n",
+        "ffffffffffffffffff\r\n",
+        "{}",
+        "GET /metrics HTTP/1.1\r\n\r\n",
+    ]);
+    let version = select(vec!["HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/9", ""]);
+    let whole = (method, path, version, vec(header, 0..4), body).prop_map(
+        |(method, path, version, headers, body)| {
+            let lines = [vec![format!("{method} {path} {version}")], headers].concat();
+            format!("{}\r\n\r\n{body}", lines.join("\r\n")).into_bytes()
+        },
+    );
+    prop_oneof![4 => whole, 1 => vec(any::<u8>(), 0..300)]
+}
+
+/// What the server says to these bytes; it may also just hang up.
+async fn asked(addr: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = client.write_all(request).await;
+    let _ = client.shutdown().await;
+    let _ = client.read_to_end(&mut answer).await;
+    answer
+}
+
+#[test]
+fn no_request_shows_what_a_token_guards_or_stops_the_server() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (addr, _stop) = runtime.block_on(async {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let console = guarded();
+        console.heartbeats.register("crm", MAX).beat();
+        tokio::spawn(serve(listener, console, async { drop(stopped.await) }));
+        (addr, stop)
+    });
+    let healthz = b"GET /healthz HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n";
+    proptest!(|(request in any_request())| {
+        let answer = String::from_utf8_lossy(&runtime.block_on(asked(addr, &request))).into_owned();
+        for guarded in ["alumniq_relay_", "crm", "just-looking", env!("CARGO_PKG_VERSION"), "root:"] {
+            prop_assert!(!answer.contains(guarded), "{}", answer);
+        }
+        prop_assert!(answer.len() < 10_000);
+        let alive = runtime.block_on(asked(addr, healthz));
+        prop_assert!(alive.starts_with(b"HTTP/1.1 200 OK"));
+    });
 }
