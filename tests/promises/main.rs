@@ -13,6 +13,7 @@
 //! - `commands`: what people and scripts see
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `full`, `redis_away`: Redis has no room, or refuses, or falls silent; `fitness`: what is said of it before
+//! - `hostile`: ids, rows and feeds that mean harm
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
 //! - `acknowledging`: several acknowledgers, and the order in which AlumnIQ is told
 //! - `letters`: what an operator does with dead letters
@@ -38,6 +39,7 @@ mod draining;
 mod fitness;
 mod full;
 mod harness;
+mod hostile;
 mod letters;
 mod limits;
 mod outages;

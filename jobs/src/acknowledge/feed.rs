@@ -71,7 +71,7 @@ pub fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
         }
         Reply::Lost { cause } => {
             let advice = "nothing is lost: the rows stay unprocessed until they are acknowledged; if it happens \
-                          again, raise `alumniq.timeout`";
+                          again, raise `alumniq.timeout`, or fetch less at once with `sync --on DATE`";
             return error(
                 FeedFault::Outage,
                 None,
