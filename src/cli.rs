@@ -6,12 +6,14 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jobs::destination::Destination;
 
+pub mod chaos;
 pub mod dead;
 pub mod pipeline;
 pub mod value;
 pub mod vendor;
 
 use self::{
+    chaos::Chaos,
     dead::DeadCommand,
     pipeline::{Demo, Run, Sandbox, Sync},
     vendor::{ContactCommand, SupporterCommand},
@@ -109,6 +111,8 @@ impl ValueEnum for LogFormat {
 pub enum Command {
     /// Show the whole pipeline at work: simulated vendors, own Redis, every promise checked
     Demo(Demo),
+    /// Kill processes, Redis and vendors under load, and check every promise
+    Chaos(Chaos),
     /// Run the service until it is told to stop
     Run(Run),
     /// Fetch once, now

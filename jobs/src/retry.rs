@@ -33,6 +33,13 @@ impl RetryPolicy {
         jittered.min(most).max(at_least.unwrap_or_default())
     }
 
+    /// The longest time over which all attempts can be spread, the calls themselves not counted.
+    pub fn longest(&self) -> Duration {
+        (1..self.max_attempts)
+            .map(|attempt| self.most(attempt))
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+
     /// The most to wait after attempt number `attempt`, before jitter.
     fn most(&self, attempt: u32) -> Duration {
         let mut backoff = ExponentialBackoff {
@@ -81,6 +88,12 @@ mod tests {
         let delays = [1, 2, 3, 4, 5, 100, u32::MAX]
             .map(|attempt| policy.delay(attempt, 1.0, None).as_secs());
         assert_eq!(delays, [2, 4, 8, 15, 15, 15, 15]);
+    }
+
+    #[test]
+    fn all_retries_together_take_the_sum_of_the_ceilings() {
+        let policy = policy(Duration::from_secs(2), Duration::from_secs(10));
+        assert_eq!(policy.longest(), Duration::from_secs(2 + 4 + 8 + 10));
     }
 
     #[test]

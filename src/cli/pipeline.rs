@@ -144,7 +144,7 @@ pub struct Dirt {
 }
 
 /// A count that makes sense; ten million keeps the simulated people in memory.
-fn at_least_one() -> impl clap::builder::TypedValueParser<Value = usize> {
+pub(super) fn at_least_one() -> impl clap::builder::TypedValueParser<Value = usize> {
     use clap::builder::TypedValueParser;
     clap::value_parser!(u64)
         .range(1..=10_000_000)

@@ -17,6 +17,9 @@ fn the_command_line_is_consistent() {
 fn every_documented_command_parses() {
     for line in [
         "alumniq-relay demo --changes 2000 --people 700 --faults --seed 3",
+        "alumniq-relay chaos",
+        "alumniq-relay chaos --changes 3000 --people 800 --workers 3 --seed 7 --faults kill,stop --json",
+        "alumniq-relay chaos --redis redis://127.0.0.1:6379/3 --without redis-empty,skew --logs here",
         "alumniq-relay run",
         "alumniq-relay run --roles producer,crm,salsa,acknowledger,console",
         "alumniq-relay sync",
@@ -81,6 +84,12 @@ fn wrong_usage_exits_with_2_and_says_what_is_right() {
         ("alumniq-relay pause mail", "crm"),
         ("alumniq-relay run --roles crm,sales", "salsa"),
         ("alumniq-relay demo --changes 0", "1..="),
+        ("alumniq-relay chaos --workers 1", "2..="),
+        ("alumniq-relay chaos --faults fire", "redis-kill"),
+        (
+            "alumniq-relay chaos --faults kill --without stop",
+            "cannot be used with",
+        ),
         ("alumniq-relay supporter search", "required"),
         (
             "alumniq-relay supporter search --id 1 --email a@b.c",

@@ -179,7 +179,8 @@ async fn is_settled(queue: &Queue) -> bool {
     status.is_ok_and(|status| status.books.in_flight == 0)
 }
 
-async fn dead_changes(queue: &Queue) -> Result<Vec<String>, QueueError> {
+/// Every change with a dead letter.
+pub(super) async fn dead_changes(queue: &Queue) -> Result<Vec<String>, QueueError> {
     let letters = queue.every_letter(&LetterFilter::default()).await?;
     let ids: BTreeSet<String> = letters.into_iter().map(|(_, id)| id).collect();
     Ok(ids.into_iter().collect())

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod assemble;
+mod chaos;
 mod check;
 mod completions;
 mod config;
@@ -101,6 +102,7 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<ExitCode
 async fn dispatch_async(global: &Global, command: Command) -> miette::Result<ExitCode> {
     match command {
         Command::Demo(arguments) => demo::run(global, arguments).await,
+        Command::Chaos(arguments) => chaos::run(global, arguments).await,
         Command::Run(arguments) => run::run(global, arguments).await,
         Command::Sync(arguments) => sync::run(global, arguments).await,
         Command::Status(arguments) => status::run(global, arguments).await,

@@ -38,6 +38,11 @@ impl Progress {
         }
     }
 
+    /// Prints a line above the bar.
+    pub fn line(&self, text: &str) -> miette::Result<()> {
+        self.bar.suspend(|| super::print(&format!("{text}\n")))
+    }
+
     /// Takes the bar away: the summary follows.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

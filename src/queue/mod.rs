@@ -3,13 +3,14 @@
 //! # Layout
 //!
 //! - [`keys`]: the picture of the data; `scripts/`: every transition, one Lua script each
-//! - [`intake`]: fetched blocks in; [`lease`]: claim, renew, settle; `hold`: how long a lease may be acted on; [`executor`]: outcome -> transition
+//! - [`intake`]: fetched blocks in; [`lease`]: claim, renew, settle; `hold`: how long a lease may be acted on
+//! - [`executor`]: outcome -> transition
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
-//! - [`embedded`]: our own `redis-server` where none is configured
+//! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
 pub mod acknowledgement;
 pub mod backend;
@@ -18,6 +19,7 @@ mod connection;
 pub mod driver;
 pub mod durability;
 pub mod embedded;
+mod emptying;
 pub mod executor;
 pub mod gate;
 mod hold;

@@ -67,6 +67,7 @@ scripts! {
     producer: CarriesOn "producer.lua",
     beat: CarriesOn "beat.lua",
     stats: Looks "stats.lua",
+    empty: CarriesOn "empty.lua",
 }
 
 /// A script and what it is for.

@@ -53,6 +53,10 @@ pub(super) fn answer(world: &World, call: &Call) -> Answer {
         }
         ("POST", "changes") => read(call)
             .map(|wanted| Answer::json(200, &json!({ "change_ids": world.add_changes(&wanted) }))),
+        ("POST", "forgotten") => read(call).map(|forgotten| {
+            let repeatable = lock(&world.ledger).forget(forgotten);
+            Answer::json(200, &json!({ "repeatable": repeatable }))
+        }),
         ("GET", path) => {
             one(world, path).ok_or_else(|| problem(404, "there is nothing of this name"))
         }

@@ -188,7 +188,8 @@ impl Faults {
         }
     }
 
-    pub(super) fn vendor_mut(&mut self, vendor: Vendor) -> &mut VendorFaults {
+    /// The faults of `vendor`, to change.
+    pub fn vendor_mut(&mut self, vendor: Vendor) -> &mut VendorFaults {
         match vendor {
             Vendor::Alumniq => &mut self.alumniq,
             Vendor::Crm => &mut self.crm,

@@ -10,6 +10,7 @@
 //! | `GET /_sandbox/report`, `writes`, `change/ID`, `person/XID` | what happened |
 //! | `GET`, `PUT /_sandbox/faults`, `limits` | what goes wrong, and what is allowed ([`Faults`], [`Limits`]) |
 //! | `POST /_sandbox/repair`, `changes` | mends the data; adds changes ([`NewChanges`]) |
+//! | `POST /_sandbox/forgotten` | tells the checker that the relay's memory was emptied ([`Forgotten`]) |
 //!
 //! Each change carries a marker with its changeId in its job title. Where a document with the marker
 //! arrives at a destination, the checker knows which change was applied, without asking the relay.
@@ -25,7 +26,7 @@ mod http;
 mod operation;
 mod options;
 mod salsa;
-mod seeded;
+pub(crate) mod seeded;
 mod server;
 mod traffic;
 mod world;
@@ -40,7 +41,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use self::world::{World, lock};
 pub use self::{
     admin::ChangeState,
-    checker::{Breach, Moved, Repeat, Report, Verdict},
+    checker::{Breach, Forgotten, Moved, Repeat, Report, Verdict},
     data::NewChanges,
     faults::{Fault, Faults, Outage, VendorFaults},
     operation::Vendor,
@@ -118,6 +119,11 @@ impl Sandbox {
         self.world.change(change_id)
     }
 
+    /// The faults in force, without the scripted ones that were met already.
+    pub fn faults(&self) -> Faults {
+        lock(&self.world.faults).faults.clone()
+    }
+
     /// Replaces the faults; their outages count from now.
     pub fn set_faults(&self, faults: Faults) {
         lock(&self.world.faults).replace(faults);
@@ -141,6 +147,12 @@ impl Sandbox {
     /// Adds changes to the feed; returns their changeIds.
     pub fn add_changes(&self, wanted: &NewChanges) -> Vec<String> {
         self.world.add_changes(wanted)
+    }
+
+    /// The relay's memory was emptied just now: what was applied before is not held against the order of
+    /// what is applied from now on. Returns how many applications may come again.
+    pub fn forgotten(&self, forgotten: Forgotten) -> u64 {
+        lock(&self.world.ledger).forget(forgotten)
     }
 
     /// A configuration for the relay that talks to this sandbox; its secrets are commented as the

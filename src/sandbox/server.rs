@@ -126,6 +126,9 @@ async fn vendor_call(
         None => handle(world, operation, call, plan.fault),
     };
     let cut = matches!(plan.fault, Fault::Lost | Fault::Truncate);
+    if cut {
+        lock(&world.traffic).changes_in_lost_answers += carried(operation, call);
+    }
     ended(match cut {
         true => Ended::Unanswered(plan.fault),
         false => Ended::Answered(answer.status),
@@ -137,6 +140,18 @@ async fn vendor_call(
         Fault::Truncate if answer.body.len() > 1 => Ok(truncated(answer)),
         Fault::Lost | Fault::Truncate => Err(Hangup),
         _ => Ok(whole(answer)),
+    }
+}
+
+/// How many changes the call carries to a destination.
+fn carried(operation: Operation, call: &Call) -> u64 {
+    match operation {
+        Operation::Update | Operation::Upsert => 1,
+        Operation::Put => call
+            .json_object()
+            .and_then(|body| Some(body.get("payload")?.get("supporters")?.as_array()?.len() as u64))
+            .unwrap_or_default(),
+        _ => 0,
     }
 }
 

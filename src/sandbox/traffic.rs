@@ -24,6 +24,7 @@ pub(super) struct Traffic {
     pub(super) throttled: u64,
     pub(super) oversized: u64,
     pub(super) writes: u64,
+    pub(super) changes_in_lost_answers: u64,
 }
 
 /// Calls by vendor, operation and status (`200`, or a fault's name where no whole answer went back).
@@ -44,6 +45,8 @@ pub struct TrafficReport {
     pub oversized: u64,
     /// Calls that were handled and whose answer did not arrive whole.
     pub lost_answers: u64,
+    /// Changes that those calls carried to a destination: each may be applied again.
+    pub changes_in_lost_answers: u64,
     /// Calls seen whose operation can change something, whatever became of them.
     pub writes: u64,
 }
@@ -72,6 +75,7 @@ impl Traffic {
             throttled: self.throttled,
             oversized: self.oversized,
             writes: self.writes,
+            changes_in_lost_answers: self.changes_in_lost_answers,
             ..TrafficReport::default()
         };
         for ((operation, ended), count) in &self.ended {

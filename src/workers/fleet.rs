@@ -46,6 +46,15 @@ const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// See [`FIRST_RETRY`].
 const LONGEST_RETRY: Duration = Duration::from_secs(900);
 
+/// The pace of a destination's retries.
+pub fn retry_policy(max_attempts: u32) -> RetryPolicy {
+    RetryPolicy {
+        initial: FIRST_RETRY,
+        ceiling: LONGEST_RETRY,
+        max_attempts,
+    }
+}
+
 /// A destination's consumer and its limits.
 pub struct Consumer<C> {
     /// The job's parts.
@@ -132,11 +141,7 @@ impl Fleet {
                 concurrency: limits.concurrency as usize,
                 batch,
                 lease: self.lease,
-                retry: RetryPolicy {
-                    initial: FIRST_RETRY,
-                    ceiling: LONGEST_RETRY,
-                    max_attempts: limits.max_attempts,
-                },
+                retry: retry_policy(limits.max_attempts),
             };
             let bell = Arc::clone(bells.of(destination.into()));
             let beat = self.heartbeats.register(destination.as_str(), STUCK);

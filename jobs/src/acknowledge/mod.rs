@@ -188,7 +188,7 @@ mod tests {
             prop_assert_eq!(word(&outcome) == "accepted", (200..300).contains(&status));
             match outcome {
                 AckOutcome::Accepted => {}
-                AckOutcome::Rejected { cause } | AckOutcome::Retry { cause, .. } | AckOutcome::Pause { cause, .. } => fit(&cause),
+                AckOutcome::Refused { cause, .. } | AckOutcome::Pause { cause, .. } => fit(&cause),
             }
             match parse_feed(&reply) {
                 Ok(rows) => {

@@ -1,8 +1,12 @@
 //! The log of commits: what was applied where and in which order, as the destinations saw it.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use jobs::destination::Destination;
+use serde::{Deserialize, Serialize};
 
 use super::report::{Breach, Moved};
 use crate::sandbox::data::PublishedChange;
@@ -11,11 +15,21 @@ use crate::sandbox::data::PublishedChange;
 /// worked out here anew, so that the checker does not share a mistake with the relay.
 pub(crate) type OrderKey = (i64, String);
 
+/// The relay's memory was emptied (`POST /_sandbox/forgotten`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forgotten {
+    /// For so long calls may still arrive that were begun before (0). They count as the past, too.
+    pub grace_seconds: f64,
+}
+
 /// One destination's view of one constituent.
 #[derive(Debug, Clone, Copy, Default)]
 struct Lane {
     newest: Option<usize>,
     last: Option<usize>,
+    /// The newest that the relay can still know of: what order is judged by.
+    remembered: Option<usize>,
 }
 
 /// What happened to one change, as sequence numbers of the log.
@@ -43,6 +57,9 @@ pub(crate) struct Ledger {
     pub(crate) unknown_acknowledgements: u64,
     pub(crate) repeated_acknowledgements: u64,
     pub(crate) address_fields_erased: u64,
+    pub(crate) forgotten: u64,
+    pub(crate) forgotten_applications: u64,
+    past_until: Option<Instant>,
 }
 
 /// Place of a destination in [`Entry::applied`].
@@ -103,18 +120,42 @@ impl Ledger {
                 "it was applied to another person's record",
             );
         }
+        let is_past = self.past_until.is_some_and(|until| Instant::now() < until);
+        let entries = &self.entries;
+        let older_than = |other: usize| entries[index].key < entries[other].key;
         let lane = self.lanes.entry((destination, xid)).or_default();
         lane.last = Some(index);
-        match lane.newest {
-            Some(newest) if self.entries[newest].key > self.entries[index].key => {
-                self.inversions.push(Breach {
-                    destination,
-                    change_id: self.entries[index].id.clone(),
-                    newer_change_id: self.entries[newest].id.clone(),
-                });
-            }
-            _ => lane.newest = Some(index),
+        if !lane.newest.is_some_and(older_than) {
+            lane.newest = Some(index);
         }
+        match lane.remembered.filter(|&newest| older_than(newest)) {
+            _ if is_past => {}
+            Some(newest) => self.inversions.push(Breach {
+                destination,
+                change_id: entries[index].id.clone(),
+                newer_change_id: entries[newest].id.clone(),
+            }),
+            None => lane.remembered = Some(index),
+        }
+    }
+
+    /// The relay knows nothing any more. What is not acknowledged, it fetches and applies again, from each
+    /// person's oldest on: that is no inversion. Returns how many applications are so repeated at the most.
+    pub(crate) fn forget(&mut self, forgotten: Forgotten) -> u64 {
+        for lane in self.lanes.values_mut() {
+            lane.remembered = None;
+        }
+        let grace = Duration::try_from_secs_f64(forgotten.grace_seconds).unwrap_or_default();
+        self.past_until = Instant::now().checked_add(grace);
+        let open = self
+            .entries
+            .iter()
+            .filter(|entry| entry.acknowledged.is_none());
+        let applications = open.flat_map(|entry| &entry.applied);
+        let repeatable = applications.filter(|times| !times.is_empty()).count() as u64;
+        self.forgotten += 1;
+        self.forgotten_applications += repeatable;
+        repeatable
     }
 
     pub(crate) fn moved(&mut self, destination: Destination, id: String, what: &str) {
@@ -213,6 +254,47 @@ mod tests {
         ledger.applied(Destination::Salsa, Some("2"), Some("7"));
         assert_eq!(ledger.inversions.len(), 1);
         assert!(ledger.stale().is_empty(), "the newest value is back");
+    }
+
+    #[test]
+    fn what_was_forgotten_is_applied_again_in_order_and_must_end_with_the_newest() {
+        let mut ledger = ledger(&[("1", 5), ("2", 6), ("3", 7)]);
+        let crm = Destination::Crm;
+        for id in ["1", "2"] {
+            ledger.applied(crm, Some(id), Some("7"));
+        }
+        ledger.acknowledge("1");
+        assert_eq!(
+            ledger.forget(Forgotten::default()),
+            1,
+            "2 is not acknowledged"
+        );
+        ledger.applied(crm, Some("1"), Some("7"));
+        assert!(ledger.inversions.is_empty(), "the relay cannot know of 2");
+        assert_eq!(ledger.stale().len(), 1, "but 2 must come again");
+        ledger.applied(crm, Some("3"), Some("7"));
+        assert!(ledger.stale().is_empty());
+        ledger.applied(crm, Some("2"), Some("7"));
+        assert_eq!(ledger.inversions.len(), 1, "3 came after the emptying");
+        assert_eq!(ledger.stale().len(), 1);
+    }
+
+    #[test]
+    fn a_call_that_was_under_way_when_the_memory_was_emptied_belongs_to_the_past() {
+        let mut ledger = ledger(&[("1", 5), ("2", 6)]);
+        let crm = Destination::Crm;
+        ledger.forget(Forgotten {
+            grace_seconds: 3600.0,
+        });
+        ledger.applied(crm, Some("2"), Some("7"));
+        ledger.past_until = None;
+        ledger.applied(crm, Some("1"), Some("7"));
+        assert!(ledger.inversions.is_empty());
+        assert_eq!(
+            ledger.stale().len(),
+            1,
+            "the final value is judged all the same"
+        );
     }
 
     #[test]

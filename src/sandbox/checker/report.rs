@@ -80,6 +80,10 @@ pub struct Report {
     pub unknown_acknowledgements: u64,
     /// changeIds PUT again.
     pub repeated_acknowledgements: u64,
+    /// How often the checker was told that the relay's memory was emptied.
+    pub forgotten: u64,
+    /// Applications of changes that were not acknowledged then: they may all be repeated.
+    pub forgotten_applications: u64,
 }
 
 impl Report {
@@ -95,6 +99,8 @@ impl Report {
             address_fields_erased: ledger.address_fields_erased,
             unknown_acknowledgements: ledger.unknown_acknowledgements,
             repeated_acknowledgements: ledger.repeated_acknowledgements,
+            forgotten: ledger.forgotten,
+            forgotten_applications: ledger.forgotten_applications,
             ..Self::default()
         };
         for entry in &ledger.entries {
@@ -126,5 +132,10 @@ impl Report {
             }
         }
         report
+    }
+
+    /// Applications beyond the first of each change.
+    pub fn repeated(&self) -> usize {
+        self.repeats.iter().map(|repeat| repeat.times).sum()
     }
 }

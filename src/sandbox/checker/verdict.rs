@@ -64,7 +64,6 @@ impl Report {
                 )
             })
             .collect();
-        let repeated: usize = self.repeats.iter().map(|repeat| repeat.times).sum();
         let applied: usize = self.applied.values().sum();
         vec![
             Verdict::of(
@@ -104,7 +103,8 @@ impl Report {
                 promise: "at least once".to_owned(),
                 held: early.is_empty() && lost.is_empty(),
                 detail: format!(
-                    "{repeated} applications repeated, {} answers lost on the way",
+                    "{} applications repeated, {} answers lost on the way",
+                    self.repeated(),
                     self.traffic.lost_answers
                 ),
             },

@@ -75,6 +75,19 @@ async fn faults_and_limits_are_changed_while_it_runs_and_nonsense_is_refused() {
 }
 
 #[tokio::test]
+async fn an_emptied_memory_is_told_and_nonsense_about_it_refused() {
+    let it = start(small()).await;
+    let token = it.token().await;
+    it.apply(&token, &it.all_rows().await[0]).await;
+    let tell = |body: Value| it.client.post(it.admin("forgotten")).json(&body);
+    let told = json_of(tell(json!({ "grace_seconds": 0.5 }))).await;
+    assert_eq!(told["repeatable"], 2, "one change at both destinations");
+    assert_eq!(status(tell(json!({ "grace": 1 }))).await, 400);
+    let report = it.sandbox.report();
+    assert_eq!((report.forgotten, report.forgotten_applications), (1, 2));
+}
+
+#[tokio::test]
 async fn changes_are_added_while_it_runs_older_ones_too() {
     let it = start(small()).await;
     let xid = text(&it.all_rows().await[0]["xid"]);

@@ -87,6 +87,7 @@ async fn a_call_without_an_answer_is_handled_only_where_the_answer_was_lost() {
     }
     let report = it.sandbox.report();
     assert_eq!(report.traffic.lost_answers, 2);
+    assert_eq!(report.traffic.changes_in_lost_answers, 2);
     assert_eq!(report.repeats[0].times, 1);
     let statuses: Vec<_> = report.traffic.calls[&Vendor::Crm]["update"]
         .keys()

@@ -46,7 +46,7 @@ pub fn every_promise_held(report: &Report, discarded: &[String], dead: &[String]
 
 /// Applications beyond the first of each change.
 pub fn repeats(report: &Report) -> usize {
-    report.repeats.iter().map(|repeat| repeat.times).sum()
+    report.repeated()
 }
 
 /// Calls that carry changes to Salsa.

@@ -1,0 +1,65 @@
+//! `chaos`: a fleet of processes under load while processes, Redis and vendors die, and whether every promise
+//! held.
+//!
+//! - `plan`: what happens when, from the seed alone; `possible`: what can happen here
+//! - `stage`: everything that takes part, and what each act does to it
+//! - `processes`, `redis`, `door`: what is killed, stopped, emptied and shut
+//! - `setting`: how fleet and vendors are set; `watch`, `summary`: what was seen, and what it means
+
+mod door;
+mod plan;
+mod possible;
+mod processes;
+mod redis;
+mod setting;
+mod stage;
+mod summary;
+mod watch;
+
+use std::process::ExitCode;
+
+use miette::IntoDiagnostic;
+use tokio_util::sync::CancellationToken;
+
+use self::stage::Stage;
+use super::{EXIT_INTERRUPTED, signals};
+use crate::{
+    cli::{Global, chaos::Chaos},
+    config, telemetry,
+};
+
+/// Until every change is through, or a signal.
+pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<ExitCode> {
+    let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
+    // What goes wrong is the point: it is told in the summary, not line by line.
+    telemetry::init(format, global.log_flag(), Some("off")).map_err(super::misused)?;
+    let interrupted = CancellationToken::new();
+    signals::drain_on_signal(&interrupted)?;
+    let seed = arguments
+        .seed
+        .unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let quiet = global.quiet || arguments.json;
+    let json = arguments.json;
+    let mut stage = Stage::set(seed, arguments, quiet).await?;
+    let ended = tokio::select! {
+        ended = stage.play() => Some(ended),
+        () = interrupted.cancelled() => None,
+    };
+    let cleared = stage.clear().await;
+    let Some(ended) = ended else {
+        eprintln!("interrupted: nothing is left running");
+        return cleared.map(|()| ExitCode::from(EXIT_INTERRUPTED));
+    };
+    let summary = ended?;
+    cleared?;
+    super::print(&if json {
+        format!("{}\n", serde_json::to_string(&summary).into_diagnostic()?)
+    } else {
+        summary.text()
+    })?;
+    Ok(if summary.held() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,460 @@
+//! Everything that takes part, and what each act does to it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use miette::{IntoDiagnostic, miette};
+
+use super::{
+    door::{Behind, Door},
+    plan::{Act, Plan, Step, Wanted},
+    possible::{Here, LeftOut},
+    processes::{self, Processes},
+    redis::{self, OwnServer, Redis},
+    setting,
+    summary::{Counts, Done, Evidence, Summary},
+    watch::Watch,
+};
+use crate::{
+    cli::chaos::{Chaos, Fault},
+    commands::{
+        context::{self, Context},
+        demo::dead_changes,
+        progress::Progress,
+        show,
+        temporary::Temporary,
+    },
+    config,
+    queue::{Queue, stats::Status},
+    sandbox::{
+        Fault as CallFault, Forgotten, Limits, NewChanges, Outage, Report, Sandbox, SandboxOptions,
+        Urls, Vendor,
+    },
+    workers::fleet::retry_policy,
+};
+
+/// How often dead processes are started again and the progress is shown.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Outages last so much longer than all attempts of a change can be spread over.
+const BEYOND_RETRIES: Duration = Duration::from_millis(500);
+
+/// How long a process that is to be stopped may take to hold leases.
+const UNTIL_BUSY: Duration = Duration::from_secs(30);
+
+/// After so long without an acknowledgement, everything up, it is given up.
+const STALLED: Duration = Duration::from_secs(150);
+
+/// After Redis was emptied, calls that began before may still arrive for so long: a lease and the time to
+/// notice its loss.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How many timelines a broken promise shows.
+const TIMELINES: usize = 4;
+
+/// What the program of our own Redis is called.
+const REDIS_SERVER: &str = "redis-server";
+
+/// The whole play.
+pub struct Stage {
+    seed: u64,
+    arguments: Chaos,
+    plan: Plan,
+    left_out: Vec<LeftOut>,
+    directory: Temporary,
+    sandbox: Sandbox,
+    doors: BTreeMap<Vendor, Door>,
+    redis: Redis,
+    connection: context::Redis,
+    processes: Processes,
+    progress: Progress,
+    quiet: bool,
+    counts: Counts,
+    done: Vec<Done>,
+}
+
+impl Stage {
+    /// Puts everything up; no process of the fleet runs yet.
+    pub async fn set(seed: u64, arguments: Chaos, quiet: bool) -> miette::Result<Self> {
+        let directory = Temporary::new("chaos")?;
+        let theirs = match &arguments.redis {
+            Some(url) => Some((url.clone(), redis::door(url).into_diagnostic()?)),
+            None => None,
+        };
+        let wanted = arguments.wanted();
+        let faketime = processes::faketime().filter(|_| wanted.contains(&Fault::Skew));
+        let here = Here {
+            own_redis: theirs.is_none(),
+            redis_door: theirs.as_ref().is_some_and(|(_, door)| door.is_some()),
+            faketime: faketime.is_some(),
+        };
+        let (faults, left_out) = here.divide(&wanted);
+        let workers = usize::from(arguments.workers);
+        let outage = retry_policy(setting::ATTEMPTS).longest() + BEYOND_RETRIES;
+        let plan = Plan::draw(
+            seed,
+            &Wanted {
+                changes: arguments.changes,
+                workers,
+                lease: setting::LEASE,
+                outage,
+                faults: faults.clone(),
+            },
+        );
+        let options = SandboxOptions {
+            seed,
+            changes: plan.first_changes,
+            people: arguments.people,
+            limits: Limits {
+                rate_per_minute: 0,
+                ..Limits::default()
+            },
+            faults: setting::faults(&faults),
+            ..SandboxOptions::default()
+        };
+        let (days, timezone) = (options.days, options.timezone.clone());
+        let sandbox = Sandbox::start(options).await.into_diagnostic()?;
+        let (doors, urls) = doors(&sandbox)?;
+        let namespace = format!("chaos-{seed}");
+        let toml = setting::relay_toml(&namespace, &urls, days, &timezone, arguments.changes);
+        std::fs::write(directory.path().join("relay.toml"), &toml).into_diagnostic()?;
+
+        let (redis, url, url_of_fleet) = match theirs {
+            None => {
+                let server = OwnServer::start(directory.path(), REDIS_SERVER).await?;
+                let url = server.url();
+                (Redis::Own(server), url.clone(), url)
+            }
+            Some((url, Some((door, through)))) => (Redis::Theirs(Some(door)), url, through),
+            Some((url, None)) => (Redis::Theirs(None), url.clone(), url),
+        };
+        let connection = connect(&toml, &url, &namespace).await?;
+        Ok(Self {
+            seed,
+            processes: Processes::new(
+                workers,
+                directory.path(),
+                arguments.logs.clone(),
+                setting::environment(&url_of_fleet),
+                faketime,
+            )?,
+            progress: Progress::new(arguments.changes, quiet),
+            arguments,
+            plan,
+            left_out,
+            directory,
+            sandbox,
+            doors,
+            redis,
+            connection,
+            quiet,
+            counts: Counts::default(),
+            done: Vec::new(),
+        })
+    }
+
+    fn queue(&self) -> &Queue {
+        &self.connection.queue
+    }
+
+    /// Plays it to its end.
+    pub async fn play(&mut self) -> miette::Result<Summary> {
+        self.say(&self.opening())?;
+        let watch = Watch::start(self.queue());
+        let started = Instant::now();
+        self.processes.revive()?;
+        // The plan's clock stands still while something is done, so that nothing lasts shorter than planned.
+        let mut standing_still = Duration::ZERO;
+        for step in self.plan.steps.clone() {
+            while started.elapsed() < step.at + standing_still {
+                let left = step.at + standing_still - started.elapsed();
+                self.tick(&watch).await?;
+                tokio::time::sleep(left.min(TICK)).await;
+            }
+            let began = Instant::now();
+            self.perform(step, &watch).await?;
+            standing_still += began.elapsed();
+        }
+        let (status, stalled) = self.end(&watch).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.progress.finish();
+        self.summary(&watch, &status, stalled, seconds).await
+    }
+
+    fn opening(&self) -> String {
+        let Chaos {
+            changes,
+            people,
+            workers,
+            ..
+        } = self.arguments;
+        let outage = retry_policy(setting::ATTEMPTS).longest();
+        let mut text = format!(
+            "seed {}: {changes} changes of {people} people, {workers} processes, everything in {}\n\
+             a change's {} attempts are spread over {} s at the most; each outage lasts longer: {} s\n",
+            self.seed,
+            self.directory.path().display(),
+            setting::ATTEMPTS,
+            outage.as_secs(),
+            (outage + BEYOND_RETRIES).as_secs_f64(),
+        );
+        for LeftOut { fault, why } in &self.left_out {
+            text += &format!("left out: {fault} ({why})\n");
+        }
+        text
+    }
+
+    fn say(&self, text: &str) -> miette::Result<()> {
+        match self.quiet {
+            true => Ok(()),
+            false => self.progress.line(text),
+        }
+    }
+
+    /// What goes on all the time.
+    async fn tick(&mut self, watch: &Watch) -> miette::Result<usize> {
+        self.processes.revive()?;
+        self.counts.starts = self.processes.started as u64;
+        let acknowledged = self.sandbox.report().acknowledged;
+        let dead = watch.seen().most_dead.unsigned_abs();
+        self.progress
+            .show(acknowledged as u64, dead, self.queue())
+            .await;
+        Ok(acknowledged)
+    }
+
+    async fn perform(&mut self, step: Step, watch: &Watch) -> miette::Result<()> {
+        let Step { at, act } = step;
+        let done = Done {
+            at: (at.as_secs_f64() * 10.0).round() / 10.0,
+            what: act.to_string(),
+        };
+        if !matches!(act, Act::Publish(_)) {
+            self.say(&format!("{:7.1} s  {}", done.at, done.what))?;
+        }
+        self.done.push(done);
+        self.counts.interruptions += u64::from(act.interrupts());
+        match act {
+            Act::Publish(count) => {
+                self.sandbox.add_changes(&NewChanges {
+                    count,
+                    ..NewChanges::default()
+                });
+            }
+            Act::Kill(worker) => {
+                self.counts.kills += 1;
+                self.processes.kill(worker).await;
+            }
+            Act::Stop(worker) => {
+                self.counts.stops += 1;
+                self.until_busy(watch).await?;
+                self.processes.signal(worker, "STOP");
+            }
+            Act::Continue(worker) => self.processes.signal(worker, "CONT"),
+            Act::Shut(vendor) => {
+                self.counts.outages += 1;
+                self.door(vendor)?.shut().await.into_diagnostic()?;
+            }
+            Act::Open(vendor) => self.door(vendor)?.open().into_diagnostic()?,
+            Act::Fail(vendor) => {
+                self.counts.outages += 1;
+                self.outage(vendor, Some(CallFault::ServerError));
+            }
+            Act::Mend(vendor) => self.outage(vendor, None),
+            Act::RestartRedis
+            | Act::KillRedis
+            | Act::FillRedis
+            | Act::FreeRedis
+            | Act::EmptyRedis
+            | Act::CutRedis => {
+                self.counts.redis += u64::from(act.interrupts());
+                if act == Act::EmptyRedis {
+                    // What it counted so far goes with it.
+                    watch.look().await;
+                }
+                let queue = &self.connection.queue;
+                self.redis.perform(act, queue, &self.processes).await?;
+                if act == Act::EmptyRedis {
+                    self.sandbox.forgotten(Forgotten {
+                        grace_seconds: GRACE.as_secs_f64(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn door(&mut self, vendor: Vendor) -> miette::Result<&mut Door> {
+        let door = self.doors.get_mut(&vendor);
+        door.ok_or_else(|| miette!("this vendor has no door"))
+    }
+
+    fn outage(&mut self, vendor: Vendor, fault: Option<CallFault>) {
+        let mut faults = self.sandbox.faults();
+        let outage = fault.map(|fault| Outage {
+            after_seconds: 0.0,
+            seconds: None,
+            fault,
+        });
+        faults.vendor_mut(vendor).outages = outage.into_iter().collect();
+        self.sandbox.set_faults(faults);
+    }
+
+    /// A process that holds nothing when it is stopped would prove nothing when it wakes up.
+    async fn until_busy(&mut self, watch: &Watch) -> miette::Result<()> {
+        let enough = setting::crm_calls(self.arguments.changes) as i64;
+        let began = Instant::now();
+        while began.elapsed() < UNTIL_BUSY {
+            let status = watch.look().await;
+            let leased = status.map(|status| leased(&status));
+            if leased.is_some_and(|leased| leased >= enough) {
+                break;
+            }
+            self.tick(watch).await?;
+            tokio::time::sleep(TICK / 10).await;
+        }
+        Ok(())
+    }
+
+    /// Until everything is through, or nothing moves; the queue's last words, and whether nothing moved.
+    async fn end(&mut self, watch: &Watch) -> miette::Result<(Status, bool)> {
+        let changes = self.arguments.changes;
+        let mut last = (0, Instant::now());
+        loop {
+            let acknowledged = self.tick(watch).await?;
+            if acknowledged != last.0 {
+                last = (acknowledged, Instant::now());
+            }
+            let stalled = last.1.elapsed() > STALLED;
+            if let Some(status) = watch.look().await {
+                let dead = usize::try_from(status.books.dead).unwrap_or(0);
+                let through = acknowledged + dead >= changes && status.books.in_flight == 0;
+                if through || stalled {
+                    return Ok((status, !through));
+                }
+            } else if stalled {
+                return Err(miette!("Redis does not answer any more"));
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    async fn summary(
+        &self,
+        watch: &Watch,
+        status: &Status,
+        stalled: bool,
+        seconds: f64,
+    ) -> miette::Result<Summary> {
+        let report = self.sandbox.report();
+        let seen = watch.seen();
+        let dead = dead_changes(self.queue()).await.into_diagnostic()?;
+        let evidence = Evidence {
+            report: &report,
+            seen: &seen,
+            counts: &self.counts,
+            books: status.books,
+            dead: &dead,
+            in_flight: setting::in_flight(self.arguments.changes),
+            stalled,
+        };
+        Ok(Summary {
+            seed: self.seed,
+            changes: self.arguments.changes,
+            people: self.arguments.people,
+            workers: self.arguments.workers.into(),
+            seconds,
+            acknowledged: report.acknowledged,
+            refused_settles: seen.refused_settles,
+            repeats: report.repeated(),
+            answers_lost: report.traffic.lost_answers,
+            counts: self.counts.clone(),
+            left_out: self.left_out.clone(),
+            schedule: self.done.clone(),
+            promises: evidence.verdicts(),
+            timelines: self.timelines(&report, &dead).await,
+        })
+    }
+
+    /// What the queue knows of the first changes that tell of a broken promise.
+    async fn timelines(&self, report: &Report, dead: &[String]) -> Vec<String> {
+        let breaches = report.inversions.iter().chain(&report.stale_overwrites);
+        let told = breaches.flat_map(|breach| [&breach.change_id, &breach.newer_change_id]);
+        let lost = report
+            .acknowledged_early
+            .iter()
+            .chain(&report.unacknowledged);
+        let mut texts = Vec::new();
+        for id in told.chain(lost).chain(dead).take(TIMELINES) {
+            if let Ok(Some(timeline)) = self.queue().timeline(id).await {
+                texts.push(show::text(&timeline));
+            }
+        }
+        texts
+    }
+
+    /// Takes everything down again.
+    pub async fn clear(self) -> miette::Result<()> {
+        self.progress.finish();
+        self.processes.end().await;
+        let emptied = match self.redis {
+            Redis::Own(server) => {
+                server.end().await;
+                Ok(())
+            }
+            Redis::Theirs(_) => self.connection.queue.empty().await.map(|_| ()),
+        };
+        self.connection.close().await?;
+        self.sandbox.stop().await;
+        emptied.into_diagnostic()
+    }
+}
+
+fn leased(status: &Status) -> i64 {
+    let counts = status.destinations.values();
+    counts.map(|counts| counts.running).sum()
+}
+
+/// A door for each vendor, and the vendors' addresses through them.
+fn doors(sandbox: &Sandbox) -> miette::Result<(BTreeMap<Vendor, Door>, Urls)> {
+    let behind = sandbox.addr().to_string();
+    let mut doors = BTreeMap::new();
+    let mut through = |vendor, url: String| -> miette::Result<String> {
+        let door = Door::new(Behind::Tcp(behind.clone())).into_diagnostic()?;
+        let url = url.replace(&behind, &door.address().to_string());
+        doors.insert(vendor, door);
+        Ok(url)
+    };
+    let urls = sandbox.urls();
+    let urls = Urls {
+        alumniq: through(Vendor::Alumniq, urls.alumniq)?,
+        crm: through(Vendor::Crm, urls.crm)?,
+        salsa: through(Vendor::Salsa, urls.salsa)?,
+    };
+    Ok((doors, urls))
+}
+
+/// Our own view of the queue. A Redis that is not fit for the fleet, or that has such a namespace, is refused.
+async fn connect(toml: &str, url: &str, namespace: &str) -> miette::Result<context::Redis> {
+    let environment: BTreeMap<OsString, OsString> = setting::environment(url);
+    let name = PathBuf::from("the configuration of the run");
+    let loaded = config::parse(&name.to_string_lossy(), toml, environment)?;
+    let context = Context {
+        config: loaded.config,
+    };
+    let connection = context.redis().await?;
+    context.refuse_unfit(&connection.queue).await?;
+    if !connection.queue.is_empty().await.into_diagnostic()? {
+        return Err(miette!(
+            help =
+                "choose another --seed: the namespace is named after it, and is removed at the end",
+            "the namespace {namespace} is in use on {}",
+            context.redis_names()
+        ));
+    }
+    Ok(connection)
+}
