@@ -9,6 +9,7 @@ for component in fmt clippy; do
 done
 
 need curl curl # the README's commands, which a test runs, use it
+need faketime faketime # processes whose clocks differ
 
 step "formatting"
 cargo fmt --all --check

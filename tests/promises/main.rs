@@ -11,6 +11,7 @@
 //!
 //! - `pipeline`, `variants`: the whole way, undisturbed and as configured
 //! - `commands`: what people and scripts see
+//! - `chaos`: all of the following at once, under load
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `full`, `redis_away`: Redis has no room, or refuses, or falls silent; `fitness`: what is said of it before
 //! - `hostile`: ids, rows and feeds that mean harm
@@ -33,6 +34,7 @@
 mod acknowledging;
 mod bad_config;
 mod bad_data;
+mod chaos;
 mod commands;
 mod crashes;
 mod draining;

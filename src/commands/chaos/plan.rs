@@ -10,6 +10,9 @@ use crate::{
 /// A vendor must be up for so long before the next one goes down: its gate is probed once more and opens.
 const BETWEEN_OUTAGES: Duration = Duration::from_secs(3);
 
+/// A process that was stopped has so long to find that its leases are lost.
+const WAKES_UP: Duration = Duration::from_secs(1);
+
 /// Redis is left alone for so long after each time that it was not: what it forgot is fetched again.
 const REDIS_RECOVERS: Duration = Duration::from_secs(4);
 
@@ -271,7 +274,7 @@ impl Draft<'_> {
                     continue;
                 }
                 let for_long = self.wanted.lease + self.between(1.5, 4.0);
-                stopped[worker] = now + for_long;
+                stopped[worker] = now + for_long + WAKES_UP;
                 self.add(now, Act::Stop(worker));
                 self.add(now + for_long, Act::Continue(worker));
                 continue;

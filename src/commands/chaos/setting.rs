@@ -30,7 +30,7 @@ const SALSA_BATCH: usize = 20;
 const CRM_CALLS: usize = 6;
 
 /// See [`CRM_CALLS`].
-const CHANGES_A_CRM_CALL: usize = 900;
+const CHANGES_A_CRM_CALL: usize = 600;
 
 /// `crm.concurrency`: a small run is slow, so that there is work all the time.
 pub fn crm_calls(changes: usize) -> usize {
@@ -145,13 +145,13 @@ pub fn faults(wanted: &BTreeSet<Fault>) -> Faults {
             4.0,
             &[
                 (CallFault::ServerError, 0.003),
-                (CallFault::HtmlPage, 0.001),
+                (CallFault::HtmlPage, 0.0003),
                 (CallFault::HtmlInOk, 0.001),
                 (CallFault::Reset, 0.001),
                 (CallFault::Hang, 0.0005),
                 (CallFault::Lost, 0.004),
                 (CallFault::Truncate, 0.002),
-                (CallFault::Throttle, 0.0002),
+                (CallFault::Throttle, 0.0001),
             ],
         );
         failing(
