@@ -329,7 +329,7 @@ type Outage = (fn(Vendor) -> Act, fn(Vendor) -> Act);
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, HashSet};
 
     use clap::ValueEnum;
 
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn every_fault_happens_in_every_plan_and_none_that_is_not_wanted() {
-        let happens = |plan: &Plan| -> BTreeSet<_> {
+        let happens = |plan: &Plan| -> HashSet<_> {
             let kind = |step: &Step| std::mem::discriminant(&step.act);
             plan.steps.iter().map(kind).collect()
         };
@@ -401,7 +401,7 @@ mod tests {
                 Act::Shut(vendor) | Act::Fail(vendor) => {
                     down.insert(name(vendor).to_owned(), step.at)
                 }
-                Act::Open(vendor) | Act::Mend(vendor) => down.remove(name(*vendor)),
+                Act::Open(vendor) | Act::Mend(vendor) => down.remove(name(vendor)),
                 Act::FillRedis => down.insert("redis".to_owned(), step.at),
                 Act::FreeRedis => down.remove("redis"),
                 _ => None,
