@@ -6,6 +6,7 @@ use jobs::{
     destination::{Destination, Vendor},
     outcome::{DeadClass, PauseReason},
 };
+use redis::AsyncTypedCommands;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassifyForPeople, Queue, QueueError, room::Memory};
@@ -145,6 +146,20 @@ impl Queue {
         let raw: RawStatus = serde_json::from_str(&json)
             .map_err(|error| QueueError::unreadable("a status", error.classify_for_people()))?;
         Ok(Status::from(raw))
+    }
+
+    /// How many changes each process has leased; who has none is not listed.
+    pub async fn holders(&self) -> Result<BTreeMap<String, usize>, QueueError> {
+        let mut holders = BTreeMap::new();
+        for destination in Destination::ALL {
+            let key = self.keys.of(&["running", destination.as_str()]);
+            for running in self.connection.clone().hvals(key).await? {
+                if let Some(worker) = running.split(' ').nth(1) {
+                    *holders.entry(worker.to_owned()).or_default() += 1;
+                }
+            }
+        }
+        Ok(holders)
     }
 }
 

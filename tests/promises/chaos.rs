@@ -111,7 +111,7 @@ async fn every_promise_holds_while_processes_redis_and_vendors_fail() {
     let counts = &summary["counts"];
     assert_eq!(counts["outages"], 6, "each vendor, in two ways");
     let number = |of: &Value| of.as_u64().unwrap();
-    assert!(number(&counts["kills"]) > 0 && number(&counts["stops"]) > 0);
+    assert!(number(&counts["kills"]) > 0 && number(&counts["zombies"]) > 0);
     assert!(number(&counts["redis"]) >= 4);
     assert!(number(&summary["refused_settles"]) > 0);
     assert!(number(&summary["answers_lost"]) > 0 && number(&summary["repeats"]) > 0);

@@ -237,7 +237,8 @@ impl Draft<'_> {
             (Fault::RedisRestart, 1),
             (Fault::RedisKill, 1),
             (Fault::RedisFull, 1),
-            (Fault::RedisEmpty, 1),
+            // Once is enough: whatever is not acknowledged then is applied again, all of it.
+            (Fault::RedisEmpty, 0),
             (Fault::RedisCut, 2),
         ] {
             if self.wants(fault) {
@@ -248,7 +249,8 @@ impl Draft<'_> {
         if kinds.is_empty() {
             return;
         }
-        for _ in kinds.len()..ACTS + self.wanted.changes / CHANGES_AN_ACT {
+        let acts = ACTS + self.wanted.changes / CHANGES_AN_ACT;
+        while !weighted.is_empty() && kinds.len() < acts {
             kinds.push(*self.dice.pick(&weighted));
         }
         self.dice.shuffle(&mut kinds);
@@ -368,6 +370,9 @@ mod tests {
         }
         let plan = Plan::draw(1, &wanted(&[Fault::Kill]));
         assert_eq!(happens(&plan).len(), 2, "kills and waves: {plan:?}");
+        let plan = Plan::draw(1, &wanted(&[Fault::RedisEmpty]));
+        let emptied = plan.steps.iter().filter(|step| step.act == Act::EmptyRedis);
+        assert_eq!(emptied.count(), 1);
         let plan = Plan::draw(1, &wanted(&[]));
         assert_eq!((plan.first_changes, plan.steps.len()), (3_000, 0));
     }

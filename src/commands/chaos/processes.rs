@@ -159,9 +159,21 @@ impl Processes {
 
     /// Sends a signal to a process, if it runs.
     pub fn signal(&self, worker: usize, name: &str) {
-        if let Some(pid) = self.children[worker].as_ref().and_then(Child::id) {
+        if let Some(pid) = self.pid(worker) {
             signal(pid, name);
         }
+    }
+
+    fn pid(&self, worker: usize) -> Option<u32> {
+        self.children[worker].as_ref().and_then(Child::id)
+    }
+
+    /// Whether `name` is what the process calls itself in the queue, see [`worker_name`].
+    ///
+    /// [`worker_name`]: crate::commands::assemble::worker_name
+    pub fn is_called(&self, worker: usize, name: &str) -> bool {
+        let pid = name.rsplit('-').nth(1).and_then(|pid| pid.parse().ok());
+        pid.is_some() && pid == self.pid(worker)
     }
 
     /// The same to all.

@@ -251,8 +251,7 @@ impl Stage {
             }
             Act::Stop(worker) => {
                 self.counts.stops += 1;
-                self.until_busy(watch).await?;
-                self.processes.signal(worker, "STOP");
+                self.counts.zombies += u64::from(self.stop_with_leases(worker, watch).await?);
             }
             Act::Continue(worker) => self.processes.signal(worker, "CONT"),
             Act::Shut(vendor) => {
@@ -304,20 +303,32 @@ impl Stage {
         self.sandbox.set_faults(faults);
     }
 
-    /// A process that holds nothing when it is stopped would prove nothing when it wakes up.
-    async fn until_busy(&mut self, watch: &Watch) -> miette::Result<()> {
-        let enough = setting::crm_calls(self.arguments.changes) as i64;
+    /// A process that holds nothing when it is stopped would prove nothing when it wakes up. Returns whether it
+    /// holds something.
+    async fn stop_with_leases(&mut self, worker: usize, watch: &Watch) -> miette::Result<bool> {
         let began = Instant::now();
-        while began.elapsed() < UNTIL_BUSY {
-            let status = watch.look().await;
-            let leased = status.map(|status| leased(&status));
-            if leased.is_some_and(|leased| leased >= enough) {
-                break;
+        loop {
+            if self.holds_leases(worker).await {
+                self.processes.signal(worker, "STOP");
+                // It may have given them back at the last moment.
+                if self.holds_leases(worker).await {
+                    return Ok(true);
+                }
+                self.processes.signal(worker, "CONT");
+            }
+            if began.elapsed() > UNTIL_BUSY {
+                self.processes.signal(worker, "STOP");
+                return Ok(false);
             }
             self.tick(watch).await?;
             tokio::time::sleep(TICK / 10).await;
         }
-        Ok(())
+    }
+
+    async fn holds_leases(&self, worker: usize) -> bool {
+        let holders = self.queue().holders().await.unwrap_or_default();
+        let mut names = holders.keys();
+        names.any(|name| self.processes.is_called(worker, name))
     }
 
     /// Until everything is through, or nothing moves; the queue's last words, and whether nothing moved.
@@ -412,11 +423,6 @@ impl Stage {
         self.sandbox.stop().await;
         emptied.into_diagnostic()
     }
-}
-
-fn leased(status: &Status) -> i64 {
-    let counts = status.destinations.values();
-    counts.map(|counts| counts.running).sum()
 }
 
 /// A door for each vendor, and the vendors' addresses through them.
