@@ -44,7 +44,7 @@ const TICK: Duration = Duration::from_millis(250);
 const BEYOND_RETRIES: Duration = Duration::from_millis(500);
 
 /// How long a process that is to be stopped may take to hold leases.
-const UNTIL_BUSY: Duration = Duration::from_secs(30);
+const UNTIL_BUSY: Duration = Duration::from_secs(12);
 
 /// After so long without an acknowledgement, everything up, it is given up.
 const STALLED: Duration = Duration::from_secs(150);
