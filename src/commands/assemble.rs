@@ -94,6 +94,7 @@ pub fn fleet(
             lookback_days: config.alumniq.lookback_days,
             schedule: config.alumniq.poll,
             mark_on_fetch: told_on_fetch,
+            lease: config.worker.lease,
             who: worker.clone(),
         }),
         acknowledger: Acknowledger {

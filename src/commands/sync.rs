@@ -9,7 +9,7 @@ use std::{
 
 use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{EXIT_NEEDS_A_PERSON, assemble, context::Context, joined, progress::Progress, signals};
 use crate::{
@@ -73,15 +73,10 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
         let progress = |total| Progress::new(total, global.quiet);
         fetch_and_wait(&context, &redis.queue, fleet, filter, progress, &stopping).await
     } else {
-        let fetched = closing
-            .run_until_cancelled(fleet.producer.fetch_once(filter))
-            .await;
-        match fetched {
-            Some(fetched) => fetched
-                .map(|fetched| Summary::of(&fetched))
-                .map_err(unfetched),
-            None => Err(miette!("interrupted")),
-        }
+        let fetched = fleet.producer.fetch_once(filter, &closing).await;
+        fetched
+            .map(|fetched| Summary::of(&fetched))
+            .map_err(unfetched)
     };
     redis.close().await?;
     let summary = Summary {
@@ -146,9 +141,18 @@ async fn fetch_and_wait(
     let roles = [Role::Crm, Role::Salsa, Role::Acknowledger];
     let workers = AbortOnDropHandle::new(tokio::spawn(async move { fleet.run(&roles).await }));
 
+    let closing = &stopping.closing;
+    let fetch = || fetch(&producer, queue, filter.clone(), closing);
+    // A fetch knows itself where it may be interrupted.
+    let fetched = fetch().await;
     let waited = tokio::select! {
+        biased;
+        () = closing.cancelled() => Err(miette!(
+            help = "what is not acknowledged stays in the queue: run `sync --wait` again, or `run`",
+            "interrupted"
+        )),
         waited = async {
-            let fetched = fetch(&producer, queue, filter.clone()).await?;
+            let fetched = fetched?;
             let mut summary = Summary::of(&fetched);
             let progress = progress(fetched.change_ids.len());
             let mut open: BTreeSet<String> = fetched.change_ids.into_iter().collect();
@@ -161,7 +165,7 @@ async fn fetch_and_wait(
                 };
                 if forgotten {
                     tracing::warn!("Redis was emptied: fetching again what AlumnIQ still lists");
-                    let again = fetch(&producer, queue, filter.clone()).await?;
+                    let again = fetch().await?;
                     open = again.change_ids.into_iter().collect();
                 }
                 progress.show(summary.acknowledged, dead.len() as u64, queue).await;
@@ -171,10 +175,6 @@ async fn fetch_and_wait(
             progress.finish();
             Ok(summary)
         } => waited,
-        () = stopping.closing.cancelled() => Err(miette!(
-            help = "what is not acknowledged stays in the queue: run `sync --wait` again, or `run`",
-            "interrupted"
-        )),
     };
     stopping.closing.cancel();
     let limit = context.config.worker.drain;
@@ -190,10 +190,11 @@ async fn fetch(
     producer: &Producer,
     queue: &Queue,
     filter: Option<Filter>,
+    closing: &CancellationToken,
 ) -> miette::Result<Fetched> {
     let mut in_vain = 0;
     loop {
-        match producer.fetch_once(filter.clone()).await {
+        match producer.fetch_once(filter.clone(), closing).await {
             Err(FetchError::Full) if in_vain < NO_ROOM => {
                 in_vain = if on_the_way(queue).await {
                     0

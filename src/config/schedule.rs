@@ -23,8 +23,8 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The first poll after `now`. A daily time that a change of clocks skips is due right after the
-    /// gap; one that occurs twice is due once, the first time.
+    /// The first poll after `now`. A daily time that a change of clocks skips is due as much later as the
+    /// clocks went forward (02:30 at 03:30); one that occurs twice is due once, the first time.
     ///
     /// # Errors
     ///

@@ -4,7 +4,10 @@ use jobs::outcome::DeadClass;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Queue, QueueError, keys};
+use super::{
+    Queue, QueueError, keys,
+    leader::{Lead, or_empty},
+};
 
 /// How many rows one call of the script takes: Redis is busy for about a millisecond.
 const ROWS_A_CALL: usize = 200;
@@ -85,10 +88,21 @@ impl Queue {
         Ok(seconds * 1000 + micros / 1000)
     }
 
-    /// Takes a block in. `fetched_at` is [`Queue::now`] from before the GET. Repeating a call, whole or in
-    /// part, changes nothing: a lost answer is answered by calling again.
+    /// Takes a block in, whoever leads. `fetched_at` is [`Queue::now`] from before the GET. Repeating a call,
+    /// whole or in part, changes nothing: a lost answer is answered by calling again.
     pub async fn enqueue(
         &self,
+        fetched_at: u64,
+        changes: &[NewChange],
+    ) -> Result<Enqueued, QueueError> {
+        self.enqueue_under(None, fetched_at, changes).await
+    }
+
+    /// The same, for a fetch under `lead`: [`QueueError::Deposed`] once another has led. What was taken in
+    /// before that stays.
+    pub async fn enqueue_under(
+        &self,
+        lead: Option<Lead>,
         fetched_at: u64,
         changes: &[NewChange],
     ) -> Result<Enqueued, QueueError> {
@@ -99,6 +113,7 @@ impl Queue {
         while changes.peek().is_some() {
             let mut call = self.scripts.enqueue.prepare_invoke();
             call.arg(format!("{fetched_at:013}")).arg(mask).arg(keep);
+            call.arg(or_empty(lead));
             let (mut rows, mut bytes) = (0, 0);
             while rows < ROWS_A_CALL
                 && bytes < BYTES_A_CALL
@@ -129,7 +144,8 @@ impl Queue {
                     )
                     .arg(change.replaces.as_deref().unwrap_or_default());
             }
-            let verdicts: String = self.run(&mut call).await?;
+            let verdicts: Option<String> = self.run(&mut call).await?;
+            let verdicts = verdicts.ok_or(QueueError::Deposed)?;
             for verdict in verdicts.chars() {
                 match verdict {
                     'n' => total.enqueued += 1,

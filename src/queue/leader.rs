@@ -1,6 +1,6 @@
 //! One producer at a time, and what it remembers for the next.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use redis::AsyncTypedCommands;
 
@@ -21,20 +21,33 @@ pub struct ProducerRecord {
     pub error: Option<String>,
 }
 
+/// The right to fetch for the fleet. Whoever takes it over gets a newer one, and from then on nothing that was
+/// fetched under the older is taken in. It is a fencing token: a process that was stopped for longer than its
+/// lead does not know that it was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lead(u64);
+
+impl fmt::Display for Lead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Queue {
-    /// Takes or keeps the lead for `ttl`; `false` while another holds it.
-    pub async fn lead(&self, who: &str, ttl: Duration) -> Result<bool, QueueError> {
+    /// Takes or keeps the lead for `ttl`; `None` while another holds it. The lead stays the same one until
+    /// another process has had it.
+    pub async fn lead(&self, who: &str, ttl: Duration) -> Result<Option<Lead>, QueueError> {
         let mut call = self.scripts.leader.prepare_invoke();
         call.arg("acquire").arg(who).arg(ttl.as_millis() as u64);
-        let leads: u8 = self.run(&mut call).await?;
-        Ok(leads == 1)
+        let token: String = self.run(&mut call).await?;
+        Ok(token.parse().ok().map(Lead))
     }
 
     /// Gives the lead up, so that another need not wait for its end.
     pub async fn resign(&self, who: &str) -> Result<(), QueueError> {
         let mut call = self.scripts.leader.prepare_invoke();
         call.arg("release").arg(who).arg(0);
-        let _: u8 = self.run(&mut call).await?;
+        let _: String = self.run(&mut call).await?;
         Ok(())
     }
 
@@ -54,22 +67,25 @@ impl Queue {
         })
     }
 
-    /// Writes it down.
-    pub async fn record_producer(&self, record: &ProducerRecord) -> Result<(), QueueError> {
-        let fields = [
-            ("last_started", record.last_started.map(|v| v.to_string())),
-            ("last_success", record.last_success.map(|v| v.to_string())),
-            ("last_sweep", record.last_sweep.map(|v| v.to_string())),
-            ("key_days", record.key_days.map(|v| v.to_string())),
-            ("error", record.error.clone()),
-        ];
+    /// Writes down what a fetch says of itself: fields that are `None` stay as they are, but for the error,
+    /// which ends with a good sweep. Under a lead it is [`QueueError::Deposed`] once another has led: what
+    /// the newer leader has written is not overwritten by older news.
+    pub async fn record_fetch(
+        &self,
+        lead: Option<Lead>,
+        record: &ProducerRecord,
+    ) -> Result<(), QueueError> {
         let mut call = self.scripts.producer.prepare_invoke();
-        for (field, value) in fields {
-            if let Some(value) = value {
-                call.arg(field).arg(value);
-            }
+        call.arg(or_empty(lead))
+            .arg(or_empty(record.last_started))
+            .arg(or_empty(record.last_success))
+            .arg(or_empty(record.last_sweep))
+            .arg(or_empty(record.key_days))
+            .arg(or_empty(record.error.as_ref()));
+        match self.run(&mut call).await? {
+            1 => Ok(()),
+            _ => Err(QueueError::Deposed),
         }
-        self.run(&mut call).await
     }
 
     /// Says that this process lives; `info` (JSON) is shown by `status`.
@@ -83,4 +99,9 @@ impl Queue {
     pub async fn leave(&self, worker: &str) -> Result<(), QueueError> {
         self.beat(worker, "").await
     }
+}
+
+/// A script's argument; scripts take `''` for nothing.
+pub(super) fn or_empty(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }

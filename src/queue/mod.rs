@@ -56,6 +56,9 @@ pub enum QueueError {
     /// Redis did not answer, or answered an error.
     #[error(fmt = trouble::explain)]
     Redis(redis::RedisError),
+    /// Another process has led since; nothing was changed.
+    #[error("another process leads the fetches now")]
+    Deposed,
     /// Redis holds something that this version does not understand.
     #[error("Redis holds {what} that this version cannot read: {why}")]
     Unreadable {
@@ -78,7 +81,7 @@ impl QueueError {
     pub fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Redis(error) => Some(Trouble::of(error)),
-            Self::Unreadable { .. } => None,
+            Self::Deposed | Self::Unreadable { .. } => None,
         }
     }
 

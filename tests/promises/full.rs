@@ -65,12 +65,15 @@ async fn everything_but_an_enqueue_goes_on_in_a_full_redis() {
 
     let queue = &namespace.queue;
     queue.beat("worker", "{}").await.unwrap();
-    assert!(queue.lead("worker", LONG).await.unwrap());
+    assert!(queue.lead("worker", LONG).await.unwrap().is_some());
     queue
-        .record_producer(&ProducerRecord {
-            error: Some("full".to_owned()),
-            ..ProducerRecord::default()
-        })
+        .record_fetch(
+            None,
+            &ProducerRecord {
+                error: Some("full".to_owned()),
+                ..ProducerRecord::default()
+            },
+        )
         .await
         .unwrap();
     let limit = CallLimit {

@@ -1,8 +1,11 @@
 -- Takes a fetched block into the queue, each change once.
--- ARGV: block (ms, when the fetch began by Redis' clock), mask of destinations, keep (ms), then a row each:
+-- ARGV: block (ms, when the fetch began by Redis' clock), mask of destinations, keep (ms), lead (token of the
+--       lead under which the rows were fetched; '' = none), then a row each:
 --       changeId, lane, member, record, letter ('' or JSON: dead on arrival), replaces ('' or the id of the
 --       undecodable row that this change turned out to be)
--- Returns one letter a row: n(ew), d(uplicate), r(e-acknowledge: AlumnIQ still lists what it was told of).
+-- Returns one letter a row: n(ew), d(uplicate), r(e-acknowledge: AlumnIQ still lists what it was told of);
+-- nothing where another has led since: then nothing is taken in.
+if is_deposed(ARGV[4]) then return false end
 local block, mask, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms()
 local verdicts = {}
@@ -61,7 +64,7 @@ local function correct(id, lane, member, record)
   end
 end
 
-for i = 4, #ARGV, 6 do
+for i = 5, #ARGV, 6 do
   local id, replaces = ARGV[i], ARGV[i + 5]
   if replaces ~= '' and exhume('alumniq', replaces) then
     unmark_dead(replaces, VENDOR_BIT.alumniq)

@@ -106,6 +106,19 @@ local function next_token()
   return last_token
 end
 
+-- The newest lead ever given: its token and who got it. It may have ended since.
+local function newest_lead()
+  local lead = redis.call('HGET', key('producer'), 'lead') or ''
+  return lead:match('^(%d+) (.*)$')
+end
+
+-- Whether another has led since the lead with this token was given ('' = none was needed). A lead that merely
+-- ended is good while nobody took it over: what was fetched under it is still the newest.
+local function is_deposed(lead)
+  local newest = newest_lead()
+  return lead ~= '' and newest ~= nil and tonumber(lead) < tonumber(newest)
+end
+
 -- AlumnIQ is told of changes in the order in which they were done, so that what it still lists of a person is
 -- always the newest: should Redis be emptied, applying that again ends in the newest value. A change keeps its
 -- place until AlumnIQ accepts it, whatever happens to the list in which it is told.

@@ -1,5 +1,11 @@
--- Writes down what the next producer must know of this fetch, in place of what was known. One script and not
--- a transaction: Redis refuses every transaction while it is full. ARGV: field, value pairs.
-redis.call('DEL', key('producer'))
-for i = 1, #ARGV, 2 do redis.call('HSET', key('producer'), ARGV[i], ARGV[i + 1]) end
-return redis.status_reply('OK')
+-- Writes down what a fetch says of itself. ARGV: lead (token; '' = by hand), then, '' = it says nothing:
+-- last_started, last_success, last_sweep, key_days, error. What it says nothing of stays; an error is over
+-- once a sweep has left nothing out.
+-- One script and not a transaction: Redis refuses every transaction while it is full.
+-- Returns 1; 0 where another has led since: then nothing is written.
+if is_deposed(ARGV[1]) then return 0 end
+for i, field in ipairs({ 'last_started', 'last_success', 'last_sweep', 'key_days', 'error' }) do
+  if ARGV[i + 1] ~= '' then redis.call('HSET', key('producer'), field, ARGV[i + 1]) end
+end
+if ARGV[4] ~= '' then redis.call('HDEL', key('producer'), 'error') end
+return 1

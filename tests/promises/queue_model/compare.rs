@@ -44,6 +44,17 @@ pub fn compare(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
     letters(snapshot, status, model)?;
     acknowledgements(snapshot, model)?;
     gate(snapshot, "alumniq", &model.alumniq)?;
+    let leading = &model.leading;
+    same(
+        "leader",
+        snapshot.string("leader"),
+        leading.leader.as_deref(),
+    )?;
+    same(
+        "producer",
+        owned(snapshot.hash("producer")),
+        leading.record(),
+    )?;
     books(snapshot, status, model)
 }
 
@@ -361,7 +372,8 @@ fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
     for key in snapshot.keys() {
         let id = key.split_once(':').map_or("", |(_, id)| id);
         let is_over = model.changes.get(id).is_some_and(Change::is_closed);
-        let expires = key.starts_with("done:") || (key.starts_with("events:") && is_over);
+        let expires =
+            key == "leader" || key.starts_with("done:") || (key.starts_with("events:") && is_over);
         same(
             format!("{key} expires"),
             snapshot.ttl(key).is_some(),

@@ -5,6 +5,7 @@ mod books;
 mod change;
 mod compare;
 mod gate;
+mod leading;
 mod model;
 mod run;
 mod settle;

@@ -11,6 +11,7 @@ use jobs::{
 use super::{
     change::{Ack, At, Change},
     gate::Gate,
+    leading::Leading,
     step::{AckKind, Claim, Row},
 };
 
@@ -57,6 +58,7 @@ pub struct Model {
     pub list: Option<AckList>,
     /// The change that it accepted last.
     pub told: Option<String>,
+    pub leading: Leading,
 }
 
 #[derive(Debug)]

@@ -115,9 +115,15 @@ pub struct End {
 
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// `late`: fetched after all that was closed before.
+    /// Takes or keeps the lead.
+    Lead {
+        who: u8,
+    },
+    LeadEnds,
+    /// `late`: fetched after all that was closed before. `lead`: under any lead ever given; else by hand.
     Enqueue {
         late: bool,
+        lead: Option<Index>,
         rows: Vec<Row>,
     },
     Claim(Claim),
@@ -208,8 +214,14 @@ fn step() -> impl Strategy<Value = Step> {
     let vendor = || prop::sample::select(&Vendor::ALL[..]);
     let picks = |most: usize| prop::collection::vec(any::<Index>(), 1..=most);
     prop_oneof![
-        10 => (prop::bool::weighted(0.3), prop::collection::vec(row(), 1..12))
-            .prop_map(|(late, rows)| Step::Enqueue { late, rows }),
+        4 => (0..3_u8).prop_map(|who| Step::Lead { who }),
+        2 => Just(Step::LeadEnds),
+        14 => (
+            prop::bool::weighted(0.3),
+            prop::option::weighted(0.4, any::<Index>()),
+            prop::collection::vec(row(), 1..12),
+        )
+            .prop_map(|(late, lead, rows)| Step::Enqueue { late, lead, rows }),
         22 => claim().prop_map(Step::Claim),
         4 => (d(), any::<Index>(), prop::bool::weighted(0.5)).prop_map(
             |(destination, pick, perhaps_lost)| Step::Renew { destination, pick, perhaps_lost }),

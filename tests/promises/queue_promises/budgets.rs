@@ -211,6 +211,7 @@ async fn everything_lies_in_one_slot_of_a_cluster() {
             .lead("one", Duration::from_secs(60))
             .await
             .unwrap()
+            .is_some()
     );
     namespace.queue.beat("one", "{}").await.unwrap();
 

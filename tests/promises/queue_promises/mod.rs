@@ -5,4 +5,5 @@ mod budgets;
 mod calls;
 mod crashes;
 mod gates;
+mod leading;
 mod order;

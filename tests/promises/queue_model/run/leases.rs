@@ -1,4 +1,4 @@
-//! Enqueue, claim, renew and settle.
+//! Claim, renew and settle.
 
 use std::time::Duration;
 
@@ -9,27 +9,14 @@ use alumniq_relay::queue::{
 use jobs::{destination::Destination, outcome::PauseReason};
 use proptest::sample::Index;
 
-use super::{EARLY, Known, LATE, LONG, Run};
+use super::{Known, LONG, Run};
 use crate::queue_model::{
     compare::{Checked, require, same},
     settle::Item,
-    step::{Claim, End, Kind, Row},
+    step::{Claim, End, Kind},
 };
 
 impl Run {
-    pub(super) async fn enqueue(&mut self, late: bool, rows: &[Row]) -> Checked {
-        self.clock += 1;
-        let block = self.clock + if late { LATE } else { EARLY };
-        let changes: Vec<_> = rows.iter().map(Row::change).collect();
-        let taken = self.queue.enqueue(block, &changes).await.unwrap();
-        let expected = self.model.enqueue(block, late, rows);
-        same(
-            "enqueue: (new, known, listed again)",
-            (taken.enqueued, taken.duplicates, taken.listed_again),
-            (expected.new, expected.known, expected.listed_again),
-        )
-    }
-
     pub(super) async fn claim(&mut self, claim: &Claim) -> Checked {
         let d = claim.destination;
         let before = self.snapshot().await;

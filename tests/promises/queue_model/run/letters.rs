@@ -55,7 +55,7 @@ impl Run {
             has_id: true,
             replaces: Some(former),
         };
-        self.enqueue(false, &[row]).await
+        self.enqueue(false, None, &[row]).await
     }
 
     pub(super) async fn discard(&mut self, letters: Vec<(Vendor, String)>, tell: bool) -> Checked {

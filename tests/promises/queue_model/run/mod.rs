@@ -1,6 +1,7 @@
 //! Plays a case: each step on Redis and on the model, then compares.
 
 mod acknowledgements;
+mod leading;
 mod leases;
 mod letters;
 mod time;
@@ -102,7 +103,9 @@ impl Run {
 
     async fn act(&mut self, step: &Step) -> Checked {
         match step {
-            Step::Enqueue { late, rows } => self.enqueue(*late, rows).await,
+            Step::Lead { who } => self.lead(*who).await,
+            Step::LeadEnds => self.lead_ends().await,
+            Step::Enqueue { late, lead, rows } => self.enqueue(*late, lead.as_ref(), rows).await,
             Step::Claim(claim) => self.claim(claim).await,
             Step::Renew {
                 destination,
@@ -229,9 +232,15 @@ impl Run {
         }
         let snapshot = self.snapshot().await;
         for key in snapshot.keys() {
-            let stays =
-                ["counters", "token", "told", "applied:crm", "applied:salsa"].contains(&key);
-            require(stays || snapshot.ttl(key).is_some(), || {
+            let stays = [
+                "counters",
+                "token",
+                "told",
+                "producer",
+                "applied:crm",
+                "applied:salsa",
+            ];
+            require(stays.contains(&key) || snapshot.ttl(key).is_some(), || {
                 format!("{key} is left behind")
             })?;
         }
