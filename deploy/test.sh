@@ -9,7 +9,7 @@ for component in fmt clippy; do
 done
 
 need curl curl # the README's commands, which a test runs, use it
-need faketime faketime # processes whose clocks differ
+need faketime faketime # some tests run processes whose clocks are wrong
 
 step "formatting"
 cargo fmt --all --check

@@ -15,6 +15,7 @@
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `full`, `redis_away`: Redis has no room, or refuses, or falls silent; `fitness`: what is said of it before
 //! - `hostile`: ids, rows and feeds that mean harm
+//! - `producing`: who fetches, and when: leaders that are killed, stopped and cut off, midnight, wrong clocks
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
 //! - `acknowledging`: several acknowledgers, and the order in which AlumnIQ is told
 //! - `letters`: what an operator does with dead letters
@@ -47,6 +48,7 @@ mod limits;
 mod outages;
 mod pipeline;
 mod privacy;
+mod producing;
 mod queue_model;
 mod queue_promises;
 mod queue_wire;

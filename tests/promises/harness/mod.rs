@@ -1,7 +1,9 @@
 //! What the tests stand on.
 
+pub mod clock;
 pub mod namespace;
 pub mod partition;
+pub mod proxy;
 pub mod redis;
 pub mod relay;
 pub mod rows;

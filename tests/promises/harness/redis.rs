@@ -11,6 +11,8 @@ use jobs::destination::Destination;
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
 
+use super::clock;
+
 /// Longer than any test: what is kept for this long does not expire in one.
 pub const KEEP: Duration = Duration::from_secs(3600);
 
@@ -32,9 +34,19 @@ impl Redis {
 
     /// The same with other options, which outrank the usual ones.
     pub async fn start_with(options: &[&str]) -> Self {
+        Self::start_in(options, &[]).await
+    }
+
+    /// With a clock that shows `utc` (`2024-02-29 23:59:48`) at its start. Not to be restarted: the clock would
+    /// show the machine's time then.
+    pub async fn start_at(utc: &str) -> Self {
+        Self::start_in(&[], &clock::variables(&format!("@{utc}"))).await
+    }
+
+    async fn start_in(options: &[&str], environment: &[(&str, String)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let server = spawn(&directory, &options);
+        let server = spawn(&directory, &options, environment);
         let redis = Self {
             directory,
             server,
@@ -111,7 +123,7 @@ impl Redis {
 
     async fn start_again(&mut self) {
         let _ = std::fs::remove_file(self.socket());
-        self.server = spawn(&self.directory, &self.options);
+        self.server = spawn(&self.directory, &self.options, &[]);
         self.answers().await;
     }
 
@@ -177,8 +189,9 @@ pub async fn command(connection: &mut MultiplexedConnection, words: &str) -> red
     command.query_async(connection).await.unwrap()
 }
 
-fn spawn(directory: &TempDir, options: &[String]) -> Child {
+fn spawn(directory: &TempDir, options: &[String], environment: &[(&str, String)]) -> Child {
     Command::new("redis-server")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .arg("--dir")
         .arg(directory.path())
         .arg("--unixsocket")

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{redis::Redis, service::Service};
+use super::{clock, redis::Redis, service::Service};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_alumniq-relay");
 
@@ -101,6 +101,13 @@ impl Relay {
     /// Sets a variable of the environment.
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With a clock that is so many seconds off (`+3600`, `-3600`).
+    pub fn with_clock(mut self, off: &str) -> Self {
+        let variables = clock::variables(off).map(|(name, value)| (name.to_owned(), value));
+        self.environment.extend(variables);
         self
     }
 
