@@ -1,11 +1,7 @@
 //! Redis is full: nothing new is taken in, what is in the queue goes on, and then there is room again.
 
 use alumniq_relay::{
-    queue::{
-        calls::{Booking, CallLimit, Purpose},
-        durability::BYTES_A_CHANGE,
-        leader::ProducerRecord,
-    },
+    queue::{durability::BYTES_A_CHANGE, leader::ProducerRecord},
     sandbox::{NewChanges, Sandbox},
 };
 use jobs::{
@@ -76,14 +72,7 @@ async fn everything_but_an_enqueue_goes_on_in_a_full_redis() {
         )
         .await
         .unwrap();
-    let limit = CallLimit {
-        vendor: Vendor::Crm,
-        configured: Some(10),
-        published: None,
-    };
-    let ids = ["call".to_owned()];
-    let booked = queue.book_calls(&limit, Purpose::Work, LONG, &ids);
-    assert_eq!(booked.await.unwrap().0, Booking::Given(1));
+    namespace.book_call(Vendor::Crm).await;
     queue.pause(Vendor::Salsa, "maintenance").await.unwrap();
     queue.resume(Vendor::Salsa).await.unwrap();
 

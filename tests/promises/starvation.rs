@@ -12,7 +12,7 @@ use jobs::destination::{
     Destination::{self, Crm},
     Vendor,
 };
-use redis::aio::MultiplexedConnection;
+use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 use serde_json::json;
 
 use crate::harness::{
@@ -220,7 +220,8 @@ async fn five_thousand_changes_of_one_person_do_not_keep_two_hundred_others_wait
 }
 
 #[tokio::test]
-async fn twenty_thousand_retries_due_at_once_keep_no_claim_empty_and_no_newcomer_waiting() {
+async fn twenty_thousand_retries_due_at_once_are_moved_in_steps_and_keep_no_claim_empty_and_no_newcomer_waiting()
+ {
     const MANY: usize = 20_000;
     const MOST: usize = 100;
     let redis = Redis::start().await;
@@ -259,7 +260,8 @@ async fn twenty_thousand_retries_due_at_once_keep_no_claim_empty_and_no_newcomer
     assert!(namespace.settle(Crm, &fresh, done()).await);
 
     namespace.age("due:crm").await;
-    let mut claimed = 0;
+    let due = namespace.key("due:crm");
+    let (mut claimed, mut left) = (0, MANY);
     while claimed < MANY {
         if claimed == MOST {
             namespace
@@ -268,6 +270,13 @@ async fn twenty_thousand_retries_due_at_once_keep_no_claim_empty_and_no_newcomer
         }
         let leases = namespace.claim_as(Crm, "worker", MOST).await.leases;
         assert!(!leases.is_empty(), "an empty claim after {claimed}");
+        let now_left = namespace.connection.zcard(&due).await.unwrap();
+        assert!(
+            left - now_left <= 500,
+            "{} moved in one call",
+            left - now_left
+        );
+        left = now_left;
         if leases.iter().any(|lease| lease.change_id == "late") {
             assert!(claimed <= 5 * MOST, "it waited for {claimed} retries");
             claimed -= 1;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use alumniq_relay::queue::{
     Queue, QueueSettings,
     acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits},
+    calls::{Booking, CallLimit, Purpose},
     executor::Transition,
     intake::{Enqueued, NewChange},
     lease::{ClaimRequest, Claimed, Lease, SettleVerdict, Settlement},
@@ -165,6 +166,18 @@ impl Namespace {
             .unwrap();
         assert!(settled.iter().all(|settled| *settled));
         ids
+    }
+
+    /// Takes a place for a call to `vendor`.
+    pub async fn book_call(&self, vendor: Vendor) {
+        let limit = CallLimit {
+            vendor,
+            configured: Some(5),
+            published: None,
+        };
+        let ids = [format!("call to {vendor}")];
+        let booked = self.queue.book_calls(&limit, Purpose::Hand, LONG, &ids);
+        assert_eq!(booked.await.unwrap().0, Booking::Given(1));
     }
 
     /// The time of everything in a sorted set has come.

@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::{
-    calls::{CallLimit, Purpose},
-    lease::Settlement,
-};
 use jobs::destination::{
     Destination::{Crm, Salsa},
     Vendor,
@@ -15,7 +11,7 @@ use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
 
 use crate::harness::{
-    namespace::{LONG, Namespace, dead, done, retry, settlement},
+    namespace::{Namespace, dead, done, retry},
     redis::Redis,
     rows::{change, undecodable},
 };
@@ -30,47 +26,6 @@ async fn many(redis: &Redis) -> Namespace {
         MANY
     );
     namespace
-}
-
-#[tokio::test]
-async fn twenty_thousand_due_retries_are_moved_in_bounded_steps() {
-    let redis = Redis::start().await;
-    let mut namespace = many(&redis).await;
-    loop {
-        let claimed = namespace.claim_as(Crm, "worker", 1000).await;
-        if claimed.leases.is_empty() {
-            break;
-        }
-        // The gate would take so many failures for an outage.
-        namespace.queue.resume(Vendor::Crm).await.unwrap();
-        for few in claimed.leases.chunks(7) {
-            let settlements: Vec<Settlement> = few
-                .iter()
-                .map(|lease| settlement(lease, retry(1)))
-                .collect();
-            namespace
-                .queue
-                .settle(Crm, "worker", &settlements)
-                .await
-                .unwrap();
-            namespace.queue.resume(Vendor::Crm).await.unwrap();
-        }
-    }
-    namespace.age("due:crm").await;
-    let due = namespace.key("due:crm");
-    let (mut left, mut claimed) = (MANY, 0);
-    while left > 0 {
-        let leases = namespace.claim_as(Crm, "worker", 1000).await.leases;
-        claimed += leases.len();
-        let now_left = namespace.connection.zcard(&due).await.unwrap();
-        assert!(
-            (1..=500).contains(&(left - now_left)),
-            "{} in one call",
-            left - now_left
-        );
-        left = now_left;
-    }
-    assert_eq!(claimed, MANY);
 }
 
 #[tokio::test]
@@ -192,16 +147,7 @@ async fn everything_lies_in_one_slot_of_a_cluster() {
     namespace.claim_acknowledgements().await.unwrap();
     for vendor in Vendor::ALL {
         namespace.queue.pause(vendor, "maintenance").await.unwrap();
-        let limit = CallLimit {
-            vendor,
-            configured: Some(5),
-            published: None,
-        };
-        let ids = ["call".to_owned()];
-        let booked = namespace
-            .queue
-            .book_calls(&limit, Purpose::Hand, LONG, &ids);
-        booked.await.unwrap();
+        namespace.book_call(vendor).await;
         let told = namespace.queue.limits_told(vendor, 300, 20);
         told.await.unwrap();
     }
