@@ -73,7 +73,7 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
         let progress = |total| Progress::new(total, global.quiet);
         fetch_and_wait(&context, &redis.queue, fleet, filter, progress, &stopping).await
     } else {
-        let fetched = fleet.producer.fetch_once(filter, &closing).await;
+        let fetched = fleet.producer.fetch_once(filter, closing).await;
         fetched
             .map(|fetched| Summary::of(&fetched))
             .map_err(unfetched)

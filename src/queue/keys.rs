@@ -32,7 +32,7 @@
 //! | `attempts:<d>` `crashes:<d>` `forced:<d>` | hash | id -> count; only where not zero |
 //! | `suspects:<d>` | hash | id -> token of its first failure; who failed since the vendor last proved to work |
 //! | `poison:<d>` | set | lanes with a change that died of its own failures and others that still wait |
-//! | `applied:<d>` | hash | lane -> newest applied member: what an older change is held against |
+//! | `applied:<d>` | hash | lane -> newest member that was, or may have been, applied: what an older one is held against |
 //! | `ack` | sorted set | id by when it was done: µs, each later than the one before; until AlumnIQ was told |
 //! | `acking` | hash | the one list that AlumnIQ is being told: token, end of lease (ms), last place in `ack` |
 //! | `told` | string | the id that AlumnIQ accepted last |

@@ -56,8 +56,8 @@ pub enum QueueError {
     /// Redis did not answer, or answered an error.
     #[error(fmt = trouble::explain)]
     Redis(redis::RedisError),
-    /// Another process has led since; nothing was changed.
-    #[error("another process leads the fetches now")]
+    /// Another process has led since, or Redis was emptied; nothing was changed.
+    #[error("another process leads the fetches now, or Redis was emptied")]
     Deposed,
     /// Redis holds something that this version does not understand.
     #[error("Redis holds {what} that this version cannot read: {why}")]

@@ -101,7 +101,9 @@ impl Producer {
             Ok(wait) if closing.is_cancelled() || !stop.is_cancelled() => Ok(wait),
             Ok(_) | Err(QueueError::Deposed) => {
                 metrics::leader(false);
-                tracing::warn!("another process leads now: the rest of this fetch is left to it");
+                tracing::warn!(
+                    "another process leads now, or Redis was emptied: this fetch ends here"
+                );
                 Ok(Duration::ZERO)
             }
             Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use alumniq_relay::sandbox::{Faults, Sandbox, VendorFaults};
 
 use crate::harness::{
-    partition::Wire,
+    proxy::{Proxy, Server},
     redis::{Redis, command},
     relay::Relay,
     service::Service,
@@ -210,13 +210,14 @@ async fn a_redis_that_loads_its_data_after_a_restart_is_waited_for() {
 async fn a_worker_that_is_cut_off_from_redis_loses_its_leases_and_comes_back_by_itself() {
     let sandbox = slow().await;
     let redis = Redis::start().await;
-    let wire = Wire::to(&redis).await;
+    let wire = Proxy::to(Server::Socket(redis.socket())).await;
     let relay = configured(&sandbox, &redis);
-    let behind = configured(&sandbox, &redis).set("redis.url", &wire.url());
+    let behind =
+        configured(&sandbox, &redis).set("redis.url", &format!("redis://{}", wire.address()));
     let producer = relay.start("producer,acknowledger").await;
     let alone = behind.start("crm,salsa").await;
     some_applied(&sandbox).await;
-    wire.cut();
+    wire.silence();
     says(&alone, "Redis does not answer").await;
     until_true("it is not ready", async || {
         alone.get("/readyz").await.0 == 503

@@ -32,6 +32,7 @@ for _, lane in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 
   local id = change_of(member)
   redis.call('ZREM', leases, lane)
   redis.call('HDEL', running, lane)
+  reached(destination, lane, member)
   local died = redis.call('HINCRBY', crashes, id, 1)
   remember(id, now, cjson.encode({ event = 'lease_expired', destination = destination, worker = holder }))
   if died >= crash_limit then

@@ -85,6 +85,15 @@ local function make_ready(destination, lane)
   if redis.call('RPUSH', key('ready', destination), lane) == 1 then wake(destination) end
 end
 
+-- The destination took the change, or may have taken it: an attempt whose end is unknown counts like one that
+-- succeeded, because an older change must not come after it either.
+local function reached(destination, lane, member)
+  local newest = redis.call('HGET', key('applied', destination), lane)
+  if lane:sub(1, 2) == 'x:' and (not newest or before(newest, member)) then
+    redis.call('HSET', key('applied', destination), lane, member)
+  end
+end
+
 -- Timelines are bounded: a change that is retried for weeks keeps its newest entries.
 local function remember(id, now, event)
   local events = key('events', id)
@@ -112,11 +121,12 @@ local function newest_lead()
   return lead:match('^(%d+) (.*)$')
 end
 
--- Whether another has led since the lead with this token was given ('' = none was needed). A lead that merely
--- ended is good while nobody took it over: what was fetched under it is still the newest.
+-- Whether another has led since the lead with this token was given ('' = none was needed), or Redis was emptied:
+-- then a sweep must begin anew, with the oldest changes. A lead that merely ended is good while nobody took it
+-- over: what was fetched under it is still the newest.
 local function is_deposed(lead)
   local newest = newest_lead()
-  return lead ~= '' and newest ~= nil and tonumber(lead) < tonumber(newest)
+  return lead ~= '' and lead ~= newest
 end
 
 -- AlumnIQ is told of changes in the order in which they were done, so that what it still lists of a person is

@@ -100,10 +100,7 @@ local settle = {}
 function settle.done(item)
   forget(item.id)
   redis.call('SREM', poison, item.lane)
-  local applied = redis.call('HGET', key('applied', destination), item.lane)
-  if item.lane:sub(1, 2) == 'x:' and (not applied or before(applied, item.member)) then
-    redis.call('HSET', key('applied', destination), item.lane, item.member)
-  end
+  reached(destination, item.lane, item.member)
   count('pending:' .. destination, -1)
   event(item.id, 'done', { detail = item.detail, ms = item.ms })
   join(item.id, leave(item.lane, item.member, b), now, keep, keep_payload)
@@ -168,6 +165,7 @@ for n, item in ipairs(items) do
     local call = calls[item.call]
     redis.call('ZREM', leases, item.lane)
     redis.call('HDEL', running, item.lane)
+    if fails(item) or item.kind == 'abandon' then reached(destination, item.lane, item.member) end
     if fails(item) and (call.is_late or gate.machine) and not call.accepted then
       item.class = 'outage'
       settle.pause(item)

@@ -2,7 +2,6 @@
 
 pub mod clock;
 pub mod namespace;
-pub mod partition;
 pub mod proxy;
 pub mod redis;
 pub mod relay;

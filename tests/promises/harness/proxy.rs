@@ -1,6 +1,6 @@
 //! A network that breaks on demand: a port that leads to a server, as long as the test lets it.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{future::pending, io, net::SocketAddr, path::PathBuf, pin::pin};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -21,6 +21,8 @@ enum Network {
     Whole,
     /// What the server says stays on the way.
     AnswersHeld,
+    /// Connections stay open, new ones are accepted, and nothing comes through in either direction.
+    Silent,
     /// Every connection is closed, and new ones at once.
     Cut,
 }
@@ -51,11 +53,16 @@ impl Proxy {
         self.network.send_replace(Network::AnswersHeld);
     }
 
+    pub fn silence(&self) {
+        self.network.send_replace(Network::Silent);
+    }
+
     pub fn cut(&self) {
         self.network.send_replace(Network::Cut);
     }
 
-    /// What was held arrives; new connections are let through.
+    /// What was held arrives; new connections are let through. Those that fell silent stay so: whatever stood
+    /// between has forgotten them.
     pub fn mend(&self) {
         self.network.send_replace(Network::Whole);
     }
@@ -88,10 +95,14 @@ async fn connect(
             Server::Socket(path) => pass(client, UnixStream::connect(path).await?, &state).await,
         }
     };
-    let mut cut = state.clone();
+    // It keeps both ends open although nothing is passed any more.
+    let mut passed = pin!(passed);
+    let (mut silent, mut cut) = (state.clone(), state.clone());
     tokio::select! {
-        passed = passed => passed,
+        biased;
+        _ = silent.wait_for(|network| *network == Network::Silent) => pending().await,
         _ = cut.wait_for(|network| *network == Network::Cut) => Ok(()),
+        passed = &mut passed => passed,
     }
 }
 

@@ -205,6 +205,18 @@ impl Model {
         }
     }
 
+    /// The destination took the change, or may have taken it.
+    pub fn reached(&mut self, d: Destination, id: &str) {
+        let Change { lane, member, .. } = &self.changes[id];
+        let (lane, member) = (lane.clone(), member.clone());
+        if lane.starts_with("x:") {
+            let newest = self.line(d).applied.entry(lane).or_default();
+            if newest.as_bytes() < member.as_bytes() {
+                *newest = member;
+            }
+        }
+    }
+
     pub fn die(&mut self, d: Destination, id: &str, class: DeadClass) {
         self.line(d).suspects.remove(id);
         let change = self.change(id);
@@ -226,6 +238,7 @@ impl Model {
         let d = claim.destination;
         for lane in std::mem::take(&mut self.line(d).expired) {
             let lost = self.line(d).running.remove(&lane).unwrap();
+            self.reached(d, &lost.id);
             let crashes = self.change(&lost.id).crashes.entry(d).or_default();
             *crashes += 1;
             if *crashes >= CRASHES {

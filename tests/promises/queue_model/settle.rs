@@ -59,6 +59,9 @@ impl Model {
             let line = self.line(d);
             line.expired.retain(|expired| expired != lane);
             line.running.remove(lane);
+            if kind.is_failure() || *kind == Kind::Abandon {
+                self.reached(d, &id);
+            }
             let is_vendors = self.is_late(d, *call) || self.lines[&d].gate.machine.is_some();
             verdicts[n] = match kind.is_failure() && is_vendors && !accepted[call] {
                 true => SettleVerdict::Paused,
@@ -164,14 +167,8 @@ impl Model {
                 let change = self.change(id);
                 change.forget(d);
                 change.at.insert(d, At::Done);
-                let member = change.member.clone();
                 self.join(id);
-                if lane.starts_with("x:") {
-                    let newest = self.line(d).applied.entry(lane).or_default();
-                    if newest.as_bytes() < member.as_bytes() {
-                        *newest = member;
-                    }
-                }
+                self.reached(d, id);
             }
         }
         SettleVerdict::Settled

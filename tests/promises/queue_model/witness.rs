@@ -14,7 +14,7 @@ pub struct Witness {
     leased: BTreeSet<(Destination, String)>,
     /// Changes that a destination accepted or an operator gave up there.
     finished: BTreeSet<(Vendor, String)>,
-    /// The newest member applied.
+    /// The newest member that was applied, or may have been.
     applied: BTreeMap<(Destination, String), String>,
     /// Members to be applied even over a newer one.
     forced: BTreeSet<(Destination, String)>,
@@ -76,6 +76,11 @@ impl Witness {
     pub fn done(&mut self, d: Destination, lane: &str, id: &str, member: &str) {
         self.finished.insert((d.into(), id.to_owned()));
         self.forced.remove(&(d, id.to_owned()));
+        self.reached(d, lane, member);
+    }
+
+    /// The destination took it, or may have taken it.
+    pub fn reached(&mut self, d: Destination, lane: &str, member: &str) {
         if lane.starts_with("x:") {
             let newest = self.applied.entry((d, lane.to_owned())).or_default();
             if newest.as_bytes() < member.as_bytes() {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use alumniq_relay::queue::{intake::NewChange, lease::Lease};
+use alumniq_relay::queue::{executor::Transition, intake::NewChange, lease::Lease};
 use jiff::Timestamp;
 use jobs::{
     destination::{Destination::Crm, Vendor},
@@ -235,20 +235,37 @@ async fn a_replay_on_purpose_waits_for_its_lane_and_leaves_what_is_newest_known(
 }
 
 #[tokio::test]
-async fn a_replay_goes_before_the_newer_change_that_waits_for_its_next_attempt() {
+async fn an_older_change_does_not_go_before_a_newer_one_whose_attempt_has_an_unknown_end() {
+    let redis = Redis::start().await;
+    for (name, end) in [("lost", retry(1)), ("abandoned", Transition::Abandon)] {
+        let mut namespace = Namespace::with(&redis, |settings| {
+            settings.destinations = vec![Crm];
+            settings.namespace = name.to_owned();
+        })
+        .await;
+        let newer = overtaken(&namespace).await;
+        // The CRM may have it.
+        assert!(namespace.settle(Crm, &newer, end).await);
+        namespace.replay(Vendor::Crm, "5", false).await;
+        namespace.age("due:crm").await;
+        let lease = namespace.claim_one(Crm).await;
+        assert_eq!(lease.change_id, "9");
+        let class = namespace.letter(Vendor::Crm, "5").await;
+        assert_eq!(class, Some(DeadClass::Stale));
+    }
+}
+
+#[tokio::test]
+async fn an_older_change_does_not_go_before_a_newer_one_whose_worker_was_lost() {
     let redis = Redis::start().await;
     let mut namespace = Namespace::of_crm(&redis).await;
-    let newer = overtaken(&namespace).await;
-    assert!(namespace.settle(Crm, &newer, retry(1)).await);
+    overtaken(&namespace).await;
+    namespace.age("lease:crm").await;
     namespace.replay(Vendor::Crm, "5", false).await;
-    assert!(namespace.claim(Crm).await.is_empty(), "the lane waits");
-    namespace.age("due:crm").await;
-    for id in ["5", "9"] {
-        let lease = namespace.claim_one(Crm).await;
-        assert_eq!(lease.change_id, id);
-        assert!(namespace.settle(Crm, &lease, done()).await);
-    }
-    assert_eq!(namespace.letter(Vendor::Crm, "5").await, None);
+    let lease = namespace.claim_one(Crm).await;
+    assert_eq!(lease.change_id, "9");
+    let class = namespace.letter(Vendor::Crm, "5").await;
+    assert_eq!(class, Some(DeadClass::Stale));
 }
 
 #[tokio::test]

@@ -20,7 +20,11 @@ impl Run {
     pub(super) async fn claim(&mut self, claim: &Claim) -> Checked {
         let d = claim.destination;
         let before = self.snapshot().await;
-        for lane in &self.model.lines[&d].expired {
+        let line = &self.model.lines[&d];
+        for lane in &line.expired {
+            let id = &line.running[lane].id;
+            self.witness
+                .reached(d, lane, &self.model.changes[id].member);
             self.witness.lost(d, lane);
         }
         let claimed = self
@@ -132,6 +136,9 @@ impl Run {
             };
             self.witness.lost(d, &item.lane);
             let member = &self.model.changes[&id].member;
+            if matches!(item.kind, Kind::Retry | Kind::Exhausted(_) | Kind::Abandon) {
+                self.witness.reached(d, &item.lane, member);
+            }
             match (item.kind, verdict) {
                 (Kind::Done, _) => self.witness.done(d, &item.lane, &id, member),
                 (Kind::Dead(_), _) | (Kind::Exhausted(_), SettleVerdict::Settled) => {
