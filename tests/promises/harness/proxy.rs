@@ -97,13 +97,16 @@ async fn connect(
     };
     // It keeps both ends open although nothing is passed any more.
     let mut passed = pin!(passed);
-    let (mut silent, mut cut) = (state.clone(), state.clone());
     tokio::select! {
         biased;
-        _ = silent.wait_for(|network| *network == Network::Silent) => pending().await,
-        _ = cut.wait_for(|network| *network == Network::Cut) => Ok(()),
+        () = becomes(&state, Network::Silent) => pending().await,
+        () = becomes(&state, Network::Cut) => Ok(()),
         passed = &mut passed => passed,
     }
+}
+
+async fn becomes(state: &watch::Receiver<Network>, wanted: Network) {
+    drop(state.clone().wait_for(|network| *network == wanted).await);
 }
 
 async fn pass(
