@@ -81,7 +81,7 @@ impl Queue {
         let hold = Hold::since(Instant::now(), request.lease);
         let stale = json!({
             "class": DeadClass::Stale,
-            "cause": "a newer change of this person has already been applied here",
+            "cause": "a newer change of this person was applied here, or may have been",
             "advice": "Discard it, or apply it on purpose with `dead replay --apply-stale`.",
         });
         let crashed = json!({

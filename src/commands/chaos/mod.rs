@@ -2,7 +2,7 @@
 //! held.
 //!
 //! - `plan`: what happens when, from the seed alone; `possible`: what can happen here
-//! - `stage`: everything that takes part, and what each act does to it
+//! - `stage`: everything that takes part, and in `acts` what each act does to it
 //! - `processes`, `redis`, `door`: what is killed, stopped, emptied and shut
 //! - `setting`: how fleet and vendors are set; `watch`, `summary`: what was seen, and what it means
 

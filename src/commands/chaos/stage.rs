@@ -1,4 +1,6 @@
-//! Everything that takes part, and what each act does to it.
+//! Everything that takes part: from its set-up to the summary.
+
+mod acts;
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +13,7 @@ use miette::{IntoDiagnostic, miette};
 
 use super::{
     door::{Behind, Door},
-    plan::{Act, Plan, Step, Wanted},
+    plan::{Plan, Wanted},
     possible::{Here, LeftOut},
     processes::{self, Processes},
     redis::{self, OwnServer, Redis},
@@ -30,10 +32,7 @@ use crate::{
     },
     config,
     queue::{Queue, stats::Status},
-    sandbox::{
-        Fault as CallFault, Forgotten, Limits, NewChanges, Outage, Report, Sandbox, SandboxOptions,
-        Urls, Vendor,
-    },
+    sandbox::{Limits, Report, Sandbox, SandboxOptions, Urls, Vendor},
     workers::fleet::retry_policy,
 };
 
@@ -43,15 +42,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// Outages last so much longer than all attempts of a change can be spread over.
 const BEYOND_RETRIES: Duration = Duration::from_millis(500);
 
-/// How long a process that is to be stopped may take to hold leases.
-const UNTIL_BUSY: Duration = Duration::from_secs(12);
-
 /// After so long without an acknowledgement, everything up, it is given up.
 const STALLED: Duration = Duration::from_secs(150);
-
-/// After Redis was emptied, calls that began before may still arrive for so long: a lease and the time to
-/// notice its loss.
-const GRACE: Duration = Duration::from_secs(3);
 
 /// How many timelines a broken promise shows.
 const TIMELINES: usize = 4;
@@ -225,110 +217,6 @@ impl Stage {
             .show(acknowledged as u64, dead, self.queue())
             .await;
         Ok(acknowledged)
-    }
-
-    async fn perform(&mut self, step: Step, watch: &Watch) -> miette::Result<()> {
-        let Step { at, act } = step;
-        let done = Done {
-            at: (at.as_secs_f64() * 10.0).round() / 10.0,
-            what: act.to_string(),
-        };
-        if !matches!(act, Act::Publish(_)) {
-            self.say(&format!("{:7.1} s  {}", done.at, done.what))?;
-        }
-        self.done.push(done);
-        self.counts.interruptions += u64::from(act.interrupts());
-        match act {
-            Act::Publish(count) => {
-                self.sandbox.add_changes(&NewChanges {
-                    count,
-                    ..NewChanges::default()
-                });
-            }
-            Act::Kill(worker) => {
-                self.counts.kills += 1;
-                self.processes.kill(worker).await;
-            }
-            Act::Stop(worker) => {
-                self.counts.stops += 1;
-                self.counts.zombies += u64::from(self.stop_with_leases(worker, watch).await?);
-            }
-            Act::Continue(worker) => self.processes.signal(worker, "CONT"),
-            Act::Shut(vendor) => {
-                self.counts.outages += 1;
-                self.door(vendor)?.shut().await.into_diagnostic()?;
-            }
-            Act::Open(vendor) => self.door(vendor)?.open().into_diagnostic()?,
-            Act::Fail(vendor) => {
-                self.counts.outages += 1;
-                self.outage(vendor, Some(CallFault::ServerError));
-            }
-            Act::Mend(vendor) => self.outage(vendor, None),
-            Act::RestartRedis
-            | Act::KillRedis
-            | Act::FillRedis
-            | Act::FreeRedis
-            | Act::EmptyRedis
-            | Act::CutRedis => {
-                self.counts.redis += u64::from(act.interrupts());
-                if act == Act::EmptyRedis {
-                    // What it counted so far goes with it.
-                    watch.look().await;
-                }
-                let queue = &self.connection.queue;
-                self.redis.perform(act, queue, &self.processes).await?;
-                if act == Act::EmptyRedis {
-                    self.sandbox.forgotten(Forgotten {
-                        grace_seconds: GRACE.as_secs_f64(),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn door(&mut self, vendor: Vendor) -> miette::Result<&mut Door> {
-        let door = self.doors.get_mut(&vendor);
-        door.ok_or_else(|| miette!("this vendor has no door"))
-    }
-
-    fn outage(&mut self, vendor: Vendor, fault: Option<CallFault>) {
-        let mut faults = self.sandbox.faults();
-        let outage = fault.map(|fault| Outage {
-            after_seconds: 0.0,
-            seconds: None,
-            fault,
-        });
-        faults.vendor_mut(vendor).outages = outage.into_iter().collect();
-        self.sandbox.set_faults(faults);
-    }
-
-    /// A process that holds nothing when it is stopped would prove nothing when it wakes up. Returns whether it
-    /// holds something.
-    async fn stop_with_leases(&mut self, worker: usize, watch: &Watch) -> miette::Result<bool> {
-        let began = Instant::now();
-        loop {
-            if self.holds_leases(worker).await {
-                self.processes.signal(worker, "STOP");
-                // It may have given them back at the last moment.
-                if self.holds_leases(worker).await {
-                    return Ok(true);
-                }
-                self.processes.signal(worker, "CONT");
-            }
-            if began.elapsed() > UNTIL_BUSY {
-                self.processes.signal(worker, "STOP");
-                return Ok(false);
-            }
-            self.tick(watch).await?;
-            tokio::time::sleep(TICK / 10).await;
-        }
-    }
-
-    async fn holds_leases(&self, worker: usize) -> bool {
-        let holders = self.queue().holders().await.unwrap_or_default();
-        let mut names = holders.keys();
-        names.any(|name| self.processes.is_called(worker, name))
     }
 
     /// Until everything is through, or nothing moves; the queue's last words, and whether nothing moved.
