@@ -29,11 +29,6 @@ impl Queue {
             .await
     }
 
-    /// A call succeeded outside a settle: a half-open gate opens.
-    pub async fn succeeded(&self, vendor: Vendor) -> Result<(), QueueError> {
-        self.gate(vendor, "succeeded", None, "", "").await
-    }
-
     async fn gate(
         &self,
         vendor: Vendor,

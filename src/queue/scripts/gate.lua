@@ -1,5 +1,5 @@
 -- The operator's hand on a gate, and the machine's outside a settle.
--- ARGV: vendor, action (pause | resume | shut | succeeded), delay (ms or ''), reason, cause
+-- ARGV: vendor, action (pause | resume | shut), delay (ms or ''), reason, cause
 local vendor, action = ARGV[1], ARGV[2]
 local now = now_ms()
 if action == 'pause' then
@@ -11,7 +11,5 @@ elseif action == 'resume' then
   wake(vendor)
 elseif action == 'shut' then
   gate_shut(vendor, gate_read(vendor), now, tonumber(ARGV[3]), ARGV[4], ARGV[5])
-elseif action == 'succeeded' then
-  gate_succeeded(vendor, gate_read(vendor), now)
 end
 return redis.status_reply('OK')

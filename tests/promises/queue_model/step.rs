@@ -196,7 +196,6 @@ pub enum Step {
     OperatorResumes(Vendor),
     /// The machine's gate, outside a settle.
     Shut(Vendor),
-    Succeeded(Vendor),
 }
 
 /// A case: which destinations are enabled, and what happens.
@@ -248,7 +247,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => vendor().prop_map(Step::OperatorPauses),
         3 => vendor().prop_map(Step::OperatorResumes),
         1 => vendor().prop_map(Step::Shut),
-        1 => vendor().prop_map(Step::Succeeded),
     ]
 }
 

@@ -182,13 +182,6 @@ impl Run {
                 }
                 Ok(())
             }
-            Step::Succeeded(vendor) => {
-                self.queue.succeeded(*vendor).await.unwrap();
-                let newest = self.model.newest_token;
-                let newest = (*vendor != Vendor::Alumniq).then_some(newest);
-                self.model.gate(*vendor).succeeded(newest);
-                Ok(())
-            }
         }
     }
 
