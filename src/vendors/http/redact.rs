@@ -103,12 +103,9 @@ fn spelt(text: &[u8], secret: &str) -> Option<usize> {
         .zip(secret.as_bytes())
         .take_while(|(a, b)| a == b);
     let alike = alike.count();
-    if alike == secret.len() {
-        return Some(alike);
-    }
     // Nearly always the second character differs and nothing is escaped.
     if !text.iter().take(alike + 1).any(is_escape) {
-        return None;
+        return (alike == secret.len()).then_some(alike);
     }
     // Several at a time where an escape's own characters could be the secret's.
     let mut ends = vec![0];
@@ -234,6 +231,12 @@ mod tests {
         ] {
             assert_eq!(redacted(secret, 500, &format!("<{echo}>")), "<[redacted]>");
         }
+    }
+
+    #[test]
+    fn an_escape_that_begins_like_the_character_itself_goes_as_a_whole() {
+        assert_eq!(redacted("k&y&", 500, "<k&y&amp;>"), "<[redacted]>");
+        assert_eq!(redacted("k&y&", 500, "<k&amp;y&>"), "<[redacted]>");
     }
 
     #[test]

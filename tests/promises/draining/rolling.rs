@@ -1,6 +1,6 @@
 //! Every process of a fleet is replaced while work goes on.
 
-use alumniq_relay::sandbox::{Faults, NewChanges};
+use alumniq_relay::sandbox::{Faults, NewChanges, Sandbox};
 
 use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
 use crate::harness::{
@@ -35,6 +35,14 @@ async fn held_by(redis: &Redis, pid: u32) -> usize {
     held
 }
 
+async fn arrive(sandbox: &Sandbox, relay: &Relay) {
+    sandbox.add_changes(&NewChanges {
+        count: ARRIVALS,
+        ..NewChanges::default()
+    });
+    relay.run(&["sync"]).await.expect(0);
+}
+
 #[tokio::test]
 async fn a_rolling_restart_under_load_loses_nothing_and_repeats_nothing() {
     let sandbox = vendors(ARRIVALS, 120).await;
@@ -52,23 +60,25 @@ async fn a_rolling_restart_under_load_loses_nothing_and_repeats_nothing() {
     for _ in 0..PROCESSES {
         fleet.push(relay.start(EVERY_ROLE).await);
     }
-    let mut changes = ARRIVALS;
     for _ in 0..ROUNDS * PROCESSES {
-        let more = sandbox.add_changes(&NewChanges {
-            count: ARRIVALS,
-            ..NewChanges::default()
-        });
-        changes += more.len();
-        relay.run(&["sync"]).await.expect(0);
         let oldest = fleet.remove(0);
-        until_true(
+        let is_busy = async || held_by(&redis, oldest.pid()).await > 0;
+        let busy = until_true(
             "the process that will be replaced has calls under way",
-            async || held_by(&redis, oldest.pid()).await > 0,
-        )
-        .await;
+            async || {
+                let is_busy = is_busy().await;
+                // On a slow machine all may be done before it is looked at.
+                if !is_busy && relay.status().await["books"]["in_flight"] == 0 {
+                    arrive(&sandbox, &relay).await;
+                }
+                is_busy
+            },
+        );
+        tokio::join!(arrive(&sandbox, &relay), busy);
         oldest.stop().await;
         fleet.push(relay.start(EVERY_ROLE).await);
     }
+    let changes = sandbox.report().changes;
     acknowledged(&sandbox, changes).await;
     for service in fleet {
         service.stop().await;
@@ -76,7 +86,6 @@ async fn a_rolling_restart_under_load_loses_nothing_and_repeats_nothing() {
 
     let report = sandbox.report();
     every_promise_held(&report, &[], &[]);
-    assert_eq!(report.changes, changes);
     assert_eq!(repeats(&report), 0, "{:?}", report.repeats);
     assert_eq!(report.repeated_acknowledgements, 0);
     nothing_is_held_and_nothing_is_used_up(&relay, &redis).await;
