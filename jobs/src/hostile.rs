@@ -135,11 +135,15 @@ pub fn fit(message: &str) {
     }
 }
 
-fn boundary(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
+/// At or before `at`, but neither within what is planted nor beside it: half an address is none, and a quotation
+/// that begins within a word is an apostrophe.
+fn boundary(text: &str, at: usize) -> usize {
+    let planted = PLANTED
+        .iter()
+        .flat_map(|planted| text.match_indices(planted));
+    let mut around = planted.map(|(start, found)| start..start + found.len());
+    let within = around.find(|around| around.start <= at && at <= around.end);
+    text.floor_char_boundary(within.map_or(at, |around| around.start.saturating_sub(1)))
 }
 
 fn pointers(path: &str, value: &Value, paths: &mut Vec<String>) {
