@@ -92,6 +92,17 @@ impl Setting for Vec<RedisUrl> {
 fn node(url: &str) -> Result<RedisUrl, Wrong> {
     let help = "e.g. redis://host:6379/0, rediss://user:password@host:6379/0 or \
                 redis+unix:///run/redis/redis.sock";
+    // A password with one of these characters as it is: what stands before it would pass for the host.
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let behind = authority
+        .find(['/', '?', '#'])
+        .map_or("", |end| &authority[end..]);
+    if behind.contains('@') && !url.starts_with("redis+unix:") {
+        return Err(Wrong::new(
+            "has an `@` behind its host; in a password write /, ? and # as %2F, %3F and %23",
+        )
+        .help(help));
+    }
     // The driver's own error may quote the address, password included.
     let info = url
         .into_connection_info()

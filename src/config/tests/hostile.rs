@@ -46,6 +46,20 @@ fn all_shown(result: Result<Loaded, ConfigErrors>) -> String {
     }
 }
 
+#[test]
+fn a_password_that_would_pass_for_the_host_is_refused_unseen() {
+    for address in [
+        "redis://u:@P#@host:1",
+        "rediss://P?@host",
+        "redis://P/@host",
+    ] {
+        let address = address.replace('P', SECRET);
+        let result = with(LEAST, &[("ALUMNIQ_RELAY__REDIS__URL", &address)]);
+        assert!(result.is_err(), "{address}");
+        assert!(!all_shown(result).contains(SECRET), "{address}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_password_in_an_address_is_never_shown_however_the_address_is_written(
