@@ -215,14 +215,16 @@ local function forget_fetch(fetched)
 end
 
 -- The end of a change: a marker and the timeline stay for `keep` ms, so that a late fetch is recognised.
--- The row never outlives the marker: without it, it would pass for a change that is still open.
+-- The row never outlives the marker: without it, it would pass for a change that is still open. So both
+-- ends are counted from one instant, not each from the moment of its own command.
 local function close(id, now, verdict, told, keep, keep_payload)
   local fetched = fetched_at(id)
   forget_fetch(fetched)
   redis.call('SET', key('done', id),
-    string.format('%s %.0f %s%s', verdict, now, fetched, told and '' or ' untold'), 'PX', keep)
+    string.format('%s %.0f %s%s', verdict, now, fetched, told and '' or ' untold'),
+    'PXAT', string.format('%.0f', now + keep))
   if keep_payload > 0 then
-    redis.call('PEXPIRE', key('change', id), math.min(keep, keep_payload))
+    redis.call('PEXPIREAT', key('change', id), string.format('%.0f', now + math.min(keep, keep_payload)))
   else
     redis.call('DEL', key('change', id))
   end

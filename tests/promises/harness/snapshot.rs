@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use redis::aio::MultiplexedConnection;
 
 const DUMP: &str = r"
-local all = {}
+local all, time = {}, redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
   local kind, flat = redis.call('TYPE', key).ok, nil
   if kind == 'string' then flat = { redis.call('GET', key) }
@@ -13,7 +14,8 @@ for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
   elseif kind == 'set' then flat = redis.call('SMEMBERS', key)
   elseif kind == 'zset' then flat = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
   else flat = redis.call('HGETALL', key) end
-  all[#all + 1] = { key:sub(#ARGV[1] + 2), redis.call('PTTL', key), flat }
+  local ends = redis.call('PEXPIRETIME', key)
+  all[#all + 1] = { key:sub(#ARGV[1] + 2), ends < 0 and ends or ends - now, flat }
 end
 return all";
 
