@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jobs::outcome::PauseReason;
 
-use super::{Queue, QueueError};
+use super::{Queue, QueueError, scripts::or_empty};
 
 /// A leased list.
 #[derive(Debug)]
@@ -161,14 +161,13 @@ impl Queue {
         (detail, word): (&str, &str),
         ids: &[String],
     ) -> Result<Vec<bool>, QueueError> {
-        let delay = delay.map(|delay| delay.as_millis().to_string());
         let mut call = self.scripts.ack_settle.prepare_invoke();
         call.arg(token)
             .arg(kind)
             .arg(self.settings.keep.as_millis() as u64)
             .arg(self.settings.keep_payload.as_millis() as u64)
             .arg(detail)
-            .arg(delay.unwrap_or_default())
+            .arg(or_empty(delay.map(|delay| delay.as_millis())))
             .arg(word)
             .arg(ids);
         let verdicts: String = self.run(&mut call).await?;

@@ -1,6 +1,6 @@
 //! From a job's outcome to the queue's transition. Only here is it decided that attempts are used up.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use jobs::{
     outcome::{Blame, DeadClass, Outcome, PauseReason},
@@ -82,20 +82,17 @@ impl Transition {
             Self::Abandon => "abandon",
         }
     }
-}
 
-impl Transition {
-    /// What the queue made of it.
-    pub fn settled_as(&self, verdict: SettleVerdict) -> Option<Self> {
-        let pause = |cause: &str| Self::Pause {
-            delay: None,
-            reason: PauseReason::Outage,
-            cause: cause.to_owned(),
-        };
-        match (verdict, self.clone()) {
-            (SettleVerdict::LeaseLost, _) => None,
+    /// What the queue made of it; `None`: nothing, the lease was lost.
+    pub fn settled_as(&self, verdict: SettleVerdict) -> Option<Cow<'_, Self>> {
+        Some(Cow::Owned(match (verdict, self) {
+            (SettleVerdict::LeaseLost, _) => return None,
             (SettleVerdict::Paused, Self::Retry { cause, .. } | Self::Exhausted { cause, .. }) => {
-                Some(pause(&cause))
+                Self::Pause {
+                    delay: None,
+                    reason: PauseReason::Outage,
+                    cause: cause.clone(),
+                }
             }
             (
                 SettleVerdict::Kept,
@@ -105,24 +102,24 @@ impl Transition {
                     cause,
                     ..
                 },
-            ) => Some(Self::Retry {
-                delay,
-                attempts,
-                cause,
-            }),
+            ) => Self::Retry {
+                delay: *delay,
+                attempts: *attempts,
+                cause: cause.clone(),
+            },
             (
                 _,
                 Self::Exhausted {
                     attempts, cause, ..
                 },
-            ) => Some(Self::Dead {
+            ) => Self::Dead {
                 class: DeadClass::Exhausted,
-                cause,
+                cause: cause.clone(),
                 advice: EXHAUSTED_ADVICE.to_owned(),
-                attempts,
-            }),
-            (_, transition) => Some(transition),
-        }
+                attempts: *attempts,
+            },
+            (_, as_it_was_said) => return Some(Cow::Borrowed(as_it_was_said)),
+        }))
     }
 }
 

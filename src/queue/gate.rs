@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobs::{destination::Vendor, outcome::PauseReason};
 
-use super::{Queue, QueueError};
+use super::{Queue, QueueError, scripts::or_empty};
 
 impl Queue {
     /// An operator shuts the gate of `vendor` until [`Queue::resume`].
@@ -40,11 +40,7 @@ impl Queue {
         let mut call = self.scripts.gate.prepare_invoke();
         call.arg(vendor.as_str())
             .arg(action)
-            .arg(
-                after
-                    .map(|after| after.as_millis().to_string())
-                    .unwrap_or_default(),
-            )
+            .arg(or_empty(after.map(|after| after.as_millis())))
             .arg(reason)
             .arg(cause);
         self.run(&mut call).await

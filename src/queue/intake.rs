@@ -4,10 +4,7 @@ use jobs::outcome::DeadClass;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{
-    Queue, QueueError, keys,
-    leader::{Lead, or_empty},
-};
+use super::{Queue, QueueError, keys, leader::Lead, scripts::or_empty};
 
 /// How many rows one call of the script takes: Redis is busy for about a millisecond.
 const ROWS_A_CALL: usize = 200;

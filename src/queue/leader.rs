@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use redis::AsyncTypedCommands;
 
-use super::{Queue, QueueError};
+use super::{Queue, QueueError, scripts::or_empty};
 
 /// What the fleet knows of its fetches. All times in ms by Redis' clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,9 +99,4 @@ impl Queue {
     pub async fn leave(&self, worker: &str) -> Result<(), QueueError> {
         self.beat(worker, "").await
     }
-}
-
-/// A script's argument; scripts take `''` for nothing.
-pub(super) fn or_empty(value: Option<impl ToString>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
 }

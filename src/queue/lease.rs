@@ -13,6 +13,7 @@ pub use super::hold::Hold;
 use super::{
     Queue, QueueError, Record,
     executor::{EXHAUSTED_ADVICE, Transition},
+    scripts::or_empty,
 };
 
 /// How many calls in a row must fail, with as many different changes, before the vendor is held to be down.
@@ -248,16 +249,8 @@ impl Settlement {
             .arg(self.token)
             .arg(self.transition.kind())
             .arg(detail)
-            .arg(
-                delay
-                    .map(|delay| delay.as_millis().to_string())
-                    .unwrap_or_default(),
-            )
-            .arg(
-                attempts
-                    .map(|attempts| attempts.to_string())
-                    .unwrap_or_default(),
-            )
+            .arg(or_empty(delay.map(|delay| delay.as_millis())))
+            .arg(or_empty(attempts))
             .arg(word)
             .arg(advice)
             .arg(self.took.as_millis() as u64)

@@ -1,10 +1,13 @@
 //! Dead letters: listed, replayed, discarded.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+mod cursor;
+
+use std::collections::BTreeMap;
 
 use jobs::{destination::Vendor, outcome::DeadClass};
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use self::cursor::{LetterRef, NoCursor};
 use super::{Queue, QueueError, Record};
 
 /// How many letters one call reads, replays or discards.
@@ -47,50 +50,6 @@ pub struct LetterFilter {
     pub since: Option<u64>,
     /// Died before, ms.
     pub until: Option<u64>,
-}
-
-/// The name of a letter.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LetterRef {
-    died_at: u64,
-    /// Where it died.
-    pub vendor: Vendor,
-    class: DeadClass,
-    /// Which change.
-    pub change_id: String,
-}
-
-/// The cursor behind which the next page begins.
-impl fmt::Display for LetterRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}/{}/{}",
-            self.died_at, self.vendor, self.class, self.change_id
-        )
-    }
-}
-
-/// A text that is no cursor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is no cursor: take the one at the end of the list before (`next` in its JSON)")]
-pub struct NoCursor;
-
-impl FromStr for LetterRef {
-    type Err = NoCursor;
-
-    fn from_str(cursor: &str) -> Result<Self, Self::Err> {
-        let parts: Vec<&str> = cursor.splitn(4, '/').collect();
-        let [died_at, vendor, class, change_id] = parts[..] else {
-            return Err(NoCursor);
-        };
-        Ok(Self {
-            died_at: died_at.parse().map_err(|_| NoCursor)?,
-            vendor: vendor.parse().map_err(|_| NoCursor)?,
-            class: class.parse().map_err(|_| NoCursor)?,
-            change_id: change_id.to_owned(),
-        })
-    }
 }
 
 /// A page of letters.

@@ -105,3 +105,8 @@ impl DerefMut for Invocation<'_> {
         &mut self.call
     }
 }
+
+/// A script's argument; scripts take `''` for nothing.
+pub(super) fn or_empty(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}

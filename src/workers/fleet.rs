@@ -178,7 +178,7 @@ impl Fleet {
             let job = consumer.job;
             let batch = Arc::clone(&job.throttle.batch);
             let driver = start(Destination::Salsa, &consumer.limits, batch);
-            let following = salsa_limits::follow(Arc::clone(&job), closing.clone());
+            let following = salsa_limits::follow(Arc::clone(&job));
             let closing = closing.clone();
             // The question changes nothing at Salsa: its answer need not be waited for.
             tasks.spawn(async move {

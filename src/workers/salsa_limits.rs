@@ -1,12 +1,11 @@
 //! Salsa's limits, asked by one process for the fleet and followed by all.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use jobs::{
     outcome::Outcome,
     salsa_upsert::{self, CallFailure, SalsaLimits},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::salsa::SalsaConsumer;
 use crate::queue::{
@@ -29,9 +28,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The pace while Redis is away.
 const REDIS_AWAY: Duration = Duration::from_secs(1);
 
-/// Takes its turns of asking until `closing`.
-pub async fn follow(salsa: Arc<SalsaConsumer>, closing: CancellationToken) {
-    while !closing.is_cancelled() {
+/// Takes its turns of asking, for as long as it is polled.
+pub async fn follow(salsa: Arc<SalsaConsumer>) -> Infallible {
+    loop {
         let pause = match look(&salsa).await {
             Ok(wait) => wait.min(LOOK_AGAIN),
             Err(error) => {
@@ -40,7 +39,6 @@ pub async fn follow(salsa: Arc<SalsaConsumer>, closing: CancellationToken) {
             }
         };
         tokio::select! {
-            () = closing.cancelled() => {}
             () = salsa.throttled.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }

@@ -34,7 +34,7 @@ async fn gather(
 
 /// Settles until Redis has it, or says that the leases are lost.
 pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
-    let mut items = Vec::new();
+    let (mut leases, mut settlements) = (Vec::new(), Vec::new());
     for Finished {
         batch,
         verdicts,
@@ -50,25 +50,23 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
                 &shared.settings.retry,
                 rand::random(),
             );
-            items.push((
-                lease,
-                Settlement {
-                    lane: lease.lane.clone(),
-                    token: lease.token,
-                    call,
-                    transition,
-                    took: *took,
-                },
-            ));
+            leases.push(lease);
+            settlements.push(Settlement {
+                lane: lease.lane.clone(),
+                token: lease.token,
+                call,
+                transition,
+                took: *took,
+            });
         }
     }
-    for chunk in items.chunks(SETTLEMENTS_A_CALL) {
-        let settlements: Vec<Settlement> = chunk.iter().map(|(_, item)| item.clone()).collect();
+    let calls = settlements.chunks(SETTLEMENTS_A_CALL);
+    for (leases, settlements) in leases.chunks(SETTLEMENTS_A_CALL).zip(calls) {
         let settled = loop {
             let settings = &shared.settings;
             match shared
                 .queue
-                .settle(settings.destination, &settings.worker, &settlements)
+                .settle(settings.destination, &settings.worker, settlements)
                 .await
             {
                 Ok(settled) => break settled,
@@ -78,14 +76,14 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
                 }
             }
         };
-        for ((lease, item), verdict) in chunk.iter().zip(settled) {
+        for ((lease, item), verdict) in leases.iter().zip(settlements).zip(settled) {
             shared.let_go(lease);
             let transition = item.transition.settled_as(verdict);
             (shared.observer)(&Attempted {
                 destination: shared.settings.destination,
                 change_id: &lease.change_id,
                 attempt: lease.attempts + 1,
-                transition: transition.as_ref(),
+                transition: transition.as_deref(),
                 took: item.took,
             });
         }
