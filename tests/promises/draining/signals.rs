@@ -116,7 +116,9 @@ async fn a_terminal_that_closes_drains_and_says_so_twice_in_vain() {
     });
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis)).set("worker.drain", "100s");
-    let mut service = relay.start(EVERY_ROLE).await;
+    // Whatever started the tests may ignore hangups, and its children would inherit that.
+    let heeding = ["env", "--default-signal=HUP"];
+    let mut service = relay.start_through(&heeding, EVERY_ROLE).await;
     calls_are_under_way(&relay).await;
     service.signal("HUP");
     drains(&service).await;
@@ -131,7 +133,7 @@ async fn a_hangup_that_is_ignored_stays_ignored() {
     let sandbox = vendors(10, 5).await;
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis));
-    let service = relay.start_under_nohup(EVERY_ROLE).await;
+    let service = relay.start_through(&["nohup"], EVERY_ROLE).await;
     let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();

@@ -185,10 +185,11 @@ impl Relay {
         path
     }
 
-    /// Starts the service as somebody does who closes the terminal afterwards.
-    pub async fn start_under_nohup(&self, roles: &str) -> Service {
-        let arguments = ["--log-format", "json", "run", "--roles", roles];
-        let command = self.command_of("nohup", &[&[PROGRAM], &arguments[..]].concat());
+    /// Starts the service through another program (`nohup`), which is given its command line.
+    pub async fn start_through(&self, wrapper: &[&str], roles: &str) -> Service {
+        let line = [PROGRAM, "--log-format", "json", "run", "--roles", roles];
+        let arguments = [&wrapper[1..], &line].concat();
+        let command = self.command_of(wrapper[0], &arguments);
         Service::start(command, self.directory.path()).await
     }
 
