@@ -43,7 +43,6 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     let stopping = Stopping::default();
     let closing = &stopping.closing;
     signals::drain_on_signal(closing)?;
-    let handle = metrics::install();
     let directory = Temporary::new("demo")?;
     let people = arguments
         .people
@@ -67,6 +66,8 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     .await
     .into_diagnostic()?;
     let context = configuration(&sandbox, directory.path())?;
+    let exposition = metrics::install(context.config.namespace.as_str());
+    metrics::fetch_interval(context.config.alumniq.poll.longest_interval());
     let redis = closing.run_until_cancelled(context.redis());
     let redis = redis.await.ok_or_else(interrupted)??;
 
@@ -77,7 +78,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
         .into_diagnostic()?;
     let address = listener.local_addr().into_diagnostic()?;
     let console = Console {
-        metrics: handle,
+        metrics: exposition,
         heartbeats,
         tokens: Tokens::default(),
     };

@@ -23,6 +23,14 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// The longest time between two polls, but for a change of clocks.
+    pub fn longest_interval(&self) -> Duration {
+        match self {
+            Self::Every(interval) => *interval,
+            Self::Daily(_) => Duration::from_secs(24 * 60 * 60),
+        }
+    }
+
     /// The first poll after `now`. A daily time that a change of clocks skips is due as much later as the
     /// clocks went forward (02:30 at 03:30); one that occurs twice is due once, the first time.
     ///

@@ -16,12 +16,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::{Heartbeats, Tokens};
-use crate::metrics;
+use crate::metrics::Exposition;
 
 /// The text exposition format's own content type.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,8 +31,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What the server shows.
 #[derive(Debug, Clone)]
 pub struct Console {
-    /// From [`metrics::install`].
-    pub metrics: PrometheusHandle,
+    /// From [`install`](crate::metrics::install).
+    pub metrics: Exposition,
     /// The loops of this process, Redis included.
     pub heartbeats: Heartbeats,
     /// Who may look.
@@ -92,7 +91,7 @@ pub async fn serve(
     console: Console,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let upkeep = metrics::upkeep(console.metrics.clone());
+    let upkeep = console.metrics.clone().upkeep();
     let (told, tell) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, router(console)).with_graceful_shutdown(async move {
         shutdown.await;

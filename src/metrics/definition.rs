@@ -1,7 +1,5 @@
 //! What a metric is: its definition, and the three kinds that values are recorded through.
 
-use ::metrics::Label;
-
 /// Everything that is known about one metric.
 #[derive(Debug)]
 pub struct Definition {
@@ -11,8 +9,8 @@ pub struct Definition {
     pub kind: Kind,
     /// What one unit of the value is.
     pub unit: &'static str,
-    /// The names of the labels, in the order in which they are written.
-    pub labels: &'static [&'static str],
+    /// The labels, in the order in which their values are written. Beside them every series has [`NAMESPACE`].
+    pub labels: &'static [Label],
     /// Whose value it is.
     pub scope: Scope,
     /// One sentence for operators: the `# HELP` line and the README's table.
@@ -21,10 +19,37 @@ pub struct Definition {
     pub buckets: &'static [f64],
 }
 
+/// The label of every series: two campuses in one Prometheus never mix, whatever its scrape config says.
+pub const NAMESPACE: &str = "namespace";
+
+/// A label of a metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    /// Its name.
+    pub name: &'static str,
+    /// Every value that it can have, where they are a closed set.
+    pub values: Option<fn() -> Vec<&'static str>>,
+}
+
+impl Label {
+    /// With values that are known only as they come.
+    pub(super) const fn open(name: &'static str) -> Self {
+        Self { name, values: None }
+    }
+
+    /// With values that are known beforehand: a counter over them starts at 0.
+    pub(super) const fn closed(name: &'static str, values: fn() -> Vec<&'static str>) -> Self {
+        Self {
+            name,
+            values: Some(values),
+        }
+    }
+}
+
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows; starts at 0 with the process.
+    /// Only grows, but for a new start of its process.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -35,9 +60,9 @@ pub enum Kind {
 /// Whose value a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// This process's own: sum it over instances.
+    /// This process's own: `sum by (namespace, …)`.
     Process,
-    /// The shared queue's, the same from every process: take the maximum, never the sum.
+    /// The shared queue's, the same from every process: `max by (namespace, …)`, never the sum.
     Fleet,
 }
 
@@ -53,7 +78,7 @@ pub(super) struct Histogram<const N: usize>(pub(super) &'static Definition);
 impl<const N: usize> Counter<N> {
     pub(super) fn add(&self, values: [&str; N], count: u64) {
         #[expect(clippy::disallowed_macros, reason = "the one place that counts")]
-        ::metrics::counter!(self.0.name, labels(self.0, values)).increment(count);
+        ::metrics::counter!(self.0.name, labels(self.0, &values)).increment(count);
     }
 }
 
@@ -72,22 +97,61 @@ impl<const N: usize> Gauge<N> {
 
     pub(super) fn set(&self, values: [&str; N], value: f64) {
         #[expect(clippy::disallowed_macros, reason = "the one place that sets a gauge")]
-        ::metrics::gauge!(self.0.name, labels(self.0, values)).set(value);
+        ::metrics::gauge!(self.0.name, labels(self.0, &values)).set(value);
     }
 }
 
 impl<const N: usize> Histogram<N> {
     pub(super) fn observe(&self, values: [&str; N], value: f64) {
         #[expect(clippy::disallowed_macros, reason = "the one place that observes")]
-        ::metrics::histogram!(self.0.name, labels(self.0, values)).record(value);
+        ::metrics::histogram!(self.0.name, labels(self.0, &values)).record(value);
     }
 }
 
-fn labels<const N: usize>(definition: &Definition, values: [&str; N]) -> Vec<Label> {
+impl Definition {
+    /// Every combination of the label values; `None` where a label's are not known beforehand.
+    pub(super) fn series(&self) -> Option<Vec<Vec<&'static str>>> {
+        let mut series = vec![Vec::new()];
+        for label in self.labels {
+            let values = label.values?();
+            series = series
+                .iter()
+                .flat_map(|before| values.iter().map(|value| [&before[..], &[*value]].concat()))
+                .collect();
+        }
+        Some(series)
+    }
+
+    /// Tells the current recorder what it is, and starts what is counted at 0 where the series are known, so that
+    /// `rate()` sees the first increment.
+    #[expect(
+        clippy::disallowed_macros,
+        reason = "the one place that describes metrics"
+    )]
+    pub(super) fn start(&self) {
+        match self.kind {
+            Kind::Counter => ::metrics::describe_counter!(self.name, self.help),
+            Kind::Gauge => ::metrics::describe_gauge!(self.name, self.help),
+            Kind::Histogram => ::metrics::describe_histogram!(self.name, self.help),
+        }
+        for values in self.series().unwrap_or_default() {
+            match self.kind {
+                Kind::Counter => {
+                    ::metrics::counter!(self.name, labels(self, &values)).increment(0);
+                }
+                Kind::Histogram => drop(::metrics::histogram!(self.name, labels(self, &values))),
+                // Nobody has looked yet: 0 would be an answer.
+                Kind::Gauge => {}
+            }
+        }
+    }
+}
+
+fn labels(definition: &Definition, values: &[&str]) -> Vec<::metrics::Label> {
     definition
         .labels
         .iter()
         .zip(values)
-        .map(|(name, value)| Label::new(*name, value.to_owned()))
+        .map(|(label, value)| ::metrics::Label::new(label.name, (*value).to_owned()))
         .collect()
 }

@@ -1,6 +1,49 @@
 //! Every metric, once. The names and labels are a fixed surface: dashboards and alerts stand on them.
 
-use super::definition::{Counter, Definition, Gauge, Histogram, Kind, Scope};
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::{DeadClass, PauseReason},
+};
+
+use super::definition::{Counter, Definition, Gauge, Histogram, Kind, Label, Scope};
+
+/// Where changes are applied.
+const DESTINATION: Label = Label::closed("destination", || {
+    Destination::ALL.map(Destination::as_str).to_vec()
+});
+
+/// The same and AlumnIQ, to which the acknowledgement goes.
+const ANY_DESTINATION: Label = Label::closed("destination", vendors);
+
+/// Whom the relay calls.
+const VENDOR: Label = Label::closed("vendor", vendors);
+
+/// What followed from an attempt.
+const OUTCOME: Label = Label::closed("outcome", || {
+    vec!["done", "retry", "pause", "dead", "release", "abandon"]
+});
+
+/// Where a change waits.
+const STATE: Label = Label::closed("state", || {
+    vec!["waiting", "ready", "running", "retry", "dead"]
+});
+
+/// An entry of the books.
+const ENTRY: Label = Label::closed("entry", || {
+    vec!["fetched", "acknowledged", "discarded", "in_flight", "dead"]
+});
+
+/// Why a change is dead.
+const CLASS: Label = Label::closed("class", || DeadClass::ALL.map(DeadClass::as_str).to_vec());
+
+/// Why calls are held.
+const REASON: Label = Label::closed("reason", || {
+    PauseReason::ALL.map(PauseReason::as_str).to_vec()
+});
+
+fn vendors() -> Vec<&'static str> {
+    Vendor::ALL.map(Vendor::as_str).to_vec()
+}
 
 /// Calls and jobs: from a local answer to the longest total timeout.
 const LATENCY: &[f64] = &[
@@ -18,21 +61,31 @@ const SALSA_BATCH: &[f64] = &[1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 50.0, 100.0];
 /// `acknowledge.max_batch` is 200 by default.
 const ACK_BATCH: &[f64] = &[1.0, 5.0, 10.0, 20.0, 50.0, 100.0, 150.0, 200.0, 500.0];
 
+/// A label whose values are open stands in the table by its name, a closed one by its constant.
+macro_rules! label {
+    ($name:literal) => {
+        Label::open($name)
+    };
+    ($closed:ident) => {
+        $closed
+    };
+}
+
 /// Writes each definition as a constant of its kind and gathers all of them in [`ALL`], so that there
 /// is no second list to keep. The doc comment is the metric's help text.
 macro_rules! define {
     ($(
         $(#[doc = $help:literal])+
-        $ident:ident: $kind:ident = $name:literal [$($label:literal),*] in $unit:literal, $scope:ident $(, $buckets:ident)?;
+        $ident:ident: $kind:ident = $name:literal [$($label:tt),*] in $unit:literal, $scope:ident $(, $buckets:ident)?;
     )+) => {
         $(
             $(#[doc = $help])+
-            pub(super) const $ident: $kind<{ let labels: &[&str] = &[$($label),*]; labels.len() }> =
+            pub(super) const $ident: $kind<{ let labels: &[Label] = &[$(label!($label)),*]; labels.len() }> =
                 $kind(&Definition {
                     name: concat!("alumniq_relay_", $name),
                     kind: Kind::$kind,
                     unit: $unit,
-                    labels: &[$($label),*],
+                    labels: &[$(label!($label)),*],
                     scope: Scope::$scope,
                     help: concat!($($help),+).trim_ascii(),
                     buckets: { let none: &[f64] = &[]; $(let none = { let _ = none; $buckets };)? none },
@@ -53,24 +106,28 @@ define! {
     CHANGES_DUPLICATE: Counter = "changes_duplicate_total" [] in "changes", Process;
     /// Changes whose changeId AlumnIQ accepted as processed.
     CHANGES_ACKNOWLEDGED: Counter = "changes_acknowledged_total" [] in "changes", Process;
-    /// Changes that an operator discarded with a reason.
-    CHANGES_DISCARDED: Counter = "changes_discarded_total" [] in "changes", Process;
+    /// Changes that an operator gave up with a reason, told to AlumnIQ or not.
+    CHANGES_DISCARDED: Counter = "changes_discarded_total" [] in "changes", Fleet;
     /// Attempts to apply one change to one destination, by what followed: done, retry, pause, dead, release (given back unstarted) or abandon (given back under way).
-    JOBS_SETTLED: Counter = "jobs_total" ["destination", "outcome"] in "attempts", Process;
+    JOBS_SETTLED: Counter = "jobs_total" [DESTINATION, OUTCOME] in "attempts", Process;
     /// How long an attempt took, the vendor's calls included.
-    JOB_DURATION: Histogram = "job_duration_seconds" ["destination"] in "seconds", Process, LATENCY;
+    JOB_DURATION: Histogram = "job_duration_seconds" [DESTINATION] in "seconds", Process, LATENCY;
     /// Results that the queue refused because the lease was lost: the change is attempted again.
-    SETTLES_REFUSED: Counter = "settles_refused_total" ["destination"] in "attempts", Process;
+    SETTLES_REFUSED: Counter = "settles_refused_total" [DESTINATION] in "attempts", Process;
     /// Changes in the queue by state: waiting, ready, running, retry, dead. Destination alumniq is the acknowledgement.
-    JOBS: Gauge = "jobs" ["destination", "state"] in "changes", Fleet;
+    JOBS: Gauge = "jobs" [ANY_DESTINATION, STATE] in "changes", Fleet;
     /// Dead letters by class.
-    DEAD_LETTERS: Gauge = "dead_letters" ["destination", "class"] in "changes", Fleet;
+    DEAD_LETTERS: Gauge = "dead_letters" [ANY_DESTINATION, CLASS] in "changes", Fleet;
     /// Age of the oldest fetched change that AlumnIQ was not told about, dead letters included; 0 when there is none.
     OLDEST_UNACKNOWLEDGED: Gauge = "oldest_unacknowledged_seconds" [] in "seconds", Fleet;
+    /// The books since the namespace began: fetched = acknowledged + discarded + in_flight + dead.
+    BOOKS: Gauge = "books" [ENTRY] in "changes", Fleet;
     /// fetched - acknowledged - discarded - in flight - dead; anything but 0 is a defect.
     BOOKS_DIFFERENCE: Gauge = "books_difference" [] in "changes", Fleet;
     /// 1 while calls to the destination are held, by reason: throttled, outage, credentials, operator.
-    DESTINATION_PAUSED: Gauge = "destination_paused" ["destination", "reason"] in "flag", Fleet;
+    DESTINATION_PAUSED: Gauge = "destination_paused" [ANY_DESTINATION, REASON] in "flag", Fleet;
+    /// Since when calls to the destination are held, in Unix time; 0 while they are not.
+    DESTINATION_PAUSED_SINCE: Gauge = "destination_paused_since_timestamp_seconds" [ANY_DESTINATION] in "seconds", Fleet;
     /// From the fetch of a change to its acknowledgement.
     END_TO_END: Histogram = "end_to_end_seconds" [] in "seconds", Process, LIFETIME;
     /// Calls to a vendor by HTTP status, or unreachable, or lost (sent, no usable answer).
@@ -78,21 +135,27 @@ define! {
     /// How long a call to a vendor took.
     VENDOR_REQUEST_DURATION: Histogram = "vendor_request_duration_seconds" ["vendor", "operation"] in "seconds", Process, LATENCY;
     /// Answers that meant too many calls, whatever their HTTP status.
-    VENDOR_THROTTLED: Counter = "vendor_throttled_total" ["vendor"] in "calls", Process;
+    VENDOR_THROTTLED: Counter = "vendor_throttled_total" [VENDOR] in "calls", Process;
     /// Supporters sent in one call to Salsa.
     SALSA_BATCH_SIZE: Histogram = "salsa_batch_size" [] in "supporters", Process, SALSA_BATCH;
     /// changeIds sent in one PUT to AlumnIQ.
     ACK_BATCH_SIZE: Histogram = "ack_batch_size" [] in "changes", Process, ACK_BATCH;
-    /// 1 when Redis answered the last time this process asked.
+    /// 1 when Redis answered the last time this process asked. While it is 0 the metrics of scope fleet are absent: nobody can read them.
     REDIS_UP: Gauge = "redis_up" [] in "flag", Process;
     /// Redis' used memory over its maxmemory, 0 where it has none; above 1 nothing new is taken in.
     REDIS_MEMORY: Gauge = "redis_memory_used_ratio" [] in "ratio", Fleet;
-    /// 1 in the process that holds the producer's lease.
+    /// 1 in the process that holds the producer's lease, 0 in the others with the role; absent in the rest.
     LEADER: Gauge = "leader" [] in "flag", Process;
-    /// Days until the AlumnIQ API key expires, as its last answer said.
-    API_KEY_DAYS_REMAINING: Gauge = "alumniq_api_key_days_remaining" [] in "days", Process;
-    /// When AlumnIQ's feed was last fetched in full, in Unix time.
-    LAST_SUCCESSFUL_FETCH: Gauge = "last_successful_fetch_timestamp_seconds" [] in "seconds", Process;
+    /// Living processes that run the role: producer, crm, salsa, acknowledger, console.
+    WORKERS: Gauge = "workers" ["role"] in "processes", Fleet;
+    /// Days until the AlumnIQ API key expires, as AlumnIQ's last answer said; absent before one.
+    API_KEY_DAYS_REMAINING: Gauge = "alumniq_api_key_days_remaining" [] in "days", Fleet;
+    /// When AlumnIQ's feed was last fetched in full, in Unix time: the begin of that fetch; 0 while there was none.
+    LAST_SUCCESSFUL_FETCH: Gauge = "last_successful_fetch_timestamp_seconds" [] in "seconds", Fleet;
+    /// 1 while the last fetch by schedule failed.
+    LAST_FETCH_FAILED: Gauge = "last_fetch_failed" [] in "flag", Fleet;
+    /// The longest time between two fetches by alumniq.poll; absent from the file of sync, whose schedule is cron's.
+    FETCH_INTERVAL: Gauge = "fetch_interval_seconds" [] in "seconds", Process;
     /// Rows with a key that nothing maps: the school's schema has drifted. Odd key names count as other.
     UNMAPPED_FIELDS: Counter = "unmapped_fields_total" ["field"] in "rows", Process;
     /// Always 1; the label carries the version.

@@ -33,11 +33,6 @@ pub fn changes_acknowledged(count: u64) {
     names::CHANGES_ACKNOWLEDGED.add([], count);
 }
 
-/// An operator discarded changes.
-pub fn changes_discarded(count: u64) {
-    names::CHANGES_DISCARDED.add([], count);
-}
-
 /// An attempt ended after `duration` with `outcome`: `done`, `retry`, `pause`, `dead`, `release` or `abandon`.
 pub fn job_settled(destination: Destination, outcome: &'static str, duration: Duration) {
     names::JOBS_SETTLED.add([destination.as_str(), outcome], 1);
@@ -85,18 +80,9 @@ pub fn leader(leads: bool) {
     names::LEADER.set_flag([], leads);
 }
 
-/// AlumnIQ named the days until the API key expires (header `x-api-key-days-remaining`).
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a header's nonsense may be inexact"
-)]
-pub fn api_key_days_remaining(days: i64) {
-    names::API_KEY_DAYS_REMAINING.set([], days as f64);
-}
-
-/// AlumnIQ's feed was fetched in full at `at`.
-pub fn successful_fetch(at: jiff::Timestamp) {
-    names::LAST_SUCCESSFUL_FETCH.set([], at.as_duration().as_secs_f64());
+/// At most so long apart `alumniq.poll` lets two fetches be.
+pub fn fetch_interval(longest: Duration) {
+    names::FETCH_INTERVAL.set([], longest.as_secs_f64());
 }
 
 /// A row had the key `field`, which nothing maps.

@@ -24,7 +24,10 @@ pub fn table() -> String {
         };
         let labels = match metric.labels {
             [] => "–".to_owned(),
-            labels => format!("`{}`", labels.join("`, `")),
+            labels => {
+                let names: Vec<_> = labels.iter().map(|label| label.name).collect();
+                format!("`{}`", names.join("`, `"))
+            }
         };
         // Writing to a String cannot fail.
         let _ = writeln!(

@@ -1,12 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use jobs::{
-    destination::Destination,
+    destination::{Destination, Vendor},
     outcome::{DeadClass, PauseReason},
 };
 use proptest::prelude::*;
 
-use super::*;
+use super::{snapshot::Growth, *};
 
 /// One line of a text exposition: name, labels, value.
 type Sample = (String, BTreeMap<String, String>, f64);
@@ -70,14 +73,31 @@ fn read_sample(line: &str) -> Sample {
     (name.to_owned(), labels, value.parse().expect(line))
 }
 
-fn scrape(record: impl FnOnce()) -> String {
-    let recorder = recorder();
-    let handle = recorder.handle();
+/// The exposition after `record` and a look at the queue, without the label that every series has.
+fn scrape_with(record: impl FnOnce(), seen: &[QueueSnapshot]) -> String {
+    let (exposition, recorder) = Exposition::new("north");
     ::metrics::with_local_recorder(&recorder, || {
-        start(&handle);
+        exposition.start();
         record();
+        for snapshot in seen {
+            exposition.publish(snapshot, Instant::now());
+        }
     });
-    handle.render()
+    exposition.render()
+}
+
+fn scrape(record: impl FnOnce()) -> String {
+    scrape_with(record, &[])
+}
+
+/// The types, and the samples but for the label `namespace`, which each must have.
+fn read_north(text: &str) -> (BTreeMap<String, String>, Vec<Sample>) {
+    let (types, mut samples) = read(text);
+    for (name, labels, _) in &mut samples {
+        let namespace = labels.remove("namespace");
+        assert_eq!(namespace.as_deref(), Some("north"), "{name}");
+    }
+    (types, samples)
 }
 
 fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
@@ -98,7 +118,6 @@ fn record_everything() {
     changes_enqueued(3);
     changes_duplicate(2);
     changes_acknowledged(1);
-    changes_discarded(1);
     job_settled(Destination::Crm, "done", second);
     settles_refused(Destination::Crm, 1);
     end_to_end(second);
@@ -108,15 +127,22 @@ fn record_everything() {
     ack_batch(200);
     redis_up(true);
     leader(true);
-    api_key_days_remaining(300);
-    successful_fetch(jiff::Timestamp::UNIX_EPOCH + second);
+    fetch_interval(second);
     unmapped_field("favouriteColour");
-    publish(&QueueSnapshot::default());
+}
+
+fn queue() -> QueueSnapshot {
+    QueueSnapshot {
+        workers: BTreeMap::from([("crm", 2)]),
+        key_days: Some(300),
+        last_successful_fetch: Some(1.0),
+        ..QueueSnapshot::default()
+    }
 }
 
 #[test]
 fn every_metric_is_in_the_scrape_with_its_type_and_labels_once_recorded() {
-    let (types, samples) = read(&scrape(record_everything));
+    let (types, samples) = read_north(&scrape_with(record_everything, &[queue()]));
     let expected: BTreeMap<_, _> = ALL
         .iter()
         .map(|metric| {
@@ -135,7 +161,7 @@ fn every_metric_is_in_the_scrape_with_its_type_and_labels_once_recorded() {
         let labels: BTreeSet<_> = metric
             .labels
             .iter()
-            .map(|label| (*label).to_owned())
+            .map(|label| label.name.to_owned())
             .collect();
         let mut found = samples.iter().filter(|(n, ..)| *n == name).peekable();
         assert!(found.peek().is_some(), "{name} was not recorded");
@@ -188,7 +214,7 @@ fn names_follow_the_conventions_of_prometheus() {
 
 #[test]
 fn an_observation_falls_into_every_bucket_from_its_own_up() {
-    let (_, samples) = read(&scrape(|| {
+    let (_, samples) = read_north(&scrape(|| {
         for supporters in [1, 20, 1_000] {
             salsa_batch(supporters);
         }
@@ -211,18 +237,28 @@ fn an_observation_falls_into_every_bucket_from_its_own_up() {
 }
 
 #[test]
-fn counters_without_labels_start_at_zero() {
-    let (_, samples) = read(&scrape(|| {}));
-    assert_eq!(
-        value(&samples, "alumniq_relay_changes_acknowledged_total", &[]),
-        0.0
-    );
+fn what_is_counted_starts_at_zero_wherever_its_labels_are_known() {
+    let (_, samples) = read_north(&scrape(|| {}));
+    for (name, labels) in [
+        ("changes_acknowledged_total", &[][..]),
+        (
+            "jobs_total",
+            &[("destination", "salsa"), ("outcome", "dead")],
+        ),
+        ("settles_refused_total", &[("destination", "crm")]),
+        ("vendor_throttled_total", &[("vendor", "alumniq")]),
+        ("job_duration_seconds_count", &[("destination", "crm")]),
+        ("end_to_end_seconds_sum", &[]),
+    ] {
+        let name = format!("alumniq_relay_{name}");
+        assert_eq!(value(&samples, &name, labels), 0.0);
+    }
 }
 
 #[test]
 fn each_outcome_has_its_label() {
     let outcomes = ["done", "retry", "pause", "dead", "release", "abandon"];
-    let (_, samples) = read(&scrape(|| {
+    let (_, samples) = read_north(&scrape(|| {
         for outcome in outcomes {
             job_settled(Destination::Salsa, outcome, Duration::ZERO);
         }
@@ -241,16 +277,27 @@ fn a_count_that_vanishes_from_the_queue_falls_to_zero() {
     let crm = DestinationSnapshot {
         waiting: 7,
         dead: BTreeMap::from([(DeadClass::Unmatched, 2), (DeadClass::Stale, 1)]),
-        paused: vec![PauseReason::Throttled],
+        paused: Some((PauseReason::Throttled, 1_700_000_000.5)),
         ..DestinationSnapshot::default()
     };
     let full = QueueSnapshot {
-        destinations: BTreeMap::from([("crm", crm)]),
+        destinations: BTreeMap::from([(Vendor::Crm, crm)]),
         oldest_unacknowledged: Some(Duration::from_secs(90)),
-        books_difference: -4,
+        books: BooksSnapshot {
+            in_flight: 9,
+            difference: -4,
+            ..BooksSnapshot::default()
+        },
         redis_memory: 0.5,
+        last_fetch_failed: true,
+        ..queue()
     };
-    let series: [Series; 6] = [
+    let empty = QueueSnapshot {
+        workers: BTreeMap::from([("crm", 0)]),
+        key_days: Some(0),
+        ..QueueSnapshot::default()
+    };
+    let series: [Series; 13] = [
         ("jobs", &[("destination", "crm"), ("state", "waiting")], 7.0),
         ("jobs", &[("destination", "crm"), ("state", "dead")], 3.0),
         (
@@ -263,14 +310,22 @@ fn a_count_that_vanishes_from_the_queue_falls_to_zero() {
             &[("destination", "crm"), ("reason", "throttled")],
             1.0,
         ),
+        (
+            "destination_paused_since_timestamp_seconds",
+            &[("destination", "crm")],
+            1_700_000_000.5,
+        ),
         ("oldest_unacknowledged_seconds", &[], 90.0),
+        ("books", &[("entry", "in_flight")], 9.0),
         ("books_difference", &[], -4.0),
+        ("redis_memory_used_ratio", &[], 0.5),
+        ("workers", &[("role", "crm")], 2.0),
+        ("last_successful_fetch_timestamp_seconds", &[], 1.0),
+        ("last_fetch_failed", &[], 1.0),
+        ("alumniq_api_key_days_remaining", &[], 300.0),
     ];
-    let (_, before) = read(&scrape(|| publish(&full)));
-    let (_, after) = read(&scrape(|| {
-        publish(&full);
-        publish(&QueueSnapshot::default());
-    }));
+    let (_, before) = read_north(&scrape_with(|| {}, std::slice::from_ref(&full)));
+    let (_, after) = read_north(&scrape_with(|| {}, &[full, empty]));
     assert_eq!(
         before.len(),
         after.len(),
@@ -281,6 +336,52 @@ fn a_count_that_vanishes_from_the_queue_falls_to_zero() {
         assert_eq!(value(&before, &name, labels), expected, "{name} {labels:?}");
         assert_eq!(value(&after, &name, labels), 0.0, "{name} {labels:?}");
     }
+}
+
+#[test]
+fn what_was_read_of_the_queue_is_not_shown_once_it_is_old() {
+    let (exposition, recorder) = Exposition::new("north");
+    ::metrics::with_local_recorder(&recorder, || exposition.start());
+    let metrics_at = |now| read_north(&exposition.render_at(now)).0;
+    let start = Instant::now();
+    let process = metrics_at(start);
+    assert!(
+        !process.contains_key("alumniq_relay_books"),
+        "nobody looked"
+    );
+    exposition.publish(&queue(), start);
+    let both = metrics_at(start + Duration::from_secs(15));
+    let fleet: BTreeSet<_> = ALL
+        .iter()
+        .filter(|metric| metric.scope == Scope::Fleet)
+        .map(|metric| metric.name.to_owned())
+        .collect();
+    let shown: BTreeSet<_> = both
+        .into_keys()
+        .filter(|name| !process.contains_key(name))
+        .collect();
+    assert_eq!(shown, fleet);
+    let later = start + Duration::from_millis(15_001);
+    assert_eq!(metrics_at(later), process);
+    exposition.publish(&queue(), later);
+    assert_ne!(metrics_at(later), process, "it was read again");
+}
+
+#[test]
+fn what_nobody_knows_yet_has_no_series() {
+    let (types, samples) = read_north(&scrape_with(|| {}, &[QueueSnapshot::default()]));
+    assert!(!types.contains_key("alumniq_relay_alumniq_api_key_days_remaining"));
+    let never = "alumniq_relay_last_successful_fetch_timestamp_seconds";
+    assert_eq!(value(&samples, never, &[]), 0.0);
+}
+
+#[test]
+fn discards_are_counted_on_when_redis_was_emptied() {
+    let mut discarded = Growth::default();
+    let totals = [3, 3, 5, 0, 2, 2, 7].map(|count| discarded.of(count));
+    assert_eq!(totals, [3, 3, 5, 5, 7, 7, 12]);
+    let mut emptied_unseen = Growth::default();
+    assert_eq!([5, 2].map(|count| emptied_unseen.of(count)), [5, 7]);
 }
 
 #[test]

@@ -85,6 +85,8 @@ pub struct Pause {
     pub cause: String,
     /// Since when, RFC 3339.
     pub since: String,
+    /// The same, Unix seconds.
+    pub since_timestamp_seconds: f64,
     /// When it is tried again; absent for an operator's pause.
     pub seconds_left: Option<f64>,
 }
@@ -98,6 +100,8 @@ pub struct ProducerStatus {
     pub last_success: Option<String>,
     /// The same, Unix seconds.
     pub last_success_timestamp_seconds: Option<f64>,
+    /// When the last good fetch began that left nothing out, Unix seconds.
+    pub last_sweep_timestamp_seconds: Option<f64>,
     /// Why the last fetch failed.
     pub error: Option<String>,
     /// Days until AlumnIQ's key expires.
@@ -188,10 +192,8 @@ impl From<RawStatus> for Status {
                 Some((destination, status))
             })
             .collect();
-        let last_success = raw
-            .producer
-            .get("last_success")
-            .and_then(|ms| ms.parse::<u64>().ok());
+        let fetch = |field| raw.producer.get(field)?.parse::<u64>().ok();
+        let last_success = fetch("last_success");
         Self {
             books: Books {
                 difference: books.fetched
@@ -215,7 +217,8 @@ impl From<RawStatus> for Status {
             producer: ProducerStatus {
                 leader: Some(raw.leader).filter(|leader| !leader.is_empty()),
                 last_success: last_success.map(rfc3339),
-                last_success_timestamp_seconds: last_success.map(|ms| ms as f64 / 1000.0),
+                last_success_timestamp_seconds: last_success.map(seconds),
+                last_sweep_timestamp_seconds: fetch("last_sweep").map(seconds),
                 error: raw.producer.get("error").cloned(),
                 key_days: raw
                     .producer
@@ -234,12 +237,13 @@ impl From<RawStatus> for Status {
 
 fn pause(gate: &BTreeMap<String, String>, now: u64) -> Option<Pause> {
     let text = |field: &str| gate.get(field).cloned().unwrap_or_default();
-    let since = |field: &str| rfc3339(text(field).parse().unwrap_or_default());
+    let since = |field: &str| text(field).parse().unwrap_or_default();
     if gate.get("operator").is_some_and(|held| held == "1") {
         return Some(Pause {
             reason: PauseReason::Operator,
             cause: text("operator_cause"),
-            since: since("operator_since"),
+            since: rfc3339(since("operator_since")),
+            since_timestamp_seconds: seconds(since("operator_since")),
             seconds_left: None,
         });
     }
@@ -251,7 +255,8 @@ fn pause(gate: &BTreeMap<String, String>, now: u64) -> Option<Pause> {
             .find(|reason| reason.as_str() == text("reason"))
             .unwrap_or(PauseReason::Outage),
         cause: text("cause"),
-        since: since("since"),
+        since: rfc3339(since("since")),
+        since_timestamp_seconds: seconds(since("since")),
         seconds_left: Some(until.saturating_sub(now) as f64 / 1000.0),
     })
 }
@@ -262,6 +267,10 @@ fn living(name: String, beat: &str, now: u64) -> Option<(String, serde_json::Val
     let mut info: serde_json::Value = serde_json::from_str(info).ok()?;
     info["silent_seconds"] = (silent as f64 / 1000.0).into();
     (silent < SILENT_AFTER_MS).then_some((name, info))
+}
+
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
 }
 
 /// A time of Redis' clock for people.

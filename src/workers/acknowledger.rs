@@ -160,7 +160,8 @@ impl Acknowledger {
             .filter(|change| ids.contains(&change.change_id));
         for (change, _) in mine.zip(&settled).filter(|(_, settled)| **settled) {
             match end {
-                AckEnd::Accepted if change.discarded => metrics::changes_discarded(1),
+                // The books count it.
+                AckEnd::Accepted if change.discarded => {}
                 AckEnd::Accepted => {
                     metrics::changes_acknowledged(1);
                     if let Some(now) = now {

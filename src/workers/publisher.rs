@@ -2,15 +2,17 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use clap::ValueEnum as _;
 use jobs::destination::Vendor;
 use tokio_util::sync::CancellationToken;
 
+use super::roles::Role;
 use crate::{
     console::Beat,
-    metrics::{self, DestinationSnapshot, QueueSnapshot},
+    metrics::{self, BooksSnapshot, DestinationSnapshot, QueueSnapshot},
     queue::{
         Queue, QueueError,
-        stats::{DestinationStatus, Status},
+        stats::{Books, DestinationStatus, Status},
     },
 };
 
@@ -71,28 +73,62 @@ fn snapshot(status: &Status) -> QueueSnapshot {
         paused: status
             .pauses
             .get(&vendor)
-            .into_iter()
-            .map(|pause| pause.reason)
-            .collect(),
+            .map(|pause| (pause.reason, pause.since_timestamp_seconds)),
     };
-    let mut destinations: BTreeMap<&'static str, DestinationSnapshot> = status
+    let mut destinations: BTreeMap<Vendor, DestinationSnapshot> = status
         .destinations
         .iter()
-        .map(|(destination, counts)| (destination.as_str(), view((*destination).into(), counts)))
+        .map(|(destination, counts)| {
+            let vendor = Vendor::from(*destination);
+            (vendor, view(vendor, counts))
+        })
         .collect();
     let acknowledgement = DestinationSnapshot {
         ready: status.to_acknowledge,
         running: status.acknowledging,
         ..view(Vendor::Alumniq, &DestinationStatus::default())
     };
-    destinations.insert(Vendor::Alumniq.as_str(), acknowledgement);
+    destinations.insert(Vendor::Alumniq, acknowledgement);
+    let Books {
+        fetched,
+        acknowledged,
+        discarded,
+        in_flight,
+        dead,
+        difference,
+    } = status.books;
     QueueSnapshot {
         destinations,
         oldest_unacknowledged: (status.oldest_unacknowledged_seconds > 0.0)
             .then(|| Duration::from_secs_f64(status.oldest_unacknowledged_seconds)),
-        books_difference: status.books.difference,
+        books: BooksSnapshot {
+            fetched,
+            acknowledged,
+            discarded,
+            in_flight,
+            dead,
+            difference,
+        },
         redis_memory: status.memory.share(),
+        workers: workers(status),
+        last_successful_fetch: status.producer.last_sweep_timestamp_seconds,
+        last_fetch_failed: status.producer.error.is_some(),
+        key_days: status.producer.key_days,
     }
+}
+
+/// How many processes run each role.
+fn workers(status: &Status) -> BTreeMap<&'static str, u64> {
+    let runs = |info: &serde_json::Value, role: Role| {
+        let roles = info["roles"].as_array();
+        roles.is_some_and(|roles| roles.iter().any(|name| name == role.as_str()))
+    };
+    let all = Role::value_variants().iter();
+    all.map(|role| {
+        let processes = status.workers.values().filter(|info| runs(info, *role));
+        (role.as_str(), processes.count() as u64)
+    })
+    .collect()
 }
 
 /// A count that the queue's arithmetic made negative would be a defect; gauges do not hide it as a huge number.

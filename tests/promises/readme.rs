@@ -57,7 +57,7 @@ fn the_commands_of_the_readme_work_in_its_order() {
     );
     for said in [
         "1200 acknowledged, 0 dead letters",
-        "alumniq_relay_books_difference 0",
+        r#"alumniq_relay_books_difference{namespace="sandbox"} 0"#,
         "exit code 3",
         "Everything is through.",
     ] {

@@ -13,7 +13,7 @@ const MAX: Duration = Duration::from_secs(10);
 
 fn console(tokens: Tokens) -> Console {
     Console {
-        metrics: metrics::install(),
+        metrics: crate::metrics::install("test"),
         heartbeats: Heartbeats::default(),
         tokens,
     }

@@ -58,7 +58,7 @@ pub(super) fn days(first: Date, last: Date) -> impl Iterator<Item = Date> {
 }
 
 /// `ms` of Redis' clock.
-pub(super) fn instant(ms: u64) -> Result<Timestamp, jiff::Error> {
+fn instant(ms: u64) -> Result<Timestamp, jiff::Error> {
     Timestamp::from_millisecond(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 

@@ -111,9 +111,6 @@ impl<'a> Fetch<'a> {
         let first = calendar::first_day(today, *lookback_days, last_sweep, timezone)?;
         self.since(first, today).await?;
         self.record.last_sweep = Some(started);
-        if let Ok(started) = calendar::instant(started) {
-            metrics::successful_fetch(started);
-        }
         Ok(())
     }
 
@@ -156,7 +153,6 @@ impl<'a> Fetch<'a> {
             let answer = self.get(filter).await?;
             if let Some(days) = answer.key_days_remaining {
                 self.record.key_days = Some(days);
-                metrics::api_key_days_remaining(days);
             }
             match acknowledge::parse_feed(&answer.reply) {
                 Ok(rows) => return Ok((fetched_at, rows)),
