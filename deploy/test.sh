@@ -10,6 +10,7 @@ done
 
 need curl curl # the README's commands, which a test runs, use it
 need faketime faketime # some tests run processes whose clocks are wrong
+need promtool prometheus # the alerts' tests; a real Prometheus scrapes a fleet
 
 step "formatting"
 cargo fmt --all --check
@@ -29,6 +30,9 @@ if have cargo-deny; then
         echo "skipped: the advisories or the crates cannot be fetched"
     fi
 fi
+
+step "Prometheus' configuration, rules and alerts"
+deploy/prometheus/test.sh
 
 step "tests"
 cargo test --locked --workspace

@@ -21,6 +21,7 @@
 //! - `letters`: what an operator does with dead letters
 //! - `stale`: an older change never overwrites a newer one
 //! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
+//! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
 //! - `watching`, `privacy`: what a process shows, and what it must not
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
@@ -45,6 +46,7 @@ mod harness;
 mod hostile;
 mod letters;
 mod limits;
+mod monitoring;
 mod outages;
 mod pipeline;
 mod privacy;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod namespace;
+pub mod prometheus;
 pub mod proxy;
 pub mod redis;
 pub mod relay;
