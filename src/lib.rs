@@ -11,10 +11,11 @@
 //! - [`vendors`]: AlumnIQ, CRM and Salsa over HTTP, nothing else
 //! - [`queue`]: the only room that knows Redis
 //! - [`workers`]: producer, consumers, acknowledger: job + client -> outcome
-//! - [`console`]: `/metrics`, `/healthz`, `/readyz`
+//! - [`console`]: `/metrics`, `/healthz`, `/readyz`, `/runbook`
 //! - [`sandbox`]: the three vendors, simulated with their traps, and the checker of the promises
 //! - [`metrics`], [`telemetry`]: every metric's name, and the logs
 //! - `documented`: the README's tables are those of the code
+//! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends
 //! - [`stopping`]: the two stages in which a process stops
 
 pub mod cli;
@@ -23,8 +24,10 @@ pub mod config;
 pub mod console;
 #[cfg(test)]
 mod documented;
+pub mod exit;
 pub mod metrics;
 pub mod queue;
+pub mod runbook;
 pub mod sandbox;
 pub mod stopping;
 pub mod telemetry;

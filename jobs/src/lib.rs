@@ -9,10 +9,11 @@
 //! - [`crm_update`]: `ContactUpsertDto`, its validation and the CRM's classification table
 //! - [`salsa_upsert`]: `Supporter`, its merge, validation and Salsa's classification table
 //! - [`acknowledge`]: `changeIdList` batches and their classification table
-//! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`redact`]: what may
-//!   be shown of it; [`retry`]: delays
+//! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`catalogue`]: its dead letters
+//!   and pauses, explained; [`redact`]: what may be shown of it; [`retry`]: delays
 
 pub mod acknowledge;
+pub mod catalogue;
 pub mod change;
 pub mod country;
 pub mod crm_update;

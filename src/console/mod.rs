@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //!
-//! - [`server`]: the listener and its three addresses, `/metrics`, `/healthz`, `/readyz`
+//! - [`server`]: the listener and its addresses, `/metrics`, `/healthz`, `/readyz` and `/runbook`
 //! - [`health`]: the loops' heartbeats, from which readiness follows
 //! - [`access`]: who may see more than "alive" and "ready"
+//! - `runbook`: what an operator does when an alert fires; it holds no data and needs no token
 
 pub mod access;
 pub mod health;
+mod runbook;
 pub mod server;
 
 pub use self::{

@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz` and `/readyz`, which every process serves.
+//! `/metrics`, `/healthz`, `/readyz` and `/runbook`, which every process serves.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use axum::{
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::{Heartbeats, Tokens};
+use super::{Heartbeats, Tokens, runbook};
 use crate::metrics::Exposition;
 
 /// The text exposition format's own content type.
@@ -77,6 +77,8 @@ pub fn router(console: Console) -> Router {
         .route("/metrics", get(exposition))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/runbook", get(runbook::page))
+        .route("/runbook.css", get(runbook::style))
         .fallback(not_found)
         .with_state(console)
 }
@@ -148,7 +150,7 @@ async fn readyz(State(console): State<Console>, headers: HeaderMap) -> Response 
 }
 
 async fn not_found() -> Response {
-    let what = "not found: there are /metrics, /healthz and /readyz\n";
+    let what = "not found: there are /metrics, /healthz, /readyz and /runbook\n";
     (StatusCode::NOT_FOUND, what).into_response()
 }
 
