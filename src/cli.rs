@@ -18,7 +18,7 @@ use self::{
     pipeline::{Demo, Run, Sandbox, Sync},
     vendor::{ContactCommand, SupporterCommand},
 };
-use crate::config::LogFormat;
+use crate::{config::LogFormat, exit::Exit};
 
 /// Carries work-profile changes from AlumnIQ to the CRM and to Salsa Engage, and tells AlumnIQ only
 /// then that they were handled.
@@ -28,7 +28,7 @@ use crate::config::LogFormat;
     version,
     propagate_version = true,
     max_term_width = 100,
-    after_help = "\
+    after_help = format!("\
 Start here:
   alumniq-relay demo --faults                    see it work, with simulated vendors
   alumniq-relay config example > relay.toml      write a configuration, then fill it in
@@ -36,8 +36,7 @@ Start here:
   alumniq-relay sync --wait                      fetch, apply and acknowledge once, e.g. from cron
   alumniq-relay run                              or do so all the time
 
-Exit codes: 0 good, 1 failed, 2 wrong usage or configuration, 3 finished but something needs a person,
-130 ended at once by a signal."
+{}", Exit::sentence())
 )]
 pub struct Cli {
     /// What every command takes.
@@ -141,6 +140,8 @@ pub enum Command {
     /// Update a CRM contact by hand
     #[command(subcommand)]
     Contact(ContactCommand),
+    /// Tell what an alert, a dead letter's class, a pause or an exit code means, and what to do
+    Runbook(Runbook),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Example:
@@ -194,6 +195,22 @@ pub struct Check {
     /// Also test all three vendors, Redis and its durability settings; changes nothing anywhere
     #[arg(long)]
     pub connect: bool,
+}
+
+/// `runbook`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Needs no configuration, no Redis and no network. Every process serves the same at /runbook.
+
+Examples:
+  alumniq-relay runbook                          every topic
+  alumniq-relay runbook AlumniqRelayChangesStuck
+  alumniq-relay runbook stale
+  alumniq-relay runbook 3")]
+pub struct Runbook {
+    /// An alert, a dead letter's class, a reason of a pause, an exit code or another heading [default: list them]
+    #[arg(value_name = "TOPIC")]
+    pub topic: Vec<String>,
 }
 
 /// `config`

@@ -7,5 +7,5 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     telemetry::report_panics();
-    commands::run(Cli::parse())
+    commands::run(Cli::parse()).into()
 }

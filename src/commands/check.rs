@@ -4,12 +4,14 @@
 //! Each part finds its own: `alumniq` and `rows`, `crm`, `salsa`, `redis`. `finding` is how it is shown,
 //! `summary` what the configuration does.
 
-use std::{io, process::ExitCode};
+use std::io;
 
 use super::context::Context;
 use crate::{
     cli::{Check, Global},
-    config, telemetry,
+    config,
+    exit::Exit,
+    telemetry,
 };
 
 mod alumniq;
@@ -23,7 +25,7 @@ mod summary;
 use self::finding::Finding;
 
 /// Prints what was found. A configuration that cannot be used has ended the command with exit code 2.
-pub async fn run(global: &Global, arguments: Check) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
     let (context, warnings) = Context::load_quietly(global)?;
     let colours = telemetry::colours_on(&io::stdout());
     let mut findings = vec![Finding::ok("config", "the configuration can be used")];
@@ -37,7 +39,7 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<ExitCode> 
         super::print(
             "Nothing was called; `alumniq-relay check --connect` tests the vendors and Redis, and writes nothing.\n",
         )?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Good);
     }
     let (alumniq, crm, salsa, redis) = tokio::join!(
         alumniq::probe(&context),
@@ -51,9 +53,9 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<ExitCode> 
     super::print(&finding::show(&findings, colours))?;
     super::print(&format!("\n{}", finding::verdict(&findings)))?;
     Ok(if findings.iter().any(Finding::is_failure) {
-        ExitCode::FAILURE
+        Exit::Failed
     } else {
-        ExitCode::SUCCESS
+        Exit::Good
     })
 }
 

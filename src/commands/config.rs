@@ -1,14 +1,13 @@
 //! `config print` and `config example`.
 
-use std::process::ExitCode;
-
 use crate::{
     cli::{ConfigCommand, Global},
     config,
+    exit::Exit,
 };
 
 /// Prints; warnings go to stderr, so that the output stays a configuration file.
-pub fn run(global: &Global, command: ConfigCommand) -> miette::Result<ExitCode> {
+pub fn run(global: &Global, command: ConfigCommand) -> miette::Result<Exit> {
     match command {
         ConfigCommand::Example => super::print(&config::example::example())?,
         ConfigCommand::Print => {
@@ -19,5 +18,5 @@ pub fn run(global: &Global, command: ConfigCommand) -> miette::Result<ExitCode> 
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }

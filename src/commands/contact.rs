@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
-    process::ExitCode,
 };
 
 use jobs::{
@@ -16,12 +15,13 @@ use jobs::{
 use miette::miette;
 use serde_json::{Map, Value, json};
 
-use super::{EXIT_NEEDS_A_PERSON, context::Context, print, usage};
+use super::{context::Context, print, usage};
 use crate::{
     cli::{
         Global,
         vendor::{ContactCommand, ContactUpdate},
     },
+    exit::Exit,
     vendors::CrmOperation,
 };
 
@@ -29,13 +29,13 @@ use crate::{
 const MOST_BYTES: u64 = 4 << 20;
 
 /// Dispatches.
-pub async fn run(global: &Global, command: ContactCommand) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, command: ContactCommand) -> miette::Result<Exit> {
     match command {
         ContactCommand::Update(arguments) => update(global, arguments).await,
     }
 }
 
-async fn update(global: &Global, arguments: ContactUpdate) -> miette::Result<ExitCode> {
+async fn update(global: &Global, arguments: ContactUpdate) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let Some(mut crm) = context.config.crm.clone() else {
         return Err(usage(
@@ -54,12 +54,12 @@ async fn update(global: &Global, arguments: ContactUpdate) -> miette::Result<Exi
     let told = tell(crm_update::classify(&reply), number(&reply), adds);
     if arguments.json {
         print(&format!("{}\n", told.json))?;
-    } else if told.code == 0 {
+    } else if told.exit == Exit::Good {
         print(&format!("{}\n", told.what))?;
     } else {
         eprintln!("{:?}", miette!(help = told.advice, "{}", told.what));
     }
-    Ok(ExitCode::from(told.code))
+    Ok(told.exit)
 }
 
 fn read(file: &Path) -> miette::Result<Vec<u8>> {
@@ -126,7 +126,7 @@ fn number(reply: &Reply) -> Option<i64> {
 
 /// What a person and a script are told.
 struct Told {
-    code: u8,
+    exit: Exit,
     what: String,
     advice: &'static str,
     json: Value,
@@ -134,7 +134,7 @@ struct Told {
 
 /// `adds`: the operation was an upsert.
 fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
-    let (code, result, what, advice) = match outcome {
+    let (exit, result, what, advice) = match outcome {
         Outcome::Done { detail } => {
             let what = match (crm_number, adds) {
                 (Some(number), true) => format!("updated or added CrmNumber {number}"),
@@ -143,7 +143,7 @@ fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
             };
             let json = json!({ "result": "done", "crm_number": crm_number });
             return Told {
-                code: 0,
+                exit: Exit::Good,
                 what,
                 advice: "",
                 json,
@@ -154,25 +154,25 @@ fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
             cause,
             ..
         } => (
-            EXIT_NEEDS_A_PERSON,
+            Exit::NeedsAPerson,
             class.as_str(),
             cause,
             "give more to match by (StudentInstitutionId, CrmNumber, an email address), loosen crm.matching, or add the person with --upsert",
         ),
         Outcome::Dead { class, cause, .. } => (
-            1,
+            Exit::Failed,
             class.as_str(),
             cause,
             "correct the named fields, or the CRM's own settings",
         ),
         Outcome::Retry { cause, .. } => (
-            1,
+            Exit::Failed,
             "failed",
             cause,
             "look at the contact in the CRM before trying again: notes, tasks and tags would be added twice",
         ),
         Outcome::Pause { reason, cause, .. } => (
-            1,
+            Exit::Failed,
             reason.as_str(),
             cause,
             "nothing was sent or taken; `alumniq-relay check --connect` tells more",
@@ -180,7 +180,7 @@ fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
     };
     let json = json!({ "result": result, "cause": what, "advice": advice });
     Told {
-        code,
+        exit,
         what,
         advice,
         json,
@@ -223,7 +223,10 @@ mod tests {
             (pause, 1, "credentials"),
         ] {
             let told = tell(outcome, None, false);
-            assert_eq!((told.code, &told.json["result"]), (code, &result.into()));
+            assert_eq!(
+                (told.exit.code(), &told.json["result"]),
+                (code, &result.into())
+            );
             assert!(!told.advice.contains("replay"));
         }
     }
@@ -234,7 +237,10 @@ mod tests {
             detail: "updated CrmNumber 12".to_owned(),
         };
         let told = tell(done(), Some(12), false);
-        assert_eq!((told.code, told.what.as_str()), (0, "updated CrmNumber 12"));
+        assert_eq!(
+            (told.exit.code(), told.what.as_str()),
+            (0, "updated CrmNumber 12")
+        );
         assert_eq!(told.json["crm_number"], 12);
         assert!(tell(done(), Some(12), true).what.contains("or added"));
     }

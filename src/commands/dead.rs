@@ -1,7 +1,5 @@
 //! `dead list|show|replay|discard`.
 
-use std::process::ExitCode;
-
 use comfy_table::{ContentArrangement, Table, presets};
 use jobs::destination::Vendor;
 use miette::{IntoDiagnostic, miette};
@@ -17,6 +15,7 @@ use crate::{
         dead::{DeadCommand, DeadFilter, DeadList, DeadShow, Discard, Replay, Selection},
         value::Rate,
     },
+    exit::Exit,
     queue::{
         Queue,
         letters::{Handled, LetterFilter, LetterPage},
@@ -28,7 +27,7 @@ use crate::{
 const LETTERS_A_STEP: usize = 500;
 
 /// Dispatches.
-pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let redis = context.redis().await?;
     let done = match command {
@@ -41,7 +40,7 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<ExitCo
     done
 }
 
-async fn list(context: &Context, queue: &Queue, arguments: DeadList) -> miette::Result<ExitCode> {
+async fn list(context: &Context, queue: &Queue, arguments: DeadList) -> miette::Result<Exit> {
     let filter = filter(context, &arguments.filter)?;
     let limit = arguments.limit as usize;
     let page = queue
@@ -53,7 +52,7 @@ async fn list(context: &Context, queue: &Queue, arguments: DeadList) -> miette::
     } else {
         table(&page)
     })?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 fn table(page: &LetterPage) -> String {
@@ -95,7 +94,7 @@ fn table(page: &LetterPage) -> String {
     text + "\n"
 }
 
-async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<ExitCode> {
+async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<Exit> {
     let mut shown = Vec::new();
     for id in &arguments.ids {
         let letters: Vec<_> = queue
@@ -137,10 +136,10 @@ async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<Exit
     if arguments.json {
         super::print(&format!("{}\n", json!({ "items": shown })))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
-async fn replay(context: &Context, queue: &Queue, arguments: Replay) -> miette::Result<ExitCode> {
+async fn replay(context: &Context, queue: &Queue, arguments: Replay) -> miette::Result<Exit> {
     let selected = select(context, queue, &arguments.selection).await?;
     if arguments.selection.dry_run {
         return report(
@@ -207,7 +206,7 @@ async fn read_again(context: &Context, queue: &Queue, id: &str) -> miette::Resul
     Ok(true)
 }
 
-async fn discard(context: &Context, queue: &Queue, arguments: Discard) -> miette::Result<ExitCode> {
+async fn discard(context: &Context, queue: &Queue, arguments: Discard) -> miette::Result<Exit> {
     let selected = select(context, queue, &arguments.selection).await?;
     if arguments.selection.dry_run {
         return report(
@@ -236,7 +235,7 @@ async fn discard(context: &Context, queue: &Queue, arguments: Discard) -> miette
     report(&arguments.selection, "discarded", total.handled, total.gone)
 }
 
-fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette::Result<ExitCode> {
+fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette::Result<Exit> {
     if selection.json {
         super::print(&format!(
             "{}\n",
@@ -252,9 +251,9 @@ fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette:
     }
     // Naming something that is not there is a mistake that a script should notice.
     Ok(if handled == 0 && gone > 0 {
-        ExitCode::FAILURE
+        Exit::Failed
     } else {
-        ExitCode::SUCCESS
+        Exit::Good
     })
 }
 

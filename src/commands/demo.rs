@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     path::Path,
-    process::ExitCode,
     time::{Duration, Instant},
 };
 
@@ -18,6 +17,7 @@ use crate::{
     cli::{Global, pipeline::Demo},
     config,
     console::{self, Console, Heartbeats, Tokens},
+    exit::Exit,
     metrics,
     queue::{Queue, QueueError, letters::LetterFilter, stats::Status},
     sandbox::{
@@ -36,7 +36,7 @@ const SALSA_CALLS_A_MINUTE: usize = 3_000;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Everything in one process and a temporary directory.
-pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     // The faults are the point: what they cause is told in the summary, not line by line.
     telemetry::init(format, global.log_flag(), Some("error")).map_err(super::misused)?;
@@ -111,7 +111,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     if let Some(ended) = signals::within_drain(workers, &stopping, limit).await {
         joined(ended)?.into_diagnostic()?;
     }
-    joined(server.await)?.into_diagnostic()?;
+    joined(server.await)?;
     let status = redis.queue.status().await.into_diagnostic()?;
     redis.close().await?;
     let Some(dead) = finished else {
@@ -122,9 +122,9 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<ExitCode> {
     let verdicts = verdicts(&report, &status, &dead, arguments.changes);
     super::print(&summary(&report, &verdicts, seconds))?;
     Ok(if verdicts.iter().all(|verdict| verdict.held) {
-        ExitCode::SUCCESS
+        Exit::Good
     } else {
-        ExitCode::FAILURE
+        Exit::Failed
     })
 }
 

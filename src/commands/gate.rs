@@ -1,15 +1,16 @@
 //! `pause` and `resume`: the operator's hand on a destination's gate.
 
-use std::process::ExitCode;
-
 use jobs::destination::Vendor;
 use miette::IntoDiagnostic;
 
 use super::context::{Context, operator};
-use crate::cli::{Gate, Global};
+use crate::{
+    cli::{Gate, Global},
+    exit::Exit,
+};
 
 /// Shuts it until [`resume`].
-pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<ExitCode> {
+pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
     let vendor = Vendor::from(arguments.destination);
     let context = Context::load(global)?;
     let redis = context.redis().await?;
@@ -22,16 +23,16 @@ pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<ExitCode>
     super::print(&format!(
         "{vendor} is paused for the whole fleet until `alumniq-relay resume {vendor}`\n"
     ))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 /// Opens it, whoever shut it.
-pub async fn resume(global: &Global, arguments: Gate) -> miette::Result<ExitCode> {
+pub async fn resume(global: &Global, arguments: Gate) -> miette::Result<Exit> {
     let vendor = Vendor::from(arguments.destination);
     let context = Context::load(global)?;
     let redis = context.redis().await?;
     redis.queue.resume(vendor).await.into_diagnostic()?;
     redis.close().await?;
     super::print(&format!("{vendor} goes on\n"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }

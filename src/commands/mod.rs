@@ -3,7 +3,6 @@
 use std::{
     fmt::Display,
     io::{self, Write},
-    process::ExitCode,
 };
 
 use jiff::{Timestamp, tz::TimeZone};
@@ -13,6 +12,7 @@ use tokio::task::JoinError;
 use crate::{
     cli::{Cli, Command, Global, value::Moment},
     config::ConfigErrors,
+    exit::Exit,
 };
 
 mod assemble;
@@ -27,6 +27,7 @@ mod demo;
 mod gate;
 mod progress;
 mod run;
+mod runbook;
 mod sandbox;
 mod show;
 mod signals;
@@ -35,35 +36,27 @@ mod supporter;
 mod sync;
 mod temporary;
 
-/// Wrong usage or configuration.
-pub const EXIT_USAGE: u8 = 2;
-
-/// Ended by a signal before it was done, as a shell says of Ctrl-C.
-pub const EXIT_INTERRUPTED: u8 = 130;
-
-/// Finished, but something needs a person.
-pub const EXIT_NEEDS_A_PERSON: u8 = 3;
-
 /// Runs a command; shows what stopped it on stderr.
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: Cli) -> Exit {
     match dispatch(cli) {
-        Ok(code) => code,
+        Ok(exit) => exit,
         Err(report) => {
             eprintln!("{report:?}");
             if is_usage(&report) {
-                ExitCode::from(EXIT_USAGE)
+                Exit::Usage
             } else {
-                ExitCode::FAILURE
+                Exit::Failed
             }
         }
     }
 }
 
-fn dispatch(cli: Cli) -> miette::Result<ExitCode> {
+fn dispatch(cli: Cli) -> miette::Result<Exit> {
     let global = &cli.global;
     match cli.command {
         Command::Config(command) => config::run(global, command),
         Command::Completions { shell } => completions::run(shell),
+        Command::Runbook(arguments) => runbook::run(arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -72,7 +65,7 @@ fn dispatch(cli: Cli) -> miette::Result<ExitCode> {
             let done = runtime.block_on(async {
                 tokio::select! {
                     done = run_async(global, command) => done,
-                    () = signals::second() => Ok(ExitCode::from(EXIT_INTERRUPTED)),
+                    () = signals::second() => Ok(Exit::Interrupted),
                 }
             });
             // What is dropped now may have something to clear away; a name lookup that hangs may not hold us.
@@ -83,23 +76,23 @@ fn dispatch(cli: Cli) -> miette::Result<ExitCode> {
 }
 
 /// A signal drops the commands that only look or write at once: with them goes a `redis-server` that they started.
-async fn run_async(global: &Global, command: Command) -> miette::Result<ExitCode> {
+async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
     let interrupted = match &command {
         // "Until interrupted" is what it asks for.
-        Command::Status(arguments) if arguments.watch => ExitCode::SUCCESS,
+        Command::Status(arguments) if arguments.watch => Exit::Good,
         Command::Status(_)
         | Command::Show(_)
         | Command::Dead(_)
         | Command::Pause(_)
         | Command::Resume(_)
-        | Command::Check(_) => ExitCode::from(EXIT_INTERRUPTED),
+        | Command::Check(_) => Exit::Interrupted,
         _ => return dispatch_async(global, command).await,
     };
     let ended = signals::unless_interrupted(dispatch_async(global, command)).await?;
     ended.unwrap_or(Ok(interrupted))
 }
 
-async fn dispatch_async(global: &Global, command: Command) -> miette::Result<ExitCode> {
+async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exit> {
     match command {
         Command::Demo(arguments) => demo::run(global, arguments).await,
         Command::Chaos(arguments) => chaos::run(global, arguments).await,
@@ -116,6 +109,7 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Supporter(command) => supporter::run(global, command).await,
         Command::Contact(command) => contact::run(global, command).await,
         Command::Completions { shell } => completions::run(shell),
+        Command::Runbook(arguments) => runbook::run(arguments),
     }
 }
 

@@ -1,7 +1,5 @@
 //! `run`: the service.
 
-use std::process::ExitCode;
-
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
@@ -13,13 +11,14 @@ use super::{
 use crate::{
     cli::{Global, pipeline::Run},
     console::{self, Console, Heartbeats, Tokens},
+    exit::Exit,
     metrics,
     stopping::Stopping,
     workers::{fleet::Fleet, roles::Role},
 };
 
 /// Until a signal.
-pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let stopping = Stopping::default();
     signals::drain_on_signal(&stopping.closing)?;
@@ -59,8 +58,8 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<ExitCode> {
         work(&context, redis, fleet, roles, &stopping).await?;
     }
     drained.cancel();
-    joined(server.await)?.into_diagnostic()?;
-    Ok(ExitCode::SUCCESS)
+    joined(server.await)?;
+    Ok(Exit::Good)
 }
 
 async fn work(

@@ -1,6 +1,6 @@
 //! `sandbox`: the simulated vendors alone.
 
-use std::{io, process::ExitCode};
+use std::io;
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,12 +8,13 @@ use super::signals;
 use crate::{
     cli::{Global, pipeline},
     config,
+    exit::Exit,
     sandbox::{Faults, Sandbox, SandboxOptions},
     telemetry,
 };
 
 /// Until a signal.
-pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     telemetry::init(format, global.log_flag(), None).map_err(super::misused)?;
     let sandbox = Sandbox::start(SandboxOptions {
@@ -56,5 +57,5 @@ pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Resul
     signals::drain_on_signal(&closing)?;
     closing.cancelled().await;
     sandbox.stop().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }

@@ -1,18 +1,17 @@
 //! `show CHANGE_ID`: one change's timeline.
 
-use std::process::ExitCode;
-
 use miette::{IntoDiagnostic, miette};
 use serde_json::Value;
 
 use super::context::Context;
 use crate::{
     cli::{Global, Show},
+    exit::Exit,
     queue::timeline::Timeline,
 };
 
 /// Prints it.
-pub async fn run(global: &Global, arguments: Show) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: Show) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let redis = context.redis().await?;
     let timeline = redis
@@ -33,7 +32,7 @@ pub async fn run(global: &Global, arguments: Show) -> miette::Result<ExitCode> {
     } else {
         text(&timeline)
     })?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 /// Also the end of `dead show`.

@@ -9,8 +9,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::EXIT_INTERRUPTED;
-use crate::stopping::Stopping;
+use crate::{exit::Exit, stopping::Stopping};
 
 /// What was given up after `worker.drain` is given back in this time: one call of Redis, tried a few times. A
 /// Redis that is away for longer must not keep an orchestrator waiting until it kills; leases end by themselves.
@@ -72,7 +71,7 @@ fn listen(first: impl FnOnce() + Send + 'static) -> miette::Result<()> {
         }
         AT_ONCE.notify_one();
         tokio::time::sleep(LAST_WORDS * 2).await;
-        exit(i32::from(EXIT_INTERRUPTED));
+        exit(i32::from(Exit::Interrupted.code()));
     });
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `status`: everything at a glance.
 
-use std::{io::IsTerminal, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, time::Duration};
 
 use comfy_table::{CellAlignment, Table, presets};
 use miette::IntoDiagnostic;
@@ -8,6 +8,7 @@ use miette::IntoDiagnostic;
 use super::context::Context;
 use crate::{
     cli::{Global, Status as Arguments},
+    exit::Exit,
     queue::{stats::Status, trouble::Trouble},
 };
 
@@ -15,7 +16,7 @@ use crate::{
 const REFRESH: Duration = Duration::from_secs(2);
 
 /// Prints once, or again and again.
-pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let redis = context.redis().await?;
     if arguments.watch {
@@ -33,7 +34,7 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<ExitCo
     let status = redis.queue.status().await.into_diagnostic()?;
     super::print(&show(&status, arguments.json)?)?;
     redis.close().await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 fn show(status: &Status, json: bool) -> miette::Result<String> {

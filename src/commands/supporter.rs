@@ -3,20 +3,21 @@
 //! `calls` sends batches within the service's limit of calls, waits where Salsa says so and splits what it finds
 //! too large; `search` and `delete` are the two commands.
 
-use std::process::ExitCode;
-
 use tokio_util::sync::CancellationToken;
 
 use self::calls::Calls;
 use super::{assemble, context::Context, usage};
-use crate::cli::{Global, vendor::SupporterCommand};
+use crate::{
+    cli::{Global, vendor::SupporterCommand},
+    exit::Exit,
+};
 
 mod calls;
 mod delete;
 mod search;
 
 /// Dispatches.
-pub async fn run(global: &Global, command: SupporterCommand) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, command: SupporterCommand) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let Some(salsa) = &context.config.salsa else {
         return Err(usage(

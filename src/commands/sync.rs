@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,10 +10,11 @@ use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{EXIT_NEEDS_A_PERSON, assemble, context::Context, joined, progress::Progress, signals};
+use super::{assemble, context::Context, joined, progress::Progress, signals};
 use crate::{
     cli::{Global, pipeline::Sync},
     console::Heartbeats,
+    exit::Exit,
     queue::{Queue, QueueError, timeline::Settled},
     stopping::Stopping,
     vendors::Filter,
@@ -47,7 +47,7 @@ struct Summary {
 }
 
 /// Fetches; waits where asked to.
-pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: Sync) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let filter = arguments
         .on
@@ -89,9 +89,9 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<ExitCode> {
         summary.sentence(arguments.wait)
     })?;
     Ok(if summary.dead > 0 {
-        ExitCode::from(EXIT_NEEDS_A_PERSON)
+        Exit::NeedsAPerson
     } else {
-        ExitCode::SUCCESS
+        Exit::Good
     })
 }
 

@@ -1,10 +1,6 @@
 //! `/metrics`, `/healthz`, `/readyz` and `/runbook`, which every process serves.
 
-use std::{
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr, time::Instant};
 
 use axum::{
     Json, Router,
@@ -19,14 +15,14 @@ use axum::{
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use self::connections::LIMITS;
 use super::{Heartbeats, Tokens, runbook};
 use crate::metrics::Exposition;
 
+mod connections;
+
 /// The text exposition format's own content type.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// How long requests that are under way may take after the shutdown signal.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What the server shows.
 #[derive(Debug, Clone)]
@@ -85,27 +81,14 @@ pub fn router(console: Console) -> Router {
 
 /// Serves until `shutdown` completes, then gives the requests under way two seconds. Keeps the metrics'
 /// memory bounded meanwhile.
-///
-/// # Errors
-/// The listener broke.
 pub async fn serve(
     listener: TcpListener,
     console: Console,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) {
     let upkeep = console.metrics.clone().upkeep();
-    let (told, tell) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, router(console)).with_graceful_shutdown(async move {
-        shutdown.await;
-        drop(told);
-    });
-    let overtime = async {
-        let _ = tell.await;
-        tokio::time::sleep(GRACE).await;
-    };
     tokio::select! {
-        served = server => served,
-        () = overtime => Ok(()),
+        () = connections::serve(listener, router(console), LIMITS, shutdown) => {}
         never = upkeep => match never {},
     }
 }

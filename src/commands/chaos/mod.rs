@@ -16,20 +16,20 @@ mod stage;
 mod summary;
 mod watch;
 
-use std::process::ExitCode;
-
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
 use self::stage::Stage;
-use super::{EXIT_INTERRUPTED, signals};
+use super::signals;
 use crate::{
     cli::{Global, chaos::Chaos},
-    config, telemetry,
+    config,
+    exit::Exit,
+    telemetry,
 };
 
 /// Until every change is through, or a signal.
-pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<ExitCode> {
+pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     // What goes wrong is the point: it is told in the summary, not line by line.
     telemetry::init(format, global.log_flag(), Some("off")).map_err(super::misused)?;
@@ -48,7 +48,7 @@ pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<ExitCode> 
     let cleared = stage.clear().await;
     let Some(ended) = ended else {
         eprintln!("interrupted: nothing is left running");
-        return cleared.map(|()| ExitCode::from(EXIT_INTERRUPTED));
+        return cleared.map(|()| Exit::Interrupted);
     };
     let summary = ended?;
     cleared?;
@@ -58,8 +58,8 @@ pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<ExitCode> 
         summary.text()
     })?;
     Ok(if summary.held() {
-        ExitCode::SUCCESS
+        Exit::Good
     } else {
-        ExitCode::FAILURE
+        Exit::Failed
     })
 }

@@ -11,7 +11,7 @@ use std::{
 use miette::{IntoDiagnostic, WrapErr, miette};
 use tokio::process::{Child, Command};
 
-use crate::commands::EXIT_USAGE;
+use crate::exit::Exit;
 
 /// Where Debian and its kin install libfaketime.
 const LIBRARIES: &str = "/usr/lib";
@@ -92,7 +92,7 @@ impl Processes {
             let ended = match &mut self.children[worker] {
                 None => true,
                 Some(child) => match child.try_wait().into_diagnostic()? {
-                    Some(status) if status.code() == Some(i32::from(EXIT_USAGE)) => {
+                    Some(status) if status.code() == Some(i32::from(Exit::Usage.code())) => {
                         return Err(miette!(
                             help = "name a directory for the processes' logs with --logs and look there",
                             "the processes refuse the configuration that was made for them"

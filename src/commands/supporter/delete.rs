@@ -3,7 +3,6 @@
 use std::{
     collections::HashSet,
     io::{self, BufRead, IsTerminal},
-    process::ExitCode,
 };
 
 use jobs::{
@@ -16,7 +15,8 @@ use serde::Serialize;
 use super::calls::{Answered, Calls, Operation, told};
 use crate::{
     cli::vendor::SupporterDelete,
-    commands::{EXIT_NEEDS_A_PERSON, one_line, print, usage},
+    commands::{one_line, print, usage},
+    exit::Exit,
 };
 
 /// What became of one id.
@@ -31,11 +31,7 @@ struct Deletion {
 const DELETED: &str = "DELETED";
 
 /// Asks, deletes and tells of each id.
-pub async fn run(
-    mut calls: Calls,
-    url: &str,
-    arguments: SupporterDelete,
-) -> miette::Result<ExitCode> {
+pub async fn run(mut calls: Calls, url: &str, arguments: SupporterDelete) -> miette::Result<Exit> {
     let mut seen = HashSet::new();
     let ids: Vec<String> = arguments
         .ids
@@ -67,9 +63,9 @@ pub async fn run(
         text(&deletions, deleted)
     })?;
     Ok(if deleted == ids.len() {
-        ExitCode::SUCCESS
+        Exit::Good
     } else {
-        ExitCode::from(EXIT_NEEDS_A_PERSON)
+        Exit::NeedsAPerson
     })
 }
 

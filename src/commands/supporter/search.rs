@@ -1,6 +1,6 @@
 //! `supporter search`. Prints personal data: that is what it is for.
 
-use std::{collections::BTreeSet, process::ExitCode};
+use std::collections::BTreeSet;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{Timestamp, tz::TimeZone};
@@ -13,6 +13,7 @@ use super::calls::{Calls, Operation, told};
 use crate::{
     cli::{value::Moment, vendor::SupporterSearch},
     commands::{instant, one_line, print, usage},
+    exit::Exit,
 };
 
 /// `supporter search --json`.
@@ -31,7 +32,7 @@ pub async fn run(
     mut calls: Calls,
     timezone: &TimeZone,
     arguments: SupporterSearch,
-) -> miette::Result<ExitCode> {
+) -> miette::Result<Exit> {
     let limit = arguments.limit as usize;
     let mut found = match &arguments.modified_since {
         Some(since) => {
@@ -50,7 +51,7 @@ pub async fn run(
     } else {
         text(&found)
     })?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Good)
 }
 
 fn period(

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::{
     body::{Body, to_bytes},
     http::{Request, header::AUTHORIZATION},
@@ -186,7 +188,7 @@ async fn the_server_answers_over_a_socket_and_ends_when_told_even_with_an_idle_c
     client.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     stop.send(()).unwrap();
-    served.await.unwrap().unwrap();
+    served.await.unwrap();
 }
 
 /// A request, or what resembles one.
@@ -274,4 +276,86 @@ fn no_request_shows_what_a_token_guards_or_stops_the_server() {
         let alive = runtime.block_on(asked(addr, healthz));
         prop_assert!(alive.starts_with(b"HTTP/1.1 200 OK"));
     });
+}
+
+/// A server with these limits; it ends when the guard is dropped.
+async fn limited(limits: connections::Limits) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let routes = router(console(Tokens::default()));
+    tokio::spawn(connections::serve(listener, routes, limits, async {
+        drop(stopped.await);
+    }));
+    (addr, stop)
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const NO_LIMITS: connections::Limits = connections::Limits {
+    connections: 100,
+    head: HOUR,
+    lifetime: HOUR,
+    grace: Duration::from_millis(50),
+};
+/// For what comes at once, on however slow a machine.
+const SURELY: Duration = Duration::from_secs(60);
+
+/// Whether the server ends the connection by itself.
+async fn is_hung_up(client: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    tokio::time::timeout(SURELY, client.read_to_end(&mut rest))
+        .await
+        .is_ok()
+}
+
+#[tokio::test]
+async fn half_a_request_is_not_waited_for() {
+    let (addr, _stop) = limited(connections::Limits {
+        head: Duration::from_millis(50),
+        ..NO_LIMITS
+    })
+    .await;
+    for said in ["GET /healthz HTTP/1.1\r\nhost: re", ""] {
+        let mut client = TcpStream::connect(addr).await.unwrap();
+        client.write_all(said.as_bytes()).await.unwrap();
+        assert!(is_hung_up(&mut client).await, "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_connection_lasts_for_ever() {
+    let (addr, _stop) = limited(connections::Limits {
+        lifetime: Duration::from_millis(50),
+        ..NO_LIMITS
+    })
+    .await;
+    let mut client = TcpStream::connect(addr).await.unwrap();
+    assert!(is_hung_up(&mut client).await);
+}
+
+#[tokio::test]
+async fn who_comes_when_all_places_are_taken_waits_for_one() {
+    let (addr, _stop) = limited(connections::Limits {
+        connections: 2,
+        ..NO_LIMITS
+    })
+    .await;
+    let mut holders = Vec::new();
+    for _ in 0..2 {
+        let mut holder = TcpStream::connect(addr).await.unwrap();
+        // Its answer shows that it has its place.
+        holder
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: relay\r\n\r\n")
+            .await
+            .unwrap();
+        holder.read_u8().await.unwrap();
+        holders.push(holder);
+    }
+    let healthz = b"GET /healthz HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\r\n";
+    let mut late = tokio::spawn(async move { asked(addr, healthz).await });
+    let while_all_are_taken = tokio::time::timeout(Duration::from_millis(200), &mut late);
+    assert!(while_all_are_taken.await.is_err());
+    holders.pop();
+    let answer = tokio::time::timeout(SURELY, late).await.unwrap().unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
 }
