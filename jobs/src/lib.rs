@@ -11,6 +11,7 @@
 //! - [`acknowledge`]: `changeIdList` batches and their classification table
 //! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`catalogue`]: its dead letters
 //!   and pauses, explained; [`redact`]: what may be shown of it; [`retry`]: delays
+//! - [`notice`]: what the fleet tells the outside when its state changes
 
 pub mod acknowledge;
 pub mod catalogue;
@@ -22,6 +23,7 @@ pub mod formats;
 #[cfg(test)]
 mod hostile;
 pub mod mapping;
+pub mod notice;
 pub mod order;
 pub mod outcome;
 pub mod problem;

@@ -47,6 +47,7 @@
 //! | `gate:<v>` | hash | the pause |
 //! | `places:<v>` | sorted set with expiry | calls of the last minute, by when the place of each is free again |
 //! | `limits:<v>` | hash | what the vendor said: `rate`, `batch`, `at` (ms); `asking`, `doubt`: until when (ms) somebody asks, work waits for the answer |
+//! | `notice:<subject>` | hash | of `gate:<v>`, `letters:<v>`, `books`: `told` = since when (ms) the outside knows of a trouble; `differs` since when the state is another; what is being told: `id`, `trouble`, `at`, `facts`, `attempts`, `next`, `doubt`, and as a lease `token`, `ends` |
 //! | `leader` `producer` `workers` | string, hashes | who leads; the last fetch, and as `lead` the newest lead, `<token> <who>`; who lives |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |

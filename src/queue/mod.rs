@@ -8,7 +8,7 @@
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
-//! - [`stats`]: counts and books; [`timeline`]: one change
+//! - [`stats`]: counts and books; [`timeline`]: one change; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
@@ -28,6 +28,7 @@ pub mod keys;
 pub mod leader;
 pub mod lease;
 pub mod letters;
+pub mod notices;
 mod reconnecting;
 pub mod room;
 mod scripts;

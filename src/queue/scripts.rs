@@ -66,6 +66,8 @@ scripts! {
     leader: CarriesOn "leader.lua",
     producer: CarriesOn "producer.lua",
     beat: CarriesOn "beat.lua",
+    notice_claim: CarriesOn "notice_claim.lua",
+    notice_settle: CarriesOn "notice_settle.lua",
     stats: Looks "stats.lua",
     empty: CarriesOn "empty.lua",
 }

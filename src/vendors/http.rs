@@ -22,7 +22,7 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::{
-    base_url::ClientError,
+    base_url::{ClientError, authority, is_loopback},
     redact::Redactor,
     settings::{BODY_LIMIT, Call, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts},
 };
@@ -63,6 +63,17 @@ impl Http {
         settings: ClientSettings,
     ) -> Result<Self, ClientError> {
         let base = base_url::parse(url_key, url)?;
+        Self::at(vendor, url_key, base, secrets, settings)
+    }
+
+    /// The same for an address that is complete as it is, its query included.
+    pub fn at(
+        vendor: &'static str,
+        url_key: &'static str,
+        base: Url,
+        secrets: &[&SecretString],
+        settings: ClientSettings,
+    ) -> Result<Self, ClientError> {
         let setup = |cause: String| ClientError::Setup {
             key: url_key,
             cause,

@@ -7,6 +7,7 @@
 //! - [`AlumniqClient`]: the change feed, and the acknowledgement of changeIds
 //! - [`CrmClient`]: update or upsert of one contact, with the password grant's token
 //! - [`SalsaClient`]: metrics, and the search, upsert and deletion of supporters
+//! - [`Webhook`]: no vendor, but likewise: tells the operators, over HTTP
 //! - [`ClientSettings`]: timeouts, body limit and the observer of calls, the same for all three
 //!
 //! # What holds for every call
@@ -25,6 +26,7 @@ mod http;
 mod salsa;
 #[cfg(test)]
 mod testing;
+mod webhook;
 
 pub use alumniq::{AlumniqClient, FeedReply, Filter};
 pub use crm::{CrmAuth, CrmCheck, CrmClient, CrmOperation, CrmOptions, Matching};
@@ -32,3 +34,4 @@ pub use http::{
     BODY_LIMIT, Call, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts,
 };
 pub use salsa::SalsaClient;
+pub use webhook::{SigningKey, Webhook, WebhookUrl};
