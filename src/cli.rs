@@ -132,6 +132,9 @@ pub enum Command {
     /// Show the configuration that applies, or an example of one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Try the webhook that is told when the fleet's state changes
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Run the simulated vendors alone
     Sandbox(Sandbox),
     /// Search or delete Salsa supporters by hand
@@ -211,6 +214,15 @@ pub struct Runbook {
     /// An alert, a dead letter's class, a reason of a pause, an exit code or another heading [default: list them]
     #[arg(value_name = "TOPIC")]
     pub topic: Vec<String>,
+}
+
+/// `notify`
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum NotifyCommand {
+    /// Send one test message to notify.webhook_url and say what became of it
+    #[command(after_help = "\
+Exit code 0: the receiver took it; 1: it did not; 2: notify.webhook_url is not set.")]
+    Test,
 }
 
 /// `config`

@@ -91,7 +91,8 @@ Prints the configuration to point the relay at it. Its state can be read and cha
   GET  /_sandbox/report     what each vendor saw, and whether the promises held
   PUT  /_sandbox/faults     which faults to make from now on
   POST /_sandbox/repair     no faults, and nobody missing any more
-  POST /_sandbox/changes    more changes")]
+  POST /_sandbox/changes    more changes
+  GET  /_sandbox/webhook    the notifications that arrived there")]
 pub struct Sandbox {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9470")]

@@ -38,6 +38,7 @@ fn every_documented_command_parses() {
         "alumniq-relay pause crm",
         "alumniq-relay resume salsa",
         "alumniq-relay check --connect",
+        "alumniq-relay notify test",
         "alumniq-relay config print --config other.toml",
         "alumniq-relay --config other.toml config example",
         "alumniq-relay sandbox --listen 127.0.0.1:0 --changes 10 --people 3 --seed 1 --days 2",

@@ -22,6 +22,7 @@ use crate::{
         acknowledger::Acknowledger,
         crm::CrmConsumer,
         fleet::{Consumer, Fleet},
+        notifier::Notifier,
         producer::Producer,
         salsa::SalsaConsumer,
         throttle::Throttle,
@@ -109,10 +110,26 @@ pub fn fleet(
             told_on_fetch,
             controls_refused: AtomicU32::new(0),
         },
+        notifier: notifier(context, queue)?,
         worker,
         heartbeats,
         stopping: stopping.clone(),
     })
+}
+
+/// `None` where nobody wants to be told.
+fn notifier(context: &Context, queue: &Queue) -> miette::Result<Option<Arc<Notifier>>> {
+    let notify = &context.config.notify;
+    let Some(webhook) = context.webhook()? else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(Notifier {
+        queue: queue.clone(),
+        webhook,
+        format: notify.format,
+        after: notify.after,
+        console: notify.console_url.as_ref().map(ToString::to_string),
+    })))
 }
 
 fn crm_throttle(crm: &CrmConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {

@@ -1,7 +1,7 @@
 //! `check`: is the configuration right, and with `--connect`, is everything that it names? Writes nothing
 //! anywhere.
 //!
-//! Each part finds its own: `alumniq` and `rows`, `crm`, `salsa`, `redis`. `finding` is how it is shown,
+//! Each part finds its own: `alumniq` and `rows`, `crm`, `salsa`, `redis`, `notify`. `finding` is how it is shown,
 //! `summary` what the configuration does.
 
 use std::io;
@@ -17,6 +17,7 @@ use crate::{
 mod alumniq;
 mod crm;
 mod finding;
+mod notify;
 mod redis;
 mod rows;
 mod salsa;
@@ -48,7 +49,8 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
         redis::probe(&context),
     );
     // AlumnIQ's rows say something of the destinations too: that stands behind what they said themselves.
-    let mut findings = [crm, salsa, redis, alumniq].concat();
+    let notify = notify::configured(&context);
+    let mut findings = [crm, salsa, redis, alumniq, notify].concat();
     findings.sort_by_key(Finding::about);
     super::print(&finding::show(&findings, colours))?;
     super::print(&format!("\n{}", finding::verdict(&findings)))?;

@@ -17,7 +17,7 @@ use crate::{
         embedded::EmbeddedRedis,
     },
     telemetry,
-    vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts},
+    vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts, Webhook},
     workers::rows::Rows,
 };
 
@@ -196,6 +196,14 @@ impl Context {
             misused("the CRM's credentials are incomplete: set crm.username and crm.password")
         })?;
         CrmClient::new(crm.url.as_str(), options, settings(crm.timeout)).map_err(misused)
+    }
+
+    /// The operators' webhook, where they have one.
+    pub fn webhook(&self) -> miette::Result<Option<Webhook>> {
+        let receiver = self.config.notify.receiver().map_err(misused)?;
+        receiver
+            .map(|(url, key)| Webhook::new(url, key).map_err(misused))
+            .transpose()
     }
 
     /// Salsa's client.

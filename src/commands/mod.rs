@@ -25,6 +25,7 @@ mod context;
 mod dead;
 mod demo;
 mod gate;
+mod notify;
 mod progress;
 mod run;
 mod runbook;
@@ -85,7 +86,8 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
         | Command::Dead(_)
         | Command::Pause(_)
         | Command::Resume(_)
-        | Command::Check(_) => Exit::Interrupted,
+        | Command::Check(_)
+        | Command::Notify(_) => Exit::Interrupted,
         _ => return dispatch_async(global, command).await,
     };
     let ended = signals::unless_interrupted(dispatch_async(global, command)).await?;
@@ -105,6 +107,7 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Resume(arguments) => gate::resume(global, arguments).await,
         Command::Check(arguments) => check::run(global, arguments).await,
         Command::Config(command) => config::run(global, command),
+        Command::Notify(command) => notify::run(global, command).await,
         Command::Sandbox(arguments) => sandbox::run(global, arguments).await,
         Command::Supporter(command) => supporter::run(global, command).await,
         Command::Contact(command) => contact::run(global, command).await,

@@ -68,6 +68,7 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<Exit> {
         true,
     )?;
 
+    let notifier = fleet.notifier.clone();
     let started = Instant::now();
     let outcome = if arguments.wait {
         let progress = |total| Progress::new(total, global.quiet);
@@ -78,6 +79,9 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<Exit> {
             .map(|fetched| Summary::of(&fetched))
             .map_err(unfetched)
     };
+    if let (true, Ok(_), Some(notifier)) = (arguments.wait, &outcome, notifier) {
+        notifier.last_word().await;
+    }
     redis.close().await?;
     let summary = Summary {
         seconds: started.elapsed().as_secs_f64(),

@@ -44,6 +44,10 @@ fn is_secret_name(name: &str, secrets: &[&str]) -> bool {
 fn collect(table: &DeTable<'_>, secrets: &[&str], ranges: &mut Vec<Range<usize>>) {
     for (name, value) in table {
         match value.get_ref() {
+            // Under whatever wrong key somebody writes the webhook's address, its path is the secret.
+            DeValue::Table(inner) if name.get_ref() == "notify" => {
+                ranges.extend(inner.values().map(toml::Spanned::span));
+            }
             DeValue::Table(inner) => collect(inner, secrets, ranges),
             _ if is_secret_name(name.get_ref(), secrets) => ranges.push(value.span()),
             _ => {}

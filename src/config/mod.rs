@@ -32,6 +32,7 @@ pub mod log;
 pub mod mapping;
 mod mask;
 pub mod namespace;
+pub mod notify;
 pub mod print;
 mod reader;
 pub mod redis;
@@ -56,6 +57,7 @@ pub use self::{
     log::{LogConfig, LogFormat},
     mapping::Mappings,
     namespace::Namespace,
+    notify::{NotifyConfig, NotifyFormat},
     redis::{RedisConfig, RedisUrl},
     salsa::SalsaConfig,
     schedule::Schedule,
@@ -82,6 +84,7 @@ pub const SECTIONS: &[Section] = &[
     HistoryConfig::SECTION,
     EncryptionConfig::SECTION,
     ConsoleConfig::SECTION,
+    NotifyConfig::SECTION,
     LogConfig::SECTION,
     WorkerConfig::SECTION,
 ];
@@ -107,6 +110,8 @@ pub struct Config {
     pub history: HistoryConfig,
     /// The HTTP server.
     pub console: ConsoleConfig,
+    /// Whom the fleet tells when its state changes.
+    pub notify: NotifyConfig,
     /// The log.
     pub log: LogConfig,
     /// Leases and draining.
@@ -281,6 +286,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
     let history = HistoryConfig::read(reader);
     let encryption = EncryptionConfig::read(reader);
     let console = ConsoleConfig::read(reader);
+    let notify = NotifyConfig::read(reader);
     let log = LogConfig::read(reader);
     let worker = WorkerConfig::read(reader);
 
@@ -298,6 +304,9 @@ fn config(reader: &mut Reader) -> Option<Config> {
     console
         .iter()
         .for_each(|console| check::console(reader, console));
+    notify
+        .iter()
+        .for_each(|notify| notify::check(reader, notify));
     check::destinations(reader, crm_enabled, salsa_enabled);
     let mappings = Mappings::compile(reader, alumniq.as_ref(), crm.as_ref(), salsa.as_ref());
 
@@ -311,6 +320,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
         acknowledge: acknowledge?,
         history: history?,
         console: console?,
+        notify: notify?,
         log: log?,
         worker: worker?,
     })

@@ -158,6 +158,8 @@ define! {
     FETCH_INTERVAL: Gauge = "fetch_interval_seconds" [] in "seconds", Process;
     /// Rows with a key that nothing maps: the school's schema has drifted. Odd key names count as other.
     UNMAPPED_FIELDS: Counter = "unmapped_fields_total" ["field"] in "rows", Process;
+    /// Attempts to tell the webhook of a change of state, by what happened and whether it was taken: delivered, failed.
+    NOTIFICATIONS: Counter = "notifications_total" ["event", "outcome"] in "attempts", Process;
     /// Always 1; the label carries the version.
     BUILD_INFO: Gauge = "build_info" ["version"] in "flag", Process;
 }

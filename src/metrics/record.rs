@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use jobs::destination::Destination;
+use jobs::{destination::Destination, notice::Event};
 
 use super::names;
 
@@ -83,6 +83,21 @@ pub fn leader(leads: bool) {
 /// At most so long apart `alumniq.poll` lets two fetches be.
 pub fn fetch_interval(longest: Duration) {
     names::FETCH_INTERVAL.set([], longest.as_secs_f64());
+}
+
+/// The webhook was told of `event` and took it, or is to be told again.
+pub fn notification(event: Event, delivered: bool) {
+    let outcome = if delivered { "delivered" } else { "failed" };
+    names::NOTIFICATIONS.add([event.as_str(), outcome], 1);
+}
+
+/// Begins counting: without its zero, the first failure would be no increase.
+pub fn notifications_begin() {
+    for event in Event::ALL {
+        for outcome in ["delivered", "failed"] {
+            names::NOTIFICATIONS.add([event.as_str(), outcome], 0);
+        }
+    }
 }
 
 /// A row had the key `field`, which nothing maps.

@@ -47,6 +47,11 @@ pub(super) fn answer(world: &World, call: &Call) -> Answer {
         }),
         ("GET", "limits") => Ok(Answer::json(200, &*lock(&world.limits))),
         ("PUT", "limits") => change_limits(world, call),
+        ("GET", "webhook") => Ok(Answer::json(200, &lock(&world.inbox).shown())),
+        ("PUT", "webhook") => read(call).map(|mood| {
+            lock(&world.inbox).mood = mood;
+            Answer::empty(204)
+        }),
         ("POST", "repair") => {
             world.repair();
             Ok(Answer::empty(204))

@@ -10,6 +10,7 @@
 //! | `GET /_sandbox/report`, `writes`, `change/ID`, `person/XID` | what happened |
 //! | `GET`, `PUT /_sandbox/faults`, `limits` | what goes wrong, and what is allowed ([`Faults`], [`Limits`]) |
 //! | `POST /_sandbox/repair`, `changes` | mends the data; adds changes ([`NewChanges`]) |
+//! | `POST`, `GET`, `PUT /_sandbox/webhook` | takes notifications; what it took; how it answers ([`WebhookMood`]) |
 //! | `POST /_sandbox/forgotten` | tells the checker that the relay's memory was emptied ([`Forgotten`]) |
 //!
 //! Each change carries a marker with its changeId in its job title. Where a document with the marker
@@ -29,6 +30,7 @@ mod salsa;
 pub(crate) mod seeded;
 mod server;
 mod traffic;
+mod webhook;
 mod world;
 
 #[cfg(test)]
@@ -46,9 +48,11 @@ pub use self::{
     faults::{Fault, Faults, Outage, VendorFaults},
     operation::Vendor,
     options::{
-        Limits, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME, SandboxOptions,
+        Limits, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
+        SANDBOX_WEBHOOK_SECRET, SandboxOptions,
     },
     traffic::{Batches, Calls, TrafficReport},
+    webhook::{Posted, WebhookMood},
 };
 
 /// The base URLs, as the relay's configuration wants them.
@@ -124,6 +128,21 @@ impl Sandbox {
         lock(&self.world.faults).faults.clone()
     }
 
+    /// Where notifications may be sent to.
+    pub fn webhook_url(&self) -> String {
+        format!("http://{}{}", self.addr, webhook::PATH)
+    }
+
+    /// The newest notifications that arrived, the oldest of them first.
+    pub fn notifications(&self) -> Vec<Posted> {
+        lock(&self.world.inbox).newest()
+    }
+
+    /// How the webhook answers from now on.
+    pub fn set_webhook(&self, mood: WebhookMood) {
+        lock(&self.world.inbox).mood = mood;
+    }
+
     /// Replaces the faults; their outages count from now.
     pub fn set_faults(&self, faults: Faults) {
         lock(&self.world.faults).replace(faults);
@@ -166,11 +185,15 @@ impl Sandbox {
         let options = &self.world.options;
         let lookback_days = options.days + 1;
         let timezone = &options.timezone;
+        let webhook_url = self.webhook_url();
         format!(
             r#"# export ALUMNIQ_API_KEY={SANDBOX_API_KEY}
 # export CRM_USERNAME={SANDBOX_USERNAME}
 # export CRM_PASSWORD={SANDBOX_PASSWORD}
 # export SALSA_AUTH_TOKEN={SANDBOX_TOKEN}
+# To see notifications at {webhook_url}:
+# export ALUMNIQ_RELAY__NOTIFY__WEBHOOK_URL={webhook_url}
+# export ALUMNIQ_RELAY__NOTIFY__SECRET={SANDBOX_WEBHOOK_SECRET}
 namespace = "sandbox"
 
 [alumniq]

@@ -19,6 +19,9 @@ pub const SANDBOX_PASSWORD: &str = "sandbox-password-not-a-secret";
 /// The Salsa token that the sandbox accepts. Obviously no secret.
 pub const SANDBOX_TOKEN: &str = "sandbox-token-not-a-secret";
 
+/// What the printed configuration signs notifications with. Obviously no secret.
+pub const SANDBOX_WEBHOOK_SECRET: &str = "whsec_c2FuZGJveC13ZWJob29rLW5vdC1hLXNlY3JldA==";
+
 /// What the sandbox starts with.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {

@@ -34,6 +34,7 @@ use super::{
     operation::{Operation, Vendor},
     salsa,
     traffic::Ended,
+    webhook,
     world::{World, lock},
 };
 
@@ -97,6 +98,7 @@ async fn serve(
     };
     match Operation::of(&call.method, &call.path) {
         Some(operation) => vendor_call(&world, operation, &call, &reset).await,
+        None if webhook::is_meant(&call) => Ok(whole(webhook::answer(&world, &call).await)),
         None => Ok(whole(admin::answer(&world, &call))),
     }
 }

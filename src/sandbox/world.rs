@@ -17,6 +17,7 @@ use super::{
     options::{Limits, SandboxOptions},
     salsa::{Limiter, supporters::Supporters},
     traffic::Traffic,
+    webhook::Inbox,
 };
 
 /// The vendors' state, and the log of what was done to it.
@@ -33,6 +34,7 @@ pub(super) struct World {
     pub(super) limits: Mutex<Limits>,
     pub(super) faults: Mutex<FaultDice>,
     pub(super) traffic: Mutex<Traffic>,
+    pub(super) inbox: Mutex<Inbox>,
 }
 
 /// Locks; a call that panicked under the lock does not take the sandbox down with it.
@@ -76,6 +78,7 @@ impl World {
             limits: Mutex::new(options.limits.clone()),
             faults: Mutex::new(FaultDice::new(options.faults.clone(), options.seed)),
             traffic: Mutex::default(),
+            inbox: Mutex::default(),
             options,
         })
     }

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::{
     acknowledger::Acknowledger,
     crm::{CrmConsumer, apply_to_crm},
+    notifier::Notifier,
     producer::Producer,
     publisher::Publisher,
     roles::Role,
@@ -80,6 +81,8 @@ pub struct Fleet {
     pub producer: Arc<Producer>,
     /// The acknowledger.
     pub acknowledger: Acknowledger,
+    /// Tells the operators, where they want to be told; whatever the roles.
+    pub notifier: Option<Arc<Notifier>>,
     /// What `/readyz` looks at.
     pub heartbeats: Heartbeats,
     /// How to stop it.
@@ -115,6 +118,10 @@ impl Fleet {
             let closing = closing.clone();
             async move { publisher.run(&beat, &closing).await }
         });
+        if let Some(notifier) = self.notifier {
+            let closing = closing.clone();
+            tasks.spawn(async move { notifier.run(&closing).await });
+        }
         if roles.contains(&Role::Producer) {
             let beat = self.heartbeats.register(Role::Producer.as_str(), STUCK * 4);
             let (producer, closing) = (self.producer, closing.clone());

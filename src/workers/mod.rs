@@ -7,11 +7,12 @@
 //! - [`rows`]: from a leased record to a decoded change; [`throttle`]: calls a minute, fleet-wide;
 //!   [`salsa_limits`]: asks Salsa for them
 //! - [`roles`]: which roles a process has; [`fleet`]: runs them until told to stop;
-//!   [`publisher`]: their gauges
+//!   [`publisher`]: their gauges; [`notifier`]: tells the operators
 
 pub mod acknowledger;
 pub mod crm;
 pub mod fleet;
+pub mod notifier;
 pub mod producer;
 pub mod publisher;
 pub mod roles;

@@ -55,9 +55,7 @@ pub fn classify(reply: &Reply) -> Delivery {
                     after,
                     false,
                 ),
-                400..=499 if *status != 408 => {
-                    failed(format!("HTTP {status}{said}"), after, false)
-                }
+                400..=499 if *status != 408 => failed(format!("HTTP {status}{said}"), after, false),
                 _ => failed(format!("HTTP {status}{said}"), after, true),
             }
         }

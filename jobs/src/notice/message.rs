@@ -158,7 +158,9 @@ impl Notice {
         match self.reason {
             // AlumnIQ's calls are few: there is no limit to lower.
             Some(PauseReason::Throttled) if self.destination == Some(Vendor::Alumniq) => {
-                format!("{NOTHING_LOST}; it goes on by itself. If this comes often, see who else uses the key.")
+                format!(
+                    "{NOTHING_LOST}; it goes on by itself. If this comes often, see who else uses the key."
+                )
             }
             Some(PauseReason::Throttled) => format!(
                 "{NOTHING_LOST}; it goes on by itself. If this comes often, lower `{key}.rate_per_minute`, or \

@@ -108,11 +108,17 @@ fn every_event_and_every_reason_has_words_and_a_heading() {
 
 #[test]
 fn in_slack_a_vendors_words_can_neither_call_a_channel_nor_make_a_link() {
-    let hostile = paused(PauseReason::Outage, "<!channel> & <https://evil.example|ok>");
+    let hostile = paused(
+        PauseReason::Outage,
+        "<!channel> & <https://evil.example|ok>",
+    );
     let body = read(&hostile.slack(Some("https://relay.example")));
     assert_eq!(body.as_object().unwrap().len(), 1);
     let text = body["text"].as_str().unwrap();
-    assert!(text.starts_with("*Calls to Salsa are paused (campus)*: "), "{text}");
+    assert!(
+        text.starts_with("*Calls to Salsa are paused (campus)*: "),
+        "{text}"
+    );
     assert!(text.contains("&lt;!channel&gt; &amp; "), "{text}");
     let links = text.matches('<').count();
     assert_eq!(links, 1, "the runbook's alone: {text}");

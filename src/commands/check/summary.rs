@@ -85,7 +85,25 @@ pub fn of(config: &Config, now: Timestamp) -> String {
         },
     );
     text += &line("serves", format!("http://{}", config.console.listen));
+    text += &line("notifies", notifies(config));
     text
+}
+
+fn notifies(config: &Config) -> String {
+    let notify = &config.notify;
+    let Ok(Some((url, key))) = notify.receiver() else {
+        return "nobody (notify.webhook_url is not set)".to_owned();
+    };
+    let signed = match key {
+        Some(_) => "signed",
+        None => "not signed",
+    };
+    format!(
+        "{} ({}, {signed}) of what lasts {}",
+        url.authority(),
+        notify.format.as_str(),
+        humantime::format_duration(notify.after)
+    )
 }
 
 fn schedule(config: &Config, now: Timestamp) -> String {

@@ -41,6 +41,9 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(config.history.keep, Duration::from_secs(14 * 86_400));
     assert_eq!(config.history.keep_payload, Duration::ZERO);
     assert_eq!(config.console.listen.to_string(), "127.0.0.1:9464");
+    assert!(config.notify.webhook_url.is_none() && config.notify.console_url.is_none());
+    assert_eq!(config.notify.format, NotifyFormat::Json);
+    assert_eq!(config.notify.after, Duration::from_secs(60));
     assert_eq!(config.log.format, LogFormat::Pretty);
     assert_eq!(config.log.level.as_str(), "info");
     assert_eq!(config.worker.lease, Duration::from_secs(10));

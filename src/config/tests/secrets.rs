@@ -207,6 +207,8 @@ fn the_lines_around_a_caret_hide_secrets_even_in_a_broken_or_misspelt_file() {
         "[redis]\nurl = \"redis://u:hunter2@host\"\ndata_dri = 3".to_owned(),
         "[redis]\nurl = \"redis://u:hunter2\"".to_owned(),
         "[crm]\nusername = 3\npassword = \"hunter2\"\nurl = 5".to_owned(),
+        "[notify]\nurl = \"https://hooks.slack.com/hunter2\"".to_owned(),
+        "[notify]\nwebhok_url = \"https://hooks.slack.com/hunter2\"\nafter = ".to_owned(),
     ] {
         let shown = rendered(&parse("relay.toml", &text, environment(SECRETS)).unwrap_err());
         assert!(!shown.contains("hunter2"), "{text}\n{shown}");
@@ -217,4 +219,74 @@ fn the_lines_around_a_caret_hide_secrets_even_in_a_broken_or_misspelt_file() {
 fn an_encryption_key_is_refused_until_payloads_can_be_encrypted() {
     let shown = shown(&with(LEAST, &[("ALUMNIQ_RELAY_KEY", "k")]).unwrap_err());
     assert!(shown.contains("cannot encrypt"), "{shown}");
+}
+
+const WEBHOOK: (&str, &str) = (
+    "ALUMNIQ_RELAY__NOTIFY__WEBHOOK_URL",
+    "https://hooks.slack.com/services/T0/B0/hunter2",
+);
+
+const SIGNING: (&str, &str) = (
+    "ALUMNIQ_RELAY__NOTIFY__SECRET",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+);
+
+#[test]
+fn a_webhooks_address_is_a_secret_and_json_must_be_signed() {
+    let refused = |text: &str, variables: &[(&str, &str)]| {
+        let errors = with(&format!("{LEAST}[notify]\n{text}"), variables).unwrap_err();
+        let shown = rendered(&errors);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        shown
+            .split_whitespace()
+            .filter(|word| *word != "│")
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let shown = refused("", &[WEBHOOK]);
+    assert!(
+        shown.contains("the secret `notify.secret` is required"),
+        "{shown}"
+    );
+    let shown = refused("", &[WEBHOOK, (SIGNING.0, "hunter2")]);
+    assert!(
+        shown.contains("`notify.secret` is no signing secret"),
+        "{shown}"
+    );
+    for wrong in [
+        "hooks.slack.com/hunter2",
+        "ftp://h/hunter2",
+        "https://u:hunter2@h/x",
+    ] {
+        let shown = refused("", &[(WEBHOOK.0, wrong), SIGNING]);
+        assert!(shown.contains("`notify.webhook_url`"), "{shown}");
+        refused(&format!("webhook_url = \"{wrong}\""), &[SIGNING]);
+    }
+
+    for (text, variables) in [
+        ("", &[WEBHOOK, SIGNING][..]),
+        ("format = \"slack\"", &[WEBHOOK]),
+    ] {
+        let loaded = with(&format!("{LEAST}[notify]\n{text}"), variables).unwrap();
+        assert!(loaded.warnings.is_empty());
+        assert!(loaded.config.notify.receiver().unwrap().is_some());
+        let all = format!("{loaded:?} {}", loaded.print());
+        for secret in ["hunter2", "T0/B0", SIGNING.1] {
+            assert!(!all.contains(secret), "{secret}: {all}");
+        }
+    }
+    assert!(loaded(LEAST).config.notify.receiver().unwrap().is_none());
+}
+
+#[test]
+fn a_webhook_in_the_clear_is_warned_of_but_for_this_machine() {
+    for (url, warnings) in [
+        ("http://chat.example/hunter2", 1),
+        ("http://127.0.0.1:1/x", 0),
+    ] {
+        let loaded = with(LEAST, &[(WEBHOOK.0, url), SIGNING]).unwrap();
+        assert_eq!(loaded.warnings.len(), warnings);
+        let shown: String = loaded.warnings.iter().map(|w| rendered(w)).collect();
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }

@@ -77,8 +77,14 @@ mod tests {
         ] {
             let error = SigningKey::parse(&secret.into()).unwrap_err();
             let shown = format!("{error} {error:?}");
-            assert!(shown.starts_with("`notify.secret` is no signing secret"), "{shown}");
-            assert!(!shown.contains("hunter2") && !shown.contains("aHVu"), "{shown}");
+            assert!(
+                shown.starts_with("`notify.secret` is no signing secret"),
+                "{shown}"
+            );
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("aHVu"),
+                "{shown}"
+            );
         }
     }
 }

@@ -62,7 +62,10 @@ async fn a_redirect_is_not_followed_and_an_answer_without_end_is_not_read() {
     let reply = post(&webhook(&server.url()), None).await;
     assert!(matches!(
         classify(&reply),
-        Delivery::Failed { perhaps_taken: false, .. }
+        Delivery::Failed {
+            perhaps_taken: false,
+            ..
+        }
     ));
     assert_eq!(other.connections(), 0);
 
@@ -71,7 +74,10 @@ async fn a_redirect_is_not_followed_and_an_answer_without_end_is_not_read() {
     let reply = post(&webhook(&server.url()), None).await;
     assert!(matches!(
         classify(&reply),
-        Delivery::Failed { perhaps_taken: true, .. }
+        Delivery::Failed {
+            perhaps_taken: true,
+            ..
+        }
     ));
 }
 

@@ -1,0 +1,21 @@
+//! Notifications: can they be made. None is sent: a check writes nothing anywhere, least of all into a channel.
+
+use super::Finding;
+use crate::commands::context::Context;
+
+const ABOUT: &str = "notify";
+
+/// Nothing where nobody is to be told.
+pub fn configured(context: &Context) -> Vec<Finding> {
+    match context.webhook() {
+        Ok(None) => Vec::new(),
+        Ok(Some(webhook)) => vec![Finding::ok(
+            ABOUT,
+            format!(
+                "{} was not called; `alumniq-relay notify test` sends it a message",
+                webhook.authority()
+            ),
+        )],
+        Err(error) => vec![Finding::fail(ABOUT, error.to_string(), "mend [notify]")],
+    }
+}

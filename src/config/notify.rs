@@ -1,0 +1,102 @@
+//! `[notify]`: whom the fleet tells when its state changes.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{
+    key::{default, optional, section, unnamed_secret},
+    reader::Reader,
+    secret,
+    setting::words,
+    url::BaseUrl,
+};
+use crate::vendors::{ClientError, SigningKey, WebhookUrl};
+
+section! {
+    /// Notifications: the fleet tells a webhook, once, when a destination is paused or resumed, when dead
+    /// letters appear or are cleared, and when the books are off or balance again. Without `webhook_url`
+    /// nobody is told.
+    NotifyConfig at "notify" {
+        /// Where to POST. A secret, because whoever knows the address of a Slack channel can write into it.
+        webhook_url: Option<SecretString> = unnamed_secret(),
+        /// "json": the fields of the README, for programs; "slack": one text, for Slack and what takes the
+        /// same (Mattermost, Rocket.Chat, Discord's address with /slack behind it).
+        format: NotifyFormat = default("json"),
+        /// Signs each notification, so that the receiver knows whose it is (Standard Webhooks): `whsec_` and
+        /// the base64 of 24 to 64 random bytes. Required while `format` is "json".
+        secret: Option<SecretString> = unnamed_secret(),
+        /// How long a state must last before it is told: a pause of a few seconds is nobody's business.
+        /// `0s`: everything is told at once.
+        after: Duration = default("1m").within(0.0, 86_400.0),
+        /// Where people reach a process of the fleet (`console.listen`): the messages then link to its runbook.
+        console_url: Option<BaseUrl> = optional("https://relay.example.edu"),
+    }
+}
+
+words! {
+    /// What a notification looks like.
+    NotifyFormat {
+        /// Fields, for programs.
+        Json = "json",
+        /// A text, for a channel.
+        Slack = "slack",
+    }
+}
+
+impl NotifyConfig {
+    /// Whom to tell and how to sign; `None` where nobody is told. A loaded configuration has no errors here.
+    ///
+    /// # Errors
+    /// What is wrong with the address or the secret, without quoting it.
+    pub fn receiver(&self) -> Result<Option<(WebhookUrl, Option<SigningKey>)>, ClientError> {
+        let Some(url) = &self.webhook_url else {
+            return Ok(None);
+        };
+        let key = self.secret.as_ref().map(SigningKey::parse).transpose()?;
+        Ok(Some((WebhookUrl::parse(url)?, key)))
+    }
+}
+
+/// The rules between the keys.
+pub(super) fn check(reader: &mut Reader, config: &NotifyConfig) {
+    let key = config.secret.as_ref().map(SigningKey::parse).transpose();
+    if let Err(error) = key {
+        refuse(reader, "notify.secret", &error);
+    }
+    let Some(url) = &config.webhook_url else {
+        return;
+    };
+    match WebhookUrl::parse(url) {
+        Err(error) => refuse(reader, "notify.webhook_url", &error),
+        Ok(url) if url.is_plaintext_remote() => {
+            let finding = reader
+                .about(
+                    "notify.webhook_url",
+                    "is http://: whoever is on the way can read the address and write to it",
+                )
+                .help("use https://".to_owned());
+            reader.warn(finding);
+        }
+        Ok(_) => {}
+    }
+    if config.secret.is_none() && config.format == NotifyFormat::Json {
+        for key in NotifyConfig::SECTION.keys {
+            if key.name == "secret" {
+                secret::missing(
+                    reader,
+                    key,
+                    "is required while `notify.format` is \"json\": without it a receiver cannot tell who \
+                     wrote; make one with `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`",
+                );
+            }
+        }
+    }
+}
+
+fn refuse(reader: &mut Reader, path: &str, error: &ClientError) {
+    let words = error.to_string();
+    let rule = words.trim_start_matches(&format!("`{path}` ")).to_owned();
+    let finding = reader.about(path, &rule);
+    reader.problem(finding);
+}
