@@ -16,7 +16,7 @@
 //! - [`metrics`], [`telemetry`]: every metric's name, and the logs
 //! - `documented`: the README's tables are those of the code
 //! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends
-//! - [`stopping`]: the two stages in which a process stops
+//! - [`stopping`]: the two stages in which a process stops; [`trail`]: which calls were made for a change
 
 pub mod cli;
 pub mod commands;
@@ -31,5 +31,6 @@ pub mod runbook;
 pub mod sandbox;
 pub mod stopping;
 pub mod telemetry;
+pub mod trail;
 pub mod vendors;
 pub mod workers;

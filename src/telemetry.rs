@@ -1,4 +1,4 @@
-//! The program's logs: to stderr, for people or as JSON lines.
+//! The program's logs: to stderr, for people or as JSON lines. The traces are in [`traces`].
 //!
 //! Dependencies never speak below `warn`, whatever is asked for: an HTTP client's debug lines hold URLs,
 //! and AlumnIQ's key travels in one.
@@ -15,10 +15,18 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::config::LogFormat;
+mod terminal;
+pub mod traces;
+
+use self::terminal::Beside;
+pub use self::terminal::spare;
+use crate::{config::LogFormat, trail::Call};
 
 /// What is logged when nobody says otherwise.
 pub const DEFAULT_FILTER: &str = "info";
+
+/// The same, for a command of which a person sees the summary: without a line for each step of each change.
+pub const SUMMARY_FILTER: &str = "info,alumniq_relay::change=warn";
 
 /// The target of our own lines.
 const OURS: &str = "alumniq_relay";
@@ -96,8 +104,28 @@ pub fn init(
         config,
     }
     .choose()?;
-    subscriber(format, filter, colours_on(&io::stderr()), io::stderr).try_init()?;
+    let writer = || Beside(io::stderr());
+    subscriber(format, filter, colours_on(&io::stderr()), writer).try_init()?;
     Ok(())
+}
+
+/// One line a call to a vendor, for who looks closely.
+pub fn called(call: &Call) {
+    let Call {
+        vendor,
+        operation,
+        status,
+        ..
+    } = call;
+    tracing::debug!(
+        vendor,
+        operation,
+        status,
+        ms = call.duration.as_millis() as u64,
+        request_id = %call.request_id,
+        vendor_request_id = call.vendor_request_id,
+        "called"
+    );
 }
 
 /// Reports a panic by its place alone: its message may hold a row's data. A log line where logging has begun,

@@ -81,6 +81,7 @@ pub fn fleet(
         _ => None,
     };
     let worker = worker_name();
+    let traces = context.traces(&worker)?;
     let alumniq = Arc::new(context.alumniq()?);
     Ok(Fleet {
         queue: queue.clone(),
@@ -97,6 +98,7 @@ pub fn fleet(
             mark_on_fetch: told_on_fetch,
             lease: config.worker.lease,
             who: worker.clone(),
+            traces: traces.clone(),
         }),
         acknowledger: Acknowledger {
             queue: queue.clone(),
@@ -109,9 +111,12 @@ pub fn fleet(
             },
             told_on_fetch,
             controls_refused: AtomicU32::new(0),
+            worker: worker.clone(),
+            traces: traces.clone(),
         },
         notifier: notifier(context, queue)?,
         worker,
+        traces,
         heartbeats,
         stopping: stopping.clone(),
     })

@@ -1,6 +1,11 @@
 //! What most commands are made of: configuration, log, Redis, clients.
 
-use std::{convert::Infallible, path::Path, sync::Arc};
+use std::{
+    convert::Infallible,
+    io::{self, IsTerminal},
+    path::Path,
+    sync::Arc,
+};
 
 use jobs::destination::Destination;
 use miette::{IntoDiagnostic, miette};
@@ -16,7 +21,8 @@ use crate::{
         durability::{Allowed, Finding as Unfit, catalogue::Severity},
         embedded::EmbeddedRedis,
     },
-    telemetry,
+    telemetry::{self, traces::Traces},
+    trail::Trail,
     vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts, Webhook},
     workers::rows::Rows,
 };
@@ -30,20 +36,43 @@ pub struct Context {
 impl Context {
     /// Loads, warns on stderr, and starts the log.
     pub fn load(global: &Global) -> miette::Result<Self> {
-        let (context, warnings) = Self::load_quietly(global)?;
+        Self::load_quietly(global).map(Self::warned)
+    }
+
+    fn warned((context, warnings): (Self, Vec<Finding>)) -> Self {
         for warning in warnings {
             eprintln!("{:?}", miette::Report::new(warning));
         }
-        Ok(context)
+        context
+    }
+
+    /// The same for the service, whose log tells each step of each change also where it goes to a terminal: it is
+    /// all there is to see of it.
+    pub fn load_service(global: &Global) -> miette::Result<Self> {
+        Self::loaded(global, |level| level).map(Self::warned)
     }
 
     /// The same, the warnings left to the caller.
     pub fn load_quietly(global: &Global) -> miette::Result<(Self, Vec<Finding>)> {
+        Self::loaded(global, |level| {
+            let is_usual = level == telemetry::DEFAULT_FILTER && io::stderr().is_terminal();
+            if is_usual {
+                telemetry::SUMMARY_FILTER
+            } else {
+                level
+            }
+        })
+    }
+
+    fn loaded(
+        global: &Global,
+        filter: impl Fn(&str) -> &str,
+    ) -> miette::Result<(Self, Vec<Finding>)> {
         let loaded = config::load(global.config.as_deref(), config::environment())?;
         let config = loaded.config;
         let format = global.log_format.unwrap_or(config.log.format);
-        telemetry::init(format, global.log_flag(), Some(config.log.level.as_str()))
-            .map_err(misused)?;
+        let filter = filter(config.log.level.as_str());
+        telemetry::init(format, global.log_flag(), Some(filter)).map_err(misused)?;
         Ok((Self { config }, loaded.warnings))
     }
 
@@ -169,6 +198,16 @@ impl Context {
         }
     }
 
+    /// Where the steps of `worker` are told. Their exporter runs at once.
+    pub fn traces(&self, worker: &str) -> miette::Result<Traces> {
+        Traces::start(
+            &self.config.telemetry,
+            self.config.namespace.as_str(),
+            worker,
+        )
+        .map_err(misused)
+    }
+
     /// How the consumer of `destination` reads rows; the first of them reports unmapped keys.
     pub fn rows(&self, destination: Destination) -> Rows {
         Rows {
@@ -229,6 +268,8 @@ fn settings(timeout: std::time::Duration) -> ClientSettings {
         timeouts: Timeouts::within(timeout),
         observer: Arc::new(|call: &Call| {
             metrics::vendor_request(call.vendor, call.operation, &call.status, call.duration);
+            telemetry::called(call);
+            Trail::note(call);
         }),
         ..ClientSettings::default()
     }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::queue::{Queue, stats::Status};
+use crate::{
+    queue::{Queue, stats::Status},
+    telemetry,
+};
 
 /// A bar of changes that are through.
 pub struct Progress {
@@ -24,6 +27,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
+        telemetry::spare((!bar.is_hidden()).then(|| bar.clone()));
         Self { bar }
     }
 
@@ -46,6 +50,12 @@ impl Progress {
     /// Takes the bar away: the summary follows.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        telemetry::spare(None);
     }
 }
 

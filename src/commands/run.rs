@@ -19,7 +19,7 @@ use crate::{
 
 /// Until a signal.
 pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
-    let context = Context::load(global)?;
+    let context = Context::load_service(global)?;
     let stopping = Stopping::default();
     signals::drain_on_signal(&stopping.closing)?;
     let metrics = metrics::install(context.config.namespace.as_str());

@@ -75,6 +75,7 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<Exit> {
         fetch_and_wait(&context, &redis.queue, fleet, filter, progress, &stopping).await
     } else {
         let fetched = fleet.producer.fetch_once(filter, closing).await;
+        fleet.traces.finish().await;
         fetched
             .map(|fetched| Summary::of(&fetched))
             .map_err(unfetched)

@@ -11,6 +11,7 @@ use super::{
     redis::RedisConfig,
     salsa::SalsaConfig,
     secret,
+    telemetry::TelemetryConfig,
     url::BaseUrl,
 };
 
@@ -90,6 +91,22 @@ pub(super) fn console(reader: &mut Reader, config: &ConsoleConfig) {
                     .to_owned(),
             );
         reader.problem(finding);
+    }
+}
+
+pub(super) fn telemetry(reader: &mut Reader, config: &TelemetryConfig) {
+    let in_the_clear = config
+        .otlp_url
+        .as_ref()
+        .is_some_and(BaseUrl::is_unencrypted);
+    if in_the_clear && config.otlp_headers.is_some() {
+        let finding = reader
+            .about(
+                "telemetry.otlp_url",
+                "sends the secret `telemetry.otlp_headers` over the network unencrypted",
+            )
+            .help("use https://".to_owned());
+        reader.warn(finding);
     }
 }
 

@@ -41,6 +41,7 @@ pub mod schedule;
 mod secret;
 mod setting;
 mod source;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod url;
@@ -61,6 +62,7 @@ pub use self::{
     redis::{RedisConfig, RedisUrl},
     salsa::SalsaConfig,
     schedule::Schedule,
+    telemetry::TelemetryConfig,
     url::BaseUrl,
     worker::WorkerConfig,
 };
@@ -86,6 +88,7 @@ pub const SECTIONS: &[Section] = &[
     ConsoleConfig::SECTION,
     NotifyConfig::SECTION,
     LogConfig::SECTION,
+    TelemetryConfig::SECTION,
     WorkerConfig::SECTION,
 ];
 
@@ -114,6 +117,8 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// The log.
     pub log: LogConfig,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
     /// Leases and draining.
     pub worker: WorkerConfig,
 }
@@ -288,6 +293,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
     let console = ConsoleConfig::read(reader);
     let notify = NotifyConfig::read(reader);
     let log = LogConfig::read(reader);
+    let telemetry = TelemetryConfig::read(reader);
     let worker = WorkerConfig::read(reader);
 
     redis
@@ -307,6 +313,9 @@ fn config(reader: &mut Reader) -> Option<Config> {
     notify
         .iter()
         .for_each(|notify| notify::check(reader, notify));
+    telemetry
+        .iter()
+        .for_each(|telemetry| check::telemetry(reader, telemetry));
     check::destinations(reader, crm_enabled, salsa_enabled);
     let mappings = Mappings::compile(reader, alumniq.as_ref(), crm.as_ref(), salsa.as_ref());
 
@@ -322,6 +331,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
         console: console?,
         notify: notify?,
         log: log?,
+        telemetry: telemetry?,
         worker: worker?,
     })
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use jobs::outcome::PauseReason;
+use jobs::{destination::Vendor, outcome::PauseReason};
 
-use super::{Queue, QueueError, scripts::or_empty};
+use super::{Queue, QueueError, gate::Turn, scripts::or_empty};
 
 /// A leased list.
 #[derive(Debug)]
@@ -170,7 +170,10 @@ impl Queue {
             .arg(or_empty(delay.map(|delay| delay.as_millis())))
             .arg(word)
             .arg(ids);
-        let verdicts: String = self.run(&mut call).await?;
+        let (verdicts, turn): (String, String) = self.run(&mut call).await?;
+        if let Some(turn) = Turn::read(&turn) {
+            turn.log(Vendor::Alumniq, word, detail);
+        }
         Ok(verdicts.chars().map(|verdict| verdict == 's').collect())
     }
 }

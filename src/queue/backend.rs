@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use apalis_core::{
@@ -145,9 +145,9 @@ where
     fn call(&mut self, task: Task<Batch>) -> Self::Future {
         let batch = task.args.clone();
         let finished = self.finished.clone();
+        let (began, started) = (SystemTime::now(), Instant::now());
         let job = tokio::spawn(self.inner.call(task));
         Box::pin(async move {
-            let started = Instant::now();
             let verdicts = match job.await {
                 Ok(Ok(verdicts)) if verdicts.len() == batch.leases.len() => verdicts,
                 // A panic's message may hold a row's data: it stays on stderr.
@@ -161,6 +161,7 @@ where
                 .send(Finished {
                     batch,
                     verdicts,
+                    begun: Some(began),
                     took: started.elapsed(),
                 })
                 .await;

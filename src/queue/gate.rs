@@ -6,6 +6,32 @@ use jobs::{destination::Vendor, outcome::PauseReason};
 
 use super::{Queue, QueueError, scripts::or_empty};
 
+/// What a transition made of a gate; a script tells it to one caller in the whole fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Paused,
+    Resumed,
+}
+
+impl Turn {
+    /// A script's word; empty where it left the gate as it was.
+    pub fn read(word: &str) -> Option<Self> {
+        match word {
+            "paused" => Some(Self::Paused),
+            "resumed" => Some(Self::Resumed),
+            _ => None,
+        }
+    }
+
+    /// One line a pause.
+    pub fn log(self, destination: Vendor, reason: &str, cause: &str) {
+        match self {
+            Self::Paused => tracing::warn!(%destination, reason, cause, "paused"),
+            Self::Resumed => tracing::info!(%destination, "resumed"),
+        }
+    }
+}
+
 impl Queue {
     /// An operator shuts the gate of `vendor` until [`Queue::resume`].
     pub async fn pause(&self, vendor: Vendor, cause: &str) -> Result<(), QueueError> {
@@ -43,6 +69,10 @@ impl Queue {
             .arg(or_empty(after.map(|after| after.as_millis())))
             .arg(reason)
             .arg(cause);
-        self.run(&mut call).await
+        let turn: String = self.run(&mut call).await?;
+        if let Some(turn) = Turn::read(&turn) {
+            turn.log(vendor, reason, cause);
+        }
+        Ok(())
     }
 }

@@ -68,6 +68,17 @@ pub struct Enqueued {
     pub listed_again: u64,
 }
 
+/// What became of one change of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// New to the queue.
+    New,
+    /// Known already.
+    Known,
+    /// Acknowledged before, and still listed: acknowledged again.
+    ListedAgain,
+}
+
 /// A [`Record`](super::Record) on its way in, without a copy of its row.
 #[derive(Serialize)]
 struct NewRecord<'a> {
@@ -103,10 +114,23 @@ impl Queue {
         fetched_at: u64,
         changes: &[NewChange],
     ) -> Result<Enqueued, QueueError> {
+        self.enqueue_each(lead, fetched_at, changes, |_, _| ())
+            .await
+    }
+
+    /// The same; `told` hears what became of each change as soon as Redis has it. A call that is repeated because its
+    /// answer was lost tells `Known` of what was new.
+    pub async fn enqueue_each(
+        &self,
+        lead: Option<Lead>,
+        fetched_at: u64,
+        changes: &[NewChange],
+        mut told: impl FnMut(&NewChange, Taken),
+    ) -> Result<Enqueued, QueueError> {
         let mask: u8 = self.settings.destinations.iter().map(|d| d.bit()).sum();
         let keep = self.settings.keep.as_millis() as u64;
         let mut total = Enqueued::default();
-        let mut changes = changes.iter().peekable();
+        let (mut told_of, mut changes) = (changes.iter(), changes.iter().peekable());
         while changes.peek().is_some() {
             let mut call = self.scripts.enqueue.prepare_invoke();
             call.arg(format!("{fetched_at:013}")).arg(mask).arg(keep);
@@ -143,12 +167,14 @@ impl Queue {
             }
             let verdicts: Option<String> = self.run(&mut call).await?;
             let verdicts = verdicts.ok_or(QueueError::Deposed)?;
-            for verdict in verdicts.chars() {
-                match verdict {
-                    'n' => total.enqueued += 1,
-                    'r' => total.listed_again += 1,
-                    _ => total.duplicates += 1,
-                }
+            for (verdict, change) in verdicts.chars().zip(told_of.by_ref()) {
+                let (taken, count) = match verdict {
+                    'n' => (Taken::New, &mut total.enqueued),
+                    'r' => (Taken::ListedAgain, &mut total.listed_again),
+                    _ => (Taken::Known, &mut total.duplicates),
+                };
+                *count += 1;
+                told(change, taken);
             }
         }
         Ok(total)

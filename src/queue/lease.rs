@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jobs::{
     destination::Destination,
-    outcome::{Blame, DeadClass},
+    outcome::{Blame, DeadClass, PauseReason},
 };
 use serde_json::{json, value::RawValue};
 use tokio::time::Instant;
@@ -13,8 +13,10 @@ pub use super::hold::Hold;
 use super::{
     Queue, QueueError, Record,
     executor::{EXHAUSTED_ADVICE, Transition},
+    gate::Turn,
     scripts::or_empty,
 };
+use crate::trail::Trail;
 
 /// How many calls in a row must fail, with as many different changes, before the vendor is held to be down.
 const FAILURES_THAT_SHUT_THE_GATE: u32 = 8;
@@ -37,8 +39,12 @@ pub struct Lease {
     pub token: u64,
     /// Attempts used up before this one.
     pub attempts: u32,
+    /// When the change was fetched first, ms by Redis' clock. With its id it names the change's trace.
+    pub fetched_at: u64,
     /// The row, or why it cannot be read (a record that another version wrote).
     pub row: Result<Arc<RawValue>, String>,
+    /// The calls that are made for it.
+    pub trail: Trail,
 }
 
 /// What to claim.
@@ -71,9 +77,26 @@ pub struct Claimed {
     pub look_again: Option<Duration>,
     /// A partial batch waits for its fellows.
     pub held_back: bool,
+    /// What was found to be a dead letter instead.
+    pub died: Vec<Died>,
 }
 
-type RawClaim = (i64, String, Vec<(String, String, u64, u32, String)>);
+/// A change that became a dead letter when its turn came: it is stale, or kept killing its workers.
+#[derive(Debug)]
+pub struct Died {
+    /// Which.
+    pub change_id: String,
+    /// Why.
+    pub class: String,
+}
+
+/// Wait, held back, leases, and the dead: id, class.
+type RawClaim = (
+    i64,
+    String,
+    Vec<(String, String, u64, u32, String)>,
+    Vec<(String, String)>,
+);
 
 impl Queue {
     /// Leases changes, oldest first in their lanes, lanes in turn. Also takes back what dead workers held
@@ -102,12 +125,14 @@ impl Queue {
             .arg(CRASH_LIMIT)
             .arg(stale.to_string())
             .arg(crashed.to_string());
-        let (wait, held_back, raw): RawClaim = self.run(&mut call).await?;
+        let (wait, held_back, raw, died): RawClaim = self.run(&mut call).await?;
         let leases = raw
             .into_iter()
             .map(|(lane, member, token, attempts, stored)| {
                 let change_id = member.split_once(' ').map_or("", |(_, id)| id).to_owned();
-                let row = Record::parse(&change_id, &stored)
+                let parsed = Record::parse(&change_id, &stored);
+                let fetched_at = parsed.as_ref().map_or(0, |(fetched, _)| *fetched);
+                let row = parsed
                     .map(|(_, record)| Arc::from(record.row))
                     .map_err(|error| error.to_string());
                 Lease {
@@ -115,7 +140,9 @@ impl Queue {
                     lane,
                     token,
                     attempts,
+                    fetched_at,
                     row,
+                    trail: Trail::default(),
                 }
             })
             .collect();
@@ -124,6 +151,10 @@ impl Queue {
             hold,
             look_again: u64::try_from(wait).ok().map(Duration::from_millis),
             held_back: held_back == "1",
+            died: died
+                .into_iter()
+                .map(|(change_id, class)| Died { change_id, class })
+                .collect(),
         })
     }
 
@@ -162,14 +193,23 @@ impl Queue {
         for item in items {
             item.push_arguments(&mut call);
         }
-        let verdicts: String = self.run(&mut call).await?;
+        let (verdicts, turn): (String, String) = self.run(&mut call).await?;
         let verdict = |letter| match letter {
             's' => SettleVerdict::Settled,
             'p' => SettleVerdict::Paused,
             'k' => SettleVerdict::Kept,
             _ => SettleVerdict::LeaseLost,
         };
-        Ok(verdicts.chars().map(verdict).collect())
+        let verdicts: Vec<_> = verdicts.chars().map(verdict).collect();
+        if let Some(turn) = Turn::read(&turn) {
+            let ended = items.iter().zip(&verdicts);
+            let (reason, cause) = ended
+                .filter_map(|(item, verdict)| item.pauses(*verdict))
+                .next()
+                .unwrap_or((PauseReason::Outage, ""));
+            turn.log(destination.into(), reason.as_str(), cause);
+        }
+        Ok(verdicts)
     }
 }
 
@@ -203,6 +243,19 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// Why the destination is paused, where this says so.
+    fn pauses(&self, verdict: SettleVerdict) -> Option<(PauseReason, &str)> {
+        match (&self.transition, verdict) {
+            (_, SettleVerdict::LeaseLost) => None,
+            (Transition::Pause { reason, cause, .. }, _) => Some((*reason, cause)),
+            (
+                Transition::Retry { cause, .. } | Transition::Exhausted { cause, .. },
+                SettleVerdict::Paused,
+            ) => Some((PauseReason::Outage, cause)),
+            _ => None,
+        }
+    }
+
     fn push_arguments(&self, call: &mut redis::ScriptInvocation<'_>) {
         let (mut detail, mut delay, mut attempts, mut word, mut advice) = ("", None, None, "", "");
         match &self.transition {

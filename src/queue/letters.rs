@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::cursor::{LetterRef, NoCursor};
 use super::{Queue, QueueError, Record};
+use crate::trail::CHANGE;
 
 /// How many letters one call reads, replays or discards.
 const LETTERS_A_CALL: usize = 200;
@@ -263,9 +264,12 @@ impl Queue {
                 call.arg(vendor.as_str()).arg(id);
             }
             let verdicts: String = self.run(&mut call).await?;
-            for (verdict, (_, id)) in verdicts.chars().zip(chunk) {
+            for (verdict, (vendor, id)) in verdicts.chars().zip(chunk) {
                 match verdict {
-                    'r' => total.handled += 1,
+                    'r' => {
+                        total.handled += 1;
+                        tracing::info!(target: CHANGE, change_id = id, destination = %vendor, "replayed");
+                    }
                     'u' => undecodable.push(id.clone()),
                     _ => total.gone += 1,
                 }
@@ -303,9 +307,16 @@ impl Queue {
                 call.arg(vendor.as_str()).arg(id);
             }
             let verdicts: String = self.run(&mut call).await?;
-            let handled = verdicts.chars().filter(|verdict| *verdict == 'd').count() as u64;
-            total.handled += handled;
-            total.gone += chunk.len() as u64 - handled;
+            for (verdict, (vendor, id)) in verdicts.chars().zip(chunk) {
+                match verdict {
+                    'd' => {
+                        total.handled += 1;
+                        // Not the reason: a person wrote it, perhaps about a person.
+                        tracing::info!(target: CHANGE, change_id = id, destination = %vendor, "discarded");
+                    }
+                    _ => total.gone += 1,
+                }
+            }
         }
         Ok(total)
     }

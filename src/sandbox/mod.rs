@@ -118,6 +118,11 @@ impl Sandbox {
         self.world.report()
     }
 
+    /// The newest 10 000 calls as their callers name them (`X-Request-Id`, empty where there was none), oldest first.
+    pub fn request_ids(&self) -> Vec<(Vendor, String)> {
+        world::lock(&self.world.traffic).request_ids()
+    }
+
     /// One change as the sandbox knows it.
     pub fn change(&self, change_id: &str) -> Option<ChangeState> {
         self.world.change(change_id)

@@ -109,7 +109,7 @@ async fn vendor_call(
     call: &Call,
     reset: &AtomicBool,
 ) -> Result<Response<Body>, Hangup> {
-    lock(&world.traffic).arrived(operation);
+    lock(&world.traffic).arrived(operation, call.header("x-request-id"));
     let plan = lock(&world.faults).plan(operation);
     if !plan.latency.is_zero() {
         sleep(plan.latency / 2).await;

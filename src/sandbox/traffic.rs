@@ -1,6 +1,6 @@
 //! Counts of all calls, for tests that need them exact.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,11 +16,15 @@ pub(super) enum Ended {
     Unanswered(Fault),
 }
 
+/// How many calls' names are remembered: of the newest.
+const REQUEST_IDS: usize = 10_000;
+
 /// The counters.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     ended: HashMap<(Operation, Ended), u64>,
     batches: BTreeMap<(Vendor, &'static str), BTreeMap<usize, u64>>,
+    request_ids: VecDeque<(Vendor, String)>,
     pub(super) throttled: u64,
     pub(super) oversized: u64,
     pub(super) writes: u64,
@@ -52,8 +56,18 @@ pub struct TrafficReport {
 }
 
 impl Traffic {
-    pub(super) fn arrived(&mut self, operation: Operation) {
+    /// `request_id`: what the caller calls this call.
+    pub(super) fn arrived(&mut self, operation: Operation, request_id: Option<&str>) {
         self.writes += u64::from(operation.writes());
+        let id = request_id.unwrap_or_default().to_owned();
+        self.request_ids.push_back((operation.vendor(), id));
+        if self.request_ids.len() > REQUEST_IDS {
+            self.request_ids.pop_front();
+        }
+    }
+
+    pub(super) fn request_ids(&self) -> Vec<(Vendor, String)> {
+        self.request_ids.iter().cloned().collect()
     }
 
     pub(super) fn ended(&mut self, operation: Operation, ended: Ended) {

@@ -9,7 +9,7 @@ mod tls;
 use std::{
     error::Error as _,
     fmt,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use jiff::Timestamp;
@@ -21,10 +21,12 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::trail::{Call, RequestId};
+
 pub use self::{
     base_url::{ClientError, authority, is_loopback},
     redact::Redactor,
-    settings::{BODY_LIMIT, Call, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts},
+    settings::{BODY_LIMIT, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts},
 };
 
 /// Under the idle limit of common load balancers (60 s), so that it is we who close a kept-alive
@@ -33,6 +35,13 @@ const IDLE: Duration = Duration::from_secs(50);
 
 /// A call ends this long before its deadline, so that the timers' coarseness cannot carry it past.
 const MARGIN: Duration = Duration::from_millis(20);
+
+/// Our name of a call, and the usual names of a vendor's own.
+const REQUEST_ID: &str = "x-request-id";
+const VENDOR_REQUEST_IDS: [&str; 3] = [REQUEST_ID, "x-correlation-id", "request-id"];
+
+/// A vendor's request id that is longer is none.
+const LONGEST_REQUEST_ID: usize = 100;
 
 /// One vendor's address, connections and limits.
 pub struct Http {
@@ -138,11 +147,14 @@ impl Http {
             return Received::nothing(lease_ended());
         };
         let observation = Observation::begin(self, operation);
-        let received = match self.exchange(request.timeout(timeout)).await {
+        let request = request
+            .timeout(timeout)
+            .header(REQUEST_ID, observation.request_id.to_string());
+        let received = match self.exchange(request).await {
             Ok(received) => received,
             Err(reply) => Received::nothing(reply),
         };
-        observation.end(&received.reply);
+        observation.end(&received);
         Received {
             reply: self.redactor.reply(received.reply),
             ..received
@@ -283,8 +295,10 @@ fn innermost(error: &reqwest::Error) -> String {
 struct Observation<'a> {
     http: &'a Http,
     operation: &'static str,
-    begun: Instant,
+    request_id: RequestId,
+    begun: (SystemTime, Instant),
     status: Option<String>,
+    vendor_request_id: Option<String>,
 }
 
 impl<'a> Observation<'a> {
@@ -292,13 +306,17 @@ impl<'a> Observation<'a> {
         Self {
             http,
             operation,
-            begun: Instant::now(),
+            request_id: RequestId::random(),
+            begun: (SystemTime::now(), Instant::now()),
             status: None,
+            vendor_request_id: None,
         }
     }
 
-    fn end(mut self, reply: &Reply) {
-        self.status = Some(match reply {
+    fn end(mut self, received: &Received) {
+        self.vendor_request_id = vendor_request_id(&received.headers, self.request_id)
+            .map(|id| self.http.redactor.word(id));
+        self.status = Some(match &received.reply {
             Reply::Answer(answer) => answer.status.to_string(),
             Reply::Unreachable { .. } => "unreachable".to_owned(),
             Reply::Lost { .. } => "lost".to_owned(),
@@ -312,9 +330,23 @@ impl Drop for Observation<'_> {
             vendor: self.http.vendor,
             operation: self.operation,
             status: self.status.take().unwrap_or_else(|| "lost".to_owned()),
-            duration: self.begun.elapsed(),
+            request_id: self.request_id,
+            vendor_request_id: self.vendor_request_id.take(),
+            begun: self.begun.0,
+            duration: self.begun.1.elapsed(),
         });
     }
+}
+
+/// What the vendor calls this call. Only what can be nothing but a name: an id of letters, digits and `-._:`, and
+/// not ours come back.
+fn vendor_request_id(headers: &HeaderMap, ours: RequestId) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    VENDOR_REQUEST_IDS.iter().find_map(|name| {
+        let id = headers.get(*name)?.to_str().ok()?;
+        let is_name = (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.bytes().all(plain);
+        (is_name && id != ours.to_string()).then(|| id.to_owned())
+    })
 }
 
 #[cfg(test)]

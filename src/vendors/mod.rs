@@ -16,6 +16,7 @@
 //!   that has begun is given up before it.
 //! - **Secrets.** No key, password or token stands in a `Reply`, an error, a log line or `Debug`, not
 //!   even where the vendor's error page repeats the request.
+//! - **Name.** Each call has a request id of its own, sent as `X-Request-Id` and told to the observer.
 //! - **Transport.** TLS by rustls (the machine's certificate store, else Mozilla's list, which is built
 //!   in), HTTP/1.1 or HTTP/2, gzip, kept-alive connections, no redirects: a 3xx is an answer.
 //!   `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are obeyed except towards a loopback host.
@@ -30,8 +31,11 @@ mod webhook;
 
 pub use alumniq::{AlumniqClient, FeedReply, Filter};
 pub use crm::{CrmAuth, CrmCheck, CrmClient, CrmOperation, CrmOptions, Matching};
-pub use http::{
-    BODY_LIMIT, Call, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts,
-};
+pub use http::{BODY_LIMIT, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts};
 pub use salsa::SalsaClient;
 pub use webhook::{SigningKey, Webhook, WebhookUrl};
+
+/// The exchange itself, for what is no vendor: the traces' collector.
+pub(crate) use http::{Http, secret_header};
+
+pub use crate::trail::Call;

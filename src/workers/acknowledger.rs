@@ -14,16 +14,18 @@ use jobs::destination::Vendor;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::telling::{Stop, Telling};
+use self::telling::{Put, Stop, Telling};
 use crate::{
     console::Beat,
     metrics,
     queue::{
         Queue, QueueError,
-        acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits, AckPause},
+        acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits, AckPause, ToAcknowledge},
         wake::LOOK_AGAIN,
     },
     stopping::Stopping,
+    telemetry::traces::{Step, Traces},
+    trail::CHANGE,
     vendors::AlumniqClient,
 };
 
@@ -33,6 +35,9 @@ const EAGER: Duration = Duration::from_millis(200);
 /// So often in a row AlumnIQ must refuse what it accepted before, until it is held to accept no id twice: then
 /// other changes must show whether it accepts anything.
 const CONTROLS_PROVE: u32 = 5;
+
+/// What a change says whose list was lost.
+const REFUSED: &str = "the lease of its list was lost";
 
 const LOST: &str =
     "the lease of a list of changeIds was lost: another process tells it, or Redis was emptied";
@@ -49,6 +54,10 @@ pub struct Acknowledger {
     pub told_on_fetch: bool,
     /// How often in a row AlumnIQ refused what it had accepted before.
     pub controls_refused: AtomicU32,
+    /// This process.
+    pub worker: String,
+    /// Where steps are told.
+    pub traces: Traces,
 }
 
 impl Acknowledger {
@@ -96,7 +105,9 @@ impl Acknowledger {
             .map(|change| change.change_id.clone())
             .collect();
         if self.told_on_fetch {
-            self.settle(&batch, &AckEnd::Accepted, &ids).await;
+            // No call is made: AlumnIQ knew before.
+            let put = Put::default();
+            self.settle(&batch, &AckEnd::Accepted, &ids, &put).await;
             return Ok(None);
         }
         let accepts_repeats = self.controls_refused.load(Ordering::Relaxed) < CONTROLS_PROVE;
@@ -142,7 +153,7 @@ impl Acknowledger {
     }
 
     /// Takes a part off the list; keeps trying while Redis is away. `false`: the list was lost.
-    async fn settle(&self, batch: &AckBatch, end: &AckEnd, ids: &[String]) -> bool {
+    async fn settle(&self, batch: &AckBatch, end: &AckEnd, ids: &[String], put: &Put) -> bool {
         let settled = loop {
             let settled = self
                 .queue
@@ -158,24 +169,65 @@ impl Acknowledger {
             .changes
             .iter()
             .filter(|change| ids.contains(&change.change_id));
-        for (change, _) in mine.zip(&settled).filter(|(_, settled)| **settled) {
+        for (change, settled) in mine.zip(&settled) {
+            let change_id = &change.change_id;
+            if !settled {
+                self.tell(change, "refused", Some(REFUSED), put);
+                continue;
+            }
+            let took = now.map(|now| Duration::from_millis(now.saturating_sub(change.fetched_at)));
             match end {
                 // The books count it.
-                AckEnd::Accepted if change.discarded => {}
+                AckEnd::Accepted if change.discarded => {
+                    self.tell(change, "discarded", None, put);
+                    self.traces
+                        .acknowledged(change_id, change.fetched_at, "discarded");
+                }
                 AckEnd::Accepted => {
                     metrics::changes_acknowledged(1);
-                    if let Some(now) = now {
-                        let took = now.saturating_sub(change.fetched_at);
-                        metrics::end_to_end(Duration::from_millis(took));
-                    }
-                    tracing::debug!(change_id = %change.change_id, "acknowledged");
+                    took.into_iter().for_each(metrics::end_to_end);
+                    self.tell(change, "acknowledged", None, put);
+                    self.traces
+                        .acknowledged(change_id, change.fetched_at, "acknowledged");
                 }
                 AckEnd::Rejected { cause, .. } => {
-                    tracing::warn!(change_id = %change.change_id, %cause, "AlumnIQ refuses this changeId");
+                    self.tell(change, "dead letter", Some(cause), put)
                 }
             }
         }
         settled.iter().all(|settled| *settled)
+    }
+
+    /// Logs and traces what became of one change.
+    fn tell(
+        &self,
+        change: &ToAcknowledge,
+        outcome: &'static str,
+        failure: Option<&str>,
+        put: &Put,
+    ) {
+        let (change_id, worker) = (&change.change_id, &self.worker);
+        let (destination, request_id) = (Vendor::Alumniq, || put.trail.request_ids());
+        match failure {
+            None => tracing::info!(
+                target: CHANGE, change_id, %destination, worker, request_id = request_id(), "{outcome}"
+            ),
+            Some(cause) => tracing::warn!(
+                target: CHANGE, change_id, %destination, worker, request_id = request_id(), cause, "{outcome}"
+            ),
+        }
+        self.traces.step(&Step {
+            change_id,
+            fetched_at: change.fetched_at,
+            name: "acknowledge",
+            destination: Some(destination.as_str()),
+            attempt: None,
+            outcome,
+            failure,
+            begun: put.begun,
+            ended: put.ended(),
+            trail: &put.trail,
+        });
     }
 
     /// Gives back what is left of a list.
@@ -187,12 +239,8 @@ impl Acknowledger {
                 Err(error) => redis_is_away(error).await,
             }
         };
-        match pause {
-            _ if !held => tracing::warn!("{LOST}"),
-            Some(AckPause { reason, cause, .. }) => {
-                tracing::warn!(vendor = %Vendor::Alumniq, reason = reason.as_str(), %cause, "paused");
-            }
-            None => {}
+        if !held {
+            tracing::warn!("{LOST}");
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         backend::{Batch, Verdicts},
         lease::{Hold, Lease},
     },
+    trail::Trail,
     vendors::CrmClient,
 };
 
@@ -49,7 +50,11 @@ impl CrmConsumer {
             Err(outcome) => return Some(outcome),
         };
         let place = self.throttle.reserve(hold, 1).await?.pop()?;
-        let call = hold.guard(self.client.update(&document, None));
+        let call = Trail::following(
+            vec![lease.trail.clone()],
+            self.client.update(&document, None),
+        );
+        let call = hold.guard(call);
         let reply = self.throttle.spend(place, call).await?;
         Some(crm_update::classify(&reply))
     }

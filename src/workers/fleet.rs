@@ -8,7 +8,6 @@ use std::{
 use apalis_core::{monitor::Monitor, worker::builder::WorkerBuilder};
 use jobs::{
     destination::{Destination, Vendor},
-    outcome::PauseReason,
     retry::RetryPolicy,
 };
 use serde_json::json;
@@ -16,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{
     acknowledger::Acknowledger,
+    attempts,
     crm::{CrmConsumer, apply_to_crm},
     notifier::Notifier,
     producer::Producer,
@@ -27,15 +27,14 @@ use super::{
 use crate::{
     config::Limits,
     console::Heartbeats,
-    metrics,
     queue::{
         Queue,
         backend::LeaseBackend,
         driver::{Attempted, Driver, DriverSettings},
-        executor::Transition,
         wake::Bells,
     },
     stopping::Stopping,
+    telemetry::traces::Traces,
 };
 
 /// After how much silence a role counts as stuck. Calls to vendors may last a minute while leases are renewed.
@@ -85,6 +84,8 @@ pub struct Fleet {
     pub notifier: Option<Arc<Notifier>>,
     /// What `/readyz` looks at.
     pub heartbeats: Heartbeats,
+    /// Where steps are told.
+    pub traces: Traces,
     /// How to stop it.
     pub stopping: Stopping,
 }
@@ -153,13 +154,16 @@ impl Fleet {
             let bell = Arc::clone(bells.of(destination.into()));
             let beat = self.heartbeats.register(destination.as_str(), STUCK);
             let beat: Arc<dyn Fn() + Send + Sync> = Arc::new(move || beat.beat());
-            let stopping = stopping.clone();
+            let (stopping, traces) = (stopping.clone(), self.traces.clone());
             move || {
+                let traces = traces.clone();
                 Driver::start(
                     queue.clone(),
                     settings.clone(),
                     Arc::clone(&bell),
-                    Arc::new(observe),
+                    Arc::new(move |attempted: &Attempted<'_>| {
+                        attempts::observe(attempted, &traces);
+                    }),
                     Arc::clone(&beat),
                     stopping.clone(),
                 )
@@ -215,6 +219,7 @@ impl Fleet {
         let by_itself = !closing.is_cancelled();
         closing.cancel();
         while tasks.join_next().await.is_some() {}
+        self.traces.finish().await;
         match ended {
             Ok(()) if !by_itself => Ok(()),
             Ok(()) => Err(FleetError(
@@ -229,43 +234,3 @@ impl Fleet {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct FleetError(String);
-
-/// Counts and logs each attempt, once Redis has it.
-fn observe(attempt: &Attempted<'_>) {
-    let Attempted {
-        destination,
-        change_id,
-        attempt,
-        transition,
-        took,
-    } = attempt;
-    let Some(transition) = transition else {
-        metrics::settles_refused(*destination, 1);
-        tracing::warn!(%destination, %change_id, attempt, "the lease was lost: the result is not recorded");
-        return;
-    };
-    metrics::job_settled(*destination, transition.kind(), *took);
-    match transition {
-        Transition::Done { detail } => {
-            tracing::debug!(%destination, %change_id, attempt, %detail, "applied");
-        }
-        Transition::Retry { delay, cause, .. } | Transition::Exhausted { delay, cause, .. } => {
-            tracing::info!(%destination, %change_id, attempt, %cause, after_ms = delay.as_millis() as u64, "retry");
-        }
-        Transition::Pause { reason, cause, .. } => {
-            if *reason == PauseReason::Throttled {
-                metrics::vendor_throttled(destination.as_str());
-            }
-            tracing::info!(%destination, %change_id, reason = reason.as_str(), %cause, "paused");
-        }
-        Transition::Dead { class, cause, .. } => {
-            tracing::warn!(%destination, %change_id, attempt, %class, %cause, "dead letter");
-        }
-        Transition::Release => {
-            tracing::debug!(%destination, %change_id, "given back");
-        }
-        Transition::Abandon => {
-            tracing::info!(%destination, %change_id, "given back with its call under way: it comes again");
-        }
-    }
-}

@@ -23,6 +23,7 @@ use crate::{
         Queue, QueueError,
         leader::{Lead, ProducerRecord},
     },
+    telemetry::traces::Traces,
     vendors::{AlumniqClient, Filter},
 };
 
@@ -50,6 +51,8 @@ pub struct Producer {
     pub lease: Duration,
     /// This process.
     pub who: String,
+    /// Where steps are told.
+    pub traces: Traces,
 }
 
 impl Producer {

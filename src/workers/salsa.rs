@@ -28,6 +28,7 @@ use crate::{
         backend::{Batch, Verdicts},
         lease::Hold,
     },
+    trail::Trail,
     vendors::SalsaClient,
 };
 
@@ -55,17 +56,18 @@ pub async fn apply_to_salsa(batch: Batch, consumer: Data<Arc<SalsaConsumer>>) ->
     consumer.apply(&batch).await
 }
 
-/// A change on its way: its place in the batch, and what it wants.
-struct Wanted {
+/// A change on its way: what is at hand of it, its place in the batch, and where its calls are noted.
+struct Item<T> {
     place: usize,
-    patch: SupporterPatch,
+    trail: Trail,
+    has: T,
 }
 
-/// A change with the document that would apply it.
-struct Merged {
-    place: usize,
-    document: Supporter,
-}
+/// What a change wants.
+type Wanted = Item<SupporterPatch>;
+
+/// The document that would apply it.
+type Merged = Item<Supporter>;
 
 /// The two calls of the job.
 #[derive(Clone, Copy)]
@@ -98,7 +100,11 @@ impl SalsaConsumer {
                 .decode(lease)
                 .and_then(|change| self.mapping.patch(&change, self.rows.anonymous_allowed));
             match patch {
-                Ok(patch) => wanted.push(Wanted { place, patch }),
+                Ok(patch) => wanted.push(Wanted {
+                    place,
+                    trail: lease.trail.clone(),
+                    has: patch,
+                }),
                 Err(outcome) => verdicts[place] = Some(outcome),
             }
         }
@@ -109,8 +115,7 @@ impl SalsaConsumer {
         let merged = self.read_and_merge(wanted, &calls, &mut verdicts).await;
         // The same supporter twice in one call is undefined, and a later call would need to read again what
         // the first one wrote: whoever is not in the first group is given back and comes with a later batch.
-        let mut groups =
-            salsa_upsert::independent_batches(merged, |item| &item.document).into_iter();
+        let mut groups = salsa_upsert::independent_batches(merged, |item| &item.has).into_iter();
         if let Some(group) = groups.next() {
             self.put(group, &calls, &mut verdicts).await;
         }
@@ -129,10 +134,7 @@ impl SalsaConsumer {
     ) -> Vec<Merged> {
         let mut by_kind: HashMap<IdentifierType, Vec<Wanted>> = HashMap::new();
         for item in wanted {
-            by_kind
-                .entry(item.patch.key().kind())
-                .or_default()
-                .push(item);
+            by_kind.entry(item.has.key().kind()).or_default().push(item);
         }
         let mut merged = Vec::new();
         for items in by_kind.into_values() {
@@ -150,15 +152,16 @@ impl SalsaConsumer {
                     }
                 };
                 let found =
-                    salsa_upsert::correlate_search(&payload, items.iter().map(|item| &item.patch));
+                    salsa_upsert::correlate_search(&payload, items.iter().map(|item| &item.has));
                 for (item, found) in items.into_iter().zip(found) {
                     let document = found.and_then(|current| {
-                        salsa_upsert::merge(current.as_ref(), &item.patch, self.create_missing)
+                        salsa_upsert::merge(current.as_ref(), &item.has, self.create_missing)
                     });
                     match document {
                         Ok(document) => merged.push(Merged {
                             place: item.place,
-                            document,
+                            trail: item.trail,
+                            has: document,
                         }),
                         Err(outcome) => verdicts[item.place] = Some(outcome),
                     }
@@ -172,8 +175,7 @@ impl SalsaConsumer {
         for (items, answer) in self.call(Operation::Put, items, calls, put_body).await {
             match answer {
                 Answer::Payload(payload) => {
-                    let documents: Vec<&Supporter> =
-                        items.iter().map(|item| &item.document).collect();
+                    let documents: Vec<&Supporter> = items.iter().map(|item| &item.has).collect();
                     let outcomes = salsa_upsert::put_outcomes(&payload, documents);
                     for (item, outcome) in items.iter().zip(outcomes) {
                         verdicts[item.place] = Some(outcome);
@@ -190,12 +192,12 @@ impl SalsaConsumer {
 
     /// One call for all items; where there are more than Salsa takes, or it refuses the call, parts of them,
     /// until each part is answered or the culprit stands alone.
-    fn call<'a, T: Send + 'a>(
+    fn call<'a, T: Sync + Send + 'a>(
         &'a self,
         operation: Operation,
-        mut items: Vec<T>,
+        mut items: Vec<Item<T>>,
         calls: &'a Calls,
-        body: fn(&[T]) -> Value,
+        body: fn(&[Item<T>]) -> Value,
     ) -> Answers<'a, T> {
         Box::pin(async move {
             if items.is_empty() {
@@ -205,7 +207,7 @@ impl SalsaConsumer {
             let mut part = self.throttle.batch();
             if items.len() <= part {
                 let failure = match self
-                    .call_once(operation, &body(&items), items.len(), calls)
+                    .call_once(operation, &body(&items), &items, calls)
                     .await
                 {
                     None => return vec![(items, Answer::Verdict(None))],
@@ -238,7 +240,7 @@ impl SalsaConsumer {
         &self,
         operation: Operation,
         body: &Value,
-        items: usize,
+        items: &[Item<impl Sync>],
         calls: &Calls,
     ) -> Option<Result<Payload, CallFailure>> {
         let place = self.place(operation, calls).await?;
@@ -246,12 +248,14 @@ impl SalsaConsumer {
             match operation {
                 Operation::Search => self.client.search(body, None).await,
                 Operation::Put => {
-                    metrics::salsa_batch(items);
+                    metrics::salsa_batch(items.len());
                     self.client.put(body, None).await
                 }
             }
         };
-        let reply = self.throttle.spend(place, calls.hold.guard(call)).await?;
+        let trails = items.iter().map(|item| item.trail.clone()).collect();
+        let call = calls.hold.guard(Trail::following(trails, call));
+        let reply = self.throttle.spend(place, call).await?;
         let answer = salsa_upsert::classify(&reply);
         if let Err(CallFailure::Items(outcome)) = &answer {
             self.hold_off_if_throttled(outcome).await;
@@ -295,7 +299,7 @@ impl SalsaConsumer {
 }
 
 /// What each part of a batch was answered, in time.
-type Answers<'a, T> = Pin<Box<dyn Future<Output = Vec<(Vec<T>, Answer)>> + Send + 'a>>;
+type Answers<'a, T> = Pin<Box<dyn Future<Output = Vec<(Vec<Item<T>>, Answer)>> + Send + 'a>>;
 
 /// What a part of a batch was answered.
 enum Answer {
@@ -308,14 +312,14 @@ enum Answer {
 fn search_body(items: &[Wanted]) -> Value {
     let kind = items
         .first()
-        .map_or(IdentifierType::ExternalId, |item| item.patch.key().kind());
+        .map_or(IdentifierType::ExternalId, |item| item.has.key().kind());
     let ids: Vec<String> = items
         .iter()
-        .map(|item| item.patch.key().value().to_owned())
+        .map(|item| item.has.key().value().to_owned())
         .collect();
     salsa_upsert::search_body(&ids, kind)
 }
 
 fn put_body(items: &[Merged]) -> Value {
-    salsa_upsert::put_body(items.iter().map(|item| &item.document))
+    salsa_upsert::put_body(items.iter().map(|item| &item.has))
 }

@@ -13,9 +13,10 @@ use tokio::{
 use super::{Finished, REDIS_AWAY, Shared, settle::settle};
 use crate::queue::{
     backend::Batch,
-    lease::{ClaimRequest, Lease},
+    lease::{ClaimRequest, Died, Lease},
     wake::LOOK_AGAIN,
 };
+use crate::trail::CHANGE;
 
 /// How long a partial batch waits for fellows while others work.
 const LINGER: Duration = Duration::from_millis(250);
@@ -61,6 +62,10 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
                 continue;
             }
         };
+        for Died { change_id, class } in &claimed.died {
+            let (destination, worker) = (settings.destination, &settings.worker);
+            tracing::warn!(target: CHANGE, change_id, %destination, worker, class, "dead letter");
+        }
         if claimed.leases.is_empty() {
             drop(free);
             let pause = if claimed.held_back {

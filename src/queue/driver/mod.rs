@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use jobs::{destination::Destination, retry::RetryPolicy};
@@ -50,14 +50,23 @@ pub struct DriverSettings {
 pub struct Attempted<'a> {
     /// Where.
     pub destination: Destination,
-    /// Which change.
-    pub change_id: &'a str,
-    /// Which attempt, from 1.
-    pub attempt: u32,
+    /// By whom.
+    pub worker: &'a str,
+    /// Which change, and which calls were made for it.
+    pub lease: &'a Lease,
     /// What came of it; `None`: the lease was lost, nothing changed.
     pub transition: Option<&'a executor::Transition>,
+    /// When the job began; `None`: it never did.
+    pub begun: Option<SystemTime>,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Attempted<'_> {
+    /// Which attempt, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.lease.attempts + 1
+    }
 }
 
 /// Called once an attempt, after Redis has it.
@@ -70,6 +79,7 @@ pub(super) type Place = OwnedSemaphorePermit;
 pub(super) struct Finished {
     pub batch: Batch,
     pub verdicts: Verdicts,
+    pub begun: Option<SystemTime>,
     pub took: Duration,
 }
 
@@ -78,6 +88,7 @@ impl Finished {
         Self {
             verdicts: vec![None; batch.leases.len()],
             batch,
+            begun: None,
             took: Duration::ZERO,
         }
     }

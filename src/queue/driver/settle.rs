@@ -38,6 +38,7 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
     for Finished {
         batch,
         verdicts,
+        begun,
         took,
     } in &finished
     {
@@ -50,7 +51,7 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
                 &shared.settings.retry,
                 rand::random(),
             );
-            leases.push(lease);
+            leases.push((lease, *begun));
             settlements.push(Settlement {
                 lane: lease.lane.clone(),
                 token: lease.token,
@@ -76,14 +77,15 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
                 }
             }
         };
-        for ((lease, item), verdict) in leases.iter().zip(settlements).zip(settled) {
+        for (((lease, begun), item), verdict) in leases.iter().zip(settlements).zip(settled) {
             shared.let_go(lease);
             let transition = item.transition.settled_as(verdict);
             (shared.observer)(&Attempted {
                 destination: shared.settings.destination,
-                change_id: &lease.change_id,
-                attempt: lease.attempts + 1,
+                worker: &shared.settings.worker,
+                lease,
                 transition: transition.as_deref(),
+                begun: *begun,
                 took: item.took,
             });
         }

@@ -4,7 +4,8 @@
 --   rejected: it refuses these, and accepts others: dead letters
 --   pause:    AlumnIQ is down: what is left of the list keeps its place, and the gate shuts
 --   release:  what is left of the list keeps its place
--- Returns a letter an id, or one for all where none is named: s(ettled), l(ease lost: nothing was changed).
+-- Returns a letter an id, or one for all where none is named: s(ettled), l(ease lost: nothing was changed); and the
+-- gate's turn.
 local token, kind, keep, keep_payload = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local detail, delay, reason = ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local now = now_ms()
@@ -14,7 +15,7 @@ if list and list.token ~= token then list = nil end
 if kind == 'pause' or kind == 'release' then
   if not list then
     redis.call('HINCRBY', key('counters'), 'refused', 1)
-    return 'l'
+    return { 'l', turn }
   end
   redis.call('DEL', key('acking'))
   if kind == 'pause' then
@@ -22,7 +23,7 @@ if kind == 'pause' or kind == 'release' then
   else
     wake('alumniq')
   end
-  return 's'
+  return { 's', turn }
 end
 
 local verdicts, settled = {}, nil
@@ -55,4 +56,4 @@ if settled then
   end
 end
 write_counts()
-return table.concat(verdicts)
+return { table.concat(verdicts), turn }

@@ -3,7 +3,8 @@
 --       full batch (changes; 1 = no batching), linger over ('1' = take what there is), crash limit,
 --       stale letter (JSON), crashed letter (JSON)
 -- Returns: [wait ms until something may change by itself (-1 = nothing will), held back ('1'/'0': a partial
---           batch waits for its fellows), [lane, member, token, attempts, record] ...]
+--           batch waits for its fellows), [lane, member, token, attempts, record] ...,
+--           [id, class] ... of what became a dead letter instead]
 local destination, b, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local most, lease, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local full, linger_over, crash_limit = tonumber(ARGV[7]), ARGV[8] == '1', tonumber(ARGV[9])
@@ -12,6 +13,7 @@ local leases, running = key('lease', destination), key('running', destination)
 local attempts, crashes = key('attempts', destination), key('crashes', destination)
 local now = now_ms()
 
+local died = {}
 local function die(lane, member, letter)
   local id = change_of(member)
   letter.attempts = redis.call('HGET', attempts, id) or '0'
@@ -24,6 +26,7 @@ local function die(lane, member, letter)
   if not head(lane, b) then redis.call('SREM', key('poison', destination), lane) end
   count('pending:' .. destination, -1)
   bury(destination, id, now, letter)
+  died[#died + 1] = { id, letter.class }
 end
 
 -- 1. Leases that ran out: their holder died, hangs or lost Redis. Bounded: the rest is next call's.
@@ -33,11 +36,11 @@ for _, lane in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 
   redis.call('ZREM', leases, lane)
   redis.call('HDEL', running, lane)
   reached(destination, lane, member)
-  local died = redis.call('HINCRBY', crashes, id, 1)
+  local losses = redis.call('HINCRBY', crashes, id, 1)
   remember(id, now, cjson.encode({ event = 'lease_expired', destination = destination, worker = holder }))
-  if died >= crash_limit then
+  if losses >= crash_limit then
     local letter = cjson.decode(crashed_letter)
-    letter.cause = string.format(letter.cause, died)
+    letter.cause = string.format(letter.cause, losses)
     die(lane, member, letter)
   end
   if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
@@ -113,4 +116,4 @@ if shut then
 else
   sooner(now, redis.call('ZRANGE', key('due', destination), 0, 0, 'WITHSCORES')[2])
 end
-return { wait, held_back and '1' or '0', claimed }
+return { wait, held_back and '1' or '0', claimed, died }

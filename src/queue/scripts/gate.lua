@@ -1,5 +1,6 @@
 -- The operator's hand on a gate, and the machine's outside a settle.
 -- ARGV: vendor, action (pause | resume | shut), delay (ms or ''), reason, cause
+-- Returns the gate's turn; that of an operator's hand is his own.
 local vendor, action = ARGV[1], ARGV[2]
 local now = now_ms()
 if action == 'pause' then
@@ -12,4 +13,4 @@ elseif action == 'resume' then
 elseif action == 'shut' then
   gate_shut(vendor, gate_read(vendor), now, tonumber(ARGV[3]), ARGV[4], ARGV[5])
 end
-return redis.status_reply('OK')
+return turn

@@ -12,6 +12,10 @@
 -- token drawn at its first failure. A success of a call that was claimed later proves that the failure was the
 -- change's own. If the gate shuts first, it was the vendor's, and the attempts are given back.
 
+-- What this script made of a gate: 'paused' where it was open before, 'resumed', or ''. The caller logs it, so that
+-- a pause is one line in the whole fleet, however many calls report it.
+local turn = ''
+
 local function gate_read(vendor)
   local gate = redis.call('HMGET', key('gate', vendor), 'operator', 'until', 'streak', 'ramp', 'failed', 'doubt',
     'opened')
@@ -47,7 +51,10 @@ local function gate_shut(vendor, gate, now, after, reason, cause)
   end
   gate.streak = gate.streak + 1
   local pause = after or math.min(1000 * 2 ^ (gate.streak - 1), 60000)
-  if not gate.machine then redis.call('HSET', key('gate', vendor), 'since', string.format('%.0f', now)) end
+  if not gate.machine then
+    redis.call('HSET', key('gate', vendor), 'since', string.format('%.0f', now))
+    turn = 'paused'
+  end
   gate.ends, gate.machine, gate.ramp, gate.failed = now + pause, true, nil, 0
   redis.call('HSET', key('gate', vendor), 'until', string.format('%.0f', gate.ends), 'reason', reason,
     'cause', cause, 'streak', gate.streak)
@@ -82,6 +89,7 @@ local function gate_succeeded(vendor, gate, now, token)
   end
   if gate.machine and gate.ends <= now then
     gate.machine, gate.ends = false, 0
+    turn = 'resumed'
     redis.call('HDEL', key('gate', vendor), 'until', 'reason', 'cause', 'since')
     if vendor == 'alumniq' then
       -- It is told one list at a time anyway.

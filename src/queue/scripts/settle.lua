@@ -13,7 +13,7 @@
 --       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call
 --       (the items of one call to the vendor are judged together)
 -- Returns a letter an item: s(ettled), p(aused instead: the failure is the vendor's), k(ept for another attempt
--- although it was the last: nothing proves that the vendor works), l(ease lost: nothing was changed).
+-- although it was the last: nothing proves that the vendor works), l(ease lost: nothing was changed); and the gate's turn.
 local destination, b, worker, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local patience, keep, keep_payload = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local leases, running = key('lease', destination), key('running', destination)
@@ -178,4 +178,4 @@ for n, item in ipairs(items) do
   verdicts[n] = verdict
 end
 write_counts()
-return table.concat(verdicts)
+return { table.concat(verdicts), turn }

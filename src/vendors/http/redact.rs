@@ -50,6 +50,11 @@ impl Redactor {
         }
     }
 
+    /// A short text without the secrets.
+    pub fn word(&self, word: String) -> String {
+        self.text(word, SHORTEST)
+    }
+
     fn text(&self, text: String, shortest: usize) -> String {
         self.0
             .iter()

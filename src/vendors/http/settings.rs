@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use crate::trail::Call;
+
 /// How many bytes of an answer are read by default, counted after decompression.
 pub const BODY_LIMIT: usize = 8 << 20;
 
@@ -36,19 +38,6 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self::within(Duration::from_secs(60))
     }
-}
-
-/// One HTTP call that was made, as metrics want it. Holds no address and no data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// `alumniq`, `crm` or `salsa`.
-    pub vendor: &'static str,
-    /// `fetch`, `acknowledge`; `token`, `check`, `update`, `upsert`; `metrics`, `search`, `put`, `delete`.
-    pub operation: &'static str,
-    /// The HTTP status (`200`), `unreachable` where nothing was sent, or `lost` where no usable answer came.
-    pub status: String,
-    /// From the start to the answer's last byte or to the failure.
-    pub duration: Duration,
 }
 
 /// Is told of every HTTP call, exactly once, when it ends; a call whose caller gave up ends as `lost`.

@@ -1,6 +1,9 @@
 //! One list of changeIds on its way to AlumnIQ: told in order, halved where it is refused.
 
-use std::{slice, time::Duration};
+use std::{
+    slice,
+    time::{Duration, SystemTime},
+};
 
 use jobs::{
     acknowledge::{self, AckOutcome},
@@ -11,6 +14,7 @@ use super::Acknowledger;
 use crate::{
     metrics,
     queue::acknowledgement::{AckBatch, AckEnd, AckPause},
+    trail::Trail,
 };
 
 /// So often AlumnIQ must refuse an id, accepting others in between, until that is held against the id.
@@ -21,6 +25,31 @@ const REFUSED_MEANS_OUTAGE: usize = 8;
 
 const REFUSED_ADVICE: &str =
     "Ask AlumnIQ about this changeId; then replay to tell it again, or discard.";
+
+/// One PUT, as the changes tell of it that it named.
+pub(super) struct Put {
+    pub begun: SystemTime,
+    pub trail: Trail,
+}
+
+impl Put {
+    /// When the last of its calls had ended.
+    pub fn ended(&self) -> SystemTime {
+        let calls = self.trail.calls();
+        let ends = calls.iter().map(|call| call.begun + call.duration);
+        ends.fold(self.begun, SystemTime::max)
+    }
+}
+
+impl Default for Put {
+    /// About to begin.
+    fn default() -> Self {
+        Self {
+            begun: SystemTime::now(),
+            trail: Trail::default(),
+        }
+    }
+}
 
 /// A list that is being told.
 pub(super) struct Telling<'a> {
@@ -83,7 +112,8 @@ impl<'a> Telling<'a> {
             if let (Some(suspect), Some(control)) = (self.suspects.first(), &self.control) {
                 self.ask_control(control, &suspect.id).await?;
             } else if let Some(part) = parts.pop() {
-                if let Some(refusal) = self.ask(part).await? {
+                let put = Put::default();
+                if let Some(refusal) = self.ask(part, &put).await? {
                     match part {
                         [alone] => self.suspect(alone, refusal, parts.is_empty())?,
                         _ => {
@@ -95,7 +125,7 @@ impl<'a> Telling<'a> {
                     }
                     continue;
                 }
-                self.accepted(part).await?;
+                self.accepted(part, &put).await?;
             } else {
                 break;
             }
@@ -108,9 +138,10 @@ impl<'a> Telling<'a> {
     }
 
     /// `None`: accepted.
-    async fn ask(&self, ids: &[String]) -> Result<Option<Refusal>, Stop> {
+    async fn ask(&self, ids: &[String], put: &Put) -> Result<Option<Refusal>, Stop> {
         metrics::ack_batch(ids.len());
-        let reply = self.acknowledger.client.acknowledge(ids, None).await;
+        let call = self.acknowledger.client.acknowledge(ids, None);
+        let reply = Trail::following(vec![put.trail.clone()], call).await;
         match acknowledge::classify(&reply) {
             AckOutcome::Accepted => Ok(None),
             AckOutcome::Refused { after, cause } => Ok(Some(Refusal { after, cause })),
@@ -127,7 +158,7 @@ impl<'a> Telling<'a> {
     }
 
     async fn ask_control(&self, control: &String, suspect: &str) -> Result<(), Stop> {
-        let Some(refusal) = self.ask(slice::from_ref(control)).await? else {
+        let Some(refusal) = self.ask(slice::from_ref(control), &Put::default()).await? else {
             return Ok(());
         };
         let cause = format!(
@@ -159,8 +190,9 @@ impl<'a> Telling<'a> {
         self.refused_in_a_row = 0;
         for mut suspect in std::mem::take(&mut self.suspects) {
             let id = slice::from_ref(&suspect.id);
-            let Some(refusal) = self.ask(id).await? else {
-                self.accepted(id).await?;
+            let put = Put::default();
+            let Some(refusal) = self.ask(id, &put).await? else {
+                self.accepted(id, &put).await?;
                 continue;
             };
             suspect.refusals += 1;
@@ -172,21 +204,21 @@ impl<'a> Telling<'a> {
                 cause: refusal.cause,
                 advice: REFUSED_ADVICE.to_owned(),
             };
-            self.settle(&end, id).await?;
+            self.settle(&end, id, &put).await?;
         }
         Ok(())
     }
 
-    async fn accepted(&mut self, ids: &[String]) -> Result<(), Stop> {
+    async fn accepted(&mut self, ids: &[String], put: &Put) -> Result<(), Stop> {
         self.has_accepted = true;
         if self.accepts_repeats {
             self.control = ids.last().cloned();
         }
-        self.settle(&AckEnd::Accepted, ids).await
+        self.settle(&AckEnd::Accepted, ids, put).await
     }
 
-    async fn settle(&self, end: &AckEnd, ids: &[String]) -> Result<(), Stop> {
-        match self.acknowledger.settle(self.batch, end, ids).await {
+    async fn settle(&self, end: &AckEnd, ids: &[String], put: &Put) -> Result<(), Stop> {
+        match self.acknowledger.settle(self.batch, end, ids, put).await {
             true => Ok(()),
             false => Err(Stop::Lost),
         }

@@ -1,6 +1,6 @@
 //! One fetch: GETs, and the queue takes in what they bring.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
 use jobs::{
@@ -15,10 +15,12 @@ use crate::{
     metrics,
     queue::{
         QueueError,
-        intake::{Enqueued, NewChange},
+        intake::{Enqueued, NewChange, NewLetter, Taken},
         leader::{Lead, ProducerRecord},
         trouble::Trouble,
     },
+    telemetry::traces::Step,
+    trail::{CHANGE, Trail},
     vendors::{FeedReply, Filter},
 };
 
@@ -75,6 +77,15 @@ impl From<QueueError> for FetchError {
     }
 }
 
+/// What one GET brought.
+struct Block {
+    /// When it began, by Redis' clock and by ours.
+    fetched_at: u64,
+    begun: SystemTime,
+    trail: Trail,
+    rows: Vec<Box<RawValue>>,
+}
+
 /// A fetch under way.
 pub(super) struct Fetch<'a> {
     producer: &'a Producer,
@@ -120,9 +131,9 @@ impl<'a> Fetch<'a> {
     /// marks while it sends them cannot be left alone: then only days are asked for.
     pub async fn since(&mut self, first: Date, today: Date) -> Result<(), FetchError> {
         if !self.producer.mark_on_fetch {
-            let (fetched_at, rows) = self.rows(&Filter::ChangedSince(first)).await?;
-            if rows.len() < CAP {
-                return self.take_in(fetched_at, rows).await;
+            let block = self.rows(&Filter::ChangedSince(first)).await?;
+            if block.rows.len() < CAP {
+                return self.take_in(block).await;
             }
             tracing::info!(since = %first, %today, "the feed is capped: walking it day by day");
         }
@@ -134,12 +145,12 @@ impl<'a> Fetch<'a> {
 
     /// What one uncapped filter brings.
     pub async fn all_of(&mut self, filter: &Filter) -> Result<(), FetchError> {
-        let (fetched_at, rows) = self.rows(filter).await?;
-        self.take_in(fetched_at, rows).await
+        let block = self.rows(filter).await?;
+        self.take_in(block).await
     }
 
-    /// One GET, tried again while the trouble may pass: when it began by Redis' clock, and its rows.
-    async fn rows(&mut self, filter: &Filter) -> Result<(u64, Vec<Box<RawValue>>), FetchError> {
+    /// One GET, tried again while the trouble may pass.
+    async fn rows(&mut self, filter: &Filter) -> Result<Block, FetchError> {
         if self.stop.is_cancelled() {
             return Err(FetchError::Stopped);
         }
@@ -150,12 +161,20 @@ impl<'a> Fetch<'a> {
         let mut attempt = 1;
         loop {
             let fetched_at = self.producer.queue.now().await?;
-            let answer = self.get(filter).await?;
+            let (begun, trail) = (SystemTime::now(), Trail::default());
+            let answer = Trail::following(vec![trail.clone()], self.get(filter)).await?;
             if let Some(days) = answer.key_days_remaining {
                 self.record.key_days = Some(days);
             }
             match acknowledge::parse_feed(&answer.reply) {
-                Ok(rows) => return Ok((fetched_at, rows)),
+                Ok(rows) => {
+                    return Ok(Block {
+                        fetched_at,
+                        begun,
+                        trail,
+                        rows,
+                    });
+                }
                 Err(error) if error.is_retryable() && attempt < GETS.max_attempts => {
                     tracing::info!(%error, attempt, "the feed cannot be fetched; trying again");
                     let pause = GETS.delay(attempt, rand::random(), error.after);
@@ -185,11 +204,7 @@ impl<'a> Fetch<'a> {
     }
 
     /// Takes rows into the queue, oldest first: consumers are at work while they come in.
-    async fn take_in(
-        &mut self,
-        fetched_at: u64,
-        rows: Vec<Box<RawValue>>,
-    ) -> Result<(), FetchError> {
+    async fn take_in(&mut self, mut block: Block) -> Result<(), FetchError> {
         let Producer {
             queue,
             names,
@@ -197,13 +212,18 @@ impl<'a> Fetch<'a> {
             mark_on_fetch,
             ..
         } = self.producer;
-        let rows = rows.into_iter();
+        let fetched_at = block.fetched_at;
+        let rows = std::mem::take(&mut block.rows).into_iter();
         let mut changes: Vec<_> = rows.map(|row| arrival(row, names, timezone)).collect();
         changes.sort_by(|a, b| a.order.cmp(&b.order));
+        let ended = SystemTime::now();
+        let told = |change: &NewChange, taken| self.tell(change, taken, &block, ended);
         let taken = if *mark_on_fetch {
-            self.hand_over(fetched_at, &changes).await?
+            self.hand_over(fetched_at, &changes, told).await?
         } else {
-            queue.enqueue_under(self.lead, fetched_at, &changes).await?
+            queue
+                .enqueue_each(self.lead, fetched_at, &changes, told)
+                .await?
         };
         let rows = changes.len() as u64;
         metrics::changes_fetched(rows);
@@ -218,16 +238,53 @@ impl<'a> Fetch<'a> {
         Ok(())
     }
 
+    /// Logs and traces what became of one row.
+    fn tell(&self, change: &NewChange, taken: Taken, block: &Block, ended: SystemTime) {
+        let Producer { who, traces, .. } = self.producer;
+        let (change_id, trail) = (&change.change_id, &block.trail);
+        let (outcome, letter) = match taken {
+            Taken::Known => return,
+            Taken::ListedAgain => ("listed again", None),
+            Taken::New => match &change.letter {
+                None => ("enqueued", None),
+                Some(letter) => ("dead", Some(letter)),
+            },
+        };
+        match letter {
+            Some(NewLetter { class, cause, .. }) => tracing::warn!(
+                target: CHANGE, change_id, worker = who, request_id = trail.request_ids(), %class, cause, "dead letter"
+            ),
+            None => tracing::info!(
+                target: CHANGE, change_id, worker = who, request_id = trail.request_ids(), "{outcome}"
+            ),
+        }
+        traces.step(&Step {
+            change_id,
+            fetched_at: block.fetched_at,
+            name: "fetch",
+            destination: None,
+            attempt: None,
+            outcome,
+            failure: letter.map(|letter| letter.cause.as_str()),
+            begun: block.begun,
+            ended,
+            trail,
+        });
+    }
+
     /// For rows that AlumnIQ has marked as processed and that are nowhere but in this process. The queue takes
     /// them from a leader that was replaced, too, and a Redis that does not answer is waited for.
     async fn hand_over(
         &self,
         fetched_at: u64,
         changes: &[NewChange],
+        mut told: impl FnMut(&NewChange, Taken),
     ) -> Result<Enqueued, QueueError> {
         let mut is_told = false;
         loop {
-            match self.producer.queue.enqueue(fetched_at, changes).await {
+            let queue = &self.producer.queue;
+            let taken = queue.enqueue_each(None, fetched_at, changes, &mut told);
+            match taken.await {
                 Err(error) if error.trouble().is_some() => {
                     if !std::mem::replace(&mut is_told, true) {
                         tracing::warn!(

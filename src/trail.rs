@@ -1,0 +1,141 @@
+//! Which calls to a vendor were made for a change: noted where a call ends, read where its result is known.
+//!
+//! A leaf that both sides may know: the vendors' clients tell of each [`Call`], the queue keeps a [`Trail`] beside
+//! each lease, and neither sees the other.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+/// The target of the log lines that tell one change's way, so that a filter can leave them out:
+/// `info,alumniq_relay::change=warn`.
+pub const CHANGE: &str = "alumniq_relay::change";
+
+/// The name of one HTTP call, sent along as `X-Request-Id`: it finds the call in our log, in the traces and, where
+/// the vendor writes the header down, in theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(u128);
+
+impl RequestId {
+    /// One that no other call has.
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+
+    /// Its first half, which names the call's span.
+    pub fn half(self) -> [u8; 8] {
+        ((self.0 >> 64) as u64).to_be_bytes()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// One HTTP call that was made. Holds no address and no data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `alumniq`, `crm` or `salsa`.
+    pub vendor: &'static str,
+    /// `fetch`, `acknowledge`; `token`, `check`, `update`, `upsert`; `metrics`, `search`, `put`, `delete`.
+    pub operation: &'static str,
+    /// The HTTP status (`200`), `unreachable` where nothing was sent, or `lost` where no usable answer came.
+    pub status: String,
+    /// Ours.
+    pub request_id: RequestId,
+    /// The vendor's own, where its answer names one.
+    pub vendor_request_id: Option<String>,
+    /// When it began.
+    pub begun: SystemTime,
+    /// From the start to the answer's last byte or to the failure.
+    pub duration: Duration,
+}
+
+/// The calls that were made for one attempt, in the order in which they ended. Clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Trail(Arc<Mutex<Vec<Arc<Call>>>>);
+
+impl Trail {
+    /// Runs `work`, the calls of which are made for all of `trails`; those that it gives up count, too.
+    pub async fn following<F: Future>(trails: Vec<Self>, work: F) -> F::Output {
+        FOLLOWED.scope(trails, work).await
+    }
+
+    /// Notes a call on every trail that the present work is followed by.
+    pub fn note(call: &Call) {
+        // Nobody follows a call that is about no change.
+        let _ = FOLLOWED.try_with(|trails| {
+            let call = Arc::new(call.clone());
+            for trail in trails {
+                trail.lock().push(Arc::clone(&call));
+            }
+        });
+    }
+
+    /// The calls so far.
+    pub fn calls(&self) -> Vec<Arc<Call>> {
+        self.lock().clone()
+    }
+
+    /// Their request ids with commas between them, as a log line shows them; `None` where no call was made.
+    pub fn request_ids(&self) -> Option<String> {
+        let calls = self.lock();
+        let ids: Vec<String> = calls
+            .iter()
+            .map(|call| call.request_id.to_string())
+            .collect();
+        (!ids.is_empty()).then(|| ids.join(","))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Call>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+tokio::task_local! {
+    static FOLLOWED: Vec<Trail>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(operation: &'static str) -> Call {
+        Call {
+            vendor: "salsa",
+            operation,
+            status: "200".to_owned(),
+            request_id: RequestId::random(),
+            vendor_request_id: None,
+            begun: SystemTime::now(),
+            duration: Duration::ZERO,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_noted_for_those_that_it_carries_and_for_nobody_else() {
+        let (one, other) = (Trail::default(), Trail::default());
+        let (search, put) = (call("search"), call("put"));
+        Trail::following(vec![one.clone(), other.clone()], async {
+            Trail::note(&search);
+        })
+        .await;
+        Trail::following(vec![other.clone()], async { Trail::note(&put) }).await;
+        Trail::note(&call("metrics"));
+        assert_eq!(one.request_ids(), Some(search.request_id.to_string()));
+        let both = format!("{},{}", search.request_id, put.request_id);
+        assert_eq!(other.request_ids(), Some(both));
+        assert_eq!(Trail::default().request_ids(), None);
+    }
+
+    #[test]
+    fn a_request_id_has_32_digits() {
+        assert_eq!(RequestId(7).to_string().len(), 32);
+        assert_eq!(RequestId(7 << 64).half(), 7_u64.to_be_bytes());
+    }
+}
