@@ -22,7 +22,7 @@
 //! - `stale`: an older change never overwrites a newer one
 //! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
 //! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
-//! - `watching`, `privacy`: what a process shows, and what it must not
+//! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
 
@@ -60,5 +60,6 @@ mod soak;
 mod stale;
 mod starvation;
 mod telling;
+mod tracing;
 mod variants;
 mod watching;

@@ -8,6 +8,7 @@ use alumniq_relay::sandbox::{
 use serde_json::Value;
 
 use crate::harness::{
+    collector::Collector,
     redis::Redis,
     relay::{Relay, text},
     vendors::vendors_with,
@@ -17,11 +18,14 @@ use crate::harness::{
 /// Fields of a row that are nobody's data: ids, times, and constants.
 const IMPERSONAL: [&str; 4] = ["changeId", "xid", "changedOn", "source"];
 
+/// What only the collector may be told, in a header.
+const COLLECTOR_KEY: &str = "a-key-for-the-collector-alone";
+
 /// Shorter values stand in any text by chance.
 const TELLING: usize = 7;
 
 #[tokio::test]
-async fn no_log_metric_or_answer_quotes_a_row_or_a_secret() {
+async fn no_log_metric_trace_or_answer_quotes_a_row_or_a_secret() {
     const CHANGES: usize = 300;
     let sandbox = vendors_with(SandboxOptions {
         changes: CHANGES,
@@ -54,10 +58,18 @@ async fn no_log_metric_or_answer_quotes_a_row_or_a_secret() {
         SANDBOX_PASSWORD,
         SANDBOX_TOKEN,
         SANDBOX_USERNAME,
+        COLLECTOR_KEY,
     ];
 
     let redis = Redis::start().await;
-    let relay = Relay::new(&sandbox, Some(&redis)).set("crm.timeout", "3s");
+    let collector = Collector::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis))
+        .set("crm.timeout", "3s")
+        .set("telemetry.otlp_url", &collector.url())
+        .set(
+            "telemetry.otlp_headers",
+            &format!("authorization=Bearer {COLLECTOR_KEY}"),
+        );
     let roles = "producer,crm,salsa,acknowledger,console";
     let arguments = ["-vv", "--log-format", "json", "run", "--roles", roles];
     let service = relay.start_with(&arguments).await;
@@ -96,6 +108,8 @@ async fn no_log_metric_or_answer_quotes_a_row_or_a_secret() {
         ));
     }
     service.stop().await;
+    assert!(collector.roots() > CHANGES / 2, "{}", collector.roots());
+    shown.push(("a trace", collector.received()));
 
     for (where_, text) in &shown {
         for secret in secrets {

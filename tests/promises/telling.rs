@@ -10,6 +10,7 @@ use alumniq_relay::{
     console::Heartbeats,
     queue::acknowledgement::AckLimits,
     stopping::Stopping,
+    telemetry::traces::Traces,
     vendors::{AlumniqClient, ClientSettings},
     workers::acknowledger::Acknowledger,
 };
@@ -127,6 +128,8 @@ impl Case {
             },
             told_on_fetch: false,
             controls_refused: AtomicU32::new(0),
+            worker: "w1".to_owned(),
+            traces: Traces::default(),
         };
         Self {
             namespace,

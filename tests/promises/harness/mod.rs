@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod clock;
+pub mod collector;
 pub mod namespace;
 pub mod prometheus;
 pub mod proxy;
