@@ -59,6 +59,49 @@ async fn every_request_says_who_asks_and_what_it_reads() {
 }
 
 #[tokio::test]
+async fn each_call_is_named_to_the_vendor_as_to_the_observer() {
+    let server = Server::start(|_| answer(200, &[], "[]")).await;
+    let (settings, calls) = observed();
+    let http = http(&server.url(), settings);
+    for _ in 0..2 {
+        get(&http).await;
+    }
+    let calls = calls.lock().unwrap();
+    let named: Vec<String> = calls
+        .iter()
+        .map(|call| call.request_id.to_string())
+        .collect();
+    let asked = server.asked();
+    let told: Vec<&String> = asked
+        .iter()
+        .map(|asked| &asked.headers["x-request-id"])
+        .collect();
+    assert_eq!(told, named.iter().collect::<Vec<_>>());
+    assert_ne!(named[0], named[1]);
+}
+
+#[tokio::test]
+async fn a_vendors_own_request_id_is_told_if_it_can_be_nothing_else() {
+    let long = "7".repeat(101);
+    for (header, value, told) in [
+        ("x-request-id", "req_7-a.b:c", Some("req_7-a.b:c")),
+        ("x-correlation-id", "0af7", Some("0af7")),
+        ("x-request-id", "ann@example.org", None),
+        ("x-request-id", "Ann Näyte", None),
+        ("x-request-id", "", None),
+        ("x-request-id", long.as_str(), None),
+        ("x-other", "0af7", None),
+    ] {
+        let (name, text) = (header.to_owned(), value.to_owned());
+        let server = Server::start(move |_| answer(200, &[(&name, &text)], "[]")).await;
+        let (settings, calls) = observed();
+        get(&http(&server.url(), settings)).await;
+        let theirs = calls.lock().unwrap()[0].vendor_request_id.clone();
+        assert_eq!(theirs.as_deref(), told, "{header}: {value}");
+    }
+}
+
+#[tokio::test]
 async fn calls_one_after_another_share_a_connection() {
     let server = Server::start(|_| answer(500, &[], "no")).await;
     let http = http(&server.url(), ClientSettings::default());
