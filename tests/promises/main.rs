@@ -23,6 +23,7 @@
 //! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
 //! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
 //! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
+//! - `notifying`: the operators' webhook is told of changes of state, once
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
 
@@ -47,6 +48,7 @@ mod hostile;
 mod letters;
 mod limits;
 mod monitoring;
+mod notifying;
 mod outages;
 mod pipeline;
 mod privacy;

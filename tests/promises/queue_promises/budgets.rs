@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use alumniq_relay::queue::notices::NoticeClaim;
 use jobs::destination::{
     Destination::{Crm, Salsa},
     Vendor,
@@ -160,6 +161,9 @@ async fn everything_lies_in_one_slot_of_a_cluster() {
             .is_some()
     );
     namespace.queue.beat("one", "{}").await.unwrap();
+    let minute = Duration::from_secs(60);
+    let to_tell = namespace.queue.claim_notice(Duration::ZERO, minute).await;
+    assert!(matches!(to_tell, Ok(NoticeClaim::Tell(_))));
 
     let keys: Vec<String> = namespace.connection.keys("*").await.unwrap();
     assert!(keys.len() > 30, "{keys:?}");

@@ -6,4 +6,5 @@ mod calls;
 mod crashes;
 mod gates;
 mod leading;
+mod notices;
 mod order;
