@@ -2,6 +2,7 @@
 
 use jobs::{
     destination::{Destination, Vendor},
+    notice::Event,
     outcome::{DeadClass, PauseReason},
 };
 
@@ -40,6 +41,12 @@ const CLASS: Label = Label::closed("class", || DeadClass::ALL.map(DeadClass::as_
 const REASON: Label = Label::closed("reason", || {
     PauseReason::ALL.map(PauseReason::as_str).to_vec()
 });
+
+/// What the webhook is told of.
+const EVENT: Label = Label::closed("event", || Event::ALL.map(Event::as_str).to_vec());
+
+/// Whether the webhook took it.
+const DELIVERY: Label = Label::closed("outcome", || vec!["delivered", "failed"]);
 
 fn vendors() -> Vec<&'static str> {
     Vendor::ALL.map(Vendor::as_str).to_vec()
@@ -159,7 +166,7 @@ define! {
     /// Rows with a key that nothing maps: the school's schema has drifted. Odd key names count as other.
     UNMAPPED_FIELDS: Counter = "unmapped_fields_total" ["field"] in "rows", Process;
     /// Attempts to tell the webhook of a change of state, by what happened and whether it was taken: delivered, failed.
-    NOTIFICATIONS: Counter = "notifications_total" ["event", "outcome"] in "attempts", Process;
+    NOTIFICATIONS: Counter = "notifications_total" [EVENT, DELIVERY] in "attempts", Process;
     /// Always 1; the label carries the version.
     BUILD_INFO: Gauge = "build_info" ["version"] in "flag", Process;
 }

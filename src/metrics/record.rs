@@ -91,15 +91,6 @@ pub fn notification(event: Event, delivered: bool) {
     names::NOTIFICATIONS.add([event.as_str(), outcome], 1);
 }
 
-/// Begins counting: without its zero, the first failure would be no increase.
-pub fn notifications_begin() {
-    for event in Event::ALL {
-        for outcome in ["delivered", "failed"] {
-            names::NOTIFICATIONS.add([event.as_str(), outcome], 0);
-        }
-    }
-}
-
 /// A row had the key `field`, which nothing maps.
 pub fn unmapped_field(field: &str) {
     static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

@@ -5,6 +5,7 @@ use std::{
 
 use jobs::{
     destination::{Destination, Vendor},
+    notice::Event,
     outcome::{DeadClass, PauseReason},
 };
 use proptest::prelude::*;
@@ -129,6 +130,7 @@ fn record_everything() {
     leader(true);
     fetch_interval(second);
     unmapped_field("favouriteColour");
+    notification(Event::BooksOff, true);
 }
 
 fn queue() -> QueueSnapshot {

@@ -63,7 +63,6 @@ enum Looked {
 impl Notifier {
     /// Until `closing`.
     pub async fn run(&self, closing: &CancellationToken) {
-        metrics::notifications_begin();
         while !closing.is_cancelled() {
             let pause = match self.step(self.after, closing).await {
                 // There may be more, of other subjects.

@@ -158,6 +158,7 @@ mod tests {
             "fills contacts.WORK_PHONE, custom.Employer, custom.Job Title, externalSystemId",
             "its own redis-server",
             "once every destination has accepted",
+            "nobody (notify.webhook_url is not set)",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }

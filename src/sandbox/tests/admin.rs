@@ -183,9 +183,43 @@ async fn the_printed_configuration_names_every_vendor_and_hides_nothing_needed()
         "CRM_USERNAME",
         "CRM_PASSWORD",
         "SALSA_AUTH_TOKEN",
+        "ALUMNIQ_RELAY__NOTIFY__WEBHOOK_URL",
+        SANDBOX_WEBHOOK_SECRET,
     ] {
         assert!(it.sandbox.relay_toml().contains(secret), "{secret}");
     }
+}
+
+#[tokio::test]
+async fn the_webhook_keeps_what_arrives_and_answers_as_it_is_told() {
+    let it = start(small()).await;
+    let post = || {
+        it.client
+            .post(it.sandbox.webhook_url())
+            .header("webhook-id", "msg_1")
+    };
+    assert_eq!(status(post().json(&json!({ "event": "test" }))).await, 204);
+    let put = |mood: Value| it.client.put(it.admin("webhook")).json(&mood);
+    assert_eq!(
+        status(put(json!({ "status": 503, "retry_after": 7 }))).await,
+        204
+    );
+    assert_eq!(status(put(json!({ "stature": 503 }))).await, 400);
+    let refused = post().body("no JSON").send().await.unwrap();
+    assert_eq!(
+        (refused.status(), &refused.headers()["retry-after"]),
+        (503.try_into().unwrap(), &"7".parse().unwrap())
+    );
+
+    let shown = json_of(it.client.get(it.admin("webhook"))).await;
+    assert_eq!(shown["count"], 2);
+    let newest = shown["newest"].as_array().unwrap();
+    assert_eq!(newest[0]["headers"]["webhook-id"], "msg_1");
+    assert_eq!(newest[0]["body"], json!({ "event": "test" }));
+    assert_eq!(
+        (&newest[1]["status"], &newest[1]["body"]),
+        (&json!(503), &Value::Null)
+    );
 }
 
 #[tokio::test]
