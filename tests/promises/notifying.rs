@@ -5,7 +5,7 @@ mod receivers;
 mod states;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -36,10 +36,12 @@ fn telling(sandbox: &Sandbox, redis: &Redis) -> Relay {
         .set("notify.after", "0s")
 }
 
-/// What the receiver took, in order.
+/// What the receiver took, in order; repeats are dropped by their id, as receivers should.
 fn taken(sandbox: &Sandbox) -> Vec<Value> {
+    let mut ids = BTreeSet::new();
     let posted = sandbox.notifications().into_iter();
     let taken = posted.filter(|posted| posted.status == 204);
+    let taken = taken.filter(|posted| ids.insert(posted.headers["webhook-id"].clone()));
     taken.map(|posted| posted.json()).collect()
 }
 

@@ -68,18 +68,16 @@ async fn nothing_waits_for_a_webhook_that_is_away_and_it_is_told_when_it_is_back
     .await;
     acknowledged(&sandbox, CHANGES - 3).await;
     assert!(taken(&sandbox).is_empty());
-    assert_eq!(service.get("/readyz").await.0, 200);
+    until_true("the process is ready", async || {
+        service.get("/readyz").await.0 == 200
+    })
+    .await;
     sandbox.set_webhook(WebhookMood::default());
     for destination in ["crm", "salsa"] {
         told(&sandbox, &format!("dead_letters_appeared {destination}")).await;
     }
     let metrics = until_counted(&service).await;
-    let failed = value(&metrics, "dead_letters_appeared", "failed");
-    assert_eq!(
-        failed,
-        sandbox.notifications().len() as f64 - 2.0,
-        "{metrics}"
-    );
+    assert!(value(&metrics, "dead_letters_appeared", "failed") >= 2.0);
     assert_eq!(value(&metrics, "books_off", "delivered"), 0.0);
 
     let print = relay.run(&["config", "print"]).await.expect(0);
@@ -125,7 +123,7 @@ fn value(metrics: &str, event: &str, outcome: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn a_process_that_stops_does_not_wait_for_a_receiver_and_another_goes_on() {
+async fn a_process_that_stops_gives_back_what_it_was_telling_and_another_goes_on() {
     let sandbox = vendors(1, 1).await;
     sandbox.set_webhook(WebhookMood {
         seconds: 3600.0,
@@ -140,6 +138,9 @@ async fn a_process_that_stops_does_not_wait_for_a_receiver_and_another_goes_on()
     })
     .await;
     first.stop().await;
+    let held = "HMGET {sandbox}:notice:gate:salsa token doubt";
+    let held: Vec<Option<String>> = redis::from_redis_value(redis.command(held).await).unwrap();
+    assert_eq!(held, [None, Some("1".to_owned())]);
     sandbox.set_webhook(WebhookMood::default());
     let second = relay.start(IDLE).await;
     told(&sandbox, "destination_paused salsa").await;
