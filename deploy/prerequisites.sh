@@ -2,7 +2,7 @@
 # Sourced by test.sh and demo.sh: installs what they need on Debian and its kin, as root or through sudo
 # without a password; elsewhere says what to install. Asks for nothing.
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 step() {
     printf '\n==> %s\n' "$*"

@@ -34,5 +34,8 @@ fi
 step "Prometheus' configuration, rules and alerts"
 deploy/prometheus/test.sh
 
+step "deployment files"
+deploy/validate.sh
+
 step "tests"
 cargo test --locked --workspace
