@@ -21,6 +21,7 @@
 //! - `letters`: what an operator does with dead letters
 //! - `stale`: an older change never overwrites a newer one
 //! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
+//! - `dashboard`: Grafana's dashboard: its form, and what a real Prometheus answers to its queries
 //! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
 //! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
 //! - `notifying`: the operators' webhook is told of changes of state, once
@@ -40,6 +41,7 @@ mod bad_data;
 mod chaos;
 mod commands;
 mod crashes;
+mod dashboard;
 mod draining;
 mod fitness;
 mod full;

@@ -1,0 +1,127 @@
+//! Every query of every panel, sent to a real Prometheus that scrapes a real fleet.
+
+use alumniq_relay::sandbox::{Fault, Faults, NewChanges, Sandbox, SandboxOptions, VendorFaults};
+use serde_json::json;
+
+use super::{
+    asking::{Choice, Question, questions},
+    dashboard,
+};
+use crate::harness::{
+    prometheus::Prometheus, redis::Redis, relay::Relay, service::Service, vendors::vendors_with,
+    waiting::until_true,
+};
+
+const NAMESPACE: &str = "north.campus";
+
+/// Changes, one of them with a key that nothing maps, while Salsa throttles a call.
+fn trouble(sandbox: &Sandbox, wave: usize) {
+    sandbox.set_faults(Faults {
+        salsa: VendorFaults {
+            next: vec![Fault::Throttle],
+            retry_after: Some(1),
+            ..VendorFaults::default()
+        },
+        ..Faults::default()
+    });
+    sandbox.add_changes(&NewChanges {
+        count: 3,
+        rows: vec![json!({ "changeId": 900_000 + wave, "xid": "", "favouriteColour": "blue" })],
+        ..NewChanges::default()
+    });
+}
+
+/// Asks and forgets what was answered.
+async fn ask_again(unanswered: &mut Vec<Question>, prometheus: &Prometheus) {
+    let mut still = Vec::new();
+    for question in unanswered.drain(..) {
+        let answer = question.ask(prometheus).await;
+        question.labels_are_in(&answer);
+        if answer.is_empty() {
+            still.push(question);
+        }
+    }
+    *unanswered = still;
+}
+
+fn names(questions: &[Question]) -> Vec<&str> {
+    questions
+        .iter()
+        .map(|question| question.title.as_str())
+        .collect()
+}
+
+/// Whether it has an answer only while something is held.
+fn wants_a_pause(question: &Question) -> bool {
+    ["\"Where does it stick", "\"Pauses\""]
+        .iter()
+        .any(|title| question.title.starts_with(title))
+}
+
+#[tokio::test]
+async fn every_query_of_every_panel_is_answered_by_a_fleet_that_has_seen_trouble() {
+    let sandbox = vendors_with(SandboxOptions {
+        changes: 40,
+        people: 20,
+        missing_in_crm: 2,
+        anonymous: 2,
+        ..SandboxOptions::default()
+    })
+    .await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis))
+        .set("namespace", NAMESPACE)
+        .set("alumniq.poll", "every 10s");
+    let mut fleet: Vec<Service> = Vec::new();
+    for roles in [
+        "producer,crm,salsa,acknowledger",
+        "crm,salsa",
+        "producer,acknowledger",
+    ] {
+        fleet.push(relay.start(roles).await);
+    }
+    let processes: Vec<&Service> = fleet.iter().collect();
+    let prometheus = Prometheus::start(&processes).await;
+
+    let choice = Choice {
+        namespaces: vec![NAMESPACE.to_owned(), "another".to_owned()],
+        instances: fleet
+            .iter()
+            .map(|service| service.address().to_string())
+            .collect(),
+    };
+    let all = questions(&dashboard(), &choice, &["crm", "salsa"]);
+    assert!(all.len() > 50, "{}", all.len());
+    let (mut while_held, mut unanswered): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(wants_a_pause);
+    assert_eq!(while_held.len(), 2, "{:?}", names(&while_held));
+    let mut wave = 0;
+    until_true("everything else is answered", async || {
+        trouble(&sandbox, wave);
+        wave += 1;
+        ask_again(&mut unanswered, &prometheus).await;
+        if wave % 20 == 0 {
+            eprintln!("not answered yet: {:?}", names(&unanswered));
+        }
+        unanswered.is_empty()
+    })
+    .await;
+    relay.run(&["pause", "crm"]).await.expect(0);
+    until_true("what is held is told", async || {
+        ask_again(&mut while_held, &prometheus).await;
+        while_held.is_empty()
+    })
+    .await;
+
+    // A dot in a name is no wildcard.
+    let choice = Choice {
+        namespaces: vec!["north.camp.s".to_owned()],
+        instances: Vec::new(),
+    };
+    for question in questions(&dashboard(), &choice, &["crm"]) {
+        assert_eq!(question.ask(&prometheus).await, [], "{}", question.title);
+    }
+    for service in fleet {
+        service.stop().await;
+    }
+}
