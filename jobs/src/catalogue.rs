@@ -70,9 +70,9 @@ catalogue! {
         Credentials = "credentials", "The vendor refuses our credentials."
             cause "A key, token or password has expired, was changed, or lost its rights."
             fix "Renew it and restart the processes.";
-        Operator = "operator", "A person holds it with `alumniq-relay pause`."
+        Operator = "operator", "A person holds it with the command `pause`."
             cause "Somebody asked for it; `status` names who."
-            fix "Ask them; then `alumniq-relay resume`.";
+            fix "Ask them; then let it go on with the command `resume`.";
     }
 }
 
@@ -98,8 +98,8 @@ catalogue! {
         Rejected = "rejected", "The destination refused the document."
             cause "A rule that the vendor does not document, or a setting of the vendor."
             fix "See the cause: it is the vendor's own words. Mend it, replay.";
-        Exhausted = "exhausted", "Every attempt failed, while the destination accepted others."
-            cause "The vendor fails on this change alone, or was failing off and on."
+        Exhausted = "exhausted", "Every attempt failed."
+            cause "The vendor fails on this change alone, or failed off and on for longer than the attempts lasted."
             fix "See the timeline. Replay; if it dies again, ask the vendor.";
         Stale = "stale", "A newer change of this person was applied, or may have been."
             cause "It arrived late, or it was replayed after the newer one."

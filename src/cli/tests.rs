@@ -46,6 +46,8 @@ fn every_documented_command_parses() {
         "alumniq-relay supporter delete 1 2 --yes",
         "alumniq-relay contact update -",
         "alumniq-relay completions zsh",
+        "alumniq-relay runbook",
+        "alumniq-relay runbook exit code 3",
         "alumniq-relay status -vv --log-format json",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
@@ -102,6 +104,16 @@ fn wrong_usage_exits_with_2_and_says_what_is_right() {
         assert_eq!(error.exit_code(), 2, "{line}");
         assert!(error.to_string().contains(says), "{line}: {error}");
     }
+}
+
+#[test]
+fn the_help_and_the_readme_have_the_sentence_of_exit_codes() {
+    let unwrapped = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sentence = crate::exit::Exit::sentence();
+    let help = Cli::command().render_help().to_string();
+    assert!(unwrapped(&help).contains(&sentence), "{help}");
+    let readme = unwrapped(include_str!("../../README.md"));
+    assert!(readme.contains(&sentence), "README.md has not: {sentence}");
 }
 
 #[test]

@@ -118,13 +118,13 @@ async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<Exit
         if !arguments.json {
             for letter in &letters {
                 super::print(&format!(
-                    "{} at {} since {}\n  why:     {}\n  advice:  {}\n  attempts {}\n",
-                    letter.class,
+                    "{class} at {} since {}\n  why:     {}\n  advice:  {}\n  more:    `alumniq-relay runbook {class}`\n  attempts {}\n",
                     letter.destination,
                     letter.died_at,
                     letter.cause,
                     letter.advice,
-                    letter.attempts
+                    letter.attempts,
+                    class = letter.class
                 ))?;
             }
             if let Some(timeline) = &timeline {

@@ -8,15 +8,18 @@ use crate::{
 
 /// Prints what stands under a heading, or every heading.
 pub fn run(arguments: Runbook) -> miette::Result<Exit> {
+    super::print(&answer(&arguments)?)?;
+    Ok(Exit::Good)
+}
+
+fn answer(arguments: &Runbook) -> miette::Result<String> {
     // Several words are one heading: nobody thinks of quotes at night.
     let topic = arguments.topic.join(" ");
     if topic.trim().is_empty() {
-        super::print(&topics(&runbook::sections()))?;
-        return Ok(Exit::Good);
+        return Ok(topics(&runbook::sections()));
     }
     let section = runbook::find(&topic).ok_or_else(|| unknown(&topic))?;
-    super::print(&format!("{}\n", section.text))?;
-    Ok(Exit::Good)
+    Ok(format!("{}\n", section.text))
 }
 
 fn unknown(topic: &str) -> miette::Report {
@@ -43,4 +46,38 @@ fn topics(sections: &[Section<'_>]) -> String {
             _ => format!("  {}\n", section.title),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(topic: &str) -> miette::Result<String> {
+        answer(&Runbook {
+            topic: topic.split(' ').map(str::to_owned).collect(),
+        })
+    }
+
+    #[test]
+    fn a_wrong_topic_is_wrong_usage_and_is_told_the_nearest() {
+        assert!(
+            asked("exit code 3")
+                .unwrap()
+                .starts_with("### Exit code 3\n")
+        );
+        let wrong = asked("stail").unwrap_err();
+        assert!(crate::commands::is_usage(&wrong));
+        let told = format!("{wrong:?}");
+        assert!(told.contains("did you mean stale?"), "{told}");
+        let told = format!("{:?}", asked("xyzzy").unwrap_err());
+        assert!(told.contains("lists every topic"), "{told}");
+    }
+
+    #[test]
+    fn the_list_has_every_topic() {
+        let list = asked("").unwrap();
+        for section in runbook::sections() {
+            assert!(list.contains(&section.title), "{}", section.title);
+        }
+    }
 }

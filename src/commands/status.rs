@@ -1,6 +1,6 @@
 //! `status`: everything at a glance.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
 
 use comfy_table::{CellAlignment, Table, presets};
 use miette::IntoDiagnostic;
@@ -133,7 +133,20 @@ fn text(status: &Status) -> String {
         };
         text += &format!("  {worker}  {}{leads}\n", roles.join(", "));
     }
-    text
+    text + &hints(status)
+}
+
+/// Where to read what to do, for each kind of pause. Dead letters have their own advice.
+fn hints(status: &Status) -> String {
+    let reasons: BTreeSet<&str> = status
+        .pauses
+        .values()
+        .map(|pause| pause.reason.as_str())
+        .collect();
+    reasons
+        .into_iter()
+        .map(|reason| format!("what to do         `alumniq-relay runbook {reason}`\n"))
+        .collect()
 }
 
 /// The sentence that answers first.

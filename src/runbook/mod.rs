@@ -16,3 +16,6 @@ pub use self::{
 
 /// The file, as it is.
 pub const TEXT: &str = include_str!("../../deploy/runbook.md");
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,7 @@ fn events<'a>(text: &'a str, sections: &'a [Section<'a>]) -> impl Iterator<Item 
     })
 }
 
-/// Chapters that fold, with their sections below them.
+/// Chapters that fold, with their sections below them; on a wide screen the style sheet keeps them open.
 fn contents(sections: &[Section<'_>]) -> String {
     let mut out = String::new();
     let mut rest = sections
@@ -91,7 +91,7 @@ fn contents(sections: &[Section<'_>]) -> String {
             let _ = writeln!(out, "<p>{link}</p>");
             continue;
         }
-        let _ = writeln!(out, "<details open><summary>{link}</summary><ul>");
+        let _ = writeln!(out, "<details><summary>{link}</summary><ul>");
         for part in parts {
             let _ = writeln!(out, "<li>{}</li>", self::link(part));
         }

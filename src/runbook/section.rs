@@ -106,17 +106,19 @@ pub fn find(topic: &str) -> Option<Section<'static>> {
 }
 
 /// How alike a name must be to have been meant.
-const LIKENESS: f64 = 0.5;
+const LIKENESS: f64 = 0.6;
 
-/// The titles that `topic` may have meant, the nearest first, three at most.
+/// The titles that `topic` may have meant, the nearest first, three at most: those that contain it, or are spelt
+/// much like it.
 pub fn nearest(topic: &str) -> Vec<String> {
     let topic = slug(topic);
+    let topic = without_prefix(&topic);
     let likeness = |section: &Section<'_>| {
-        PREFIXES
-            .into_iter()
-            .filter_map(|prefix| section.slug.strip_prefix(prefix))
-            .map(|name| strsim::normalized_damerau_levenshtein(&topic, name))
-            .fold(0.0, f64::max)
+        let name = without_prefix(&section.slug);
+        match topic.len() > 2 && name.contains(topic) {
+            true => 1.0,
+            false => strsim::normalized_damerau_levenshtein(topic, name),
+        }
     };
     let mut scored: Vec<_> = sections()
         .into_iter()
@@ -125,4 +127,12 @@ pub fn nearest(topic: &str) -> Vec<String> {
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     scored.into_iter().take(3).map(|(_, title)| title).collect()
+}
+
+fn without_prefix(slug: &str) -> &str {
+    PREFIXES
+        .into_iter()
+        .filter_map(|prefix| slug.strip_prefix(prefix))
+        .min_by_key(|rest| rest.len())
+        .unwrap_or(slug)
 }

@@ -154,6 +154,47 @@ async fn a_process_without_a_loop_is_alive_and_not_ready() {
 }
 
 #[tokio::test]
+async fn the_runbook_is_served_to_everybody_and_runs_and_fetches_nothing() {
+    for (path, kind, has) in [
+        (
+            "/runbook",
+            "text/html; charset=utf-8",
+            "id=\"alumniqrelaychangesstuck\"",
+        ),
+        (
+            "/runbook.css",
+            "text/css; charset=utf-8",
+            "prefers-color-scheme: dark",
+        ),
+    ] {
+        let (status, headers, body) = get(&guarded(), path).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers[CONTENT_TYPE], kind);
+        assert!(body.contains(has), "{path}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'self';"),
+            "{policy}"
+        );
+        for open in ["script-src", "unsafe", "http", "*"] {
+            assert!(!policy.contains(open), "{policy}");
+        }
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["referrer-policy"], "no-referrer");
+
+        let request = Request::head(path).body(Body::empty()).unwrap();
+        let head = router(guarded()).call(request).await.unwrap();
+        assert_eq!(head.status(), StatusCode::OK);
+        assert_eq!(head.headers()["content-length"], body.len().to_string());
+        assert!(to_bytes(head.into_body(), 1).await.unwrap().is_empty());
+
+        let request = Request::post(path).body(Body::empty()).unwrap();
+        let post = router(guarded()).call(request).await.unwrap();
+        assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_address_names_the_known_ones() {
     let (status, _, body) = get(&console(Tokens::default()), "/").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
