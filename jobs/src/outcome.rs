@@ -44,6 +44,19 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether the vendor said that there were too many calls.
+    pub fn is_throttled(&self) -> bool {
+        matches!(
+            self,
+            Self::Pause {
+                reason: PauseReason::Throttled,
+                ..
+            }
+        )
+    }
+}
+
 /// Whose failure it was, as far as one answer tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {

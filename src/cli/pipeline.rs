@@ -1,6 +1,6 @@
 //! `demo`, `run`, `sync` and `sandbox`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
 use jiff::{civil::Date, tz::TimeZone};
@@ -64,7 +64,8 @@ beside it. Exit code 0: all acknowledged; 3: some changes are dead letters.
 Examples:
   alumniq-relay sync --wait
   alumniq-relay sync --since 2026-11-01 --wait --json
-  alumniq-relay sync --xid 0012345"
+  alumniq-relay sync --xid 0012345
+  alumniq-relay sync --wait --metrics-file /var/lib/prometheus/node-exporter/alumniq.prom"
 )]
 pub struct Sync {
     /// Only the changes of this campus-local day
@@ -79,6 +80,9 @@ pub struct Sync {
     /// Run every role here until all that was fetched is acknowledged or dead
     #[arg(long)]
     pub wait: bool,
+    /// At the end, also a bad one, write the metrics to this file for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE.prom", value_parser = value::metrics_file)]
+    pub metrics_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

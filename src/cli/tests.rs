@@ -26,6 +26,7 @@ fn every_documented_command_parses() {
         "alumniq-relay sync --on 2026-11-21 --wait --json",
         "alumniq-relay sync --since 2026-11-21",
         "alumniq-relay sync --xid 0012",
+        "alumniq-relay sync --wait --metrics-file /var/lib/prometheus/node-exporter/alumniq.prom",
         "alumniq-relay status --json --watch",
         "alumniq-relay show 123 --json",
         "alumniq-relay dead list --destination crm --class stale --xid 7 --since 3d --until 2026-11-21 --json",

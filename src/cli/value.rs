@@ -1,6 +1,6 @@
 //! Arguments with a form of their own.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
@@ -37,6 +37,18 @@ pub fn non_blank(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("it must not be blank".to_owned()),
         text => Ok(text.to_owned()),
+    }
+}
+
+/// A file that node_exporter reads.
+///
+/// # Errors
+///
+/// A sentence for people.
+pub fn metrics_file(path: &str) -> Result<PathBuf, String> {
+    match path.ends_with(".prom") {
+        true => Ok(path.into()),
+        false => Err("its name must end in .prom: node_exporter reads no other files".to_owned()),
     }
 }
 

@@ -25,6 +25,7 @@ mod context;
 mod dead;
 mod demo;
 mod gate;
+mod metrics_file;
 mod notify;
 mod progress;
 mod run;
@@ -43,11 +44,7 @@ pub fn run(cli: Cli) -> Exit {
         Ok(exit) => exit,
         Err(report) => {
             eprintln!("{report:?}");
-            if is_usage(&report) {
-                Exit::Usage
-            } else {
-                Exit::Failed
-            }
+            exit_of(&report)
         }
     }
 }
@@ -143,6 +140,14 @@ fn misused(error: impl Display) -> Report {
 
 fn is_usage(report: &Report) -> bool {
     report.downcast_ref::<ConfigErrors>().is_some() || report.downcast_ref::<Usage>().is_some()
+}
+
+/// What a command that this stopped exits with.
+fn exit_of(report: &Report) -> Exit {
+    match is_usage(report) {
+        true => Exit::Usage,
+        false => Exit::Failed,
+    }
 }
 
 /// The instant that was typed; a day begins at its first in `timezone`.

@@ -23,7 +23,6 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
     let stopping = Stopping::default();
     signals::drain_on_signal(&stopping.closing)?;
     let metrics = metrics::install(context.config.namespace.as_str());
-    metrics::redis_up(false);
     metrics::fetch_interval(context.config.alumniq.poll.longest_interval());
     let listener = console::bind(context.config.console.listen)
         .await

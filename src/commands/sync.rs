@@ -10,7 +10,9 @@ use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{assemble, context::Context, joined, progress::Progress, signals};
+use super::{
+    assemble, context::Context, joined, metrics_file::MetricsFile, progress::Progress, signals,
+};
 use crate::{
     cli::{Global, pipeline::Sync},
     console::Heartbeats,
@@ -21,6 +23,7 @@ use crate::{
     workers::{
         fleet::Fleet,
         producer::{FetchError, Fetched, Producer},
+        publisher::publish_last,
         roles::Role,
     },
 };
@@ -49,45 +52,56 @@ struct Summary {
 /// Fetches; waits where asked to.
 pub async fn run(global: &Global, arguments: Sync) -> miette::Result<Exit> {
     let context = Context::load(global)?;
-    let filter = arguments
-        .on
-        .map(Filter::ChangedOn)
-        .or(arguments.since.map(Filter::ChangedSince))
-        .or(arguments.xid.map(Filter::Xid));
+    let file = arguments.metrics_file.as_ref();
+    let file = file.map(|path| MetricsFile::at(path, context.config.namespace.as_str()));
+    let file = file.transpose()?;
+    let ended = sync(global, &context, arguments).await;
+    match file {
+        Some(file) => file.close(ended),
+        None => ended,
+    }
+}
+
+/// Says how the command ends.
+async fn sync(global: &Global, context: &Context, arguments: Sync) -> miette::Result<Exit> {
     let stopping = Stopping::default();
     let closing = &stopping.closing;
     signals::drain_on_signal(closing)?;
     let redis = closing.run_until_cancelled(context.redis());
     let redis = redis.await.ok_or_else(|| miette!("interrupted"))??;
-    context.refuse_unfit(&redis.queue).await?;
-    let fleet = assemble::fleet(
-        &context,
-        &redis.queue,
-        Heartbeats::default(),
-        &stopping,
-        true,
-    )?;
-
-    let notifier = fleet.notifier.clone();
-    let started = Instant::now();
-    let outcome = if arguments.wait {
-        let progress = |total| Progress::new(total, global.quiet);
-        fetch_and_wait(&context, &redis.queue, fleet, filter, progress, &stopping).await
-    } else {
-        let fetched = fleet.producer.fetch_once(filter, closing).await;
-        fleet.traces.finish().await;
-        fetched
-            .map(|fetched| Summary::of(&fetched))
-            .map_err(unfetched)
-    };
-    if let (true, Ok(_), Some(notifier)) = (arguments.wait, &outcome, notifier) {
-        notifier.last_word().await;
+    let filter = arguments
+        .on
+        .map(Filter::ChangedOn)
+        .or(arguments.since.map(Filter::ChangedSince))
+        .or(arguments.xid.map(Filter::Xid));
+    let outcome = async {
+        context.refuse_unfit(&redis.queue).await?;
+        let beats = Heartbeats::default();
+        let fleet = assemble::fleet(context, &redis.queue, beats, &stopping, true)?;
+        let notifier = fleet.notifier.clone().filter(|_| arguments.wait);
+        let started = Instant::now();
+        let summary = if arguments.wait {
+            let progress = |total| Progress::new(total, global.quiet);
+            fetch_and_wait(context, &redis.queue, fleet, filter, progress, &stopping).await?
+        } else {
+            let fetched = fleet.producer.fetch_once(filter, closing).await;
+            fleet.traces.finish().await;
+            Summary::of(&fetched.map_err(unfetched)?)
+        };
+        if let Some(notifier) = notifier {
+            notifier.last_word().await;
+        }
+        Ok::<_, miette::Report>(Summary {
+            seconds: started.elapsed().as_secs_f64(),
+            ..summary
+        })
+    }
+    .await;
+    if arguments.metrics_file.is_some() {
+        publish_last(&redis.queue).await;
     }
     redis.close().await?;
-    let summary = Summary {
-        seconds: started.elapsed().as_secs_f64(),
-        ..outcome?
-    };
+    let summary = outcome?;
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&summary).into_diagnostic()?)
     } else {

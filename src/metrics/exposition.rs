@@ -63,6 +63,13 @@ pub fn publish(snapshot: &QueueSnapshot) {
     }
 }
 
+/// Shows nothing of the shared queue until it is read again.
+pub fn forget_queue() {
+    if let Some(exposition) = INSTALLED.get() {
+        exposition.fleet().seen = None;
+    }
+}
+
 impl Exposition {
     pub(super) fn new(namespace: &str) -> (Self, PrometheusRecorder) {
         let recorder = recorder(namespace);
@@ -78,6 +85,7 @@ impl Exposition {
     pub(super) fn start(&self) {
         describe(Scope::Process);
         names::BUILD_INFO.set_flag([env!("CARGO_PKG_VERSION")], true);
+        names::REDIS_UP.set_flag([], false);
         // Descriptions become visible at the next upkeep.
         self.process.run_upkeep();
     }

@@ -21,7 +21,7 @@ mod tests;
 
 pub use self::{
     definition::{Definition, Kind, Label, NAMESPACE, Scope},
-    exposition::{Exposition, install, publish},
+    exposition::{Exposition, forget_queue, install, publish},
     names::ALL,
     record::*,
     snapshot::{BooksSnapshot, DestinationSnapshot, QueueSnapshot},

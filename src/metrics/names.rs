@@ -54,7 +54,7 @@ fn vendors() -> Vec<&'static str> {
 
 /// Calls and jobs: from a local answer to the longest total timeout.
 const LATENCY: &[f64] = &[
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
 ];
 
 /// From fetch to acknowledgement: seconds when all is well, days when a vendor is down.
@@ -137,7 +137,7 @@ define! {
     DESTINATION_PAUSED_SINCE: Gauge = "destination_paused_since_timestamp_seconds" [ANY_DESTINATION] in "seconds", Fleet;
     /// From the fetch of a change to its acknowledgement.
     END_TO_END: Histogram = "end_to_end_seconds" [] in "seconds", Process, LIFETIME;
-    /// Calls to a vendor by HTTP status, or unreachable, or lost (sent, no usable answer).
+    /// Calls to a vendor by HTTP status, or unreachable, or lost (sent, no usable answer). From 50 statuses on it is other.
     VENDOR_REQUESTS: Counter = "vendor_requests_total" ["vendor", "operation", "status"] in "calls", Process;
     /// How long a call to a vendor took.
     VENDOR_REQUEST_DURATION: Histogram = "vendor_request_duration_seconds" ["vendor", "operation"] in "seconds", Process, LATENCY;
@@ -163,8 +163,12 @@ define! {
     LAST_FETCH_FAILED: Gauge = "last_fetch_failed" [] in "flag", Fleet;
     /// The longest time between two fetches by alumniq.poll; absent from the file of sync, whose schedule is cron's.
     FETCH_INTERVAL: Gauge = "fetch_interval_seconds" [] in "seconds", Process;
-    /// Rows with a key that nothing maps: the school's schema has drifted. Odd key names count as other.
-    UNMAPPED_FIELDS: Counter = "unmapped_fields_total" ["field"] in "rows", Process;
+    /// When the last sync with --metrics-file ended, in Unix time; only in its file.
+    LAST_SYNC: Gauge = "last_sync_timestamp_seconds" [] in "seconds", Process;
+    /// Its exit code: 0 good, 1 failed, 2 wrong usage or configuration, 3 something needs a person; only in its file.
+    LAST_SYNC_EXIT_CODE: Gauge = "last_sync_exit_code" [] in "code", Process;
+    /// Attempts on rows with a key that nothing maps: the school's schema has drifted. From 100 keys on, and for odd names, the field is other.
+    UNMAPPED_FIELDS: Counter = "unmapped_fields_total" ["field"] in "attempts", Process;
     /// Attempts to tell the webhook of a change of state, by what happened and whether it was taken: delivered, failed.
     NOTIFICATIONS: Counter = "notifications_total" [EVENT, DELIVERY] in "attempts", Process;
     /// Always 1; the label carries the version.

@@ -6,9 +6,19 @@ use std::{
     time::Duration,
 };
 
-use jobs::{destination::Destination, notice::Event};
+use jobs::{
+    destination::{Destination, Vendor},
+    notice::Event,
+};
 
 use super::names;
+use crate::exit::Exit;
+
+/// What stands for every label value beyond those that are told apart.
+const OTHER: &str = "other";
+
+/// How many different statuses `vendor_requests_total` tells apart: a vendor answers with what it likes.
+const MAX_STATUS_LABELS: usize = 50;
 
 /// How many different keys `unmapped_fields_total` tells apart: each is a time series for good.
 const MAX_FIELD_LABELS: usize = 100;
@@ -51,13 +61,16 @@ pub fn end_to_end(elapsed: Duration) {
 
 /// A call to a vendor ended. `status` is the HTTP status, `unreachable` or `lost`.
 pub fn vendor_request(vendor: &str, operation: &str, status: &str, duration: Duration) {
+    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let status = bounded(&mut seen, MAX_STATUS_LABELS, status);
     names::VENDOR_REQUESTS.add([vendor, operation, status], 1);
     names::VENDOR_REQUEST_DURATION.observe([vendor, operation], duration.as_secs_f64());
 }
 
 /// A vendor answered that there were too many calls.
-pub fn vendor_throttled(vendor: &str) {
-    names::VENDOR_THROTTLED.add([vendor], 1);
+pub fn vendor_throttled(vendor: Vendor) {
+    names::VENDOR_THROTTLED.add([vendor.as_str()], 1);
 }
 
 /// A call to Salsa carried `supporters`.
@@ -85,6 +98,12 @@ pub fn fetch_interval(longest: Duration) {
     names::FETCH_INTERVAL.set([], longest.as_secs_f64());
 }
 
+/// `sync` ended so.
+pub fn sync_ended(at: jiff::Timestamp, exit: Exit) {
+    names::LAST_SYNC.set([], at.as_duration().as_secs_f64());
+    names::LAST_SYNC_EXIT_CODE.set_count([], exit.code().into());
+}
+
 /// The webhook was told of `event` and took it, or is to be told again.
 pub fn notification(event: Event, delivered: bool) {
     let outcome = if delivered { "delivered" } else { "failed" };
@@ -101,22 +120,26 @@ pub fn unmapped_field(field: &str) {
 /// The label for a row's key. Keys come from outside: a key that is no plain name might hold a person's
 /// data, and without a bound each odd row would leave a time series behind.
 pub(super) fn field_label<'a>(seen: &mut BTreeSet<String>, field: &'a str) -> &'a str {
-    const OTHER: &str = "other";
     let plain = (1..=64).contains(&field.len())
         && field
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !field.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain {
-        return OTHER;
+    match plain {
+        true => bounded(seen, MAX_FIELD_LABELS, field),
+        false => OTHER,
     }
-    if !seen.contains(field) {
-        if seen.len() >= MAX_FIELD_LABELS {
+}
+
+/// `value`, unless `most` others were seen before it.
+pub(super) fn bounded<'a>(seen: &mut BTreeSet<String>, most: usize, value: &'a str) -> &'a str {
+    if !seen.contains(value) {
+        if seen.len() >= most {
             return OTHER;
         }
-        seen.insert(field.to_owned());
+        seen.insert(value.to_owned());
     }
-    field
+    value
 }
 
 #[expect(clippy::cast_precision_loss, reason = "batches are small")]

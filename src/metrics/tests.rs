@@ -11,68 +11,14 @@ use jobs::{
 use proptest::prelude::*;
 
 use super::{snapshot::Growth, *};
+use crate::exit::Exit;
+
+#[allow(dead_code, reason = "the process tests use all of it")]
+#[path = "../../tests/promises/harness/exposition.rs"]
+mod reader;
 
 /// One line of a text exposition: name, labels, value.
 type Sample = (String, BTreeMap<String, String>, f64);
-
-/// A strict reader of the text exposition format 0.0.4: the types by name, and the samples. Panics at a
-/// line that is none, at a sample whose type was not announced, and at a type or sample that is there twice.
-fn read(text: &str) -> (BTreeMap<String, String>, Vec<Sample>) {
-    let (mut helps, mut types, mut samples) =
-        (BTreeSet::new(), BTreeMap::new(), Vec::<Sample>::new());
-    for line in text.lines().filter(|line| !line.is_empty()) {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            let (name, help) = help.split_once(' ').expect(line);
-            assert!(!help.is_empty() && helps.insert(name.to_owned()), "{line}");
-        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = kind.split_once(' ').expect(line);
-            assert!(helps.contains(name), "no help: {line}");
-            assert_eq!(
-                types.insert(name.to_owned(), kind.to_owned()),
-                None,
-                "{line}"
-            );
-        } else {
-            let sample = read_sample(line);
-            let family = ["_bucket", "_sum", "_count"]
-                .iter()
-                .find_map(|suffix| {
-                    sample
-                        .0
-                        .strip_suffix(suffix)
-                        .filter(|name| types.contains_key(*name))
-                })
-                .unwrap_or(&sample.0);
-            assert!(types.contains_key(family), "no type: {line}");
-            assert!(
-                !samples
-                    .iter()
-                    .any(|(n, l, _)| (n, l) == (&sample.0, &sample.1)),
-                "twice: {line}"
-            );
-            samples.push(sample);
-        }
-    }
-    (types, samples)
-}
-
-fn read_sample(line: &str) -> Sample {
-    let (series, value) = line.rsplit_once(' ').expect(line);
-    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-    let labels = labels.strip_suffix('}').expect(line);
-    let labels = labels
-        .split(',')
-        .filter(|label| !label.is_empty())
-        .map(|label| {
-            let (key, value) = label.split_once('=').expect(line);
-            let value = value
-                .strip_prefix('"')
-                .and_then(|value| value.strip_suffix('"'));
-            (key.to_owned(), value.expect(line).to_owned())
-        })
-        .collect();
-    (name.to_owned(), labels, value.parse().expect(line))
-}
 
 /// The exposition after `record` and a look at the queue, without the label that every series has.
 fn scrape_with(record: impl FnOnce(), seen: &[QueueSnapshot]) -> String {
@@ -93,12 +39,13 @@ fn scrape(record: impl FnOnce()) -> String {
 
 /// The types, and the samples but for the label `namespace`, which each must have.
 fn read_north(text: &str) -> (BTreeMap<String, String>, Vec<Sample>) {
-    let (types, mut samples) = read(text);
-    for (name, labels, _) in &mut samples {
-        let namespace = labels.remove("namespace");
-        assert_eq!(namespace.as_deref(), Some("north"), "{name}");
-    }
-    (types, samples)
+    let reader::Exposition { kinds, samples } = reader::Exposition::parse(text);
+    let samples = samples.into_iter().map(|mut sample| {
+        let namespace = sample.labels.remove("namespace");
+        assert_eq!(namespace.as_deref(), Some("north"), "{sample:?}");
+        (sample.name, sample.labels, sample.value)
+    });
+    (kinds, samples.collect())
 }
 
 fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
@@ -123,12 +70,13 @@ fn record_everything() {
     settles_refused(Destination::Crm, 1);
     end_to_end(second);
     vendor_request("crm", "updatecontact", "200", second);
-    vendor_throttled("salsa");
+    vendor_throttled(Vendor::Salsa);
     salsa_batch(20);
     ack_batch(200);
     redis_up(true);
     leader(true);
     fetch_interval(second);
+    sync_ended(jiff::Timestamp::UNIX_EPOCH, Exit::NeedsAPerson);
     unmapped_field("favouriteColour");
     notification(Event::BooksOff, true);
 }
@@ -420,6 +368,16 @@ fn the_labels_for_unmapped_fields_are_bounded() {
     );
 }
 
+#[test]
+fn the_labels_for_statuses_are_bounded() {
+    let mut seen = BTreeSet::new();
+    let labels: BTreeSet<String> = (100..1_000)
+        .map(|status| record::bounded(&mut seen, 50, &status.to_string()).to_owned())
+        .collect();
+    assert_eq!(labels.len(), 51);
+    assert!(labels.contains("100") && labels.contains("other"));
+}
+
 proptest! {
     #[test]
     fn no_recorded_text_breaks_the_scrape(text in any::<String>()) {
@@ -427,9 +385,7 @@ proptest! {
             unmapped_field(&text);
             vendor_request(&text, &text, &text, Duration::ZERO);
         });
-        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            line.rsplit_once(' ').expect(line).1.parse::<f64>().expect(line);
-        }
+        read_north(&text);
     }
 }
 

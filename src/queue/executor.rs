@@ -243,4 +243,37 @@ mod tests {
         assert_eq!(decide(None, false, 2, &policy(), 0.0), Transition::Release);
         assert_eq!(decide(None, true, 2, &policy(), 0.0), Transition::Abandon);
     }
+
+    #[test]
+    fn whatever_becomes_of_an_attempt_is_a_label_of_its_metric() {
+        let jobs = crate::metrics::ALL
+            .iter()
+            .find(|metric| metric.name == "alumniq_relay_jobs_total");
+        let labels = jobs.unwrap().labels[1].values.unwrap()();
+        let ends = [
+            decide(None, false, 0, &policy(), 0.0),
+            decide(None, true, 0, &policy(), 0.0),
+            decide(retry(None), false, 0, &policy(), 0.0),
+            decide(retry(None), false, 2, &policy(), 0.0),
+            Transition::Done {
+                detail: String::new(),
+            },
+            Transition::Dead {
+                class: DeadClass::Stale,
+                cause: String::new(),
+                advice: String::new(),
+                attempts: 1,
+            },
+        ];
+        let verdicts = [
+            SettleVerdict::Settled,
+            SettleVerdict::Paused,
+            SettleVerdict::Kept,
+        ];
+        let kinds: std::collections::BTreeSet<_> = ends
+            .iter()
+            .flat_map(|end| verdicts.map(|verdict| end.settled_as(verdict).unwrap().kind()))
+            .collect();
+        assert_eq!(kinds, labels.into_iter().collect());
+    }
 }

@@ -1,7 +1,7 @@
 //! What came of each attempt, counted, logged and traced in one place: after Redis has it, because only then is it
 //! known whether it counts.
 
-use jobs::{destination::Destination, outcome::PauseReason};
+use jobs::destination::Destination;
 
 use crate::{
     metrics,
@@ -24,13 +24,6 @@ fn count(attempted: &Attempted<'_>) {
         return;
     };
     metrics::job_settled(destination, transition.kind(), attempted.took);
-    if let Transition::Pause {
-        reason: PauseReason::Throttled,
-        ..
-    } = transition
-    {
-        metrics::vendor_throttled(destination.as_str());
-    }
 }
 
 fn log(attempted: &Attempted<'_>) {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use apalis_core::task::data::Data;
 use jobs::{
     crm_update::{self, CrmMapping},
+    destination::Vendor,
     outcome::Outcome,
 };
 
 use super::{rows::Rows, throttle::Throttle};
 use crate::{
+    metrics,
     queue::{
         backend::{Batch, Verdicts},
         lease::{Hold, Lease},
@@ -56,6 +58,10 @@ impl CrmConsumer {
         );
         let call = hold.guard(call);
         let reply = self.throttle.spend(place, call).await?;
-        Some(crm_update::classify(&reply))
+        let outcome = crm_update::classify(&reply);
+        if outcome.is_throttled() {
+            metrics::vendor_throttled(Vendor::Crm);
+        }
+        Some(outcome)
     }
 }

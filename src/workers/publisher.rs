@@ -33,15 +33,11 @@ impl Publisher {
     /// Until `closing`.
     pub async fn run(&self, beat: &Beat, closing: &CancellationToken) {
         loop {
-            match self.step().await {
-                Ok(()) => {
-                    metrics::redis_up(true);
-                    beat.beat();
-                }
-                Err(error) => {
-                    metrics::redis_up(error.trouble().is_none());
-                    tracing::debug!(%error, "cannot publish the queue's counts");
-                }
+            let looked = self.step().await;
+            answered(&looked);
+            match looked {
+                Ok(()) => beat.beat(),
+                Err(error) => tracing::debug!(%error, "cannot publish the queue's counts"),
             }
             tokio::select! {
                 () = closing.cancelled() => break,
@@ -57,6 +53,25 @@ impl Publisher {
         metrics::publish(&snapshot(&self.queue.status().await?));
         Ok(())
     }
+}
+
+/// One last look, for a process that ends: what cannot be read now is not shown.
+pub async fn publish_last(queue: &Queue) {
+    let status = queue.status().await;
+    answered(&status);
+    match status {
+        Ok(status) => metrics::publish(&snapshot(&status)),
+        Err(error) => {
+            tracing::debug!(%error, "cannot publish the queue's counts");
+            metrics::forget_queue();
+        }
+    }
+}
+
+/// Whether Redis answered; what it said may still be of no use.
+fn answered<T>(looked: &Result<T, QueueError>) {
+    let trouble = looked.as_ref().err().and_then(QueueError::trouble);
+    metrics::redis_up(trouble.is_none());
 }
 
 fn snapshot(status: &Status) -> QueueSnapshot {

@@ -290,6 +290,7 @@ impl SalsaConsumer {
         } = outcome
         {
             let Throttle { queue, limit, .. } = &self.throttle;
+            metrics::vendor_throttled(limit.vendor);
             // Where Redis does not hear of it, the settle of this change pauses the fleet.
             let _ = queue.shut(limit.vendor, *after, *reason, cause).await;
             let _ = queue.doubt_limits(limit.vendor, DOUBT).await;

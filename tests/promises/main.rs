@@ -22,9 +22,10 @@
 //! - `stale`: an older change never overwrites a newer one
 //! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
 //! - `dashboard`: Grafana's dashboard: its form, and what a real Prometheus answers to its queries
+//! - `metrics`: a fleet scraped as one, against what the vendors saw; the file for cron
 //! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
-//! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
 //! - `notifying`: the operators' webhook is told of changes of state, once
+//! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
 
@@ -49,6 +50,7 @@ mod harness;
 mod hostile;
 mod letters;
 mod limits;
+mod metrics;
 mod monitoring;
 mod notifying;
 mod outages;

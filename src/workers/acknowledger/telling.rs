@@ -7,6 +7,7 @@ use std::{
 
 use jobs::{
     acknowledge::{self, AckOutcome},
+    destination::Vendor,
     outcome::PauseReason,
 };
 
@@ -149,11 +150,16 @@ impl<'a> Telling<'a> {
                 after: delay,
                 reason,
                 cause,
-            } => Err(Stop::Down(AckPause {
-                delay,
-                reason,
-                cause,
-            })),
+            } => {
+                if reason == PauseReason::Throttled {
+                    metrics::vendor_throttled(Vendor::Alumniq);
+                }
+                Err(Stop::Down(AckPause {
+                    delay,
+                    reason,
+                    cause,
+                }))
+            }
         }
     }
 

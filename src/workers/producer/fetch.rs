@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
 use jobs::{
-    acknowledge::{self, FeedError},
+    acknowledge::{self, FeedError, FeedFault},
+    destination::Vendor,
     retry::RetryPolicy,
 };
 use serde_json::value::RawValue;
@@ -166,7 +167,15 @@ impl<'a> Fetch<'a> {
             if let Some(days) = answer.key_days_remaining {
                 self.record.key_days = Some(days);
             }
-            match acknowledge::parse_feed(&answer.reply) {
+            let rows = acknowledge::parse_feed(&answer.reply);
+            if let Err(FeedError {
+                fault: FeedFault::Throttled,
+                ..
+            }) = &rows
+            {
+                metrics::vendor_throttled(Vendor::Alumniq);
+            }
+            match rows {
                 Ok(rows) => {
                     return Ok(Block {
                         fetched_at,
@@ -228,7 +237,7 @@ impl<'a> Fetch<'a> {
         let rows = changes.len() as u64;
         metrics::changes_fetched(rows);
         metrics::changes_enqueued(taken.enqueued);
-        metrics::changes_duplicate(taken.duplicates);
+        metrics::changes_duplicate(taken.duplicates + taken.listed_again);
         self.fetched.rows += rows;
         self.fetched.taken.enqueued += taken.enqueued;
         self.fetched.taken.duplicates += taken.duplicates;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod collector;
+pub mod exposition;
 pub mod namespace;
 pub mod prometheus;
 pub mod proxy;
