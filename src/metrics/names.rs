@@ -105,7 +105,7 @@ macro_rules! define {
 }
 
 define! {
-    /// Rows that AlumnIQ's feed answered with, rows already known included.
+    /// Rows of AlumnIQ's feed that were taken in, new or known already.
     CHANGES_FETCHED: Counter = "changes_fetched_total" [] in "changes", Process;
     /// Fetched changes that were new and went into the queue.
     CHANGES_ENQUEUED: Counter = "changes_enqueued_total" [] in "changes", Process;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{Queue, QueueError, keys, leader::Lead, scripts::or_empty};
 
 /// How many rows one call of the script takes: Redis is busy for about a millisecond.
-const ROWS_A_CALL: usize = 200;
+pub const ROWS_A_CALL: usize = 200;
 
 /// And how many bytes of rows, give or take one row.
 const BYTES_A_CALL: usize = 1 << 20;
