@@ -11,6 +11,7 @@ done
 need curl curl # the README's commands, which a test runs, use it
 need faketime faketime # some tests run processes whose clocks are wrong
 need promtool prometheus # the alerts' tests; a real Prometheus scrapes a fleet
+need amtool prometheus-alertmanager # checks who is told
 
 step "formatting"
 cargo fmt --all --check

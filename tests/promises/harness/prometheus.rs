@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> Value {
 /// Scrapes every second; ends with its owner.
 pub struct Prometheus {
     _server: Child,
-    directory: TempDir,
+    _directory: TempDir,
     address: SocketAddr,
 }
 
@@ -81,7 +81,7 @@ impl Prometheus {
         .await;
         let prometheus = Self {
             _server: server,
-            directory,
+            _directory: directory,
             address,
         };
         until_true("Prometheus has scraped every process", async || {
@@ -144,15 +144,10 @@ impl Prometheus {
         rules.cloned().collect()
     }
 
-    /// What it wrote.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("prometheus.log")).unwrap()
-    }
-
     async fn get(&self, what: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
         // The client wants one although nothing here is encrypted; a second installation is refused.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = format!("http://{}/api/v1/{what}", self.address);
+        let url = format!("http://{}/api/v1/{what}", self.address());
         let request = reqwest::Client::new().get(url).query(parameters);
         let answer = request.send().await.map_err(|error| error.to_string())?;
         let mut answer: Value = answer.json().await.map_err(|error| error.to_string())?;
