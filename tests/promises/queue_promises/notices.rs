@@ -185,6 +185,9 @@ async fn a_state_must_last_before_it_is_told_and_so_must_its_end() {
     // Paused again: a short spell in between is nobody's business.
     namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
     assert!(claim(&namespace, LONG).await.is_none());
+    let known = namespace.snapshot().await;
+    let known: Vec<&str> = known.hash("notice:gate:crm").into_keys().collect();
+    assert_eq!(known, ["told"]);
     namespace.queue.resume(Vendor::Crm).await.unwrap();
     assert!(claim(&namespace, LONG).await.is_none());
     comes(&mut namespace, "gate:crm", "differs").await;
