@@ -138,7 +138,10 @@ impl Traces {
     pub async fn finish(&self) {
         if let Some(tracer) = &self.0 {
             tracer.closing.cancel();
-            let _ = tokio::time::timeout(LAST_WORDS, tracer.closed.cancelled()).await;
+            let closed = tokio::time::timeout(LAST_WORDS, tracer.closed.cancelled()).await;
+            if closed.is_err() {
+                tracing::warn!("ending although the collector has not taken every trace");
+            }
         }
     }
 
