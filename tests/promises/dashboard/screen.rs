@@ -116,6 +116,7 @@ async fn the_first_screen_says_whether_everything_is_through_and_where_it_sticks
     crm.stop().await;
     relay.run(&["resume", "crm"]).await.expect(0);
     sandbox.add_changes(&more(5));
+    relay.run(&["sync"]).await.expect(0);
     screen.says("Stopped", "nobody runs crm").await;
     screen.sticks_at("crm", "roleunmanned").await;
 
@@ -138,6 +139,7 @@ async fn the_first_screen_says_whether_everything_is_through_and_where_it_sticks
         rows: vec![json!({ "changeId": 900_000, "xid": "" })],
         ..NewChanges::default()
     });
+    relay.run(&["sync"]).await.expect(0);
     screen.says("Needs a person", "1 dead letters").await;
     assert_eq!(screen.stuck().await, [], "a dead letter holds nobody up");
     let dead = screen.ask("Needs a person, by class").await;
