@@ -3,8 +3,8 @@
 //!
 //! # Layout
 //!
-//! - [`section`]: its parts and their names
-//! - [`page`]: the same as HTML
+//! - `section`: its parts and their names
+//! - `page`: the same as HTML
 
 mod page;
 mod section;
