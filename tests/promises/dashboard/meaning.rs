@@ -166,22 +166,55 @@ fn every_reason_has_its_place_and_its_colour_on_each_timeline_of_pauses() {
     }
 }
 
+/// The codes that the query for what is stuck writes into a label.
+fn codes<'a>(expression: &'a str, label: &str) -> Vec<&'a str> {
+    let place = format!("\"{label}\", \"");
+    let values = expression
+        .match_indices(place.as_str())
+        .map(|(at, place)| expression[at + place.len()..].split('"').next().unwrap());
+    // The others are copied from another label, or patterns that copy this one.
+    values.filter(|value| !value.contains(['$', '('])).collect()
+}
+
+#[test]
+fn every_link_of_a_line_leads_to_a_section_of_the_runbook() {
+    let runbook = std::fs::read_to_string(super::path("../runbook.md")).unwrap();
+    let sections: BTreeSet<String> = runbook
+        .lines()
+        .filter_map(|line| {
+            line.trim_start_matches('#')
+                .strip_prefix(' ')
+                .filter(|_| line.starts_with('#'))
+        })
+        .map(str::to_lowercase)
+        .collect();
+    let dashboard = dashboard();
+    let expression = targets(panel(&dashboard, STUCK))[0]["expr"]
+        .as_str()
+        .unwrap();
+    let alerts = codes(expression, "what")
+        .into_iter()
+        .map(|what| format!("alumniqrelay{what}"));
+    let reasons = PauseReason::ALL.map(|reason| reason.as_str().to_owned());
+    let classes = DeadClass::ALL.map(|class| class.as_str().to_owned());
+    for section in alerts.chain(reasons).chain(classes) {
+        assert!(sections.contains(&section), "no section {section}");
+    }
+}
+
 #[test]
 fn every_trouble_that_the_query_names_has_its_words() {
     let dashboard = dashboard();
     let expression = targets(panel(&dashboard, STUCK))[0]["expr"]
         .as_str()
         .unwrap();
-    let set = |label: &str| -> Vec<&str> {
-        let place = format!("\"{label}\", \"");
-        let places = expression.split(place.as_str()).skip(1);
-        let values = places.map(|rest| rest.split('"').next().unwrap());
-        // The others are copied from another label, or patterns that copy this one.
-        values.filter(|value| !value.contains(['$', '('])).collect()
-    };
-    assert!(set("what").len() > 5, "{:?}", set("what"));
-    some_mapping_has(STUCK, set("what"));
-    some_mapping_has(STUCK, set("where"));
+    assert!(
+        codes(expression, "what").len() > 5,
+        "{:?}",
+        codes(expression, "what")
+    );
+    some_mapping_has(STUCK, codes(expression, "what"));
+    some_mapping_has(STUCK, codes(expression, "where"));
     some_mapping_has(
         "Is everything through?",
         ["0", "1", "2", "3", "4", "5", "6"],
