@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use jobs::destination::Destination;
+use jobs::destination::Vendor;
 
 pub mod chaos;
 pub mod dead;
@@ -180,9 +180,9 @@ pub struct Show {
 /// `pause` and `resume`
 #[derive(Debug, Clone, Args)]
 pub struct Gate {
-    /// crm or salsa
-    #[arg(value_parser = value::destinations())]
-    pub destination: Destination,
+    /// crm, salsa, or alumniq: what it is told (fetches go on)
+    #[arg(value_parser = value::vendors())]
+    pub destination: Vendor,
 }
 
 /// `check`

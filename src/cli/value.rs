@@ -4,10 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use jobs::{
-    destination::{Destination, Vendor},
-    outcome::DeadClass,
-};
+use jobs::{destination::Vendor, outcome::DeadClass};
 
 /// A day, e.g. `2026-11-21`.
 ///
@@ -50,12 +47,6 @@ pub fn metrics_file(path: &str) -> Result<PathBuf, String> {
         true => Ok(path.into()),
         false => Err("its name must end in .prom: node_exporter reads no other files".to_owned()),
     }
-}
-
-/// A destination, by its wire name.
-pub fn destinations() -> impl TypedValueParser<Value = Destination> {
-    PossibleValuesParser::new(Destination::ALL.map(Destination::as_str))
-        .try_map(|word| word.parse::<Destination>())
 }
 
 /// A vendor, by its wire name.

@@ -1,6 +1,5 @@
 //! `pause` and `resume`: the operator's hand on a destination's gate.
 
-use jobs::destination::Vendor;
 use miette::IntoDiagnostic;
 
 use super::context::{Context, operator};
@@ -11,7 +10,7 @@ use crate::{
 
 /// Shuts it until [`resume`].
 pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
-    let vendor = Vendor::from(arguments.destination);
+    let vendor = arguments.destination;
     let context = Context::load(global)?;
     let redis = context.redis().await?;
     redis
@@ -28,7 +27,7 @@ pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
 
 /// Opens it, whoever shut it.
 pub async fn resume(global: &Global, arguments: Gate) -> miette::Result<Exit> {
-    let vendor = Vendor::from(arguments.destination);
+    let vendor = arguments.destination;
     let context = Context::load(global)?;
     let redis = context.redis().await?;
     redis.queue.resume(vendor).await.into_diagnostic()?;

@@ -183,7 +183,15 @@ async fn retry_after_holds_every_process_back_until_then_or_until_an_operator_re
     assert!(pause["seconds_left"].as_f64() > Some(3_000.0), "{pause}");
     assert!(pause["since"].is_string(), "{pause}");
 
+    // AlumnIQ's gate is an operator's too: it holds back what AlumnIQ is told.
+    relay.run(&["pause", "alumniq"]).await.expect(0);
     relay.run(&["resume", "crm"]).await.expect(0);
+    until_true("every change waits for its acknowledgement", async || {
+        relay.status().await["to_acknowledge"] == CHANGES
+    })
+    .await;
+    assert_eq!(sandbox.report().acknowledged, 0, "AlumnIQ is paused");
+    relay.run(&["resume", "alumniq"]).await.expect(0);
     acknowledged(&sandbox, CHANGES).await;
     every_promise_held(&sandbox.report(), &[], &[]);
     for service in fleet {
