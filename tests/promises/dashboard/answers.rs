@@ -14,8 +14,8 @@ use crate::harness::{
 
 const NAMESPACE: &str = "north.campus";
 
-/// Changes, one of them with a key that nothing maps, while Salsa throttles a call.
-fn trouble(sandbox: &Sandbox, wave: usize) {
+/// The next call to Salsa is one too many. Once: where each wave threw one, nothing might be acknowledged any more.
+fn throttle_once(sandbox: &Sandbox) {
     sandbox.set_faults(Faults {
         salsa: VendorFaults {
             next: vec![Fault::Throttle],
@@ -24,6 +24,10 @@ fn trouble(sandbox: &Sandbox, wave: usize) {
         },
         ..Faults::default()
     });
+}
+
+/// More changes, one of them with a key that nothing maps.
+fn more_changes(sandbox: &Sandbox, wave: usize) {
     sandbox.add_changes(&NewChanges {
         count: 3,
         rows: vec![json!({ "changeId": 900_000 + wave, "xid": "", "favouriteColour": "blue" })],
@@ -95,9 +99,10 @@ async fn every_query_of_every_panel_is_answered_by_a_fleet_that_has_seen_trouble
     let (mut while_held, mut unanswered): (Vec<_>, Vec<_>) =
         all.into_iter().partition(wants_a_pause);
     assert_eq!(while_held.len(), 2, "{:?}", names(&while_held));
+    throttle_once(&sandbox);
     let mut wave = 0;
     until_true("everything else is answered", async || {
-        trouble(&sandbox, wave);
+        more_changes(&sandbox, wave);
         wave += 1;
         ask_again(&mut unanswered, &prometheus).await;
         if wave % 20 == 0 {

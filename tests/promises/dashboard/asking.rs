@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::{panels, targets};
 use crate::harness::prometheus::Prometheus;
 
-/// How far the dashboard looks back here, and the four scrapes over which it takes rates, in seconds.
+/// How far the dashboard looks back here, and over what it takes rates, in seconds: scrapes are a second apart.
 const RANGE: u64 = 60;
-const RATE_INTERVAL: u64 = 5;
+const RATE_INTERVAL: u64 = 10;
 
 /// What was chosen on top of the dashboard.
 #[derive(Debug, Clone)]
@@ -162,6 +162,6 @@ fn a_choice_is_filled_in_as_a_pattern_within_a_string() {
             r#"a{n=~"$namespace", i=~"$instance", d="$destination"}[$__rate_interval]"#,
             "crm"
         ),
-        r#"a{n=~"(north\\.campus|south)", i=~".*", d="crm"}[5s]"#
+        r#"a{n=~"(north\\.campus|south)", i=~".*", d="crm"}[10s]"#
     );
 }
