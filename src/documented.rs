@@ -1,6 +1,6 @@
-//! Tables in the README that are made from code, and held against it by tests.
+//! Tables in the documents that are made from code, and held against it by tests.
 
-/// The README and the code disagree.
+/// A document and the code disagree.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// A marker is missing.

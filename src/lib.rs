@@ -14,7 +14,7 @@
 //! - [`console`]: `/metrics`, `/healthz`, `/readyz`, `/runbook`
 //! - [`sandbox`]: the three vendors, simulated with their traps, and the checker of the promises
 //! - [`metrics`], [`telemetry`]: every metric's name, and the logs
-//! - `documented`: the README's tables are those of the code
+//! - `documented`: the documents' tables are those of the code
 //! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends
 //! - [`stopping`]: the two stages in which a process stops; [`trail`]: which calls were made for a change
 

@@ -13,7 +13,7 @@ pub struct Definition {
     pub labels: &'static [Label],
     /// Whose value it is.
     pub scope: Scope,
-    /// One sentence for operators: the `# HELP` line and the README's table.
+    /// One sentence for operators: the `# HELP` line and the documents' table.
     pub help: &'static str,
     /// Upper bounds of a histogram's buckets, ascending; empty for other kinds.
     pub buckets: &'static [f64],

@@ -5,7 +5,7 @@
 //! - `names`: every metric once: name, kind, labels, unit, scope, help, buckets
 //! - `record`: one typed function per event; `snapshot`: what is read of the shared queue
 //! - `exposition`: the text that `/metrics` shows
-//! - [`mod@table`]: the README's table, made from the definitions
+//! - [`mod@table`]: the documents' table, made from the definitions
 //! - `definition`: the only code that touches the `metrics` crate's macros (`clippy.toml` bans them elsewhere)
 //!
 //! Labels hold wire names, never anything of a person or a row's values.

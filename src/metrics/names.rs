@@ -99,7 +99,7 @@ macro_rules! define {
                 });
         )+
 
-        /// Every metric, in the order of the README's table.
+        /// Every metric, in the order of the documents' table.
         pub const ALL: &[&Definition] = &[$($ident.0),+];
     };
 }

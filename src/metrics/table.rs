@@ -1,4 +1,4 @@
-//! The table of metrics in the README, made from the definitions.
+//! The table of metrics in `deploy/README.md`, made from the definitions.
 
 use std::fmt::Write as _;
 

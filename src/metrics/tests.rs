@@ -390,9 +390,9 @@ proptest! {
 }
 
 #[test]
-fn the_readme_lists_every_metric_as_the_code_defines_it() {
-    let readme = include_str!("../../README.md");
-    if let Err(error) = crate::documented::check(readme, "metrics", table::table()) {
+fn the_documents_list_every_metric_as_the_code_defines_it() {
+    let document = include_str!("../../deploy/README.md");
+    if let Err(error) = crate::documented::check(document, "metrics", table::table()) {
         panic!("{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that can be found of a Redis. The README's table is made of it.
+//! Everything that can be found of a Redis. The documents' table is made of it.
 
 /// What follows from a finding. Ordered, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +46,7 @@ macro_rules! define {
             };
         )+
 
-        /// Every definition, in the order of the README's table.
+        /// Every definition, in the order of the documents' table.
         pub const ALL: &[&Definition] = &[$($name),+];
     };
 }

@@ -1,7 +1,7 @@
 //! Is this Redis fit to hold changes? Asked at start and by `check --connect`.
 //!
 //! - `facts`: what a server says of itself
-//! - [`catalogue`]: everything that can be found, what it means and what to do; the README's [`table`] is made
+//! - [`catalogue`]: everything that can be found, what it means and what to do; the documents' [`table`] is made
 //!   of it
 //! - `judge`: facts -> findings
 

@@ -1,4 +1,4 @@
-//! The table of findings in the README, made from the [`catalogue`].
+//! The table of findings in `deploy/README.md`, made from the [`catalogue`].
 
 use std::fmt::Write as _;
 

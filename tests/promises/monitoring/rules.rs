@@ -252,9 +252,9 @@ fn every_alert_is_tested_when_it_fires_and_when_it_stays_silent() {
 }
 
 #[test]
-fn the_readme_lists_every_alert_with_its_severity_and_how_long_it_waits() {
-    let readme = include_str!("../../../README.md");
-    let section = readme
+fn the_documents_list_every_alert_with_its_severity_and_how_long_it_waits() {
+    let document = include_str!("../../../deploy/README.md");
+    let section = document
         .split_once("<!-- alerts:begin -->\n")
         .and_then(|(_, rest)| rest.split_once("<!-- alerts:end -->"))
         .unwrap()
