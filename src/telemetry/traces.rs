@@ -8,11 +8,11 @@
 //! '- acknowledge                  one a PUT that names the change, which is its child
 //! ```
 //!
-//! No context travels with the change: [`identity`] makes the trace's name, and that of its root, out of what every
+//! No context travels with the change: `identity` makes the trace's name, and that of its root, out of what every
 //! process knows. A call that carries many changes has a span in the trace of each, so that every trace is whole;
 //! all of them hold the call's request id, which finds the others.
 //!
-//! - [`identity`]: which trace; [`span`]: steps as OTLP's messages; [`exporter`]: the way to the collector
+//! - `identity`: which trace; `span`: steps as OTLP's messages; `exporter`: the way to the collector
 
 mod exporter;
 mod identity;
