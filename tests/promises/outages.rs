@@ -2,31 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::sandbox::{
-    Fault, Faults, NewChanges, Outage, SANDBOX_PASSWORD, Vendor, VendorFaults,
-};
+use alumniq_relay::sandbox::{Fault, Faults, NewChanges, SANDBOX_PASSWORD, Vendor, VendorFaults};
 use jobs::destination::Destination;
 
 use crate::harness::{
     redis::Redis,
     relay::{Relay, text},
-    vendors::{acknowledged, every_promise_held, vendors},
+    vendors::{acknowledged, down, every_promise_held, vendors},
     waiting::until_true,
 };
 
 const EVERYTHING: &str = "producer,crm,salsa,acknowledger";
-
-fn down(fault: Fault) -> VendorFaults {
-    VendorFaults {
-        outages: vec![Outage {
-            after_seconds: 0.0,
-            seconds: None,
-            fault,
-        }],
-        retry_after: Some(1),
-        ..VendorFaults::default()
-    }
-}
 
 /// Both destinations are down in one way and then in another, each time until they have been probed in vain;
 /// then they are up. The first attempt is the last: whatever consumed it would be a dead letter.

@@ -1,6 +1,6 @@
 //! The first screen says what is so: one fleet's evening, from "everything is through" to a fleet that is gone.
 
-use alumniq_relay::sandbox::{Fault, Faults, NewChanges, Outage, VendorFaults};
+use alumniq_relay::sandbox::{Fault, Faults, NewChanges, VendorFaults};
 use serde_json::{Value, json};
 
 use super::{asking::Choice, dashboard, panel, targets};
@@ -8,7 +8,7 @@ use crate::harness::{
     prometheus::{Prometheus, Sample},
     redis::Redis,
     relay::Relay,
-    vendors::vendors,
+    vendors::{down, vendors},
     waiting::until_true,
 };
 
@@ -150,14 +150,7 @@ async fn the_first_screen_says_whether_everything_is_through_and_where_it_sticks
     );
 
     sandbox.set_faults(Faults {
-        alumniq: VendorFaults {
-            outages: vec![Outage {
-                after_seconds: 0.0,
-                seconds: None,
-                fault: Fault::Unavailable,
-            }],
-            ..VendorFaults::default()
-        },
+        alumniq: down(Fault::Unavailable),
         ..Faults::default()
     });
     screen.says("Stopped", "the last fetch failed").await;

@@ -1,6 +1,8 @@
 //! The simulated vendors, in the test's own process.
 
-use alumniq_relay::sandbox::{Limits, Report, Sandbox, SandboxOptions, Vendor};
+use alumniq_relay::sandbox::{
+    Fault, Limits, Outage, Report, Sandbox, SandboxOptions, Vendor, VendorFaults,
+};
 
 use super::waiting::until_true;
 
@@ -53,4 +55,17 @@ pub fn repeats(report: &Report) -> usize {
 pub fn salsa_calls(report: &Report) -> u64 {
     let calls = |operation| report.traffic.calls_of(Vendor::Salsa, operation);
     calls("search") + calls("put")
+}
+
+/// A vendor that is down in this way until it is told otherwise.
+pub fn down(fault: Fault) -> VendorFaults {
+    VendorFaults {
+        outages: vec![Outage {
+            after_seconds: 0.0,
+            seconds: None,
+            fault,
+        }],
+        retry_after: Some(1),
+        ..VendorFaults::default()
+    }
 }

@@ -10,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use alumniq_relay::sandbox::{Fault, Faults, Outage, SandboxOptions, VendorFaults};
+use alumniq_relay::sandbox::{Fault, Faults, SandboxOptions};
 
 use super::everything_is_as_defined;
 use crate::harness::{
@@ -18,7 +18,7 @@ use crate::harness::{
     redis::Redis,
     relay::Relay,
     service::Exit,
-    vendors::{vendors, vendors_with},
+    vendors::{down, vendors, vendors_with},
     waiting::until_true,
 };
 
@@ -115,14 +115,7 @@ async fn a_sync_that_fails_says_so_in_its_file() {
     let (file, name) = collector(&relay);
     let sync = ["sync", "--metrics-file", &name];
     sandbox.set_faults(Faults {
-        alumniq: VendorFaults {
-            outages: vec![Outage {
-                after_seconds: 0.0,
-                seconds: None,
-                fault: Fault::Unavailable,
-            }],
-            ..VendorFaults::default()
-        },
+        alumniq: down(Fault::Unavailable),
         ..Faults::default()
     });
     relay.run(&sync).await.expect(1);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::sandbox::{Fault, Faults, Outage, Sandbox, VendorFaults};
+use alumniq_relay::sandbox::{Fault, Faults, Sandbox};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -10,24 +10,12 @@ use crate::harness::{
     redis::Redis,
     relay::{Relay, text},
     service::Service,
-    vendors::{acknowledged, every_promise_held, vendors},
+    vendors::{acknowledged, down, every_promise_held, vendors},
     waiting::{until, until_true},
 };
 
 const EVERYTHING: &str = "producer,crm,salsa,acknowledger,console";
 const CHANGES: usize = 200;
-
-fn down(fault: Fault) -> VendorFaults {
-    VendorFaults {
-        outages: vec![Outage {
-            after_seconds: 0.0,
-            seconds: None,
-            fault,
-        }],
-        retry_after: Some(1),
-        ..VendorFaults::default()
-    }
-}
 
 /// The names of what fires, each with its labels but for the name and the namespace.
 async fn firing(prometheus: &Prometheus) -> BTreeMap<String, Vec<BTreeMap<String, String>>> {

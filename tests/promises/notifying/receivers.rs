@@ -1,31 +1,38 @@
 //! Receivers and tellers that are away, die, refuse, or must not be shown.
 
-use alumniq_relay::sandbox::{SANDBOX_WEBHOOK_SECRET, SandboxOptions, WebhookMood};
+use alumniq_relay::sandbox::{SANDBOX_WEBHOOK_SECRET, Sandbox, SandboxOptions, WebhookMood};
 use serde_json::Value;
 
 use super::{EVERYTHING, IDLE, TOKEN, arrivals, events, taken, telling, told};
 use crate::harness::{
     redis::Redis,
     relay::Relay,
+    service::Service,
     vendors::{acknowledged, vendors, vendors_with},
     waiting::until_true,
 };
 
-#[tokio::test]
-async fn what_a_killed_process_was_telling_another_tells_under_the_same_id() {
-    let sandbox = vendors(1, 1).await;
+/// A process that tells of a pause, and waits for an answer.
+async fn telling_a_slow_receiver(sandbox: &Sandbox, relay: &Relay) -> Service {
     sandbox.set_webhook(WebhookMood {
         seconds: 3600.0,
         ..WebhookMood::default()
     });
-    let redis = Redis::start().await;
-    let relay = telling(&sandbox, &redis);
-    let first = relay.start(IDLE).await;
+    let service = relay.start(IDLE).await;
     relay.run(&["pause", "salsa"]).await.expect(0);
     until_true("it has begun to tell", async || {
         !sandbox.notifications().is_empty()
     })
     .await;
+    service
+}
+
+#[tokio::test]
+async fn what_a_killed_process_was_telling_another_tells_under_the_same_id() {
+    let sandbox = vendors(1, 1).await;
+    let redis = Redis::start().await;
+    let relay = telling(&sandbox, &redis);
+    let first = telling_a_slow_receiver(&sandbox, &relay).await;
     first.kill9().await;
     // It is over by now, but the receiver may have heard of it.
     relay.run(&["resume", "salsa"]).await.expect(0);
@@ -125,18 +132,9 @@ fn value(metrics: &str, event: &str, outcome: &str) -> f64 {
 #[tokio::test]
 async fn a_process_that_stops_gives_back_what_it_was_telling_and_another_goes_on() {
     let sandbox = vendors(1, 1).await;
-    sandbox.set_webhook(WebhookMood {
-        seconds: 3600.0,
-        ..WebhookMood::default()
-    });
     let redis = Redis::start().await;
     let relay = telling(&sandbox, &redis);
-    let first = relay.start(IDLE).await;
-    relay.run(&["pause", "salsa"]).await.expect(0);
-    until_true("it has begun to tell", async || {
-        !sandbox.notifications().is_empty()
-    })
-    .await;
+    let first = telling_a_slow_receiver(&sandbox, &relay).await;
     first.stop().await;
     let held = "HMGET {sandbox}:notice:gate:salsa token doubt";
     let held: Vec<Option<String>> = redis::from_redis_value(redis.command(held).await).unwrap();

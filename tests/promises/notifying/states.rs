@@ -1,12 +1,12 @@
 //! Which states are told, and which are not.
 
-use alumniq_relay::sandbox::{Fault, Faults, Outage, SandboxOptions, VendorFaults};
+use alumniq_relay::sandbox::{Fault, Faults, SandboxOptions};
 use serde_json::json;
 
 use super::{EVERYTHING, IDLE, arrivals, events, is_signed, taken, telling, told};
 use crate::harness::{
     redis::Redis,
-    vendors::{acknowledged, vendors, vendors_with},
+    vendors::{acknowledged, down, vendors, vendors_with},
     waiting::until_true,
 };
 
@@ -15,15 +15,7 @@ async fn two_processes_tell_once_that_a_vendor_is_down_and_once_that_it_is_back(
     const CHANGES: usize = 40;
     let sandbox = vendors(CHANGES, 20).await;
     sandbox.set_faults(Faults {
-        salsa: VendorFaults {
-            outages: vec![Outage {
-                after_seconds: 0.0,
-                seconds: None,
-                fault: Fault::Unavailable,
-            }],
-            retry_after: Some(1),
-            ..VendorFaults::default()
-        },
+        salsa: down(Fault::Unavailable),
         ..Faults::default()
     });
     let redis = Redis::start().await;

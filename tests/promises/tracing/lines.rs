@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::sandbox::{Fault, Faults, Outage, SandboxOptions, VendorFaults};
+use alumniq_relay::sandbox::{Fault, Faults, SandboxOptions, VendorFaults};
 use serde_json::Value;
 
 use crate::harness::{
     redis::Redis,
     relay::{Relay, text},
-    vendors::{acknowledged, every_promise_held, vendors, vendors_with},
+    vendors::{acknowledged, down, every_promise_held, vendors, vendors_with},
     waiting::until_true,
 };
 
@@ -166,15 +166,7 @@ async fn a_pause_is_one_line_in_the_whole_fleet_however_often_it_is_probed_in_va
     const CHANGES: usize = 60;
     let sandbox = vendors(CHANGES, 60).await;
     sandbox.set_faults(Faults {
-        crm: VendorFaults {
-            outages: vec![Outage {
-                after_seconds: 0.0,
-                seconds: None,
-                fault: Fault::Unavailable,
-            }],
-            retry_after: Some(1),
-            ..VendorFaults::default()
-        },
+        crm: down(Fault::Unavailable),
         ..Faults::default()
     });
     let redis = Redis::start().await;
