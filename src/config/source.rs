@@ -191,14 +191,23 @@ impl Source {
             "" => "at the top of the file, before the first [table]".to_owned(),
             section => format!("in [{section}]"),
         };
+        let here = names(self.sections, section);
+        // `url` is most likely short for the section's own `webhook_url`.
+        let longer = here
+            .iter()
+            .find(|known| known.split('_').any(|word| word == name));
         let elsewhere = keys(self.sections).find(|key| accepts(key, name));
-        let (meant, help) = if let Some(key) = elsewhere {
+        let (meant, help) = if let Some(longer) = longer {
+            let meant = key::join(section, longer);
+            let help = format!("did you mean `{}`?", spelt(&meant));
+            (Some(meant), help)
+        } else if let Some(key) = elsewhere {
             let help = match from_variable {
                 true => format!("did you mean `{}`?", key.variable()),
                 false => format!("`{name}` belongs {}", place(key.section)),
             };
             (Some(key::join(key.section, name)), help)
-        } else if let Some(meant) = nearest(name, &names(self.sections, section)) {
+        } else if let Some(meant) = nearest(name, &here) {
             let meant = key::join(section, &meant);
             let help = format!("did you mean `{}`?", spelt(&meant));
             (Some(meant), help)

@@ -35,6 +35,11 @@ fn an_unknown_key_names_the_right_one() {
             "api_key_fiel = \"x\"",
             "did you mean `alumniq.api_key_file`?",
         ),
+        (
+            "notify",
+            "url = \"https://hooks.example\"",
+            "did you mean `notify.webhook_url`?",
+        ),
         ("almniq", "x = 1", "did you mean `alumniq`?"),
         ("crm.mapp", "x = 1", "did you mean `crm.map`?"),
         ("quux", "x = 1", "config example"),
