@@ -11,6 +11,7 @@
 //! - [`vendors`]: AlumnIQ, CRM and Salsa over HTTP, nothing else
 //! - [`queue`]: the only room that knows Redis
 //! - [`workers`]: producer, consumers, acknowledger: job + client -> outcome
+//! - [`operations`]: what an operator can do, whichever way it is asked for
 //! - [`console`]: `/metrics`, `/healthz`, `/readyz`, `/runbook`
 //! - [`sandbox`]: the three vendors, simulated with their traps, and the checker of the promises
 //! - [`metrics`], [`telemetry`]: every metric's name, and the logs
@@ -26,6 +27,7 @@ pub mod console;
 mod documented;
 pub mod exit;
 pub mod metrics;
+pub mod operations;
 pub mod queue;
 pub mod runbook;
 pub mod sandbox;

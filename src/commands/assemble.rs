@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use crate::{
-    config::{AcknowledgeMode, CrmConfig, SalsaConfig},
+    config::{AcknowledgeMode, AnonymousRows, CrmConfig, SalsaConfig},
     console::Heartbeats,
+    operations::Operations,
     queue::{Queue, acknowledgement::AckLimits, calls::CallLimit},
     stopping::Stopping,
     workers::{
@@ -120,6 +121,19 @@ pub fn fleet(
         heartbeats,
         stopping: stopping.clone(),
     })
+}
+
+/// What operators can do with `queue`.
+pub fn operations(context: &Context, queue: &Queue) -> Operations {
+    let config = &context.config;
+    Operations {
+        queue: queue.clone(),
+        names: Arc::clone(&config.mappings.names),
+        timezone: config.alumniq.timezone.clone(),
+        anonymous_allowed: config.alumniq.anonymous == AnonymousRows::Match,
+        crm: config.mappings.crm.clone(),
+        salsa: config.mappings.salsa.clone(),
+    }
 }
 
 /// `None` where nobody wants to be told.

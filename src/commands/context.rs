@@ -18,6 +18,7 @@ use crate::{
     metrics,
     queue::{
         Queue, QueueError, QueueSettings,
+        audit::Actor,
         durability::{Allowed, Finding as Unfit, catalogue::Severity},
         embedded::EmbeddedRedis,
     },
@@ -256,11 +257,10 @@ impl Context {
     }
 }
 
-/// Who acts, for timelines: the login name.
-pub fn operator() -> String {
-    std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "an operator".to_owned())
+/// Who acts, for timelines and the audit: the login name.
+pub fn operator() -> Actor {
+    let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    Actor::at_command(name.unwrap_or_else(|_| "an operator".to_owned()))
 }
 
 fn settings(timeout: std::time::Duration) -> ClientSettings {

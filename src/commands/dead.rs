@@ -3,9 +3,10 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use jobs::destination::Vendor;
 use miette::{IntoDiagnostic, miette};
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 
 use super::{
+    assemble,
     context::{Context, operator},
     show,
 };
@@ -20,7 +21,6 @@ use crate::{
         Queue,
         letters::{Handled, LetterFilter, LetterPage},
     },
-    workers::producer::arrival,
 };
 
 /// How many letters one step of a bulk action takes.
@@ -149,7 +149,7 @@ async fn replay(context: &Context, queue: &Queue, arguments: Replay) -> miette::
             0,
         );
     }
-    let by = operator();
+    let (by, operations) = (operator(), assemble::operations(context, queue));
     let mut total = Handled::default();
     // With a rate, one at a time; without, as many as a script takes.
     let step = if arguments.rate.is_some() {
@@ -165,45 +165,14 @@ async fn replay(context: &Context, queue: &Queue, arguments: Replay) -> miette::
         if let Some(pace) = &mut pace {
             pace.tick().await;
         }
-        let (handled, undecodable) = queue
+        let handled = operations
             .replay(letters, arguments.apply_stale, &by)
             .await
             .into_diagnostic()?;
         total.handled += handled.handled;
         total.gone += handled.gone;
-        for id in undecodable {
-            match read_again(context, queue, &id).await? {
-                true => total.handled += 1,
-                false => total.gone += 1,
-            }
-        }
     }
     report(&arguments.selection, "replayed", total.handled, total.gone)
-}
-
-/// A row that could not be decoded is decoded again: the configuration may know its keys by now.
-async fn read_again(context: &Context, queue: &Queue, id: &str) -> miette::Result<bool> {
-    let Some((fetched_at, record)) = queue.undecodable_row(id).await.into_diagnostic()? else {
-        return Ok(false);
-    };
-    if record.row.get() == RawValue::NULL.get() {
-        tracing::warn!(
-            change_id = id,
-            "its row was not kept: fetch it again, then replay"
-        );
-        return Ok(false);
-    }
-    let mut change = arrival(
-        record.row,
-        &context.config.mappings.names,
-        &context.config.alumniq.timezone,
-    );
-    change.replaces = Some(id.to_owned());
-    queue
-        .enqueue(fetched_at, &[change])
-        .await
-        .into_diagnostic()?;
-    Ok(true)
 }
 
 async fn discard(context: &Context, queue: &Queue, arguments: Discard) -> miette::Result<Exit> {

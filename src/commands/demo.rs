@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -81,6 +82,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
         metrics: exposition,
         heartbeats,
         tokens: Tokens::default(),
+        operations: Arc::new(assemble::operations(&context, &redis.queue).into()),
     };
     let server = tokio::spawn(console::serve(
         listener,

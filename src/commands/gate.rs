@@ -30,7 +30,11 @@ pub async fn resume(global: &Global, arguments: Gate) -> miette::Result<Exit> {
     let vendor = arguments.destination;
     let context = Context::load(global)?;
     let redis = context.redis().await?;
-    redis.queue.resume(vendor).await.into_diagnostic()?;
+    redis
+        .queue
+        .resume(vendor, &operator())
+        .await
+        .into_diagnostic()?;
     redis.close().await?;
     super::print(&format!("{vendor} goes on\n"))?;
     Ok(Exit::Good)

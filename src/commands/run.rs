@@ -1,5 +1,7 @@
 //! `run`: the service.
 
+use std::sync::{Arc, OnceLock};
+
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
     // It serves from before Redis answers until everything is drained: an orchestrator looks at the probes all
     // the time.
     let drained = CancellationToken::new();
+    let operations = Arc::new(OnceLock::new());
     let console = Console {
         metrics,
         heartbeats: heartbeats.clone(),
@@ -40,6 +43,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
             operator: context.config.console.operator_token.clone(),
             viewer: context.config.console.viewer_token.clone(),
         },
+        operations: Arc::clone(&operations),
     };
     let server = tokio::spawn(console::serve(
         listener,
@@ -53,6 +57,9 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
         context.refuse_unfit(&redis.queue).await?;
         let fleet = assemble::fleet(&context, &redis.queue, heartbeats, &stopping, false)?;
         let (worker, roles) = (&fleet.worker, &arguments.roles);
+        if roles.contains(&Role::Console) {
+            let _ = operations.set(assemble::operations(&context, &redis.queue));
+        }
         tracing::info!(worker, ?roles, listen = %address, "running");
         work(&context, redis, fleet, roles, &stopping).await?;
     }

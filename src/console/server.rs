@@ -1,6 +1,11 @@
 //! `/metrics`, `/healthz`, `/readyz` and `/runbook`, which every process serves.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use axum::{
     Json, Router,
@@ -17,7 +22,7 @@ use tokio::net::TcpListener;
 
 use self::connections::LIMITS;
 use super::{Heartbeats, Tokens, runbook};
-use crate::metrics::Exposition;
+use crate::{metrics::Exposition, operations::Operations};
 
 mod connections;
 
@@ -25,7 +30,7 @@ mod connections;
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the server shows.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Console {
     /// From [`install`](crate::metrics::install).
     pub metrics: Exposition,
@@ -33,6 +38,8 @@ pub struct Console {
     pub heartbeats: Heartbeats,
     /// Who may look.
     pub tokens: Tokens,
+    /// What its pages show and do; empty until Redis answers, and in a process without the role.
+    pub operations: Arc<OnceLock<Operations>>,
 }
 
 /// `console.listen` cannot be listened on.

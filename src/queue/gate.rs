@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobs::{destination::Vendor, outcome::PauseReason};
 
-use super::{Queue, QueueError, scripts::or_empty};
+use super::{Queue, QueueError, audit::Actor, scripts::or_empty};
 
 /// What a transition made of a gate; a script tells it to one caller in the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +34,12 @@ impl Turn {
 
 impl Queue {
     /// An operator shuts the gate of `vendor` until [`Queue::resume`].
-    pub async fn pause(&self, vendor: Vendor, cause: &str) -> Result<(), QueueError> {
-        self.gate(vendor, "pause", None, "", cause).await
+    pub async fn pause(&self, vendor: Vendor, by: &Actor) -> Result<(), QueueError> {
+        self.gate(vendor, "pause", None, "", &by.name).await
     }
 
     /// Opens the gate, whoever shut it.
-    pub async fn resume(&self, vendor: Vendor) -> Result<(), QueueError> {
+    pub async fn resume(&self, vendor: Vendor, _by: &Actor) -> Result<(), QueueError> {
         self.gate(vendor, "resume", None, "", "").await
     }
 

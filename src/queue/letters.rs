@@ -8,7 +8,7 @@ use jobs::{destination::Vendor, outcome::DeadClass};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::cursor::{LetterRef, NoCursor};
-use super::{Queue, QueueError, Record};
+use super::{Queue, QueueError, Record, audit::Actor};
 use crate::trail::CHANGE;
 
 /// How many letters one call reads, replays or discards.
@@ -253,13 +253,13 @@ impl Queue {
         &self,
         refs: &[(Vendor, String)],
         forced: bool,
-        by: &str,
+        by: &Actor,
     ) -> Result<(Handled, Vec<String>), QueueError> {
         let mut total = Handled::default();
         let mut undecodable = Vec::new();
         for chunk in refs.chunks(LETTERS_A_CALL) {
             let mut call = self.scripts.replay.prepare_invoke();
-            call.arg(u8::from(forced)).arg(by);
+            call.arg(u8::from(forced)).arg(&by.name);
             for (vendor, id) in chunk {
                 call.arg(vendor.as_str()).arg(id);
             }
@@ -293,7 +293,7 @@ impl Queue {
         refs: &[(Vendor, String)],
         acknowledge: bool,
         reason: &str,
-        by: &str,
+        by: &Actor,
     ) -> Result<Handled, QueueError> {
         let mut total = Handled::default();
         for chunk in refs.chunks(LETTERS_A_CALL) {
@@ -302,7 +302,7 @@ impl Queue {
                 .arg(self.settings.keep.as_millis() as u64)
                 .arg(self.settings.keep_payload.as_millis() as u64)
                 .arg(reason)
-                .arg(by);
+                .arg(&by.name);
             for (vendor, id) in chunk {
                 call.arg(vendor.as_str()).arg(id);
             }

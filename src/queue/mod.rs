@@ -7,12 +7,14 @@
 //! - [`executor`]: outcome -> transition
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
+//! - [`audit`]: who did what
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
 pub mod acknowledgement;
+pub mod audit;
 pub mod backend;
 pub mod calls;
 mod connection;

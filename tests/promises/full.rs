@@ -9,6 +9,7 @@ use jobs::{
     outcome::DeadClass,
 };
 
+use crate::harness::namespace::tester;
 use crate::harness::{
     namespace::{EARLY, LONG, Namespace, dead, done, pause, retry},
     redis::Redis,
@@ -73,8 +74,8 @@ async fn everything_but_an_enqueue_goes_on_in_a_full_redis() {
         .await
         .unwrap();
     namespace.book_call(Vendor::Crm).await;
-    queue.pause(Vendor::Salsa, "maintenance").await.unwrap();
-    queue.resume(Vendor::Salsa).await.unwrap();
+    queue.pause(Vendor::Salsa, &tester()).await.unwrap();
+    queue.resume(Vendor::Salsa, &tester()).await.unwrap();
 
     let leases = namespace.claim_as(crm, "worker", 6).await.leases;
     let held: Vec<(String, u64)> = leases.iter().map(|l| (l.lane.clone(), l.token)).collect();

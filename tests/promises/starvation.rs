@@ -15,6 +15,7 @@ use jobs::destination::{
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 use serde_json::json;
 
+use crate::harness::namespace::tester;
 use crate::harness::{
     namespace::{Namespace, done, retry},
     redis::Redis,
@@ -249,7 +250,11 @@ async fn twenty_thousand_retries_due_at_once_are_moved_in_steps_and_keep_no_clai
             .settle(Crm, "worker", &settlements)
             .await
             .unwrap();
-        namespace.queue.resume(Vendor::Crm).await.unwrap();
+        namespace
+            .queue
+            .resume(Vendor::Crm, &tester())
+            .await
+            .unwrap();
     }
     // Whose oldest change waits for its retry holds nobody else up.
     namespace

@@ -25,6 +25,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::harness::namespace::tester;
 use crate::harness::{
     namespace::{LONG, Namespace},
     redis::Redis,
@@ -300,7 +301,11 @@ async fn while_alumniq_has_accepted_nothing_a_refused_id_pauses_and_says_so() {
         let cause = &pause[&Vendor::Alumniq].cause;
         assert!(cause.contains("the last was 7"), "{cause}");
         assert_eq!(it.letters([7]).await, BTreeSet::new());
-        it.namespace.queue.resume(Vendor::Alumniq).await.unwrap();
+        it.namespace
+            .queue
+            .resume(Vendor::Alumniq, &tester())
+            .await
+            .unwrap();
     }
     it.applied([8]).await;
     it.works_to_the_end().await;

@@ -18,6 +18,7 @@ fn console(tokens: Tokens) -> Console {
         metrics: crate::metrics::install("test"),
         heartbeats: Heartbeats::default(),
         tokens,
+        operations: Arc::default(),
     }
 }
 

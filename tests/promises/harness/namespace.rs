@@ -5,6 +5,7 @@ use std::time::Duration;
 use alumniq_relay::queue::{
     Queue, QueueSettings,
     acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits},
+    audit::Actor,
     calls::{Booking, CallLimit, Purpose},
     executor::Transition,
     intake::{Enqueued, NewChange},
@@ -18,6 +19,11 @@ use jobs::{
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 
 use super::{redis::Redis, snapshot::Snapshot};
+
+/// Who acts in the tests.
+pub fn tester() -> Actor {
+    Actor::at_command("tester")
+}
 
 /// Longer than any test.
 pub const LONG: Duration = Duration::from_secs(3600);
@@ -231,7 +237,11 @@ impl Namespace {
 
     pub async fn replay(&self, vendor: Vendor, id: &str, forced: bool) {
         let letters = [(vendor, id.to_owned())];
-        let (handled, _) = self.queue.replay(&letters, forced, "tester").await.unwrap();
+        let (handled, _) = self
+            .queue
+            .replay(&letters, forced, &tester())
+            .await
+            .unwrap();
         assert_eq!(handled.handled, 1);
     }
 
@@ -239,7 +249,7 @@ impl Namespace {
         let letters = [(vendor, id.to_owned())];
         let discarded = self
             .queue
-            .discard(&letters, tell, "not wanted", "tester")
+            .discard(&letters, tell, "not wanted", &tester())
             .await;
         assert_eq!(discarded.unwrap().handled, 1);
     }

@@ -11,6 +11,7 @@ use jobs::outcome::DeadClass;
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
 
+use crate::harness::namespace::tester;
 use crate::harness::{
     namespace::{Namespace, dead, done, retry},
     redis::Redis,
@@ -147,7 +148,7 @@ async fn everything_lies_in_one_slot_of_a_cluster() {
     namespace.apply_all(Crm).await;
     namespace.claim_acknowledgements().await.unwrap();
     for vendor in Vendor::ALL {
-        namespace.queue.pause(vendor, "maintenance").await.unwrap();
+        namespace.queue.pause(vendor, &tester()).await.unwrap();
         namespace.book_call(vendor).await;
         let told = namespace.queue.limits_told(vendor, 300, 20);
         told.await.unwrap();

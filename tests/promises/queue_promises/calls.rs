@@ -10,6 +10,7 @@ use proptest::{
 };
 use redis::AsyncTypedCommands;
 
+use crate::harness::namespace::tester;
 use crate::harness::{
     namespace::{LONG, Namespace},
     redis::Redis,
@@ -299,12 +300,12 @@ async fn one_process_of_the_fleet_asks_and_all_know_what_it_learned() {
     assert!(matches!(turn().await, (Turn::Wait(_), Some(5))));
 
     namespace.connection.hset(&limits, "at", "1").await.unwrap();
-    queue.pause(Vendor::Salsa, "maintenance").await.unwrap();
+    queue.pause(Vendor::Salsa, &tester()).await.unwrap();
     assert!(
         matches!(turn().await.0, Turn::Wait(_)),
         "a pause is a pause"
     );
-    queue.resume(Vendor::Salsa).await.unwrap();
+    queue.resume(Vendor::Salsa, &tester()).await.unwrap();
     assert_eq!(turn().await.0, Turn::Ask, "it was long ago");
 }
 

@@ -13,6 +13,7 @@ use jobs::{
 };
 use redis::AsyncTypedCommands;
 
+use crate::harness::namespace::tester;
 use crate::harness::{
     namespace::{LONG, Namespace, done, exhausted, pause, retry, settlement},
     redis::Redis,
@@ -103,7 +104,11 @@ async fn eight_failing_calls_in_a_row_shut_the_gate_and_get_their_attempts_back(
     let probe = namespace.claim_one(Crm).await;
     assert_eq!(probe.attempts, 0);
     assert!(namespace.settle(Crm, &probe, done()).await);
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     let others = namespace.claim(Crm).await;
     assert_eq!(others.len(), 8);
     for lease in others {
@@ -347,11 +352,7 @@ async fn an_operators_pause_outranks_the_machine_and_resume_opens_all() {
     let redis = Redis::start().await;
     let namespace = with_changes(&redis, 2).await;
     let first = namespace.claim_as(Crm, "worker", 1).await.leases.remove(0);
-    namespace
-        .queue
-        .pause(Vendor::Crm, "maintenance")
-        .await
-        .unwrap();
+    namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
     assert!(
         namespace.settle(Crm, &first, done()).await,
         "what runs may end"
@@ -361,7 +362,11 @@ async fn an_operators_pause_outranks_the_machine_and_resume_opens_all() {
         .queue
         .shut(Vendor::Crm, Some(LONG), PauseReason::Outage, "down");
     down.await.unwrap();
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     assert_eq!(namespace.claim(Crm).await.len(), 1);
 }
 

@@ -10,6 +10,7 @@ use jobs::{
 };
 use redis::AsyncTypedCommands;
 
+use crate::harness::namespace::tester;
 use crate::harness::{
     namespace::{LONG, Namespace, dead, pause},
     redis::Redis,
@@ -69,13 +70,13 @@ async fn of_several_processes_one_tells_and_the_end_is_told_with_how_long_it_las
     let redis = Redis::start().await;
     let mut namespace = Namespace::of_crm(&redis).await;
     quiet(&mut namespace).await;
-    namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
+    namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
 
     let first = claim(&namespace, AT_ONCE).await.unwrap();
     assert_eq!(first.notice.event, Event::DestinationPaused);
     assert_eq!(first.notice.destination, Some(Vendor::Crm));
     assert_eq!(first.notice.reason, Some(PauseReason::Operator));
-    assert_eq!(first.notice.cause.as_deref(), Some("ada"));
+    assert_eq!(first.notice.cause.as_deref(), Some("tester"));
     assert_eq!(first.attempts, 1);
     assert!(first.notice.since <= first.notice.at && first.notice.at <= first.now);
     let waits = namespace.queue.claim_notice(AT_ONCE, LONG).await.unwrap();
@@ -86,7 +87,11 @@ async fn of_several_processes_one_tells_and_the_end_is_told_with_how_long_it_las
     assert!(settle(&namespace, &first, NoticeEnd::Taken).await);
     assert!(claim(&namespace, AT_ONCE).await.is_none(), "it was told");
 
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     let end = claim(&namespace, AT_ONCE).await.unwrap();
     assert_eq!(end.notice.event, Event::DestinationResumed);
     let lasted = end.notice.since.duration_since(first.notice.since);
@@ -100,7 +105,11 @@ async fn of_several_processes_one_tells_and_the_end_is_told_with_how_long_it_las
 async fn who_was_silent_for_too_long_settles_nothing_and_another_tells_the_same() {
     let redis = Redis::start().await;
     let mut namespace = Namespace::of_crm(&redis).await;
-    namespace.queue.pause(Vendor::Salsa, "ada").await.unwrap();
+    namespace
+        .queue
+        .pause(Vendor::Salsa, &tester())
+        .await
+        .unwrap();
     let lost = claim(&namespace, AT_ONCE).await.unwrap();
     comes(&mut namespace, "gate:salsa", "ends").await;
     let again = claim(&namespace, AT_ONCE).await.unwrap();
@@ -120,22 +129,30 @@ async fn what_the_receiver_may_know_is_told_to_its_end_and_what_it_surely_does_n
     let redis = Redis::start().await;
     let mut namespace = Namespace::of_crm(&redis).await;
     // The receiver surely did not get it, and it is over: nothing was.
-    namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
+    namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
     let refused = claim(&namespace, AT_ONCE).await.unwrap();
     assert!(settle(&namespace, &refused, AGAIN_LATER).await);
     assert!(claim(&namespace, AT_ONCE).await.is_none(), "later");
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     quiet(&mut namespace).await;
 
     // It may know of it, from a lost answer or from a teller that died: it hears of the beginning and the end.
     for dies in [false, true] {
-        namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
+        namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
         let perhaps = claim(&namespace, AT_ONCE).await.unwrap();
         match dies {
             false => assert!(settle(&namespace, &perhaps, PERHAPS).await),
             true => comes(&mut namespace, "gate:crm", "ends").await,
         }
-        namespace.queue.resume(Vendor::Crm).await.unwrap();
+        namespace
+            .queue
+            .resume(Vendor::Crm, &tester())
+            .await
+            .unwrap();
         let again = claim(&namespace, AT_ONCE).await.unwrap();
         assert_eq!(again.notice, perhaps.notice);
         // A refusal of the repeat does not make the first attempt certain.
@@ -148,14 +165,22 @@ async fn what_the_receiver_may_know_is_told_to_its_end_and_what_it_surely_does_n
     }
 
     // The same for the end of a trouble: it is back before the end was told.
-    namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
+    namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
     assert_eq!(tell(&namespace).await, Some(Event::DestinationPaused));
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     let refused = claim(&namespace, AT_ONCE).await.unwrap();
     assert!(settle(&namespace, &refused, AGAIN_LATER).await);
-    namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
+    namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
     assert!(claim(&namespace, AT_ONCE).await.is_none());
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     assert_eq!(tell(&namespace).await, Some(Event::DestinationResumed));
     quiet(&mut namespace).await;
 }
@@ -164,31 +189,43 @@ async fn what_the_receiver_may_know_is_told_to_its_end_and_what_it_surely_does_n
 async fn a_state_must_last_before_it_is_told_and_so_must_its_end() {
     let redis = Redis::start().await;
     let mut namespace = Namespace::of_crm(&redis).await;
-    namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
+    namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
     let waits = namespace.queue.claim_notice(LONG, LONG).await.unwrap();
     let NoticeClaim::Wait(Some(waits)) = waits else {
         panic!("told too early: {waits:?}")
     };
     assert!(waits <= LONG && waits > LONG / 2, "{waits:?}");
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     quiet(&mut namespace).await;
 
     // It has lasted; its end has not yet.
-    namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
+    namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
     let gate = namespace.key("gate:crm");
     let connection = &mut namespace.connection;
     connection.hset(gate, "operator_since", "1").await.unwrap();
     let paused = claim(&namespace, LONG).await.unwrap();
     assert!(settle(&namespace, &paused, NoticeEnd::Taken).await);
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     assert!(claim(&namespace, LONG).await.is_none());
     // Paused again: a short spell in between is nobody's business.
-    namespace.queue.pause(Vendor::Crm, "ada").await.unwrap();
+    namespace.queue.pause(Vendor::Crm, &tester()).await.unwrap();
     assert!(claim(&namespace, LONG).await.is_none());
     let known = namespace.snapshot().await;
     let known: Vec<&str> = known.hash("notice:gate:crm").into_keys().collect();
     assert_eq!(known, ["told"]);
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     assert!(claim(&namespace, LONG).await.is_none());
     comes(&mut namespace, "gate:crm", "differs").await;
     let resumed = claim(&namespace, LONG).await.unwrap();
@@ -269,7 +306,7 @@ async fn an_emptied_redis_tells_nothing_of_what_is_well() {
     let redis = Redis::start().await;
     let mut namespace = Namespace::of_crm(&redis).await;
     for vendor in Vendor::ALL {
-        namespace.queue.pause(vendor, "ada").await.unwrap();
+        namespace.queue.pause(vendor, &tester()).await.unwrap();
         assert_eq!(tell(&namespace).await, Some(Event::DestinationPaused));
     }
     let pending = claim_of(&namespace).await;
@@ -282,6 +319,10 @@ async fn an_emptied_redis_tells_nothing_of_what_is_well() {
 
 /// The end of a pause, leased.
 async fn claim_of(namespace: &Namespace) -> ToTell {
-    namespace.queue.resume(Vendor::Crm).await.unwrap();
+    namespace
+        .queue
+        .resume(Vendor::Crm, &tester())
+        .await
+        .unwrap();
     claim(namespace, AT_ONCE).await.unwrap()
 }

@@ -4,6 +4,7 @@ use jobs::{destination::Vendor, outcome::DeadClass};
 use proptest::sample::Index;
 
 use super::{Run, pick_some};
+use crate::harness::namespace::tester;
 use crate::queue_model::{
     compare::{Checked, same},
     model::destination,
@@ -20,7 +21,11 @@ impl Run {
 
     pub(super) async fn replay(&mut self, picks: &[Index], forced: bool) -> Checked {
         let letters = pick_some(picks, self.letters());
-        let (handled, to_decode) = self.queue.replay(&letters, forced, "tester").await.unwrap();
+        let (handled, to_decode) = self
+            .queue
+            .replay(&letters, forced, &tester())
+            .await
+            .unwrap();
         let mut expected = (0, Vec::new());
         for (vendor, id) in &letters {
             if self.model.replay(*vendor, id, forced) {
@@ -61,7 +66,7 @@ impl Run {
     pub(super) async fn discard(&mut self, letters: Vec<(Vendor, String)>, tell: bool) -> Checked {
         let handled = self
             .queue
-            .discard(&letters, tell, "not wanted", "tester")
+            .discard(&letters, tell, "not wanted", &tester())
             .await
             .unwrap();
         let mut expected = 0;

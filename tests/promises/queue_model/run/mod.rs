@@ -22,6 +22,7 @@ use super::{
     step::{AckKind, Claim, Kind, Step},
     witness::Witness,
 };
+use crate::harness::namespace::tester;
 use crate::harness::{redis::Redis, snapshot::Snapshot};
 
 /// Longer than any case.
@@ -166,7 +167,7 @@ impl Run {
             Step::AckRenew { batch } => self.ack_renew(batch).await,
             Step::AckLeaseEnds => self.ack_lease_ends().await,
             Step::OperatorPauses(vendor) => {
-                self.queue.pause(*vendor, "maintenance").await.unwrap();
+                self.queue.pause(*vendor, &tester()).await.unwrap();
                 self.model.gate(*vendor).operator = true;
                 Ok(())
             }
@@ -186,7 +187,7 @@ impl Run {
     }
 
     async fn resume(&mut self, vendor: Vendor) -> Checked {
-        self.queue.resume(vendor).await.unwrap();
+        self.queue.resume(vendor, &tester()).await.unwrap();
         *self.model.gate(vendor) = Default::default();
         if let Some(d) = destination(vendor) {
             self.model.refund(d);

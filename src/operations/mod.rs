@@ -1,0 +1,31 @@
+//! What an operator can do, whichever way it is asked for: command line, page or API. Nothing here knows which.
+//!
+//! # Layout
+//!
+//! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use jobs::{change::FieldNames, crm_update::CrmMapping, salsa_upsert::SalsaMapping};
+
+use crate::queue::Queue;
+
+pub mod replaying;
+
+/// The queue, and how this school's rows are read and mapped. Clones share everything.
+#[derive(Clone)]
+pub struct Operations {
+    /// The queue.
+    pub queue: Queue,
+    /// `alumniq.fields`.
+    pub names: Arc<FieldNames>,
+    /// `alumniq.timezone`.
+    pub timezone: TimeZone,
+    /// `alumniq.anonymous = "match"`.
+    pub anonymous_allowed: bool,
+    /// `[crm.map]`, unless the CRM is switched off.
+    pub crm: Option<Arc<CrmMapping>>,
+    /// `[salsa.map]`, unless Salsa is switched off.
+    pub salsa: Option<Arc<SalsaMapping>>,
+}
