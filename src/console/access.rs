@@ -4,6 +4,8 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
+use super::visitor::Role;
+
 /// `console.operator_token` and `console.viewer_token`.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
@@ -13,24 +15,54 @@ pub struct Tokens {
     pub viewer: Option<SecretString>,
 }
 
+/// What a request's `Authorization` gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// No token is configured: everything is open to who can reach it.
+    Open,
+    /// The right token of this role.
+    Bearer(Role),
+    /// A token that is none of ours.
+    Wrong,
+    /// No bearer token.
+    None,
+}
+
 impl Tokens {
-    /// Whether a request with these headers may look: no token is configured, or it carries
-    /// `Authorization: Bearer` with one of them. The comparison's time does not depend on where two tokens
-    /// of one length differ.
+    /// Whether everything is open.
+    pub fn is_open(&self) -> bool {
+        self.operator.is_none() && self.viewer.is_none()
+    }
+
+    /// Whether a request with these headers may look.
     pub fn may_look(&self, headers: &HeaderMap) -> bool {
-        if self.operator.is_none() && self.viewer.is_none() {
-            return true;
+        matches!(self.access(headers), Access::Open | Access::Bearer(_))
+    }
+
+    /// What these headers give.
+    pub fn access(&self, headers: &HeaderMap) -> Access {
+        match bearer(headers) {
+            _ if self.is_open() => Access::Open,
+            None => Access::None,
+            Some(given) => self.role(given).map_or(Access::Wrong, Access::Bearer),
         }
-        let Some(given) = bearer(headers) else {
-            return false;
-        };
-        [&self.operator, &self.viewer]
-            .into_iter()
-            .flatten()
-            .fold(Choice::from(0), |admitted, token| {
-                admitted | token.expose_secret().as_bytes().ct_eq(given)
+    }
+
+    /// The role of a token. Both are always compared, and the comparison's time does not depend on where two
+    /// tokens of one length differ.
+    pub fn role(&self, given: &[u8]) -> Option<Role> {
+        let is = |token: &Option<SecretString>| {
+            token.as_ref().map_or(Choice::from(0), |token| {
+                token.expose_secret().as_bytes().ct_eq(given)
             })
-            .into()
+        };
+        let (operator, viewer) = (is(&self.operator), is(&self.viewer));
+        match (given.is_empty(), bool::from(operator), bool::from(viewer)) {
+            (true, ..) => None,
+            (_, true, _) => Some(Role::Operator),
+            (_, _, true) => Some(Role::Viewer),
+            _ => None,
+        }
     }
 }
 
@@ -59,29 +91,28 @@ mod tests {
     }
 
     #[test]
-    fn with_tokens_only_a_bearer_of_one_may_look() {
+    fn with_tokens_only_a_bearer_of_one_may_look_and_the_token_is_the_role() {
         let tokens = Tokens {
             operator: Some("open-sesame".into()),
             viewer: Some("just-looking".into()),
         };
         for (authorization, expected) in [
-            (Some("Bearer open-sesame"), true),
-            (Some("bearer just-looking"), true),
-            (Some("Bearer  just-looking "), true),
-            (Some("Bearer open-sesam"), false),
-            (Some("Bearer open-sesame2"), false),
-            (Some("Bearer "), false),
-            (Some("Bearer"), false),
-            (Some("Basic open-sesame"), false),
-            (Some("open-sesame"), false),
-            (Some(""), false),
-            (None, false),
+            (Some("Bearer open-sesame"), Access::Bearer(Role::Operator)),
+            (Some("bearer just-looking"), Access::Bearer(Role::Viewer)),
+            (Some("Bearer  just-looking "), Access::Bearer(Role::Viewer)),
+            (Some("Bearer open-sesam"), Access::Wrong),
+            (Some("Bearer open-sesame2"), Access::Wrong),
+            (Some("Bearer "), Access::None),
+            (Some("Bearer"), Access::None),
+            (Some("Basic open-sesame"), Access::None),
+            (Some("open-sesame"), Access::None),
+            (Some(""), Access::None),
+            (None, Access::None),
         ] {
-            assert_eq!(
-                tokens.may_look(&headers(authorization)),
-                expected,
-                "{authorization:?}"
-            );
+            let headers = headers(authorization);
+            assert_eq!(tokens.access(&headers), expected, "{authorization:?}");
+            let admitted = matches!(expected, Access::Bearer(_));
+            assert_eq!(tokens.may_look(&headers), admitted, "{authorization:?}");
         }
     }
 

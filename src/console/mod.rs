@@ -4,11 +4,12 @@
 //!
 //! - [`server`]: the listener and its addresses, `/metrics`, `/healthz`, `/readyz` and `/runbook`
 //! - [`health`]: the loops' heartbeats, from which readiness follows
-//! - [`access`]: who may see more than "alive" and "ready"; [`visitor`]: who asks
+//! - [`access`]: the tokens; [`visitor`]: who asks; [`refusal`]: how somebody is turned away
 //! - `runbook`: what an operator does when an alert fires; it holds no data and needs no token
 
 pub mod access;
 pub mod health;
+pub mod refusal;
 mod runbook;
 pub mod server;
 pub mod visitor;

@@ -1,12 +1,23 @@
-//! Who asks, and what may be shown to them.
+//! Who asks, and what may be shown to them. Pages and API take [`Visitor`]; whatever changes something takes
+//! [`Operator`].
 
 use axum::{
     extract::FromRequestParts,
-    http::{StatusCode, request::Parts},
+    http::{HeaderMap, request::Parts},
 };
 
-use super::Console;
+use super::{
+    Console,
+    access::Access,
+    refusal::{Audience, Refusal, Refused},
+};
 use crate::queue::audit::{Actor, Via};
+
+/// Who a bearer of a token says to be. A foreign page cannot make a browser send it.
+pub const NAME_HEADER: &str = "x-relay-operator";
+
+/// A longer name is cut.
+pub const NAME_LENGTH: usize = 64;
 
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +26,16 @@ pub enum Role {
     Viewer,
     /// May look and act.
     Operator,
+}
+
+impl Role {
+    /// Whom the audit names where somebody gave no name.
+    pub fn nobody_in_particular(self) -> &'static str {
+        match self {
+            Self::Viewer => "a viewer",
+            Self::Operator => "an operator",
+        }
+    }
 }
 
 /// Somebody who may look at least.
@@ -26,25 +47,113 @@ pub struct Visitor {
     pub role: Role,
     /// Whether xids, rows and documents may be shown to them.
     pub sees_people: bool,
-    /// What each form that they send must carry; `None` where no browser sends it by itself (a bearer token).
+    /// What each form that they send must carry as `csrf`, and each request of a script as `x-csrf-token`; `None`
+    /// where no browser sends it by itself (a bearer token).
     pub csrf: Option<String>,
 }
 
-impl FromRequestParts<Console> for Visitor {
-    type Rejection = StatusCode;
+/// Somebody who may act.
+#[derive(Debug, Clone)]
+pub struct Operator(pub Visitor);
 
-    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, StatusCode> {
-        if !console.tokens.may_look(&parts.headers) {
-            return Err(StatusCode::UNAUTHORIZED);
-        }
+impl FromRequestParts<Console> for Visitor {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Refused> {
+        let audience = Audience::of(&parts.method, &parts.uri);
+        let role = match console.tokens.access(&parts.headers) {
+            Access::Open => Role::Operator,
+            Access::Bearer(role) => role,
+            Access::Wrong | Access::None => return Err(Refusal::Nobody.to(audience)),
+        };
         Ok(Self {
             actor: Actor {
-                name: "an operator".to_owned(),
-                via: Via::Api,
+                name: name(&parts.headers, role),
+                via: audience.via(),
             },
-            role: Role::Operator,
-            sees_people: true,
+            role,
+            sees_people: role == Role::Operator,
             csrf: None,
         })
+    }
+}
+
+impl FromRequestParts<Console> for Operator {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Refused> {
+        let visitor = Visitor::from_request_parts(parts, console).await?;
+        match visitor.role {
+            Role::Operator => Ok(Self(visitor)),
+            Role::Viewer => Err(Refusal::ViewerOnly.to(Audience::of(&parts.method, &parts.uri))),
+        }
+    }
+}
+
+impl Audience {
+    /// Which way an action of theirs comes.
+    pub(super) fn via(self) -> Via {
+        match self {
+            Self::Api => Via::Api,
+            Self::Reader | Self::Form => Via::Console,
+        }
+    }
+}
+
+/// The name in [`NAME_HEADER`], or none in particular.
+pub(super) fn name(headers: &HeaderMap, role: Role) -> String {
+    let given = headers.get(NAME_HEADER).map(|value| value.as_bytes());
+    let given = String::from_utf8_lossy(given.unwrap_or_default());
+    clean_name(&given).unwrap_or_else(|| role.nobody_in_particular().to_owned())
+}
+
+/// A name fit for one line of the audit; `None` where nothing is left of it.
+pub(super) fn clean_name(given: &str) -> Option<String> {
+    let visible: String = given
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !is_hidden(*c))
+        .collect();
+    let words: Vec<&str> = visible.split_whitespace().collect();
+    let name: String = words.join(" ").chars().take(NAME_LENGTH).collect();
+    let name = name.trim_end();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Control characters, and those that nobody sees but that turn or split what stands around them.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffd}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_visible_line_of_bounded_length() {
+        for (given, expected) in [
+            ("Ada Lovelace", Some("Ada Lovelace")),
+            ("  Ada\t\r\n Lovelace  ", Some("Ada Lovelace")),
+            ("Ada\u{0}\u{1b}[31m", Some("Ada[31m")),
+            ("Ada\u{202e}ecalevoL", Some("AdaecalevoL")),
+            ("José Ñandú 李", Some("José Ñandú 李")),
+            ("", None),
+            (" \r\n\u{200b}", None),
+        ] {
+            assert_eq!(clean_name(given).as_deref(), expected, "{given:?}");
+        }
+        let long = clean_name(&"Ada ".repeat(100)).unwrap();
+        assert!(long.chars().count() <= NAME_LENGTH && long.ends_with("Ada"));
+    }
+
+    #[test]
+    fn who_gives_no_name_is_named_by_the_role() {
+        let none = HeaderMap::new();
+        assert_eq!(name(&none, Role::Operator), "an operator");
+        assert_eq!(name(&none, Role::Viewer), "a viewer");
+        let named = [(NAME_HEADER.parse().unwrap(), "Ada".parse().unwrap())];
+        assert_eq!(name(&named.into_iter().collect(), Role::Viewer), "Ada");
     }
 }
