@@ -11,6 +11,7 @@
 //! - [`acknowledge`]: `changeIdList` batches and their classification table
 //! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`catalogue`]: its dead letters
 //!   and pauses, explained; [`redact`]: what may be shown of it; [`retry`]: delays
+//! - [`trial`]: what would become of one row, and whether that is what was expected
 //! - [`notice`]: what the fleet tells the outside when its state changes
 
 pub mod acknowledge;
@@ -31,3 +32,4 @@ pub mod redact;
 pub mod reply;
 pub mod retry;
 pub mod salsa_upsert;
+pub mod trial;

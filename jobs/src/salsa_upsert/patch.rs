@@ -71,6 +71,31 @@ impl SupporterPatch {
             && self.custom.is_empty()
     }
 
+    /// Every value, under its name in `[salsa.map]`.
+    pub fn values(&self) -> impl Iterator<Item = (String, &str)> {
+        let census = self
+            .census
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value));
+        let address = self
+            .address
+            .iter()
+            .map(|(name, value)| (format!("address.{name}"), value));
+        let contacts = self
+            .contacts
+            .iter()
+            .map(|(name, value)| (format!("contacts.{name}"), value));
+        let custom = self
+            .custom
+            .iter()
+            .map(|(name, value)| (format!("custom.{name}"), value));
+        census
+            .chain(address)
+            .chain(contacts)
+            .chain(custom)
+            .map(|(name, value)| (name, value.as_str()))
+    }
+
     /// Every rule that a value of the change breaks.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let census = broken(&census::CENSUS, &self.census, |name| name.to_owned());

@@ -1,0 +1,115 @@
+//! `[[map.test]]`: a row, and what is expected to be sent of it.
+
+use serde_json::{Map, Value};
+
+use super::{Death, Tried};
+use crate::{destination::Destination, outcome::DeadClass};
+
+/// A row, and what is expected of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// What it shows, in the operator's words.
+    pub name: String,
+    /// The row as AlumnIQ would send it.
+    pub row: Value,
+    /// Whether only the fields that are named are compared; otherwise the documents are whole.
+    pub contains: bool,
+    /// At the CRM, by the DTO's field names.
+    pub crm: Option<Expected>,
+    /// At Salsa, by the names of `[salsa.map]`.
+    pub salsa: Option<Expected>,
+}
+
+/// What is expected at one destination.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expected {
+    /// These fields are sent.
+    Fields(Map<String, Value>),
+    /// The row is a dead letter.
+    Dead(DeadClass),
+}
+
+/// One thing that is not as expected. It shows values: the rows of examples are the operator's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// Where.
+    pub destination: Destination,
+    /// The field; `None`: the document as a whole.
+    pub field: Option<String>,
+    /// `None`: the field is not expected.
+    pub expected: Option<Value>,
+    /// `None`: the field is not sent.
+    pub got: Option<Value>,
+}
+
+/// What differs from `example`, field by field. A destination that is switched off is not compared.
+pub fn differences(example: &Example, tried: &Tried) -> Vec<Difference> {
+    let crm = tried.crm.as_ref().map(Result::as_ref);
+    let salsa = tried.salsa.as_ref().map(Result::as_ref);
+    let salsa = salsa.map(|tried| tried.map(|documents| &documents.laid_over));
+    let destinations = [
+        (Destination::Crm, &example.crm, crm),
+        (Destination::Salsa, &example.salsa, salsa),
+    ];
+    let mut differences = Vec::new();
+    for (destination, expected, got) in destinations {
+        if let (Some(expected), Some(got)) = (expected, got) {
+            compare(
+                destination,
+                expected,
+                got,
+                example.contains,
+                &mut differences,
+            );
+        }
+    }
+    differences
+}
+
+fn compare(
+    destination: Destination,
+    expected: &Expected,
+    got: Result<&Map<String, Value>, &Death>,
+    contains: bool,
+    differences: &mut Vec<Difference>,
+) {
+    let mut differs = |field: Option<&str>, expected: Option<Value>, got: Option<Value>| {
+        differences.push(Difference {
+            destination,
+            field: field.map(str::to_owned),
+            expected,
+            got,
+        });
+    };
+    match (expected, got) {
+        (Expected::Dead(class), Err(death)) if *class == death.class => {}
+        (Expected::Fields(fields), Ok(sent)) => {
+            for (name, expected) in fields {
+                let got = sent.get(name);
+                if got != Some(expected) {
+                    differs(Some(name), Some(expected.clone()), got.cloned());
+                }
+            }
+            let unexpected = sent.iter().filter(|(name, _)| !fields.contains_key(*name));
+            for (name, value) in unexpected.filter(|_| !contains) {
+                differs(Some(name), None, Some(value.clone()));
+            }
+        }
+        (expected, got) => {
+            let expected = match expected {
+                Expected::Dead(class) => dead(*class, None),
+                Expected::Fields(_) => Value::from("a document"),
+            };
+            let got = match got {
+                Ok(_) => Value::from("a document"),
+                Err(death) => dead(death.class, Some(&death.cause)),
+            };
+            differs(None, Some(expected), Some(got));
+        }
+    }
+}
+
+fn dead(class: DeadClass, cause: Option<&str>) -> Value {
+    let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+    Value::from(format!("a dead letter of class {class}{cause}"))
+}
