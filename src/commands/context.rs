@@ -21,6 +21,7 @@ use crate::{
         audit::Actor,
         durability::{Allowed, Finding as Unfit, catalogue::Severity},
         embedded::EmbeddedRedis,
+        seal::Seals,
     },
     telemetry::{self, traces::Traces},
     trail::Trail,
@@ -130,6 +131,7 @@ impl Context {
             keep_payload: self.config.history.keep_payload,
             destinations: self.destinations(),
             patience: self.config.worker.patience,
+            seals: Seals::default(),
         })
         .await
     }

@@ -79,14 +79,6 @@ pub enum Taken {
     ListedAgain,
 }
 
-/// A [`Record`](super::Record) on its way in, without a copy of its row.
-#[derive(Serialize)]
-struct NewRecord<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    xid: Option<&'a str>,
-    row: &'a RawValue,
-}
-
 impl Queue {
     /// Milliseconds by Redis' clock: the only clock that the fleet shares.
     pub async fn now(&self) -> Result<u64, QueueError> {
@@ -147,14 +139,12 @@ impl Queue {
                     _ => keys::lane(change.xid.as_deref(), &change.change_id),
                 };
                 let member = format!("{} {}", change.order, change.change_id);
-                let record = NewRecord {
-                    xid: change.xid.as_deref(),
-                    row: &change.row,
-                };
+                let xid = change.xid.as_deref();
+                let record = self.written(&change.change_id, xid, &change.row)?;
                 call.arg(&change.change_id)
                     .arg(lane)
                     .arg(member)
-                    .arg(json(&record)?)
+                    .arg(record)
                     .arg(
                         change
                             .letter

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 pub use super::hold::Hold;
 use super::{
-    Queue, QueueError, Record,
+    Queue, QueueError,
     executor::{EXHAUSTED_ADVICE, Transition},
     gate::Turn,
     scripts::or_empty,
@@ -130,7 +130,7 @@ impl Queue {
             .into_iter()
             .map(|(lane, member, token, attempts, stored)| {
                 let change_id = member.split_once(' ').map_or("", |(_, id)| id).to_owned();
-                let parsed = Record::parse(&change_id, &stored);
+                let parsed = self.read(&change_id, &stored);
                 let fetched_at = parsed.as_ref().map_or(0, |(fetched, _)| *fetched);
                 let row = parsed
                     .map(|(_, record)| Arc::from(record.row))

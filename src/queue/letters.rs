@@ -284,7 +284,7 @@ impl Queue {
             .arg(self.keys.of(&["change", id]))
             .query_async(&mut self.connection.clone())
             .await?;
-        stored.map(|stored| Record::parse(id, &stored)).transpose()
+        stored.map(|stored| self.read(id, &stored)).transpose()
     }
 
     /// Gives letters up. `acknowledge`: AlumnIQ is told once nothing else of the change is open.

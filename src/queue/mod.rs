@@ -7,7 +7,7 @@
 //! - [`executor`]: outcome -> transition
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
-//! - [`audit`]: who did what
+//! - [`audit`]: who did what; [`seal`]: encryption at rest, `record`: a change as it lies in Redis
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
@@ -32,8 +32,10 @@ pub mod lease;
 pub mod letters;
 pub mod notices;
 mod reconnecting;
+mod record;
 pub mod room;
 mod scripts;
+pub mod seal;
 pub mod stats;
 pub mod timeline;
 pub mod trouble;
@@ -43,13 +45,13 @@ use std::{sync::Arc, time::Duration};
 
 use jobs::destination::Destination;
 use redis::FromRedisValue;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+pub use self::record::Record;
 use self::{
     connection::Connection,
     keys::Keys,
     scripts::{Invocation, Scripts},
+    seal::{SealError, Seals},
     trouble::{Trouble, Watch},
 };
 
@@ -70,6 +72,14 @@ pub enum QueueError {
         /// The reader's words; never the entry's content.
         why: String,
     },
+    /// Redis holds something that this process's keys do not open.
+    #[error("Redis holds {what} that cannot be opened: {why}")]
+    Sealed {
+        /// Which entry.
+        what: String,
+        /// Why.
+        why: SealError,
+    },
 }
 
 /// Not by `#[from]`: the message holds the driver's words already, and a source would repeat them.
@@ -84,7 +94,7 @@ impl QueueError {
     pub fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Redis(error) => Some(Trouble::of(error)),
-            Self::Deposed | Self::Unreadable { .. } => None,
+            Self::Deposed | Self::Unreadable { .. } | Self::Sealed { .. } => None,
         }
     }
 
@@ -97,6 +107,13 @@ impl QueueError {
         Self::Unreadable {
             what: what.into(),
             why: why.to_string(),
+        }
+    }
+
+    fn sealed(what: impl Into<String>, why: SealError) -> Self {
+        Self::Sealed {
+            what: what.into(),
+            why,
         }
     }
 }
@@ -119,6 +136,8 @@ pub struct QueueSettings {
     /// How long a change that keeps failing is tried beyond its attempts while nothing proves that the
     /// destination works.
     pub patience: Duration,
+    /// The keys under which payloads are sealed.
+    pub seals: Seals,
 }
 
 /// A handle on one namespace. Clones share the connection.
@@ -170,35 +189,6 @@ impl Queue {
             Err(error) => self.watch.failed(error),
         }
         Ok(answer?)
-    }
-}
-
-/// The immutable part of a change, as it lies in Redis. A golden test guards its shape.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Record {
-    /// The constituent; absent for an anonymous change.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub xid: Option<String>,
-    /// The row as AlumnIQ sent it.
-    pub row: Box<RawValue>,
-}
-
-/// How many digits of a stored change are the time of its fetch.
-const FETCHED_DIGITS: usize = 13;
-
-impl Record {
-    /// Reads `change:<id>`: (fetched ms, record).
-    fn parse(change_id: &str, stored: &str) -> Result<(u64, Self), QueueError> {
-        let what = || format!("a record of change {change_id}");
-        let (fetched, json) = stored
-            .split_at_checked(FETCHED_DIGITS)
-            .ok_or_else(|| QueueError::unreadable(what(), "it is too short"))?;
-        let fetched = fetched
-            .parse()
-            .map_err(|error| QueueError::unreadable(what(), error))?;
-        let record = serde_json::from_str(json)
-            .map_err(|error| QueueError::unreadable(what(), error.classify_for_people()))?;
-        Ok((fetched, record))
     }
 }
 

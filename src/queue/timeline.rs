@@ -9,7 +9,12 @@ use jobs::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{FETCHED_DIGITS, Queue, QueueError, Record, keys, letters::Letter, stats::rfc3339};
+use super::{
+    Queue, QueueError, keys,
+    letters::Letter,
+    record::{FETCHED_DIGITS, whose},
+    stats::rfc3339,
+};
 
 /// `show --json`.
 #[derive(Debug, Serialize)]
@@ -58,14 +63,14 @@ impl Queue {
             .as_ref()
             .and_then(|done| done.split(' ').nth(2)?.parse().ok());
         if let Some(stored) = record.filter(|stored| stored.len() > FETCHED_DIGITS) {
-            let (at, record) = Record::parse(change_id, &stored)?;
+            let (at, xid) = whose(change_id, &stored)?;
             fetched = Some(at);
             if done.is_none() {
                 timeline.destinations = self
-                    .where_it_stands(change_id, &record, &timeline.letters)
+                    .where_it_stands(change_id, xid.as_deref(), &timeline.letters)
                     .await?;
             }
-            timeline.xid = record.xid;
+            timeline.xid = xid;
         }
         timeline.state = match done.as_deref().and_then(|done| done.split(' ').next()) {
             Some("discarded") => "discarded",
@@ -85,7 +90,7 @@ impl Queue {
     async fn where_it_stands(
         &self,
         change_id: &str,
-        record: &Record,
+        xid: Option<&str>,
         letters: &[Letter],
     ) -> Result<BTreeMap<Destination, &'static str>, QueueError> {
         let dead_on_arrival = |letter: &Letter| {
@@ -94,7 +99,7 @@ impl Queue {
         if letters.iter().any(dead_on_arrival) {
             return Ok(BTreeMap::new());
         }
-        let lane = keys::lane(record.xid.as_deref(), change_id);
+        let lane = keys::lane(xid, change_id);
         let members: Vec<(String, u8)> = redis::cmd("ZRANGE")
             .arg(self.keys.of(&["lane", &lane]))
             .arg(0)

@@ -1,7 +1,10 @@
 //! What lies in Redis while versions change under it: these shapes are fixed, because changes that an older
 //! version queued must be read by a newer one.
 
-use alumniq_relay::queue::intake::{NewChange, NewLetter};
+use alumniq_relay::queue::{
+    intake::{NewChange, NewLetter},
+    seal::Seals,
+};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::DeadClass,
@@ -55,6 +58,58 @@ async fn a_record_keeps_its_shape_and_the_row_its_bytes() {
     for lease in namespace.claim(Crm).await {
         assert_eq!(lease.row.unwrap().get(), ROW);
     }
+}
+
+/// What a version before this one sealed under a key of 32 sevens, for this change of this namespace.
+const SEALED: &str = "sealed:8263b094:AAECAwQFBgcICQoLDA0ODxAREhMUFRYX0zeJxrJdFeJgjsVl3MKbm27nFDc01U8Ylz+No6v8\
+    pKYhEq9OkPkunHmYUQ8VltK3PdM4qaRWIIkbtseTz6Pq5LbuPiGmrsmgpsdL1NOQb3I";
+
+async fn sealed_with(redis: &Redis, key: u8) -> Namespace {
+    Namespace::with(redis, |settings| {
+        settings.destinations = vec![Crm];
+        settings.seals = Seals::new(Some(&[key; 32]), &[]);
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_sealed_record_keeps_its_shape_and_is_opened_by_every_later_version() {
+    let redis = Redis::start().await;
+    let mut namespace = sealed_with(&redis, 7).await;
+    namespace.enqueue(vec![change()]).await;
+    let fresh = stored(&mut namespace, "change:4711").await;
+    assert!(
+        fresh.starts_with(&format!(r#"{EARLY}{{"sealed":"sealed:8263b094:"#))
+            && fresh.ends_with(r#"","xid":"1001"}"#),
+        "{fresh}"
+    );
+    let earlier = format!(r#"{EARLY}{{"sealed":"{SEALED}","xid":"1001"}}"#);
+    assert_eq!(fresh.len(), earlier.len());
+    let key = namespace.key("change:4711");
+    namespace.connection.set(key, earlier).await.unwrap();
+    assert_eq!(namespace.claim_one(Crm).await.row.unwrap().get(), ROW);
+}
+
+#[tokio::test]
+async fn a_record_from_before_there_was_a_key_is_read_with_one_and_sealed_at_its_next_write() {
+    let redis = Redis::start().await;
+    let mut plain = Namespace::of_crm(&redis).await;
+    plain.enqueue(vec![change()]).await;
+    let mut namespace = sealed_with(&redis, 7).await;
+    let lease = namespace.claim_one(Crm).await;
+    assert_eq!(lease.row.clone().unwrap().get(), ROW);
+    assert!(
+        namespace
+            .settle(Crm, &lease, dead(DeadClass::Rejected))
+            .await
+    );
+    // AlumnIQ still lists it: a dead letter's row is written anew.
+    namespace.enqueue(vec![change()]).await;
+    let rewritten = stored(&mut namespace, "change:4711").await;
+    assert!(rewritten.contains("sealed:8263b094:"), "{rewritten}");
+    assert!(!rewritten.contains("employer"), "{rewritten}");
+    namespace.replay(Vendor::Crm, "4711", false).await;
+    assert_eq!(namespace.claim_one(Crm).await.row.unwrap().get(), ROW);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use alumniq_relay::queue::{Queue, QueueSettings};
+use alumniq_relay::queue::{Queue, QueueSettings, seal::Seals};
 use jobs::destination::Destination;
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
@@ -167,6 +167,7 @@ impl Redis {
             keep_payload: Duration::ZERO,
             destinations: Destination::ALL.to_vec(),
             patience: KEEP,
+            seals: Seals::default(),
         };
         change(&mut settings);
         Queue::connect(settings).await.unwrap()
