@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a person wants to know of one thing that can go wrong. In Markdown, without a line's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,7 @@ macro_rules! catalogue {
 
 catalogue! {
     /// Why a destination is paused. The wire name is the metric label `reason`.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
     PauseReason {
         Throttled = "throttled", "The vendor asks for fewer calls."
             cause "Other programs use the same account or token, or the vendor lowered its limit."
@@ -78,7 +79,7 @@ catalogue! {
 
 catalogue! {
     /// The kinds of dead letters. The wire names are fixed: scripts filter on them.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
     DeadClass {
         Undecodable = "undecodable", "The row cannot be read."
             cause "AlumnIQ names its keys otherwise, or the row has no changeId or is too large."

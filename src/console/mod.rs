@@ -4,10 +4,12 @@
 //!
 //! - [`server`]: the listener and its addresses, `/metrics`, `/healthz`, `/readyz` and `/runbook`
 //! - [`health`]: the loops' heartbeats, from which readiness follows
+//! - [`api`]: the JSON API
 //! - [`access`]: the tokens; [`visitor`]: who asks; [`refusal`]: how somebody is turned away
 //! - `runbook`: what an operator does when an alert fires; it holds no data and needs no token
 
 pub mod access;
+pub mod api;
 pub mod health;
 pub mod refusal;
 mod runbook;

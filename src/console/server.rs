@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use self::connections::LIMITS;
-use super::{Heartbeats, Tokens, runbook};
+use super::{Heartbeats, Tokens, api, runbook};
 use crate::{metrics::Exposition, operations::Operations};
 
 mod connections;
@@ -82,6 +82,7 @@ pub fn router(console: Console) -> Router {
         .route("/readyz", get(readyz))
         .route("/runbook", get(runbook::page))
         .route("/runbook.css", get(runbook::style))
+        .merge(api::router())
         .fallback(not_found)
         .with_state(console)
 }

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
+//! - [`moment`], [`rate`]: when and how fast, as people say it
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use jobs::{change::FieldNames, crm_update::CrmMapping, salsa_upsert::SalsaMappin
 
 use crate::queue::Queue;
 
+pub mod moment;
+pub mod rate;
 pub mod replaying;
 
 /// The queue, and how this school's rows are read and mapped. Clones share everything.

@@ -5,7 +5,8 @@ mod cursor;
 use std::collections::BTreeMap;
 
 use jobs::{destination::Vendor, outcome::DeadClass};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::cursor::{LetterRef, NoCursor};
 use super::{Queue, QueueError, Record, audit::Actor};
@@ -18,7 +19,7 @@ const LETTERS_A_CALL: usize = 200;
 const LETTERS_A_PAGE: usize = 500;
 
 /// One dead letter, as `dead list --json` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Letter {
     /// Which change.
     pub change_id: String,
@@ -54,19 +55,19 @@ pub struct LetterFilter {
 }
 
 /// A page of letters.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LetterPage {
     /// How many the filter matches in all.
     pub total: u64,
     /// The page, oldest first.
     pub items: Vec<Letter>,
     /// Where the next page begins.
-    #[serde(serialize_with = "cursor")]
+    #[schema(value_type = Option<String>)]
     pub next: Option<LetterRef>,
 }
 
 /// What became of the letters that were named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Handled {
     /// Replayed or discarded.
     pub handled: u64,
@@ -359,12 +360,6 @@ impl LetterFilter {
                 .map_or("+inf".to_owned(), |until| format!("({until}")),
         )
     }
-}
-
-fn cursor<S: Serializer>(next: &Option<LetterRef>, serializer: S) -> Result<S::Ok, S::Error> {
-    next.as_ref()
-        .map(LetterRef::to_string)
-        .serialize(serializer)
 }
 
 fn matches_person(filter: &LetterFilter, letter: &Letter) -> bool {

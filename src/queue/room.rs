@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Queue, QueueError, scripts::Purpose, trouble::Trouble};
 
@@ -15,7 +16,7 @@ const FREE: f64 = 0.1;
 
 /// Redis' memory as far as it decides whether Redis is full; of a cluster, that of the node which holds the
 /// namespace. Both 0 where Redis does not say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Memory {
     /// Bytes.
     pub used: u64,

@@ -8,6 +8,7 @@ use jobs::{
 };
 use redis::AsyncTypedCommands;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ClassifyForPeople, Queue, QueueError, room::Memory};
 
@@ -15,7 +16,7 @@ use super::{ClassifyForPeople, Queue, QueueError, room::Memory};
 const SILENT_AFTER_MS: u64 = 15_000;
 
 /// `status --json`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The books of promise 6.
     pub books: Books,
@@ -42,7 +43,7 @@ pub struct Status {
 }
 
 /// `fetched = acknowledged + discarded + in_flight + dead`, in changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Books {
     /// Taken in.
     pub fetched: i64,
@@ -60,7 +61,7 @@ pub struct Books {
 }
 
 /// The state of one destination, in changes.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct DestinationStatus {
     /// Behind an older change of the same person.
     pub waiting: i64,
@@ -77,7 +78,7 @@ pub struct DestinationStatus {
 }
 
 /// A shut gate.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Pause {
     /// Which kind.
     pub reason: PauseReason,
@@ -92,7 +93,7 @@ pub struct Pause {
 }
 
 /// The producer's last fetch.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProducerStatus {
     /// Who leads, if anybody.
     pub leader: Option<String>,

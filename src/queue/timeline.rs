@@ -1,13 +1,14 @@
 //! One change, from fetch to acknowledgement.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     Queue, QueueError, keys,
@@ -17,17 +18,19 @@ use super::{
 };
 
 /// `show --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Timeline {
     /// Which change.
     pub change_id: String,
     /// The constituent, while the row is kept.
     pub xid: Option<String>,
     /// `in flight`, `to acknowledge`, `dead`, `acknowledged` or `discarded`.
-    pub state: &'static str,
+    #[schema(value_type = String)]
+    pub state: Cow<'static, str>,
     /// By destination: `waiting`, `ready`, `running`, `retry`, `dead` or `done`. Empty for a row that could
     /// not be decoded: it never stood before a destination.
-    pub destinations: BTreeMap<Destination, &'static str>,
+    #[schema(value_type = BTreeMap<Destination, String>)]
+    pub destinations: BTreeMap<Destination, Cow<'static, str>>,
     /// Its dead letters.
     pub letters: Vec<Letter>,
     /// What happened, oldest first, each with `at` (RFC 3339) and `event`.
@@ -54,7 +57,7 @@ impl Queue {
         let mut timeline = Timeline {
             change_id: change_id.to_owned(),
             xid: None,
-            state: "in flight",
+            state: "in flight".into(),
             destinations: BTreeMap::new(),
             letters,
             events: events.iter().map(|event| read_event(event)).collect(),
@@ -78,7 +81,8 @@ impl Queue {
             None if !timeline.letters.is_empty() => "dead",
             None if to_ack.is_some() => "to acknowledge",
             None => "in flight",
-        };
+        }
+        .into();
         if let Some(fetched) = fetched {
             timeline
                 .events
@@ -92,7 +96,7 @@ impl Queue {
         change_id: &str,
         xid: Option<&str>,
         letters: &[Letter],
-    ) -> Result<BTreeMap<Destination, &'static str>, QueueError> {
+    ) -> Result<BTreeMap<Destination, Cow<'static, str>>, QueueError> {
         let dead_on_arrival = |letter: &Letter| {
             (letter.destination, letter.class) == (Vendor::Alumniq, DeadClass::Undecodable)
         };
@@ -148,7 +152,7 @@ impl Queue {
                     "waiting"
                 }
             };
-            states.insert(destination, state);
+            states.insert(destination, state.into());
         }
         Ok(states)
     }

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use jobs::{destination::Vendor, outcome::DeadClass};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The name of a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,5 +46,20 @@ impl FromStr for LetterRef {
             class: class.parse().map_err(|_| NoCursor)?,
             change_id: change_id.to_owned(),
         })
+    }
+}
+
+/// As text, like every cursor.
+impl Serialize for LetterRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LetterRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

@@ -1,0 +1,98 @@
+//! A point in time, as people say it: in commands, in addresses, in forms.
+
+use std::{borrow::Cow, str::FromStr, time::Duration};
+
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Deserializer, de::Error};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        OneOfBuilder, RefOr,
+        schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type},
+    },
+};
+
+/// A point in time, as people say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// The start of a campus-local day.
+    Day(Date),
+    /// An instant.
+    At(Timestamp),
+    /// This long before now.
+    Ago(Duration),
+}
+
+impl Moment {
+    /// The instant that is meant.
+    ///
+    /// # Errors
+    ///
+    /// When it lies outside representable time.
+    pub fn instant(&self, now: Timestamp, timezone: &TimeZone) -> Result<Timestamp, jiff::Error> {
+        match self {
+            Self::Day(day) => Ok(day.to_zoned(timezone.clone())?.timestamp()),
+            Self::At(instant) => Ok(*instant),
+            Self::Ago(ago) => now.checked_sub(SignedDuration::try_from(*ago)?),
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(instant) = text.parse() {
+            return Ok(Self::At(instant));
+        }
+        if let Ok(day) = text.parse() {
+            return Ok(Self::Day(day));
+        }
+        humantime::parse_duration(text).map(Self::Ago).map_err(|_| {
+            "write a day (2026-11-21), an instant (2026-11-21T02:00:00Z) or how long ago (2h, 3d)"
+                .to_owned()
+        })
+    }
+}
+
+impl Moment {
+    /// The same in milliseconds of Unix time. What lies before or beyond every time is the first or the last.
+    pub fn milliseconds(&self, now: Timestamp, timezone: &TimeZone) -> u64 {
+        let beyond = match self {
+            Self::Ago(_) => 0,
+            Self::Day(_) | Self::At(_) => u64::MAX >> 11,
+        };
+        self.instant(now, timezone).map_or(beyond, |instant| {
+            u64::try_from(instant.as_millisecond()).unwrap_or_default()
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let format = |known| text().format(Some(SchemaFormat::KnownFormat(known)));
+        OneOfBuilder::new()
+            .description(Some(
+                "A day of the campus (2026-11-21), an instant (2026-11-21T02:00:00Z) or how long ago (2h, 3d)",
+            ))
+            .item(format(KnownFormat::Date))
+            .item(format(KnownFormat::DateTime))
+            .item(text().pattern(Some("^[1-9][0-9]{0,5}(s|m|h|d|w)$")))
+            .into()
+    }
+}
+
+impl ToSchema for Moment {
+    fn name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+}
