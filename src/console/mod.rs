@@ -6,12 +6,14 @@
 //! - [`health`]: the loops' heartbeats, from which readiness follows
 //! - [`api`]: the JSON API
 //! - [`access`]: the tokens; [`visitor`]: who asks; [`refusal`]: how somebody is turned away
+//! - [`pages`]: what operators see
 //! - `runbook`: what an operator does when an alert fires; it holds no data and needs no token
 
 pub mod access;
 pub mod api;
 pub mod health;
 pub mod refusal;
+pub mod pages;
 mod runbook;
 pub mod server;
 pub mod visitor;

@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use self::connections::LIMITS;
-use super::{Heartbeats, Tokens, api, runbook};
+use super::{Heartbeats, Tokens, api, pages, runbook};
 use crate::{metrics::Exposition, operations::Operations};
 
 mod connections;
@@ -83,6 +83,7 @@ pub fn router(console: Console) -> Router {
         .route("/runbook", get(runbook::page))
         .route("/runbook.css", get(runbook::style))
         .merge(api::router())
+        .merge(pages::routes())
         .fallback(not_found)
         .with_state(console)
 }

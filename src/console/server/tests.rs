@@ -197,7 +197,7 @@ async fn the_runbook_is_served_to_everybody_and_runs_and_fetches_nothing() {
 
 #[tokio::test]
 async fn an_unknown_address_names_the_known_ones() {
-    let (status, _, body) = get(&console(Tokens::default()), "/").await;
+    let (status, _, body) = get(&console(Tokens::default()), "/nowhere").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(body.contains("/readyz"), "{body}");
 }

@@ -1,0 +1,133 @@
+//! What every page's handler is given: who asks, and what they can be shown.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, html};
+
+use super::layout::{Frame, Tab, page};
+use crate::{
+    console::{
+        Console,
+        visitor::{Role, Visitor},
+    },
+    operations::Operations,
+    queue::QueueError,
+};
+
+/// A visitor before a queue that has answered once.
+#[derive(Clone)]
+pub struct Asked {
+    /// Who.
+    pub visitor: Visitor,
+    /// What can be shown and done.
+    pub operations: Operations,
+}
+
+impl Asked {
+    /// Whether forms are shown.
+    pub fn may_act(&self) -> bool {
+        self.visitor.role == Role::Operator
+    }
+
+    /// Whether people are shown.
+    pub fn sees_people(&self) -> bool {
+        self.visitor.sees_people
+    }
+
+    /// A page.
+    pub fn page(&self, tab: Tab, title: &str, main: &Markup) -> Response {
+        self.answer(StatusCode::OK, tab, title, None, main)
+    }
+
+    /// A page whose changes `address` tells.
+    pub fn live(&self, tab: Tab, title: &str, address: &str, main: &Markup) -> Response {
+        self.answer(StatusCode::OK, tab, title, Some(address), main)
+    }
+
+    /// A page that says what went wrong: what, why, what to do.
+    pub fn problem(&self, status: StatusCode, tab: Tab, what: &str, main: &Markup) -> Response {
+        let main = html! {
+            h1 { (what) }
+            div.card.prose { (main) }
+        };
+        self.answer(status, tab, what, None, &main)
+    }
+
+    /// There is no such thing.
+    pub fn not_found(&self, tab: Tab, what: &str, why: &str) -> Response {
+        self.problem(StatusCode::NOT_FOUND, tab, what, &html! { p { (why) } })
+    }
+
+    /// Redis did not do what it was asked.
+    pub fn failed(&self, tab: Tab, error: &QueueError) -> Response {
+        let main = redis_away(&error.to_string());
+        let what = "Redis does not answer";
+        self.problem(StatusCode::SERVICE_UNAVAILABLE, tab, what, &main)
+    }
+
+    fn answer(
+        &self,
+        status: StatusCode,
+        tab: Tab,
+        title: &str,
+        live: Option<&str>,
+        main: &Markup,
+    ) -> Response {
+        let frame = Frame {
+            title,
+            tab,
+            visitor: &self.visitor,
+            namespace: &self.operations.queue.settings().namespace,
+            live,
+        };
+        page(frame, status, main)
+    }
+}
+
+impl FromRequestParts<Console> for Asked {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
+        let visitor = Visitor::from_request_parts(parts, console)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        match console.operations.get() {
+            Some(operations) => Ok(Self {
+                visitor,
+                operations: operations.clone(),
+            }),
+            None => Err(not_yet(&visitor)),
+        }
+    }
+}
+
+fn not_yet(visitor: &Visitor) -> Response {
+    let title = "Nothing to show here yet";
+    let frame = Frame {
+        title,
+        tab: Tab::Overview,
+        visitor,
+        namespace: "",
+        live: None,
+    };
+    let main = html! {
+        h1 { (title) }
+        div.card.prose {
+            p { "Either Redis has not answered this process yet, or this process was started without the role " code { "console" } "." }
+            p { "See " a href="/readyz" { "/readyz" } " for what it waits for, or ask a process that has the role. " a href="" { "Reload" } }
+        }
+    };
+    page(frame, StatusCode::SERVICE_UNAVAILABLE, &main)
+}
+
+/// What is said wherever Redis should have answered.
+fn redis_away(why: &str) -> Markup {
+    html! {
+        p { "Redis says: " bdi { (why) } "." }
+        p { "Nothing is lost: AlumnIQ keeps every change until it is told that the change was handled. "
+            a href="/runbook#when-redis-is-away" { "What to do" } " · " a href="" { "Reload" } }
+    }
+}

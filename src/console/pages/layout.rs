@@ -1,0 +1,130 @@
+//! What every page has around it: where one is, who one is, where to look something up.
+
+use axum::{
+    http::{
+        HeaderName, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    },
+    response::{IntoResponse, Response},
+};
+use maud::{DOCTYPE, Markup, html};
+
+use super::{
+    assets::{ICON, SCRIPT, STYLE},
+    links,
+    text::foreign,
+};
+use crate::console::visitor::{Role, Visitor};
+
+/// Nothing from elsewhere, nothing inline, no frame around it.
+pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The parts of the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// `/`
+    Overview,
+    /// `/dead-letters`
+    Letters,
+    /// `/changes`, `/people`
+    Changes,
+    /// `/destinations`
+    Destinations,
+    /// `/audit`
+    Audit,
+}
+
+impl Tab {
+    const ALL: [(Self, &'static str, &'static str); 5] = [
+        (Self::Overview, "Overview", links::OVERVIEW),
+        (Self::Letters, "Dead letters", links::LETTERS),
+        (Self::Changes, "Changes", links::CHANGES),
+        (Self::Destinations, "Destinations", links::DESTINATIONS),
+        (Self::Audit, "Audit", links::AUDIT),
+    ];
+}
+
+/// Who looks at what.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The title, which is not repeated on the page.
+    pub title: &'a str,
+    /// Which part it belongs to.
+    pub tab: Tab,
+    /// Who looks.
+    pub visitor: &'a Visitor,
+    /// Which campus.
+    pub namespace: &'a str,
+    /// Where its changes are told, if they are.
+    pub live: Option<&'a str>,
+}
+
+/// A whole page.
+pub fn page(frame: Frame<'_>, status: StatusCode, main: &Markup) -> Response {
+    let headers: [(HeaderName, &str); 4] = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, document(frame, main)).into_response()
+}
+
+fn document(frame: Frame<'_>, main: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (frame.title) " · " (frame.namespace) " · alumniq-relay" }
+                link rel="icon" type="image/svg+xml" href=(ICON.address());
+                link rel="stylesheet" href=(STYLE.address());
+                script src=(SCRIPT.address()) defer {}
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                (header(frame))
+                main #main tabindex="-1" data-live=[frame.live] { (main) }
+                footer {
+                    "alumniq-relay " (env!("CARGO_PKG_VERSION")) " · " a href="/runbook" { "Runbook" }
+                }
+            }
+        }
+    }
+}
+
+fn header(frame: Frame<'_>) -> Markup {
+    html! {
+        header {
+            a.brand href=(links::OVERVIEW) { span.mark aria-hidden="true" {} "alumniq-relay" }
+            span.campus title="The namespace: one a campus" { (foreign(frame.namespace)) }
+            nav aria-label="Console" {
+                @for (tab, name, address) in Tab::ALL {
+                    a href=(address) aria-current=[(tab == frame.tab).then_some("page")] { (name) }
+                }
+            }
+            form.lookup role="search" method="get" action=(links::CHANGES) {
+                label.away for="find" { "Look up a changeId, or xid: and a person's xid" }
+                input #find name="find" type="search" placeholder="changeId or xid:…" autocomplete="off" spellcheck="false" maxlength="200";
+                button.away type="submit" { "Look up" }
+            }
+            div.who {
+                @if frame.live.is_some() {
+                    span.live #live { a href="" { "Reload" } }
+                }
+                (person(frame.visitor))
+            }
+        }
+    }
+}
+
+fn person(visitor: &Visitor) -> Markup {
+    let role = match visitor.role {
+        Role::Viewer => "viewer",
+        Role::Operator => "operator",
+    };
+    html! { span.person { (foreign(&visitor.actor.name)) span.soft { " · " (role) } } }
+}

@@ -1,0 +1,303 @@
+//! The sentence that answers first: is everything in order, and if not, what is wrong and who has to do something.
+
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::PauseReason,
+};
+
+use super::text::{changes, subject};
+use crate::{
+    queue::stats::{Pause, Status},
+    workers::roles::Role,
+};
+
+/// From when on an expiring key is spoken of.
+const KEY_DAYS: i64 = 30;
+
+/// How much of a cause a headline takes; the whole of it stands further down.
+const CAUSE: usize = 110;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing to do.
+    Good,
+    /// It passes by itself, or has time.
+    Waits,
+    /// Somebody has to do something.
+    Bad,
+}
+
+impl Level {
+    /// The style sheet's word.
+    pub const fn tone(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Waits => "wait",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// One thing that is to be said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remark {
+    /// How bad it is.
+    pub level: Level,
+    /// The sentence, without its full stop.
+    pub text: String,
+    /// When it is tried again, in seconds.
+    pub left: Option<f64>,
+    /// The part of the runbook that helps.
+    pub help: Option<&'static str>,
+    /// Whether work stands because of it: then not "everything else is moving".
+    pub stops: bool,
+}
+
+impl Remark {
+    fn new(level: Level, text: impl Into<String>) -> Self {
+        Self {
+            level,
+            text: text.into(),
+            left: None,
+            help: None,
+            stops: false,
+        }
+    }
+
+    fn help(self, section: &'static str) -> Self {
+        Self {
+            help: Some(section),
+            ..self
+        }
+    }
+
+    fn stops(self) -> Self {
+        Self {
+            stops: true,
+            ..self
+        }
+    }
+}
+
+/// What stands on top of the overview.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Of the worst remark.
+    pub level: Level,
+    /// The headline: one or two.
+    pub head: Vec<Remark>,
+    /// What else is to be said.
+    pub also: Vec<Remark>,
+}
+
+/// Judges; `enabled`: the destinations that are switched on.
+pub fn judge(status: &Status, enabled: &[Destination]) -> Verdict {
+    let mut remarks = Vec::new();
+    remarks.extend(memory(status));
+    remarks.extend(books(status));
+    remarks.extend(unmanned(status, enabled));
+    remarks.extend(dead(status));
+    remarks.extend(pauses(status));
+    remarks.extend(fetching(status));
+    remarks.extend(key(status));
+    // Stable: among equals the order above.
+    remarks.sort_by_key(|remark| std::cmp::Reverse(remark.level));
+
+    let level = remarks.first().map_or(Level::Good, |worst| worst.level);
+    let is_quiet = status.books.in_flight == 0;
+    let rest = match (remarks.is_empty(), is_quiet) {
+        (true, true) if status.producer.last_success.is_none() && status.books.fetched == 0 => {
+            Some("Nothing was fetched yet")
+        }
+        (true, true) => Some("Everything is through"),
+        (true, false) => Some("Everything is moving"),
+        (false, true) => Some("Everything else is through"),
+        (false, false) => Some("Everything else is moving"),
+    };
+    let rest = rest.filter(|_| remarks.iter().all(|remark| !remark.stops) && remarks.len() < 2);
+    let also = remarks.split_off(remarks.len().min(if level == Level::Good { 0 } else { 2 }));
+    let mut head = remarks;
+    head.extend(rest.map(|rest| Remark::new(Level::Good, rest)));
+    Verdict { level, head, also }
+}
+
+/// When there is no status at all.
+pub fn unreachable(why: &str) -> Verdict {
+    let gone = Remark::new(
+        Level::Bad,
+        "Redis does not answer: nothing is lost, and nothing moves",
+    )
+    .help("when-redis-is-away");
+    Verdict {
+        level: Level::Bad,
+        head: vec![gone],
+        also: vec![Remark::new(Level::Bad, why)],
+    }
+}
+
+fn memory(status: &Status) -> Option<Remark> {
+    if status.memory.is_full() {
+        let full = "Redis is full: nothing new is fetched until there is room";
+        return Some(Remark::new(Level::Bad, full).help("when-redis-is-full"));
+    }
+    let share = status.memory.share();
+    (share > 0.9).then(|| {
+        let text = format!("Redis is {:.0} % full", share * 100.0);
+        Remark::new(Level::Waits, text).help("alumniqrelayredisnearlyfull")
+    })
+}
+
+fn books(status: &Status) -> Option<Remark> {
+    let off = status.books.difference;
+    (off != 0).then(|| {
+        let text = format!("The books are off by {}", changes(off));
+        Remark::new(Level::Bad, text).help("alumniqrelaybooksoff")
+    })
+}
+
+/// Roles that nobody runs. It is grave where work waits for them.
+fn unmanned(status: &Status, enabled: &[Destination]) -> Vec<Remark> {
+    let is_run = |role: Role| {
+        status.workers.values().any(|process| {
+            let roles = process["roles"].as_array();
+            roles.is_some_and(|roles| roles.iter().any(|name| name == role.as_str()))
+        })
+    };
+    let waiting = |destination| {
+        let counts = status.destinations.get(&destination);
+        counts.map_or(0, |counts| {
+            counts.waiting + counts.ready + counts.running + counts.retry
+        })
+    };
+    let mut missing = Vec::new();
+    let mut remark = |role: Role, waits: i64, what: String| {
+        if is_run(role) {
+            return;
+        }
+        let level = if waits > 0 { Level::Bad } else { Level::Waits };
+        let remark = Remark::new(level, what).help("alumniqrelayroleunmanned");
+        missing.push(if waits > 0 { remark.stops() } else { remark });
+    };
+    for destination in enabled.iter().copied() {
+        let (role, name) = match destination {
+            Destination::Crm => (Role::Crm, "the CRM"),
+            Destination::Salsa => (Role::Salsa, "Salsa"),
+        };
+        let waits = waiting(destination);
+        let text = match waits {
+            0 => format!(
+                "No process runs the role `{role}`: nobody carries changes to {name}",
+                role = role.as_str()
+            ),
+            _ => format!("Nobody carries changes to {name}: {} wait", changes(waits)),
+        };
+        remark(role, waits, text);
+    }
+    let waits = status.to_acknowledge.cast_signed();
+    let text = match waits {
+        0 => "No process runs the role `acknowledger`: AlumnIQ is told nothing".to_owned(),
+        _ => format!("Nobody tells AlumnIQ what is done: {} wait", changes(waits)),
+    };
+    remark(Role::Acknowledger, waits, text);
+    remark(
+        Role::Producer,
+        0,
+        "No process fetches from AlumnIQ".to_owned(),
+    );
+    if missing.len() == enabled.len() + 2 {
+        let waits = missing.iter().any(|remark| remark.stops);
+        let level = if waits { Level::Bad } else { Level::Waits };
+        let nobody =
+            Remark::new(level, "No process of the fleet is running").help("alumniqrelayfleetgone");
+        return vec![if waits { nobody.stops() } else { nobody }];
+    }
+    missing
+}
+
+fn dead(status: &Status) -> Option<Remark> {
+    match status.books.dead {
+        ..=0 => None,
+        1 => Some(Remark::new(Level::Bad, "1 change needs a person")),
+        dead => Some(Remark::new(
+            Level::Bad,
+            format!("{} need a person", changes(dead)),
+        )),
+    }
+}
+
+fn pauses(status: &Status) -> impl Iterator<Item = Remark> + '_ {
+    status
+        .pauses
+        .iter()
+        .map(|(vendor, pause)| paused(*vendor, pause))
+}
+
+fn paused(vendor: Vendor, pause: &Pause) -> Remark {
+    let subject = subject(vendor);
+    let cause = shortened(&pause.cause);
+    match pause.reason {
+        PauseReason::Operator => {
+            let text = match cause.is_empty() {
+                true => format!("{subject} is held by an operator"),
+                false => format!("{subject} is held by {cause}"),
+            };
+            Remark::new(Level::Waits, text).help("operator").stops()
+        }
+        PauseReason::Credentials => {
+            let text = format!("{subject} refuses our credentials: {cause}");
+            Remark {
+                left: pause.seconds_left,
+                ..Remark::new(Level::Bad, text).help("credentials").stops()
+            }
+        }
+        PauseReason::Throttled | PauseReason::Outage => {
+            let section = match pause.reason {
+                PauseReason::Throttled => "throttled",
+                _ => "outage",
+            };
+            Remark {
+                left: pause.seconds_left,
+                ..Remark::new(Level::Waits, format!("{subject} is paused: {cause}"))
+                    .help(section)
+                    .stops()
+            }
+        }
+    }
+}
+
+/// A fetch that fails while AlumnIQ's gate is shut is told by the gate.
+fn fetching(status: &Status) -> Option<Remark> {
+    let error = status.producer.error.as_ref()?;
+    if status.pauses.contains_key(&Vendor::Alumniq) {
+        return None;
+    }
+    let text = format!("Fetching from AlumnIQ fails: {}", shortened(error));
+    Some(Remark::new(Level::Bad, text).help("alumniqrelayfetchfailing"))
+}
+
+fn key(status: &Status) -> Option<Remark> {
+    let days = status.producer.key_days?;
+    let (level, text) = match days {
+        ..=0 => (Level::Bad, "AlumnIQ's key has expired".to_owned()),
+        1 => (Level::Bad, "AlumnIQ's key expires tomorrow".to_owned()),
+        2..=7 => (Level::Bad, format!("AlumnIQ's key expires in {days} days")),
+        8..=KEY_DAYS => (
+            Level::Waits,
+            format!("AlumnIQ's key expires in {days} days"),
+        ),
+        _ => return None,
+    };
+    Some(Remark::new(level, text).help("alumniqrelaykeyexpiring"))
+}
+
+fn shortened(cause: &str) -> String {
+    let cause = cause.trim().trim_end_matches('.');
+    match cause.char_indices().nth(CAUSE) {
+        None => cause.to_owned(),
+        Some((end, _)) => format!("{}…", cause[..end].trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
