@@ -16,7 +16,7 @@ use super::context::Context;
 use crate::{
     config::{AcknowledgeMode, AnonymousRows, CrmConfig, SalsaConfig},
     console::Heartbeats,
-    operations::Operations,
+    operations::{Operations, supporters::Calls},
     queue::{Queue, acknowledgement::AckLimits, calls::CallLimit},
     stopping::Stopping,
     workers::{
@@ -167,7 +167,7 @@ fn crm_throttle(crm: &CrmConfig, queue: &Queue, closing: &CancellationToken) -> 
 }
 
 /// Salsa's calls, the service's and those of commands.
-pub fn salsa_throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
+fn salsa_throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
     let published = SalsaLimits::default();
     Throttle {
         queue: queue.clone(),
@@ -181,4 +181,24 @@ pub fn salsa_throttle(salsa: &SalsaConfig, queue: &Queue, closing: &Cancellation
         closing: closing.clone(),
         turn: Mutex::default(),
     }
+}
+
+/// Calls to Salsa by hand, booked in the limit of the service where its Redis runs.
+pub fn salsa_calls(
+    context: &Context,
+    salsa: &SalsaConfig,
+    queue: Option<&Queue>,
+) -> miette::Result<Calls> {
+    // Ctrl-C ends these commands where they stand.
+    let fleet = queue.map(|queue| salsa_throttle(salsa, queue, &CancellationToken::new()));
+    if fleet.is_none() {
+        tracing::warn!(
+            "no Redis answers: a service that uses the same token elsewhere does not know of these calls"
+        );
+    }
+    Ok(Calls::new(
+        context.salsa(salsa)?,
+        salsa.rate_per_minute,
+        fleet,
+    ))
 }

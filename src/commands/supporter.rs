@@ -1,18 +1,13 @@
 //! `supporter search` and `supporter delete`: Salsa's remaining operations, by hand.
 //!
-//! `calls` sends batches within the service's limit of calls, waits where Salsa says so and splits what it finds
-//! too large; `search` and `delete` are the two commands.
+//! `search` and `delete` are the two commands; their calls are those of [`supporters`](crate::operations::supporters).
 
-use tokio_util::sync::CancellationToken;
-
-use self::calls::Calls;
 use super::{assemble, context::Context, usage};
 use crate::{
     cli::{Global, vendor::SupporterCommand},
     exit::Exit,
 };
 
-mod calls;
 mod delete;
 mod search;
 
@@ -25,16 +20,7 @@ pub async fn run(global: &Global, command: SupporterCommand) -> miette::Result<E
             "set salsa.enabled = true to work on its supporters",
         ));
     };
-    let fleet = context.running_queue().await.map(|queue| {
-        // Ctrl-C ends these commands where they stand.
-        assemble::salsa_throttle(salsa, &queue, &CancellationToken::new())
-    });
-    if fleet.is_none() {
-        tracing::warn!(
-            "no Redis answers: a service that uses the same token elsewhere does not know of these calls"
-        );
-    }
-    let calls = Calls::new(context.salsa(salsa)?, salsa.rate_per_minute, fleet);
+    let calls = assemble::salsa_calls(&context, salsa, context.running_queue().await.as_ref())?;
     match command {
         SupporterCommand::Search(arguments) => {
             search::run(calls, &context.config.alumniq.timezone, arguments).await

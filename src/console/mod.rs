@@ -12,8 +12,8 @@
 pub mod access;
 pub mod api;
 pub mod health;
-pub mod refusal;
 pub mod pages;
+pub mod refusal;
 mod runbook;
 pub mod server;
 pub mod visitor;

@@ -4,6 +4,7 @@
 //!
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
 //! - [`moment`], [`rate`]: when and how fast, as people say it
+//! - [`supporters`]: calls to Salsa that make room for the service
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::queue::Queue;
 pub mod moment;
 pub mod rate;
 pub mod replaying;
+pub mod supporters;
 
 /// The queue, and how this school's rows are read and mapped. Clones share everything.
 #[derive(Clone)]

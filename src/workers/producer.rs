@@ -2,6 +2,7 @@
 
 mod arrival;
 mod calendar;
+pub mod feed;
 mod fetch;
 
 use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ use crate::{
     metrics,
     queue::{
         Queue, QueueError,
+        intake::NewChange,
         leader::{Lead, ProducerRecord},
     },
     telemetry::traces::Traces,
@@ -180,6 +182,22 @@ impl Producer {
         }
         self.queue.record_fetch(Some(lead), &fetch.record).await?;
         Ok(pause)
+    }
+
+    /// Takes these changes of a block in, whoever leads: what somebody found missing in the queue.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn take_in(
+        &self,
+        block: &feed::Block,
+        changes: Vec<NewChange>,
+    ) -> Result<Fetched, FetchError> {
+        let never = CancellationToken::new();
+        let mut fetch = Fetch::new(self, None, &never);
+        fetch.make_room().await?;
+        fetch.take_in_some(block, changes).await?;
+        Ok(fetch.fetched)
     }
 
     /// One fetch by hand, whoever leads. `None`: as the schedule would. `stop` ends it where nothing is lost by

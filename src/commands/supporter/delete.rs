@@ -12,11 +12,11 @@ use jobs::{
 use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 
-use super::calls::{Answered, Calls, Operation, told};
 use crate::{
     cli::vendor::SupporterDelete,
     commands::{one_line, print, usage},
     exit::Exit,
+    operations::supporters::{Answered, Calls, Operation, told},
 };
 
 /// What became of one id.

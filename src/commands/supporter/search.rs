@@ -9,11 +9,11 @@ use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::calls::{Calls, Operation, told};
 use crate::{
     cli::{value::Moment, vendor::SupporterSearch},
     commands::{instant, one_line, print, usage},
     exit::Exit,
+    operations::supporters::{Calls, Operation, told},
 };
 
 /// `supporter search --json`.

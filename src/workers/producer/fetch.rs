@@ -3,15 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
-use jobs::{
-    acknowledge::{self, FeedError, FeedFault},
-    destination::Vendor,
-    retry::RetryPolicy,
-};
-use serde_json::value::RawValue;
+use jobs::acknowledge::FeedError;
 use tokio_util::sync::CancellationToken;
 
-use super::{Producer, arrival, calendar};
+use super::{
+    Producer, calendar,
+    feed::{Block, Feed, Walk},
+};
 use crate::{
     metrics,
     queue::{
@@ -21,18 +19,8 @@ use crate::{
         trouble::Trouble,
     },
     telemetry::traces::Step,
-    trail::{CHANGE, Trail},
-    vendors::{FeedReply, Filter},
-};
-
-/// The most rows that `changedSinceDate` answers (AlumnIQ, "Optional Filters"); `changedOnDate` has no cap.
-const CAP: usize = 500;
-
-/// How often one GET of a fetch is tried.
-const GETS: RetryPolicy = RetryPolicy {
-    initial: Duration::from_secs(1),
-    ceiling: Duration::from_secs(10),
-    max_attempts: 4,
+    trail::CHANGE,
+    vendors::Filter,
 };
 
 /// How soon a Redis that is full, or in other trouble, is asked again.
@@ -78,21 +66,12 @@ impl From<QueueError> for FetchError {
     }
 }
 
-/// What one GET brought.
-struct Block {
-    /// When it began, by Redis' clock and by ours.
-    fetched_at: u64,
-    begun: SystemTime,
-    trail: Trail,
-    rows: Vec<Box<RawValue>>,
-}
-
 /// A fetch under way.
 pub(super) struct Fetch<'a> {
     producer: &'a Producer,
     /// By what right; `None`: by hand.
     lead: Option<Lead>,
-    stop: &'a CancellationToken,
+    feed: Feed<'a>,
     /// What the fleet is to know of it.
     pub record: ProducerRecord,
     /// What it brought so far.
@@ -104,7 +83,12 @@ impl<'a> Fetch<'a> {
         Self {
             producer,
             lead,
-            stop,
+            feed: Feed::fetched(
+                &producer.client,
+                &producer.queue,
+                producer.mark_on_fetch,
+                stop,
+            ),
             record: ProducerRecord::default(),
             fetched: Fetched::default(),
         }
@@ -126,109 +110,60 @@ impl<'a> Fetch<'a> {
         Ok(())
     }
 
-    /// `changedSinceDate`; where that is capped, day by day with `changedOnDate`, oldest first: asking for the
-    /// same 500 again would starve whatever lies behind them. The capped rows are left alone until their day
-    /// comes, because the cap may have kept back an older change of one of these people. Rows that AlumnIQ
-    /// marks while it sends them cannot be left alone: then only days are asked for.
+    /// Everything since a day, as [`Walk`] goes.
     pub async fn since(&mut self, first: Date, today: Date) -> Result<(), FetchError> {
-        if !self.producer.mark_on_fetch {
-            let block = self.rows(&Filter::ChangedSince(first)).await?;
-            if block.rows.len() < CAP {
-                return self.take_in(block).await;
+        let mut walk = Walk::since(first, today, &self.feed);
+        while !walk.is_over() {
+            self.make_room().await?;
+            let block = walk.next(&mut self.feed).await;
+            self.record.key_days = self.feed.key_days;
+            if let Some(block) = block? {
+                self.take_in(block).await?;
             }
-            tracing::info!(since = %first, %today, "the feed is capped: walking it day by day");
-        }
-        for day in calendar::days(first, today) {
-            self.all_of(&Filter::ChangedOn(day)).await?;
         }
         Ok(())
     }
 
     /// What one uncapped filter brings.
     pub async fn all_of(&mut self, filter: &Filter) -> Result<(), FetchError> {
-        let block = self.rows(filter).await?;
-        self.take_in(block).await
+        self.make_room().await?;
+        let block = self.feed.rows(filter).await;
+        self.record.key_days = self.feed.key_days;
+        self.take_in(block?).await
     }
 
-    /// One GET, tried again while the trouble may pass.
-    async fn rows(&mut self, filter: &Filter) -> Result<Block, FetchError> {
-        if self.stop.is_cancelled() {
-            return Err(FetchError::Stopped);
-        }
-        // Rows that there is no room for are better left where they are.
-        if self.producer.queue.make_room().await?.is_full() {
-            return Err(FetchError::Full);
-        }
-        let mut attempt = 1;
-        loop {
-            let fetched_at = self.producer.queue.now().await?;
-            let (begun, trail) = (SystemTime::now(), Trail::default());
-            let answer = Trail::following(vec![trail.clone()], self.get(filter)).await?;
-            if let Some(days) = answer.key_days_remaining {
-                self.record.key_days = Some(days);
-            }
-            let rows = acknowledge::parse_feed(&answer.reply);
-            if let Err(FeedError {
-                fault: FeedFault::Throttled,
-                ..
-            }) = &rows
-            {
-                metrics::vendor_throttled(Vendor::Alumniq);
-            }
-            match rows {
-                Ok(rows) => {
-                    return Ok(Block {
-                        fetched_at,
-                        begun,
-                        trail,
-                        rows,
-                    });
-                }
-                Err(error) if error.is_retryable() && attempt < GETS.max_attempts => {
-                    tracing::info!(%error, attempt, "the feed cannot be fetched; trying again");
-                    let pause = GETS.delay(attempt, rand::random(), error.after);
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = self.stop.cancelled() => return Err(FetchError::Stopped),
-                    }
-                    attempt += 1;
-                }
-                Err(error) => return Err(error.into()),
-            }
+    /// Rows that there is no room for are better left where they are.
+    pub async fn make_room(&self) -> Result<(), FetchError> {
+        match self.producer.queue.make_room().await?.is_full() {
+            true => Err(FetchError::Full),
+            false => Ok(()),
         }
     }
 
-    /// Hangs up when told to stop, unless AlumnIQ marks the rows as it sends them: they are waited for, because
-    /// nobody can fetch them again.
-    async fn get(&self, filter: &Filter) -> Result<FeedReply, FetchError> {
-        let marks = self.producer.mark_on_fetch;
-        let get = self.producer.client.fetch(filter, marks, None);
-        if marks {
-            return Ok(get.await);
-        }
-        tokio::select! {
-            answer = get => Ok(answer),
-            () = self.stop.cancelled() => Err(FetchError::Stopped),
-        }
-    }
-
-    /// Takes rows into the queue, oldest first: consumers are at work while they come in.
     async fn take_in(&mut self, mut block: Block) -> Result<(), FetchError> {
         let Producer {
+            names, timezone, ..
+        } = self.producer;
+        let changes = block.changes(names, timezone);
+        self.take_in_some(&block, changes).await
+    }
+
+    /// Takes these changes of a block into the queue, oldest first: consumers are at work while they come in.
+    pub async fn take_in_some(
+        &mut self,
+        block: &Block,
+        changes: Vec<NewChange>,
+    ) -> Result<(), FetchError> {
+        let Producer {
             queue,
-            names,
-            timezone,
             mark_on_fetch,
             ..
         } = self.producer;
         let fetched_at = block.fetched_at;
-        let rows = std::mem::take(&mut block.rows).into_iter();
-        let mut changes: Vec<_> = rows.map(|row| arrival(row, names, timezone)).collect();
-        changes.sort_by(|a, b| a.order.cmp(&b.order));
         let ended = SystemTime::now();
         // Each call is counted as it is taken in: a fetch that ends between two has still brought the first.
         for part in changes.chunks(ROWS_A_CALL) {
-            let told = |change: &NewChange, taken| self.tell(change, taken, &block, ended);
+            let told = |change: &NewChange, taken| self.tell(change, taken, block, ended);
             let taken = if *mark_on_fetch {
                 self.hand_over(fetched_at, part, told).await?
             } else {

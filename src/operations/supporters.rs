@@ -1,4 +1,4 @@
-//! Calls to Salsa in batches that it takes, at a pace that leaves room for the service.
+//! Salsa's supporters by hand: calls in batches that it takes, at a pace that leaves room for the service.
 
 use std::{collections::VecDeque, time::Duration};
 

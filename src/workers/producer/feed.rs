@@ -1,0 +1,236 @@
+//! How AlumnIQ is asked what it lists: each GET is tried again while the trouble may pass, and a capped answer is
+//! walked day by day. Whoever reads the feed reads it so: the service, `sync`, `preview` and `reconcile`.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jobs::{
+    acknowledge::{self, FeedError, FeedFault},
+    change::FieldNames,
+    destination::Vendor,
+    retry::RetryPolicy,
+};
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+
+use super::{arrival, calendar, fetch::FetchError};
+use crate::{
+    metrics,
+    queue::{Queue, QueueError, intake::NewChange},
+    trail::Trail,
+    vendors::{AlumniqClient, FeedReply, Filter},
+};
+
+/// The most rows that `changedSinceDate` answers (AlumnIQ, "Optional Filters"); `changedOnDate` has no cap.
+const CAP: usize = 500;
+
+/// How often one GET is tried.
+const GETS: RetryPolicy = RetryPolicy {
+    initial: Duration::from_secs(1),
+    ceiling: Duration::from_secs(10),
+    max_attempts: 4,
+};
+
+/// Whose time it is.
+#[derive(Clone, Copy)]
+pub enum Clock<'a> {
+    /// Redis': the only one that the fleet shares.
+    Redis(&'a Queue),
+    /// This machine's, where there is no Redis.
+    Own,
+}
+
+impl Clock<'_> {
+    /// Milliseconds.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn now(&self) -> Result<u64, QueueError> {
+        match self {
+            Self::Redis(queue) => queue.now().await,
+            Self::Own => Ok(u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()),
+        }
+    }
+
+    /// The campus day.
+    ///
+    /// # Errors
+    /// Redis does not answer, or its clock is beyond the calendar.
+    pub async fn today(&self, timezone: &TimeZone) -> Result<Date, FetchError> {
+        Ok(calendar::day(self.now().await?, timezone)?)
+    }
+}
+
+/// AlumnIQ's feed as it is read.
+pub struct Feed<'a> {
+    client: &'a AlumniqClient,
+    clock: Clock<'a>,
+    /// Whether AlumnIQ marks the rows of each answer as processed.
+    marks: bool,
+    stop: &'a CancellationToken,
+    /// `x-api-key-days-remaining` of the last answer that had it.
+    pub key_days: Option<i64>,
+}
+
+/// What one GET brought.
+pub struct Block {
+    /// When it began, by the feed's clock and by ours.
+    pub fetched_at: u64,
+    pub(super) begun: SystemTime,
+    pub(super) trail: Trail,
+    /// The rows as they came.
+    pub rows: Vec<Box<RawValue>>,
+}
+
+impl Block {
+    /// The rows as changes on their way in, oldest first; they are taken out of the block.
+    pub fn changes(&mut self, names: &FieldNames, timezone: &TimeZone) -> Vec<NewChange> {
+        let rows = std::mem::take(&mut self.rows).into_iter();
+        let mut changes: Vec<_> = rows.map(|row| arrival(row, names, timezone)).collect();
+        changes.sort_by(|a, b| a.order.cmp(&b.order));
+        changes
+    }
+}
+
+impl<'a> Feed<'a> {
+    /// For looking: nothing is marked.
+    pub fn looked_at(
+        client: &'a AlumniqClient,
+        clock: Clock<'a>,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            client,
+            clock,
+            marks: false,
+            stop,
+            key_days: None,
+        }
+    }
+
+    /// For fetching; `marks`: AlumnIQ marks what it sends.
+    pub(super) fn fetched(
+        client: &'a AlumniqClient,
+        queue: &'a Queue,
+        marks: bool,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            marks,
+            ..Self::looked_at(client, Clock::Redis(queue), stop)
+        }
+    }
+
+    /// One GET, tried again while the trouble may pass.
+    ///
+    /// # Errors
+    /// AlumnIQ gives no rows, the clock stands, or it was told to stop.
+    pub async fn rows(&mut self, filter: &Filter) -> Result<Block, FetchError> {
+        let mut attempt = 1;
+        loop {
+            if self.stop.is_cancelled() {
+                return Err(FetchError::Stopped);
+            }
+            let fetched_at = self.clock.now().await?;
+            let (begun, trail) = (SystemTime::now(), Trail::default());
+            let answer = Trail::following(vec![trail.clone()], self.get(filter)).await?;
+            if let Some(days) = answer.key_days_remaining {
+                self.key_days = Some(days);
+            }
+            let rows = acknowledge::parse_feed(&answer.reply);
+            if let Err(FeedError {
+                fault: FeedFault::Throttled,
+                ..
+            }) = &rows
+            {
+                metrics::vendor_throttled(Vendor::Alumniq);
+            }
+            match rows {
+                Ok(rows) => {
+                    return Ok(Block {
+                        fetched_at,
+                        begun,
+                        trail,
+                        rows,
+                    });
+                }
+                Err(error) if error.is_retryable() && attempt < GETS.max_attempts => {
+                    tracing::info!(%error, attempt, "the feed cannot be fetched; trying again");
+                    let pause = GETS.delay(attempt, rand::random(), error.after);
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.stop.cancelled() => return Err(FetchError::Stopped),
+                    }
+                    attempt += 1;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Hangs up when told to stop, unless AlumnIQ marks the rows as it sends them: they are waited for, because
+    /// nobody can fetch them again.
+    async fn get(&self, filter: &Filter) -> Result<FeedReply, FetchError> {
+        let get = self.client.fetch(filter, self.marks, None);
+        if self.marks {
+            return Ok(get.await);
+        }
+        tokio::select! {
+            answer = get => Ok(answer),
+            () = self.stop.cancelled() => Err(FetchError::Stopped),
+        }
+    }
+}
+
+/// The way through everything since a day: `changedSinceDate`; where that is capped, day by day with
+/// `changedOnDate`, oldest first: asking for the same 500 again would starve whatever lies behind them. The capped
+/// rows are left alone until their day comes, because the cap may have kept back an older change of one of these
+/// people. Rows that AlumnIQ marks while it sends them cannot be left alone: then only days are asked for.
+pub struct Walk {
+    /// `changedSinceDate`, until it was asked.
+    since: Option<Date>,
+    days: std::iter::Peekable<Box<dyn Iterator<Item = Date> + Send>>,
+}
+
+impl Walk {
+    /// From `first` to `last`, both included. Only days where `last` is not today: `changedSinceDate` has no end.
+    pub fn days(first: Date, last: Date) -> Self {
+        let days: Box<dyn Iterator<Item = Date> + Send> = Box::new(calendar::days(first, last));
+        Self {
+            since: None,
+            days: days.peekable(),
+        }
+    }
+
+    /// From `first` until `today`, as `feed` may ask for it.
+    pub fn since(first: Date, today: Date, feed: &Feed<'_>) -> Self {
+        Self {
+            since: (!feed.marks).then_some(first),
+            ..Self::days(first, today)
+        }
+    }
+
+    /// Whether everything was asked for.
+    pub fn is_over(&mut self) -> bool {
+        self.since.is_none() && self.days.peek().is_none()
+    }
+
+    /// The next block that is to be looked at; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of [`Feed::rows`].
+    pub async fn next(&mut self, feed: &mut Feed<'_>) -> Result<Option<Block>, FetchError> {
+        if let Some(since) = self.since.take() {
+            let block = feed.rows(&Filter::ChangedSince(since)).await?;
+            if block.rows.len() < CAP {
+                while self.days.next().is_some() {}
+                return Ok(Some(block));
+            }
+            tracing::info!(%since, "the feed is capped: walking it day by day");
+        }
+        match self.days.next() {
+            Some(day) => feed.rows(&Filter::ChangedOn(day)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
