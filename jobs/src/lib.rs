@@ -8,6 +8,7 @@
 //!   [`country`]: its codes and names; [`formats`]: emails, phones, dates
 //! - [`crm_update`]: `ContactUpsertDto`, its validation and the CRM's classification table
 //! - [`salsa_upsert`]: `Supporter`, its merge, validation and Salsa's classification table
+//! - [`compare`]: what changes would do, before anybody does it
 //! - [`acknowledge`]: `changeIdList` batches and their classification table
 //! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`catalogue`]: its dead letters
 //!   and pauses, explained; [`redact`]: what may be shown of it; [`retry`]: delays
@@ -17,6 +18,7 @@
 pub mod acknowledge;
 pub mod catalogue;
 pub mod change;
+pub mod compare;
 pub mod country;
 pub mod crm_update;
 pub mod destination;

@@ -10,6 +10,7 @@
 //!
 //! - [`census`]: the one table of fields, rules and access; `supporter`: reading and writing by it
 //! - `mapping`, `patch`, `merge`: row -> patch -> PUT document
+//! - `difference`: what a document would change, for people
 //! - `wire`: request bodies; `batch`: which documents may share one; `limits`: how many
 //! - `classify`, `said`: the table of a whole call; `search`, `outcomes`, `errors`, `identity`: the records
 //!   inside a good one
@@ -18,6 +19,7 @@ pub mod census;
 
 mod batch;
 mod classify;
+mod difference;
 mod errors;
 mod identity;
 mod limits;
@@ -35,6 +37,7 @@ mod wire;
 pub use self::{
     batch::independent_batches,
     classify::{CallFailure, classify},
+    difference::{Difference, FieldChange, difference, updated},
     limits::SalsaLimits,
     mapping::SalsaMapping,
     merge::merge,
