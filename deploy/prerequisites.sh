@@ -47,6 +47,21 @@ need() {
     apt_install "$@"
 }
 
+# need_all "COMMAND PACKAGE…"…: the same for several, all that are missing at once.
+need_all() {
+    local words command missing=() packages=()
+    for words in "$@"; do
+        command=${words%% *}
+        have "$command" && continue
+        missing+=("$command")
+        read -ra words <<<"${words#* }"
+        packages+=("${words[@]}")
+    done
+    [ "${#missing[@]}" -eq 0 ] && return
+    step "installing ${missing[*]}"
+    apt_install "${missing[*]}" "${packages[@]}"
+}
+
 need_rust() {
     local cargo_home=${CARGO_HOME:-$HOME/.cargo}
     have cargo || PATH="$cargo_home/bin:$PATH"
@@ -65,6 +80,6 @@ need_rust() {
     fi
 }
 
-need redis-server redis-server
-need cc gcc libc6-dev # Rust links with it, and the TLS library has C and assembly in it
+# Rust links with cc, and the TLS library has C and assembly in it.
+need_all "redis-server redis-server" "cc gcc libc6-dev"
 need_rust

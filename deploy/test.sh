@@ -8,10 +8,42 @@ for component in fmt clippy; do
         fail "cargo $component is missing: rustup component add rustfmt clippy"
 done
 
-need curl curl # the README's commands, which a test runs, use it
-need faketime faketime # some tests run processes whose clocks are wrong
-need promtool prometheus # the alerts' tests; a real Prometheus scrapes a fleet
-need amtool prometheus-alertmanager # checks who is told
+# What waits for servers, or needs nothing compiled. It runs beside the compiler.
+beside() {
+    # curl: the README's commands, which a test runs. faketime: processes whose clocks are wrong. promtool: the alerts'
+    # tests, and a real Prometheus that scrapes a fleet. amtool: who is told. chromedriver: a real browser.
+    trap '' TERM # or packages would be left half installed
+    need_all "curl curl" "faketime faketime" "promtool prometheus" "amtool prometheus-alertmanager" \
+        "chromedriver chromium chromium-driver" "shellcheck shellcheck" "systemd-analyze systemd"
+    trap - TERM
+    kill -0 "$$" 2>/dev/null || exit 1 # nobody waits for the rest any more
+
+    step "Prometheus' configuration, rules and alerts"
+    deploy/prometheus/test.sh
+
+    step "deployment files"
+    deploy/validate.sh
+}
+
+# A process group of its own, so that whatever ends this script ends all of it.
+log=$(mktemp)
+set -m
+(beside) </dev/null >"$log" 2>&1 &
+group=$!
+set +m
+ended() {
+    [ -z "$group" ] || kill -TERM -- "-$group" 2>/dev/null || true
+    rm -f "$log"
+}
+trap ended EXIT
+
+join_beside() {
+    local code=0
+    wait "$group" || code=$?
+    group=
+    cat "$log"
+    [ "$code" -eq 0 ] || fail "one of the checks above has failed"
+}
 
 step "formatting"
 cargo fmt --all --check
@@ -20,7 +52,9 @@ step "lints"
 cargo clippy --locked --workspace --all-targets -- -D warnings
 
 step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+# With --examples, of which there are none, the dependencies have the features that the tests want: those that the
+# lints have checked are used again.
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --lib --bins --examples
 
 if have cargo-deny; then
     step "advisories, licences, duplicates and sources of the dependencies"
@@ -32,11 +66,10 @@ if have cargo-deny; then
     fi
 fi
 
-step "Prometheus' configuration, rules and alerts"
-deploy/prometheus/test.sh
+step "compiling the tests"
+cargo test --locked --workspace --no-run
 
-step "deployment files"
-deploy/validate.sh
+join_beside
 
 step "tests"
 cargo test --locked --workspace

@@ -56,7 +56,8 @@ if ! cmp -s deploy/validate/requirements.txt "$tools/installed"; then
     fi
 fi
 python=$tools/python/bin
-cargo build --locked -q
+# With --examples, of which there are none, everything is compiled as for the tests, and not once more.
+cargo build --locked -q --bins --examples
 "$python/python" deploy/validate/settings.py "$program"
 
 step "Dockerfile"
