@@ -129,6 +129,7 @@ impl Context {
             response_timeout: self.config.redis.response_timeout,
             keep: self.config.history.keep,
             keep_payload: self.config.history.keep_payload,
+            keep_audit: self.config.history.audit,
             destinations: self.destinations(),
             patience: self.config.worker.patience,
             seals: Seals::default(),

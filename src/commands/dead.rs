@@ -264,6 +264,7 @@ fn filter(context: &Context, filter: &DeadFilter) -> miette::Result<LetterFilter
     Ok(LetterFilter {
         vendor: filter.destination,
         class: filter.class,
+        cause: None,
         xid: filter.xid.clone(),
         since: filter.since.as_ref().map(instant).transpose()?,
         until: filter.until.as_ref().map(instant).transpose()?,

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::key::{default, section};
 
+/// An hour: what nobody could look up would be no audit.
+const SHORTEST_AUDIT: f64 = 3_600.0;
+
 /// Ten years.
 const LONGEST: f64 = 3_650.0 * 24.0 * 3_600.0;
 
@@ -14,5 +17,7 @@ section! {
         keep: Duration = default("14d").within(0.0, LONGEST),
         /// How long its data (the row: personal data) stays.
         keep_payload: Duration = default("0s").within(0.0, LONGEST),
+        /// How long it stays known who did what: replays, discards, edits, pauses, logins. Names changes, no data.
+        audit: Duration = default("365d").within(SHORTEST_AUDIT, LONGEST),
     }
 }

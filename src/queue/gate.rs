@@ -35,12 +35,12 @@ impl Turn {
 impl Queue {
     /// An operator shuts the gate of `vendor` until [`Queue::resume`].
     pub async fn pause(&self, vendor: Vendor, by: &Actor) -> Result<(), QueueError> {
-        self.gate(vendor, "pause", None, "", &by.name).await
+        self.gate(vendor, "pause", None, "", "", Some(by)).await
     }
 
     /// Opens the gate, whoever shut it.
-    pub async fn resume(&self, vendor: Vendor, _by: &Actor) -> Result<(), QueueError> {
-        self.gate(vendor, "resume", None, "", "").await
+    pub async fn resume(&self, vendor: Vendor, by: &Actor) -> Result<(), QueueError> {
+        self.gate(vendor, "resume", None, "", "", Some(by)).await
     }
 
     /// The machine shuts the gate, outside a settle (a fetch that failed, say).
@@ -51,7 +51,7 @@ impl Queue {
         reason: PauseReason,
         cause: &str,
     ) -> Result<(), QueueError> {
-        self.gate(vendor, "shut", after, reason.as_str(), cause)
+        self.gate(vendor, "shut", after, reason.as_str(), cause, None)
             .await
     }
 
@@ -62,6 +62,7 @@ impl Queue {
         after: Option<Duration>,
         reason: &str,
         cause: &str,
+        by: Option<&Actor>,
     ) -> Result<(), QueueError> {
         let mut call = self.scripts.gate.prepare_invoke();
         call.arg(vendor.as_str())
@@ -69,6 +70,9 @@ impl Queue {
             .arg(or_empty(after.map(|after| after.as_millis())))
             .arg(reason)
             .arg(cause);
+        if let Some(by) = by {
+            self.push_hand(&mut call, by.into());
+        }
         let turn: String = self.run(&mut call).await?;
         if let Some(turn) = Turn::read(&turn) {
             turn.log(vendor, reason, cause);

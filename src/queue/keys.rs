@@ -17,7 +17,10 @@
 //!                                                done: score loses the bit; 0 and nothing dead:
 //!     ack (the line) --ack_claim--> acking (a lease on its first ids) --accepted--> done:41 (expires)
 //!
-//!     dead:   letter:crm:41 (the letter), letters:crm:unmatched (index by time), dead (41 -> who is dead)
+//!     dead:   letter:crm:41 (the letter), dead (41 -> who is dead), and three ways to find it:
+//!             letters:crm:unmatched, because:crm:unmatched:<cause> (by time), letters-of:x:1001 (by person)
+//!     whose:  x:1001 -> lane (open), letters-of (dead), past (through: to acknowledge, acknowledged, discarded)
+//!     audit (by place) -> audit:<place>: who did what to which changes
 //! ```
 //!
 //! An active lane is one with something to take; it is in `ready`, `lease` or `due` of that destination,
@@ -37,8 +40,12 @@
 //! | `acking` | hash | the one list that AlumnIQ is being told: token, end of lease (ms), last place in `ack` |
 //! | `told` | string | the id that AlumnIQ accepted last |
 //! | `dead` | hash | id -> bits of the vendors at which it is dead (1 CRM, 2 Salsa, 4 AlumnIQ) |
-//! | `letter:<v>:<id>` | hash | class, cause, advice, attempts, lane, member, died_at |
+//! | `letter:<v>:<id>` | hash | class, cause, because (its group's key), advice, attempts, lane, member, died_at |
 //! | `letters:<v>:<class>` | sorted set | id by time of death |
+//! | `because:<v>:<class>:<group>` | sorted set | the same of one group of causes: those that differ only in ids and figures |
+//! | `causes:<v>:<class>` | sorted set | group -> how many letters it has |
+//! | `letters-of:<lane>` | set | `<v> <id>` of a person's letters |
+//! | `past:<lane>` | list with expiry | ids of a person's changes that are through everywhere, newest 100 |
 //! | `discarded` | hash | id of a change that an operator gave up somewhere -> `1`: AlumnIQ is told, `0`: it is not |
 //! | `events:<id>` | list | the timeline, `<ms> <JSON>`, newest 100 |
 //! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>[ untold]`: so that a late fetch is recognised |
@@ -48,6 +55,9 @@
 //! | `places:<v>` | sorted set with expiry | calls of the last minute, by when the place of each is free again |
 //! | `limits:<v>` | hash | what the vendor said: `rate`, `batch`, `at` (ms); `asking`, `doubt`: until when (ms) somebody asks, work waits for the answer |
 //! | `notice:<subject>` | hash | of `gate:<v>`, `letters:<v>`, `books`: `told` = since when (ms) the outside knows of a trouble; `differs` since when the state is another; what is being told: `id`, `trouble`, `at`, `facts`, `attempts`, `next`, `doubt`, and as a lease `token`, `ends` |
+//! | `audit` | sorted set | places of the entries by themselves: µs, each later than the one before |
+//! | `audit:<place>` | hash with expiry | at, by, via, action; destination, count, change_ids (JSON), reason, detail, bulk where there are any |
+//! | `bulk:<id>` | hash | of a bulk; a step adds to `handled` and `gone` in the script that handles the letters |
 //! | `leader` `producer` `workers` | string, hashes | who leads; the last fetch, and as `lead` the newest lead, `<token> <who>`; who lives |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |

@@ -9,7 +9,7 @@
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
 //! - [`audit`]: who did what; [`seal`]: encryption at rest, `record`: a change as it lies in Redis
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
-//! - [`stats`]: counts and books; [`timeline`]: one change; [`notices`]: what the outside was told of it
+//! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
@@ -31,6 +31,7 @@ pub mod leader;
 pub mod lease;
 pub mod letters;
 pub mod notices;
+mod person;
 mod reconnecting;
 mod record;
 pub mod room;
@@ -131,6 +132,8 @@ pub struct QueueSettings {
     pub keep: Duration,
     /// How long its row stays.
     pub keep_payload: Duration,
+    /// How long it stays known who did what.
+    pub keep_audit: Duration,
     /// Which destinations a new change waits for.
     pub destinations: Vec<Destination>,
     /// How long a change that keeps failing is tried beyond its attempts while nothing proves that the

@@ -42,6 +42,7 @@ macro_rules! scripts {
                         first_line!($purpose),
                         include_str!("scripts/prelude.lua"),
                         include_str!("scripts/gate_prelude.lua"),
+                        include_str!("scripts/hands_prelude.lua"),
                         include_str!(concat!("scripts/", $file)),
                     )),
                 },)* }
@@ -61,6 +62,7 @@ scripts! {
     replay: CarriesOn "replay.lua",
     discard: CarriesOn "discard.lua",
     make_room: CarriesOn "make_room.lua",
+    note: CarriesOn "note.lua",
     gate: CarriesOn "gate.lua",
     throttle: CarriesOn "throttle.lua",
     leader: CarriesOn "leader.lua",

@@ -40,6 +40,13 @@ pub struct Timeline {
 /// Record, marker, timeline, and the place in the acknowledgement's line.
 type RawChange = (Option<String>, Option<String>, Vec<String>, Option<f64>);
 
+impl Timeline {
+    /// When its first event was, RFC 3339.
+    pub(super) fn began(&self) -> Option<&str> {
+        self.events.first()?["at"].as_str()
+    }
+}
+
 impl Queue {
     /// What is known of a change; `None` where nothing is.
     pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {

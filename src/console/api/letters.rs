@@ -49,6 +49,7 @@ impl Which {
         Ok(LetterFilter {
             vendor: self.destination,
             class: self.class,
+            cause: None,
             xid: self.xid,
             since: self.since.map(instant),
             until: self.until.map(instant),

@@ -26,6 +26,13 @@ if kind == 'pause' or kind == 'release' then
   return { 's', turn }
 end
 
+-- Whose change it is; '' where Redis does not know.
+local function lane_of(id)
+  local is_read, record = pcall(cjson.decode, redis.call('GETRANGE', key('change', id), 13, -1))
+  local xid = is_read and type(record) == 'table' and record.xid
+  return type(xid) == 'string' and 'x:' .. xid or ''
+end
+
 local verdicts, settled = {}, nil
 for i = 8, #ARGV do
   local id = ARGV[i]
@@ -41,7 +48,7 @@ for i = 8, #ARGV do
       close(id, now, discarded and 'discarded' or 'acknowledged', true, keep, keep_payload)
     else
       bury('alumniq', id, now, {
-        class = 'ack_rejected', cause = detail, advice = reason, attempts = '1', lane = '', member = '',
+        class = 'ack_rejected', cause = detail, advice = reason, attempts = '1', lane = lane_of(id), member = '',
       })
     end
     verdicts[#verdicts + 1] = 's'

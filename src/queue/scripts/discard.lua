@@ -1,14 +1,16 @@
--- Gives dead letters up. ARGV: acknowledge ('1' = AlumnIQ is told once nothing else is open; the last word
--- counts), keep (ms), keep payload (ms), reason, by whom, then vendor, id pairs.
+-- Gives dead letters up. ARGV: the hand (4, see hand_at), acknowledge ('1' = AlumnIQ is told once nothing else is
+-- open; the last word counts), keep (ms), keep payload (ms), reason, then vendor, id pairs.
 -- Returns a letter an item: d(iscarded), g(one: no such letter).
-local acknowledge, keep, keep_payload = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
-local reason, by = ARGV[4], ARGV[5]
+local hand = hand_at(1)
+local acknowledge, keep, keep_payload = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
+local reason = ARGV[8]
 local now = now_ms()
-local verdicts = {}
-for i = 6, #ARGV, 2 do
+local verdicts, gone = {}, 0
+for i = 9, #ARGV, 2 do
   local vendor, id = ARGV[i], ARGV[i + 1]
   local letter = exhume(vendor, id)
   if not letter then
+    gone = gone + 1
     verdicts[#verdicts + 1] = 'g'
   else
     unmark_dead(id, VENDOR_BIT[vendor])
@@ -16,10 +18,17 @@ for i = 6, #ARGV, 2 do
     -- AlumnIQ refused the id, or never gave one (then the letter has no lane): there is nobody to tell.
     local tell = acknowledge and letter.class ~= 'ack_rejected' and letter.lane ~= ''
     redis.call('HSET', key('discarded'), id, tell and '1' or '0')
-    remember(id, now, cjson.encode({ event = 'discarded', destination = vendor, reason = reason, by = by }))
-    join(id, rest, now, keep, keep_payload)
+    remember(id, now, cjson.encode({ event = 'discarded', destination = vendor, reason = reason, by = hand.by }))
+    join(id, letter.lane, rest, now, keep, keep_payload)
+    has_handled(vendor, id)
     verdicts[#verdicts + 1] = 'd'
   end
+end
+count_step(hand, #handled, gone)
+if #handled > 0 then
+  audit(now, hand, {
+    action = 'discarded', destination = handled_at, count = #handled, ids = handled, reason = reason,
+  })
 end
 write_counts()
 return table.concat(verdicts)

@@ -85,11 +85,16 @@ local function make_ready(destination, lane)
   if redis.call('RPUSH', key('ready', destination), lane) == 1 then wake(destination) end
 end
 
+-- A lane of a person, not of one change that names nobody.
+local function is_persons(lane)
+  return lane:sub(1, 2) == 'x:'
+end
+
 -- The destination took the change, or may have taken it: an attempt whose end is unknown counts like one that
 -- succeeded, because an older change must not come after it either.
 local function reached(destination, lane, member)
   local newest = redis.call('HGET', key('applied', destination), lane)
-  if lane:sub(1, 2) == 'x:' and (not newest or before(newest, member)) then
+  if is_persons(lane) and (not newest or before(newest, member)) then
     redis.call('HSET', key('applied', destination), lane, member)
   end
 end
@@ -179,17 +184,22 @@ local function unmark_dead(id, b)
   return mask
 end
 
--- letter: class, cause, advice, attempts, lane, member, xid
-local function bury(vendor, id, now, letter)
-  redis.call('HSET', key('letter', vendor, id), 'class', letter.class, 'cause', letter.cause,
-    'advice', letter.advice, 'attempts', letter.attempts, 'lane', letter.lane, 'member', letter.member,
-    'died_at', string.format('%.0f', now))
-  redis.call('ZADD', key('letters', vendor, letter.class), now, id)
-  mark_dead(id, VENDOR_BIT[vendor])
-  remember(id, now, cjson.encode({
-    event = 'dead', destination = vendor, class = letter.class, cause = letter.cause,
-    attempt = tonumber(letter.attempts),
-  }))
+-- The group of a cause: those that differ only in what names one change or counts something are one. Ids, digests,
+-- times, lengths and quoted words with digits give way; the answers' status codes stay.
+local function group_of(cause)
+  local function long(run) if #run >= 16 then return '#' end end
+  local masked = cause
+    :gsub('%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+', '#')
+    :gsub('%d%d%d%d%-%d%d%-%d%d[T ]?[%d:%.]*Z?', '#')
+    :gsub('"[^"%s]*%d[^"%s]*"', '"#"')
+    :gsub("'[^'%s]*%d[^'%s]*'", "'#'")
+    :gsub('%x+', long)
+    :gsub('%d%d%d%d%d+', '#')
+    :gsub('has %d+ ', 'has # ')
+    :gsub('line %d+ column %d+', 'line # column #')
+    :gsub('^%d+ supporters', '# supporters')
+    :gsub('all %d+ attempts', 'all # attempts')
+  return redis.sha1hex(masked):sub(1, 12)
 end
 
 -- Returns the letter as a table, or nil where there is none.
@@ -200,7 +210,34 @@ local function exhume(vendor, id)
   for i = 1, #flat, 2 do letter[flat[i]] = flat[i + 1] end
   redis.call('DEL', key('letter', vendor, id))
   redis.call('ZREM', key('letters', vendor, letter.class), id)
+  if letter.because then
+    redis.call('ZREM', key('because', vendor, letter.class .. ':' .. letter.because), id)
+    local causes = key('causes', vendor, letter.class)
+    if tonumber(redis.call('ZINCRBY', causes, -1, letter.because)) <= 0 then
+      redis.call('ZREM', causes, letter.because)
+    end
+  end
+  if is_persons(letter.lane) then redis.call('SREM', key('letters-of', letter.lane), vendor .. ' ' .. id) end
   return letter
+end
+
+-- letter: class, cause, advice, attempts, lane, member
+local function bury(vendor, id, now, letter)
+  -- One that is there already: Redis had lost the row, and AlumnIQ sent it again.
+  exhume(vendor, id)
+  local because = group_of(letter.cause)
+  redis.call('HSET', key('letter', vendor, id), 'class', letter.class, 'cause', letter.cause,
+    'advice', letter.advice, 'attempts', letter.attempts, 'lane', letter.lane, 'member', letter.member,
+    'died_at', string.format('%.0f', now), 'because', because)
+  redis.call('ZADD', key('letters', vendor, letter.class), now, id)
+  redis.call('ZADD', key('because', vendor, letter.class .. ':' .. because), now, id)
+  redis.call('ZINCRBY', key('causes', vendor, letter.class), 1, because)
+  if is_persons(letter.lane) then redis.call('SADD', key('letters-of', letter.lane), vendor .. ' ' .. id) end
+  mark_dead(id, VENDOR_BIT[vendor])
+  remember(id, now, cjson.encode({
+    event = 'dead', destination = vendor, class = letter.class, cause = letter.cause,
+    attempt = tonumber(letter.attempts),
+  }))
 end
 
 -- When a block of the feed was fetched stands in front of each record (13 digits, ms).
@@ -235,9 +272,15 @@ local function close(id, now, verdict, told, keep, keep_payload)
   redis.call('PEXPIRE', key('events', id), keep)
 end
 
--- Nothing waits and nothing is dead: AlumnIQ is told, unless the operator who gave the change up said no.
-local function join(id, rest, now, keep, keep_payload)
+-- Nothing waits and nothing is dead: AlumnIQ is told, unless the operator who gave the change up said no. From now
+-- on only this list knows that the change was the person's; it ends with the timelines.
+local function join(id, lane, rest, now, keep, keep_payload)
   if rest ~= 0 or redis.call('HEXISTS', key('dead'), id) == 1 then return end
+  if is_persons(lane) then
+    local past = key('past', lane)
+    if redis.call('RPUSH', past, id) > 100 then redis.call('LTRIM', past, -100, -1) end
+    redis.call('PEXPIRE', past, keep)
+  end
   if redis.call('HGET', key('discarded'), id) == '0' then
     close(id, now, 'discarded', false, keep, keep_payload)
   else

@@ -103,7 +103,7 @@ function settle.done(item)
   reached(destination, item.lane, item.member)
   count('pending:' .. destination, -1)
   event(item.id, 'done', { detail = item.detail, ms = item.ms })
-  join(item.id, leave(item.lane, item.member, b), now, keep, keep_payload)
+  join(item.id, item.lane, leave(item.lane, item.member, b), now, keep, keep_payload)
 end
 
 function settle.dead(item)

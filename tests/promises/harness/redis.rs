@@ -165,6 +165,7 @@ impl Redis {
             response_timeout: PATIENCE,
             keep: KEEP,
             keep_payload: Duration::ZERO,
+            keep_audit: KEEP,
             destinations: Destination::ALL.to_vec(),
             patience: KEEP,
             seals: Seals::default(),

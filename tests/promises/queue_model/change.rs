@@ -6,6 +6,7 @@ use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
 };
+use serde_json::Value;
 
 use super::step::Row;
 
@@ -40,6 +41,8 @@ pub struct Change {
     pub at: BTreeMap<Destination, At>,
     /// Dead on arrival, or refused in the PUT.
     pub refused: Option<DeadClass>,
+    /// The lane that the letter of that names.
+    pub refused_lane: String,
     pub attempts: BTreeMap<Destination, u32>,
     pub crashes: BTreeMap<Destination, u32>,
     pub forced: BTreeSet<Destination>,
@@ -68,6 +71,21 @@ impl Change {
         });
         let at_alumniq = self.refused.map(|class| (Vendor::Alumniq, class));
         at_destinations.chain(at_alumniq).collect()
+    }
+
+    /// The lane that each of its letters names.
+    pub fn letter_lane(&self, vendor: Vendor) -> &str {
+        match vendor {
+            Vendor::Alumniq => &self.refused_lane,
+            _ => &self.lane,
+        }
+    }
+
+    /// The lane of whom the stored row names.
+    pub fn stored_lane(&self) -> String {
+        let record: Value = serde_json::from_str(&self.record).unwrap_or_default();
+        let xid = record["xid"].as_str();
+        xid.map_or_else(String::new, |xid| format!("x:{xid}"))
     }
 
     /// AlumnIQ lists it again. A dead row may have been corrected, unless that moves it.

@@ -42,6 +42,7 @@ pub fn compare(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
     }
     changes(snapshot, model)?;
     letters(snapshot, status, model)?;
+    memory(snapshot, model)?;
     acknowledgements(snapshot, model)?;
     gate(snapshot, "alumniq", &model.alumniq)?;
     let leading = &model.leading;
@@ -261,6 +262,9 @@ fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
     let mut letters = BTreeMap::new();
     let mut indexes: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut dead: BTreeMap<&str, String> = BTreeMap::new();
+    let mut because: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut causes: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut of_people: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut shown: BTreeMap<Vendor, BTreeMap<DeadClass, u64>> = Vendor::ALL
         .map(|vendor| (vendor, BTreeMap::new()))
         .into_iter()
@@ -274,6 +278,21 @@ fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
                 .or_default()
                 .insert(id);
             *shown.entry(vendor).or_default().entry(class).or_default() += 1;
+            // That causes which should be one group are one is tested elsewhere.
+            let letter = snapshot.hash(&format!("letter:{vendor}:{id}"));
+            let cause = letter.get("because").copied().unwrap_or_default();
+            because
+                .entry(format!("{vendor}:{class}:{cause}"))
+                .or_default()
+                .insert(id);
+            let counts = causes.entry(format!("{vendor}:{class}")).or_default();
+            *counts.entry(cause.to_owned()).or_default() += 1;
+            if let Some(xid) = change.letter_lane(vendor).strip_prefix("x:") {
+                of_people
+                    .entry(xid)
+                    .or_default()
+                    .insert(format!("{vendor} {id}"));
+            }
             bits += match vendor {
                 Vendor::Crm => 1,
                 Vendor::Salsa => 2,
@@ -294,8 +313,43 @@ fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
         (name.to_owned(), ids.into_iter().collect())
     });
     same("letters:*", stored.collect(), indexes)?;
+    let stored = snapshot.below("because:").map(|name| {
+        let ids = snapshot.members(&format!("because:{name}"));
+        (name.to_owned(), ids.into_iter().collect())
+    });
+    same("because:*", stored.collect(), because)?;
+    let stored = snapshot.below("causes:").map(|name| {
+        let counts = snapshot.sorted(&format!("causes:{name}")).into_iter();
+        let counts = counts.map(|(cause, count)| (cause.to_owned(), count as u64));
+        (name.to_owned(), counts.collect())
+    });
+    same("causes:*", stored.collect(), causes)?;
+    let stored = snapshot.below("letters-of:x:").map(|xid| {
+        let letters = snapshot.list(&format!("letters-of:x:{xid}"));
+        (xid, letters.iter().cloned().collect())
+    });
+    same("letters-of:*", stored.collect(), of_people)?;
     same("dead", owned(snapshot.hash("dead")), dead)?;
     same("status: dead letters", &status.dead_letters, &shown)
+}
+
+/// What people did, and what is known of those who have nothing open.
+fn memory(snapshot: &Snapshot, model: &Model) -> Checked {
+    let past = snapshot.below("past:").map(|lane| {
+        let ids = snapshot.list(&format!("past:{lane}"));
+        (lane.to_owned(), ids.to_vec())
+    });
+    same("past:*", past.collect(), model.past.clone())?;
+    let stored = snapshot.members("audit").into_iter().map(|id| {
+        let entry = snapshot.hash(&format!("audit:{id}"));
+        let ids = entry.get("change_ids").copied().unwrap_or("[]");
+        (
+            entry["action"].parse().unwrap(),
+            entry.get("destination").map(|name| name.parse().unwrap()),
+            serde_json::from_str(ids).unwrap(),
+        )
+    });
+    same("audit", stored.collect(), model.audit.clone())
 }
 
 fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
@@ -372,8 +426,10 @@ fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
     for key in snapshot.keys() {
         let id = key.split_once(':').map_or("", |(_, id)| id);
         let is_over = model.changes.get(id).is_some_and(Change::is_closed);
-        let expires =
-            key == "leader" || key.starts_with("done:") || (key.starts_with("events:") && is_over);
+        let expires = ["leader", "done:", "past:", "audit:"]
+            .iter()
+            .any(|kind| key.starts_with(kind))
+            || (key.starts_with("events:") && is_over);
         same(
             format!("{key} expires"),
             snapshot.ttl(key).is_some(),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use alumniq_relay::queue::audit::AuditAction;
 use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
@@ -59,6 +60,10 @@ pub struct Model {
     /// The change that it accepted last.
     pub told: Option<String>,
     pub leading: Leading,
+    /// The changes of each person that were through everywhere, in that order.
+    pub past: BTreeMap<String, Vec<String>>,
+    /// What people did, newest last: the action, where, and to which changes.
+    pub audit: Vec<(AuditAction, Option<Vendor>, Vec<String>)>,
 }
 
 #[derive(Debug)]
@@ -176,6 +181,11 @@ impl Model {
             has_id: row.has_id,
             at: destinations.iter().map(|d| (*d, At::Waits)).collect(),
             refused: row.undecodable.then_some(DeadClass::Undecodable),
+            refused_lane: if row.has_id {
+                row.lane()
+            } else {
+                String::new()
+            },
             attempts: BTreeMap::new(),
             crashes: BTreeMap::new(),
             forced: BTreeSet::new(),
@@ -198,8 +208,24 @@ impl Model {
         })
     }
 
-    pub fn join(&mut self, id: &str) {
+    /// Somebody did something to letters; of nothing there is no entry.
+    pub fn audited(&mut self, action: AuditAction, handled: &[(Vendor, String)]) {
+        let vendors: BTreeSet<Vendor> = handled.iter().map(|(vendor, _)| *vendor).collect();
+        let vendor = vendors.first().copied().filter(|_| vendors.len() == 1);
+        let ids: Vec<String> = handled.iter().map(|(_, id)| id.clone()).collect();
+        if !ids.is_empty() {
+            self.audit.push((action, vendor, ids));
+        }
+    }
+
+    /// A change went to be acknowledged, or was closed: it is its person's past.
+    pub fn join(&mut self, id: &str, lane: &str) {
+        let was_open = self.change(id).ack == Ack::Open;
         self.change(id).join();
+        if was_open && self.change(id).ack != Ack::Open && lane.starts_with("x:") {
+            let past = self.past.entry(lane.to_owned()).or_default();
+            past.push(id.to_owned());
+        }
         if self.change(id).ack == Ack::Queued {
             self.to_tell.push(id.to_owned());
         }
@@ -327,7 +353,8 @@ impl Model {
         }
         let Some(d) = destination(vendor) else {
             self.exhume(vendor, id, At::Waits);
-            self.join(id);
+            // It was through before AlumnIQ refused it.
+            self.join(id, "");
             return true;
         };
         let lane = self.change(id).lane.clone();
@@ -347,10 +374,11 @@ impl Model {
             return false;
         };
         let change = self.change(id);
+        let lane = change.letter_lane(vendor).to_owned();
         // AlumnIQ refused the id, or never gave one: there is nobody to tell.
         let tell = tell && change.has_id && class != DeadClass::AckRejected;
         change.given_up = Some(tell);
-        self.join(id);
+        self.join(id, &lane);
         true
     }
 
@@ -389,6 +417,7 @@ impl Model {
                 (AckKind::Accepted, Some(_)) => Ack::Discarded { told: true },
                 (AckKind::Rejected, _) => {
                     change.refused = Some(DeadClass::AckRejected);
+                    change.refused_lane = change.stored_lane();
                     change.may_lag = true;
                     Ack::Open
                 }

@@ -167,7 +167,7 @@ impl Model {
                 let change = self.change(id);
                 change.forget(d);
                 change.at.insert(d, At::Done);
-                self.join(id);
+                self.join(id, &lane);
                 self.reached(d, id);
             }
         }

@@ -1,5 +1,6 @@
 //! Replay, reread and discard.
 
+use alumniq_relay::queue::audit::AuditAction;
 use jobs::{destination::Vendor, outcome::DeadClass};
 use proptest::sample::Index;
 
@@ -27,9 +28,11 @@ impl Run {
             .await
             .unwrap();
         let mut expected = (0, Vec::new());
+        let mut replayed = Vec::new();
         for (vendor, id) in &letters {
             if self.model.replay(*vendor, id, forced) {
                 expected.0 += 1;
+                replayed.push((*vendor, id.clone()));
                 if let Some(d) = destination(*vendor).filter(|_| forced) {
                     self.witness.forced(d, id);
                 }
@@ -37,6 +40,11 @@ impl Run {
                 expected.1.push(id.clone());
             }
         }
+        let action = match forced {
+            true => AuditAction::ReplayedOverNewer,
+            false => AuditAction::Replayed,
+        };
+        self.model.audited(action, &replayed);
         same("replayed", (handled.handled, to_decode), expected)
     }
 
@@ -69,11 +77,14 @@ impl Run {
             .discard(&letters, tell, "not wanted", &tester())
             .await
             .unwrap();
-        let mut expected = 0;
+        let mut discarded = Vec::new();
         for (vendor, id) in &letters {
-            expected += u64::from(self.model.discard(*vendor, id, tell));
+            if self.model.discard(*vendor, id, tell) {
+                discarded.push((*vendor, id.clone()));
+            }
             self.witness.discarded(*vendor, id);
         }
-        same("discarded", handled.handled, expected)
+        self.model.audited(AuditAction::Discarded, &discarded);
+        same("discarded", handled.handled, discarded.len() as u64)
     }
 }

@@ -8,7 +8,7 @@ mod time;
 
 use std::time::Duration;
 
-use alumniq_relay::queue::Queue;
+use alumniq_relay::queue::{Queue, audit::AuditAction};
 use jobs::{
     destination::{Destination, Vendor},
     outcome::PauseReason,
@@ -169,6 +169,9 @@ impl Run {
             Step::OperatorPauses(vendor) => {
                 self.queue.pause(*vendor, &tester()).await.unwrap();
                 self.model.gate(*vendor).operator = true;
+                self.model
+                    .audit
+                    .push((AuditAction::Paused, Some(*vendor), Vec::new()));
                 Ok(())
             }
             Step::OperatorResumes(vendor) => self.resume(*vendor).await,
@@ -189,6 +192,9 @@ impl Run {
     async fn resume(&mut self, vendor: Vendor) -> Checked {
         self.queue.resume(vendor, &tester()).await.unwrap();
         *self.model.gate(vendor) = Default::default();
+        self.model
+            .audit
+            .push((AuditAction::Resumed, Some(vendor), Vec::new()));
         if let Some(d) = destination(vendor) {
             self.model.refund(d);
         }
@@ -228,6 +234,7 @@ impl Run {
         for key in snapshot.keys() {
             let stays = [
                 "counters",
+                "audit",
                 "token",
                 "told",
                 "producer",

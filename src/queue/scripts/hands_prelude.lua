@@ -1,0 +1,61 @@
+-- What people do, shared by the scripts that a person's hand moves.
+
+-- Who acts, from ARGV[first] on: name, way (command | console | api), how long it stays known (ms), the bulk that it
+-- is a step of ('' = none).
+local function hand_at(first)
+  return { by = ARGV[first], via = ARGV[first + 1], keep = tonumber(ARGV[first + 2]), bulk = ARGV[first + 3] }
+end
+
+-- Writes an entry of the audit: action, destination, count, ids, reason, detail; what is '' or absent is left out.
+-- Its id is its place among all entries.
+local function audit(now, hand, entry)
+  local place = next_token()
+  local id = string.format('%.0f', place)
+  local fields = { 'at', string.format('%.0f', now), 'by', hand.by, 'via', hand.via, 'action', entry.action }
+  local function say(field, value)
+    if value and value ~= '' then
+      fields[#fields + 1] = field
+      fields[#fields + 1] = value
+    end
+  end
+  say('destination', entry.destination)
+  say('count', entry.count)
+  if entry.ids and #entry.ids > 0 then say('change_ids', cjson.encode(entry.ids)) end
+  say('reason', entry.reason)
+  say('detail', entry.detail)
+  say('bulk', hand.bulk)
+  redis.call('HSET', key('audit', id), unpack(fields))
+  redis.call('PEXPIRE', key('audit', id), hand.keep)
+  redis.call('ZADD', key('audit'), id, id)
+  redis.call('ZREMRANGEBYSCORE', key('audit'), '-inf', string.format('(%.0f', place - hand.keep * 1000))
+end
+
+-- A step of a bulk counts there what it did, while the bulk is known.
+local function count_step(hand, handled, gone)
+  if hand.bulk == '' or redis.call('EXISTS', key('bulk', hand.bulk)) == 0 then return end
+  if handled > 0 then redis.call('HINCRBY', key('bulk', hand.bulk), 'handled', handled) end
+  if gone > 0 then redis.call('HINCRBY', key('bulk', hand.bulk), 'gone', gone) end
+end
+
+-- Letters that were handled, for the audit: their ids, and their destination where it is one.
+local handled, handled_at = {}, nil
+local function has_handled(vendor, id)
+  if handled_at and handled_at ~= vendor then handled_at = '' end
+  handled_at = handled_at or vendor
+  handled[#handled + 1] = id
+end
+
+-- The letter is dug up; its change goes back where it was.
+local function revive(vendor, id, letter, now, forced, by)
+  unmark_dead(id, VENDOR_BIT[vendor])
+  remember(id, now, cjson.encode({ event = 'replayed', destination = vendor, by = by, forced = forced }))
+  if vendor == 'alumniq' then
+    to_acknowledge(id)
+    return
+  end
+  local b, lane, member = VENDOR_BIT[vendor], letter.lane, letter.member
+  if forced then redis.call('HSET', key('forced', vendor), id, 1) end
+  if not head(lane, b) then make_ready(vendor, lane) end
+  redis.call('ZADD', key('lane', lane), bit.bor(waiting_for(lane, member), b), member)
+  count('pending:' .. vendor, 1)
+end
