@@ -61,6 +61,25 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub config: Option<PathBuf>,
+    /// Ask this process of the fleet (its console's address) instead of Redis: status, show, dead, pause, resume
+    #[arg(
+        long,
+        global = true,
+        env = "ALUMNIQ_RELAY_SERVER",
+        value_name = "URL",
+        value_hint = clap::ValueHint::Url,
+        help_heading = "Global options"
+    )]
+    pub server: Option<String>,
+    /// The file with the token for --server [default: the variable ALUMNIQ_RELAY_TOKEN]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        value_hint = clap::ValueHint::FilePath,
+        help_heading = "Global options"
+    )]
+    pub token_file: Option<PathBuf>,
     /// Log more: -v for debug, -vv for trace
     #[arg(long, short, global = true, action = ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,

@@ -1,13 +1,11 @@
 //! `dead list|show|replay|discard`.
 
 use comfy_table::{ContentArrangement, Table, presets};
-use jobs::destination::Vendor;
 use miette::{IntoDiagnostic, miette};
 use serde_json::json;
 
 use super::{
-    assemble,
-    context::{Context, operator},
+    desk::{Action, Desk},
     show,
 };
 use crate::{
@@ -17,36 +15,28 @@ use crate::{
         value::Rate,
     },
     exit::Exit,
-    queue::{
-        Queue,
-        letters::{Handled, LetterFilter, LetterPage},
-    },
+    operations::wanted::Wanted,
+    queue::letters::LetterPage,
 };
-
-/// How many letters one step of a bulk action takes.
-const LETTERS_A_STEP: usize = 500;
 
 /// Dispatches.
 pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> {
-    let context = Context::load(global)?;
-    let redis = context.redis().await?;
+    let desk = Desk::open(global).await?;
     let done = match command {
-        DeadCommand::List(arguments) => list(&context, &redis.queue, arguments).await,
-        DeadCommand::Show(arguments) => show_letters(&redis.queue, arguments).await,
-        DeadCommand::Replay(arguments) => replay(&context, &redis.queue, arguments).await,
-        DeadCommand::Discard(arguments) => discard(&context, &redis.queue, arguments).await,
+        DeadCommand::List(arguments) => list(&desk, arguments).await,
+        DeadCommand::Show(arguments) => show_letters(&desk, arguments).await,
+        DeadCommand::Replay(arguments) => replay(&desk, arguments).await,
+        DeadCommand::Discard(arguments) => discard(&desk, arguments).await,
     };
-    redis.close().await?;
+    desk.close().await?;
     done
 }
 
-async fn list(context: &Context, queue: &Queue, arguments: DeadList) -> miette::Result<Exit> {
-    let filter = filter(context, &arguments.filter)?;
+async fn list(desk: &Desk, arguments: DeadList) -> miette::Result<Exit> {
     let limit = arguments.limit as usize;
-    let page = queue
-        .letters(&filter, arguments.cursor.as_ref(), limit)
-        .await
-        .into_diagnostic()?;
+    let page = desk
+        .letters(&wanted(&arguments.filter), arguments.cursor.as_ref(), limit)
+        .await?;
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&page).into_diagnostic()?)
     } else {
@@ -94,13 +84,12 @@ fn table(page: &LetterPage) -> String {
     text + "\n"
 }
 
-async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<Exit> {
+async fn show_letters(desk: &Desk, arguments: DeadShow) -> miette::Result<Exit> {
     let mut shown = Vec::new();
     for id in &arguments.ids {
-        let letters: Vec<_> = queue
+        let letters: Vec<_> = desk
             .letters_of(id)
-            .await
-            .into_diagnostic()?
+            .await?
             .into_iter()
             .filter(|letter| {
                 arguments
@@ -114,7 +103,7 @@ async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<Exit
                 "change {id} has no dead letter"
             ));
         }
-        let timeline = queue.timeline(id).await.into_diagnostic()?;
+        let timeline = desk.timeline(id).await?;
         if !arguments.json {
             for letter in &letters {
                 super::print(&format!(
@@ -139,69 +128,53 @@ async fn show_letters(queue: &Queue, arguments: DeadShow) -> miette::Result<Exit
     Ok(Exit::Good)
 }
 
-async fn replay(context: &Context, queue: &Queue, arguments: Replay) -> miette::Result<Exit> {
-    let selected = select(context, queue, &arguments.selection).await?;
-    if arguments.selection.dry_run {
-        return report(
-            &arguments.selection,
-            "would be replayed",
-            selected.len() as u64,
-            0,
-        );
-    }
-    let (by, operations) = (operator(), assemble::operations(context, queue));
-    let mut total = Handled::default();
-    // With a rate, one at a time; without, as many as a script takes.
-    let step = if arguments.rate.is_some() {
-        1
-    } else {
-        LETTERS_A_STEP
+async fn replay(desk: &Desk, arguments: Replay) -> miette::Result<Exit> {
+    let action = Action::Replay {
+        apply_stale: arguments.apply_stale,
     };
-    let mut pace = arguments
-        .rate
-        .as_ref()
-        .map(|rate: &Rate| tokio::time::interval(rate.interval()));
-    for letters in selected.chunks(step) {
-        if let Some(pace) = &mut pace {
-            pace.tick().await;
-        }
-        let handled = operations
-            .replay(letters, arguments.apply_stale, &by)
-            .await
-            .into_diagnostic()?;
-        total.handled += handled.handled;
-        total.gone += handled.gone;
-    }
-    report(&arguments.selection, "replayed", total.handled, total.gone)
+    handle(
+        desk,
+        &action,
+        &arguments.selection,
+        arguments.rate,
+        "replayed",
+    )
+    .await
 }
 
-async fn discard(context: &Context, queue: &Queue, arguments: Discard) -> miette::Result<Exit> {
-    let selected = select(context, queue, &arguments.selection).await?;
-    if arguments.selection.dry_run {
-        return report(
-            &arguments.selection,
-            "would be discarded",
-            selected.len() as u64,
-            0,
-        );
-    }
-    let Some(reason) = arguments.reason else {
-        return Err(super::usage(
-            "--reason is missing",
-            "say why, it stays in the history",
-        ));
+async fn discard(desk: &Desk, arguments: Discard) -> miette::Result<Exit> {
+    let selection = &arguments.selection;
+    let reason = match arguments.reason {
+        Some(reason) => reason,
+        None if selection.dry_run => String::new(),
+        None => {
+            return Err(super::usage(
+                "--reason is missing",
+                "say why, it stays in the history",
+            ));
+        }
     };
-    let by = operator();
-    let mut total = Handled::default();
-    for letters in selected.chunks(LETTERS_A_STEP) {
-        let handled = queue
-            .discard(letters, !arguments.keep_unacknowledged, &reason, &by)
-            .await
-            .into_diagnostic()?;
-        total.handled += handled.handled;
-        total.gone += handled.gone;
+    let action = Action::Discard {
+        reason,
+        keep_unacknowledged: arguments.keep_unacknowledged,
+    };
+    handle(desk, &action, selection, None, "discarded").await
+}
+
+async fn handle(
+    desk: &Desk,
+    action: &Action,
+    selection: &Selection,
+    rate: Option<Rate>,
+    done: &str,
+) -> miette::Result<Exit> {
+    let wanted = wanted(&selection.filter);
+    if selection.dry_run {
+        let letters = desk.count(&selection.ids, &wanted).await?;
+        return report(selection, &format!("would be {done}"), letters, 0);
     }
-    report(&arguments.selection, "discarded", total.handled, total.gone)
+    let handled = desk.handle(action, &selection.ids, &wanted, rate).await?;
+    report(selection, done, handled.handled, handled.gone)
 }
 
 fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette::Result<Exit> {
@@ -226,47 +199,14 @@ fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette:
     })
 }
 
-/// The letters that ids or a filter name, oldest first.
-async fn select(
-    context: &Context,
-    queue: &Queue,
-    selection: &Selection,
-) -> miette::Result<Vec<(Vendor, String)>> {
-    let filter = filter(context, &selection.filter)?;
-    if selection.ids.is_empty() {
-        return queue.every_letter(&filter).await.into_diagnostic();
-    }
-    let mut selected = Vec::new();
-    for id in &selection.ids {
-        let letters = queue.letters_of(id).await.into_diagnostic()?;
-        let before = selected.len();
-        selected.extend(
-            letters
-                .into_iter()
-                .filter(|letter| filter.matches(letter))
-                .map(|letter| (letter.destination, letter.change_id)),
-        );
-        if selected.len() == before {
-            return Err(miette!(
-                help = "see `alumniq-relay dead list`",
-                "change {id} has no such dead letter"
-            ));
-        }
-    }
-    Ok(selected)
-}
-
-fn filter(context: &Context, filter: &DeadFilter) -> miette::Result<LetterFilter> {
-    let instant = |moment: &crate::cli::value::Moment| {
-        let instant = super::instant(moment, &context.config.alumniq.timezone)?;
-        Ok::<_, miette::Report>(u64::try_from(instant.as_millisecond()).unwrap_or_default())
-    };
-    Ok(LetterFilter {
-        vendor: filter.destination,
+fn wanted(filter: &DeadFilter) -> Wanted {
+    Wanted {
+        destination: filter.destination,
         class: filter.class,
         cause: None,
+        cause: None,
         xid: filter.xid.clone(),
-        since: filter.since.as_ref().map(instant).transpose()?,
-        until: filter.until.as_ref().map(instant).transpose()?,
-    })
+        since: filter.since.clone(),
+        until: filter.until.clone(),
+    }
 }

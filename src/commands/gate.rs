@@ -1,8 +1,6 @@
 //! `pause` and `resume`: the operator's hand on a destination's gate.
 
-use miette::IntoDiagnostic;
-
-use super::context::{Context, operator};
+use super::desk::Desk;
 use crate::{
     cli::{Gate, Global},
     exit::Exit,
@@ -11,14 +9,9 @@ use crate::{
 /// Shuts it until [`resume`].
 pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
     let vendor = arguments.destination;
-    let context = Context::load(global)?;
-    let redis = context.redis().await?;
-    redis
-        .queue
-        .pause(vendor, &operator())
-        .await
-        .into_diagnostic()?;
-    redis.close().await?;
+    let desk = Desk::open(global).await?;
+    desk.pause(vendor).await?;
+    desk.close().await?;
     super::print(&format!(
         "{vendor} is paused for the whole fleet until `alumniq-relay resume {vendor}`\n"
     ))?;
@@ -28,14 +21,9 @@ pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
 /// Opens it, whoever shut it.
 pub async fn resume(global: &Global, arguments: Gate) -> miette::Result<Exit> {
     let vendor = arguments.destination;
-    let context = Context::load(global)?;
-    let redis = context.redis().await?;
-    redis
-        .queue
-        .resume(vendor, &operator())
-        .await
-        .into_diagnostic()?;
-    redis.close().await?;
+    let desk = Desk::open(global).await?;
+    desk.resume(vendor).await?;
+    desk.close().await?;
     super::print(&format!("{vendor} goes on\n"))?;
     Ok(Exit::Good)
 }

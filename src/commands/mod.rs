@@ -24,6 +24,7 @@ mod contact;
 mod context;
 mod dead;
 mod demo;
+mod desk;
 mod gate;
 mod metrics_file;
 mod notify;

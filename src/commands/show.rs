@@ -3,7 +3,7 @@
 use miette::{IntoDiagnostic, miette};
 use serde_json::Value;
 
-use super::context::Context;
+use super::desk::Desk;
 use crate::{
     cli::{Global, Show},
     exit::Exit,
@@ -12,14 +12,9 @@ use crate::{
 
 /// Prints it.
 pub async fn run(global: &Global, arguments: Show) -> miette::Result<Exit> {
-    let context = Context::load(global)?;
-    let redis = context.redis().await?;
-    let timeline = redis
-        .queue
-        .timeline(&arguments.change_id)
-        .await
-        .into_diagnostic()?;
-    redis.close().await?;
+    let desk = Desk::open(global).await?;
+    let timeline = desk.timeline(&arguments.change_id).await?;
+    desk.close().await?;
     let Some(timeline) = timeline else {
         return Err(miette!(
             help = "it was never fetched, or its history has expired (`history.keep`)",

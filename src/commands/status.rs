@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
 use comfy_table::{CellAlignment, Table, presets};
 use miette::IntoDiagnostic;
 
-use super::context::Context;
+use super::desk::Desk;
 use crate::{
     cli::{Global, Status as Arguments},
     exit::Exit,
@@ -17,11 +17,10 @@ const REFRESH: Duration = Duration::from_secs(2);
 
 /// Prints once, or again and again.
 pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
-    let context = Context::load(global)?;
-    let redis = context.redis().await?;
+    let desk = Desk::open(global).await?;
     if arguments.watch {
         loop {
-            let status = redis.queue.status().await.into_diagnostic()?;
+            let status = desk.status().await?;
             let clear = if std::io::stdout().is_terminal() {
                 "\x1b[H\x1b[2J"
             } else {
@@ -31,9 +30,9 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
             tokio::time::sleep(REFRESH).await;
         }
     }
-    let status = redis.queue.status().await.into_diagnostic()?;
+    let status = desk.status().await?;
     super::print(&show(&status, arguments.json)?)?;
-    redis.close().await?;
+    desk.close().await?;
     Ok(Exit::Good)
 }
 

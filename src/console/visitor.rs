@@ -108,7 +108,7 @@ pub(super) fn name(headers: &HeaderMap, role: Role) -> String {
 }
 
 /// A name fit for one line of the audit; `None` where nothing is left of it.
-pub(super) fn clean_name(given: &str) -> Option<String> {
+pub(crate) fn clean_name(given: &str) -> Option<String> {
     let visible: String = given
         .chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c })

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
+//! - [`wanted`]: which letters somebody means
 //! - [`moment`], [`rate`]: when and how fast, as people say it
 //! - [`supporters`]: calls to Salsa that make room for the service
 
@@ -17,6 +18,7 @@ pub mod moment;
 pub mod rate;
 pub mod replaying;
 pub mod supporters;
+pub mod wanted;
 
 /// The queue, and how this school's rows are read and mapped. Clones share everything.
 #[derive(Clone)]

@@ -1,9 +1,9 @@
 //! A point in time, as people say it: in commands, in addresses, in forms.
 
-use std::{borrow::Cow, str::FromStr, time::Duration};
+use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -65,6 +65,23 @@ impl Moment {
         self.instant(now, timezone).map_or(beyond, |instant| {
             u64::try_from(instant.as_millisecond()).unwrap_or_default()
         })
+    }
+}
+
+/// The words that [`FromStr`] reads.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Day(day) => day.fmt(f),
+            Self::At(instant) => instant.fmt(f),
+            Self::Ago(ago) => humantime::format_duration(*ago).fmt(f),
+        }
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

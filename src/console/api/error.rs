@@ -94,6 +94,18 @@ impl ApiError {
         error
     }
 
+    /// One field breaks a rule.
+    pub fn invalid_field(field: &str, problem: &str) -> Self {
+        let problem = FieldProblem {
+            field: field.to_owned(),
+            problem: problem.to_owned(),
+        };
+        Self::invalid(
+            format!("{}: {}", problem.field, problem.problem),
+            vec![problem],
+        )
+    }
+
     /// What `status` means where nobody said more.
     fn of(status: StatusCode) -> Self {
         let (_, message, advice) = told(status);

@@ -1,60 +1,33 @@
 //! Dead letters.
 
 use axum::Json;
-use jiff::Timestamp;
 use jobs::{destination::Vendor, outcome::DeadClass};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    asking::{Asked, Desk},
+    asking::{Asked, Desk, Sent},
     error::ApiError,
 };
 use crate::{
-    console::visitor::Visitor,
-    operations::{Operations, moment::Moment},
-    queue::letters::{LetterFilter, LetterPage, LetterRef},
+    console::visitor::{Operator, Visitor},
+    operations::{
+        Operations,
+        moment::Moment,
+        wanted::{LetterName, SelectError, Wanted},
+    },
+    queue::letters::{Handled, LetterFilter, LetterPage, LetterRef},
 };
 
 /// How many letters a page has where nobody says otherwise.
 const PAGE: u16 = 50;
 
-/// Which dead letters. What is absent is any.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Which {
-    /// Where they died
-    destination: Option<Vendor>,
-    /// Which kind
-    class: Option<DeadClass>,
-    /// Whose: the constituent's id
-    #[schema(min_length = 1)]
-    #[param(min_length = 1)]
-    xid: Option<String>,
-    /// Died since
-    since: Option<Moment>,
-    /// Died before
-    until: Option<Moment>,
-}
-
-impl Which {
-    /// The filter that is meant by it. A viewer who may not see people cannot ask for one either.
-    pub fn filter(self, visitor: &Visitor, desk: &Operations) -> Result<LetterFilter, ApiError> {
-        if self.xid.is_some() {
-            sees_people(visitor)?;
-        }
-        let now = Timestamp::now();
-        let instant = |moment: Moment| moment.milliseconds(now, &desk.timezone);
-        Ok(LetterFilter {
-            vendor: self.destination,
-            class: self.class,
-            cause: None,
-            xid: self.xid,
-            since: self.since.map(instant),
-            until: self.until.map(instant),
-        })
+/// The filter that is meant. A viewer who may not see people cannot ask for one either.
+fn filter(wanted: &Wanted, visitor: &Visitor, desk: &Operations) -> Result<LetterFilter, ApiError> {
+    if wanted.xid.is_some() {
+        sees_people(visitor)?;
     }
+    Ok(wanted.filter(desk))
 }
 
 /// Refuses who may not see people.
@@ -74,6 +47,8 @@ pub(super) struct Page {
     destination: Option<Vendor>,
     /// Which kind
     class: Option<DeadClass>,
+    /// Which group of causes: `cause` of a group
+    cause: Option<String>,
     /// Whose: the constituent's id
     #[param(min_length = 1)]
     xid: Option<String>,
@@ -90,10 +65,11 @@ pub(super) struct Page {
 }
 
 impl Page {
-    fn which(&self) -> Which {
-        Which {
+    fn wanted(&self) -> Wanted {
+        Wanted {
             destination: self.destination,
             class: self.class,
+            cause: self.cause.clone(),
             xid: self.xid.clone(),
             since: self.since.clone(),
             until: self.until.clone(),
@@ -114,7 +90,7 @@ pub(super) async fn list(
     Desk(desk): Desk,
     Asked(page): Asked<Page>,
 ) -> Result<Json<LetterPage>, ApiError> {
-    let filter = page.which().filter(&visitor, &desk)?;
+    let filter = filter(&page.wanted(), &visitor, &desk)?;
     let limit = match page.limit.unwrap_or(PAGE) {
         limit @ 1..=1000 => usize::from(limit),
         _ => {
@@ -135,4 +111,183 @@ pub(super) async fn list(
             .for_each(|letter| letter.xid = None);
     }
     Ok(Json(letters))
+}
+
+/// How many letters one request handles. More of them are a bulk's work.
+pub const HANDLED_AT_ONCE: usize = 5000;
+
+/// Which letters: those that are named, those that a filter matches, or those named that it matches.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// By name, at most 5000. A name without a letter is an error, and then nothing is done.
+    #[serde(default)]
+    #[schema(max_items = 5000)]
+    pub ids: Vec<LetterName>,
+    /// By filter; an empty one is all. Of more than 5000 the oldest are handled: `left` says how many there still are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub filter: Option<Wanted>,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Even over a newer change of the same person.
+    #[serde(default)]
+    pub apply_stale: bool,
+}
+
+/// Which letters, as for a replay, and why they are given up.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Discard {
+    /// By name, at most 5000.
+    #[serde(default)]
+    #[schema(max_items = 5000)]
+    pub ids: Vec<LetterName>,
+    /// By filter; an empty one is all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub filter: Option<Wanted>,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Why; it stays in the changes' history. Required unless it is only counted.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub reason: String,
+    /// AlumnIQ is not told: it goes on offering the changes.
+    #[serde(default)]
+    pub keep_unacknowledged: bool,
+}
+
+/// What became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Done {
+    /// How many letters were handled, or would be.
+    pub letters: u64,
+    /// How many were no dead letters any more.
+    pub gone: u64,
+    /// How many the filter still matches that this request left.
+    pub left: u64,
+    /// Whether they were only counted.
+    pub dry_run: bool,
+}
+
+/// Put dead letters back to work
+#[utoipa::path(
+    post,
+    path = "/dead-letters/replay",
+    tag = "dead letters",
+    request_body = Replay,
+    responses((status = OK, description = "They were replayed, or counted", body = Done))
+)]
+pub(super) async fn replay(
+    Operator(visitor): Operator,
+    Desk(desk): Desk,
+    Sent(asked): Sent<Replay>,
+) -> Result<Json<Done>, ApiError> {
+    let (letters, total) = selected(&desk, &visitor, &asked.ids, asked.filter.as_ref()).await?;
+    if asked.dry_run {
+        return Ok(Json(Done::counted(total)));
+    }
+    let handled = desk
+        .replay(&letters, asked.apply_stale, &visitor.actor)
+        .await?;
+    Ok(Json(Done::handled(handled, total, letters.len())))
+}
+
+/// Give dead letters up
+#[utoipa::path(
+    post,
+    path = "/dead-letters/discard",
+    tag = "dead letters",
+    request_body = Discard,
+    responses((status = OK, description = "They were discarded, or counted", body = Done))
+)]
+pub(super) async fn discard(
+    Operator(visitor): Operator,
+    Desk(desk): Desk,
+    Sent(asked): Sent<Discard>,
+) -> Result<Json<Done>, ApiError> {
+    let (letters, total) = selected(&desk, &visitor, &asked.ids, asked.filter.as_ref()).await?;
+    if asked.dry_run {
+        return Ok(Json(Done::counted(total)));
+    }
+    let reason = reason(&asked.reason)?;
+    let handled = desk
+        .queue
+        .discard(&letters, !asked.keep_unacknowledged, reason, &visitor.actor)
+        .await?;
+    Ok(Json(Done::handled(handled, total, letters.len())))
+}
+
+/// Why, in somebody's words.
+pub(super) fn reason(given: &str) -> Result<&str, ApiError> {
+    let given = given.trim();
+    let problem = match given.chars().count() {
+        0 => "say why: it stays in the history",
+        1..=1000 => return Ok(given),
+        _ => "say it in at most 1000 characters",
+    };
+    Err(ApiError::invalid_field("reason", problem))
+}
+
+/// The letters, and how many there are with those beyond the bound.
+async fn selected(
+    desk: &Operations,
+    visitor: &Visitor,
+    names: &[LetterName],
+    wanted: Option<&Wanted>,
+) -> Result<(Vec<(Vendor, String)>, u64), ApiError> {
+    if names.len() > HANDLED_AT_ONCE {
+        let problem = "name at most 5000 at a time";
+        return Err(ApiError::invalid_field("ids", problem));
+    }
+    let filter = match wanted {
+        Some(wanted) => filter(wanted, visitor, desk)?,
+        None if names.is_empty() => {
+            let problem = "name letters in `ids`, or give a `filter`: {} is all";
+            return Err(ApiError::invalid_field("filter", problem));
+        }
+        None => LetterFilter::default(),
+    };
+    if names.is_empty() {
+        let page = desk.queue.letters(&filter, None, HANDLED_AT_ONCE).await?;
+        let letters = page.items.into_iter();
+        let letters = letters.map(|letter| (letter.destination, letter.change_id));
+        return Ok((letters.collect(), page.total));
+    }
+    let selected = desk.select(names, &filter).await?;
+    let total = selected.len() as u64;
+    Ok((selected, total))
+}
+
+impl Done {
+    fn counted(total: u64) -> Self {
+        Self {
+            letters: total,
+            gone: 0,
+            left: total,
+            dry_run: true,
+        }
+    }
+
+    fn handled(handled: Handled, total: u64, taken: usize) -> Self {
+        Self {
+            letters: handled.handled,
+            gone: handled.gone,
+            left: total.saturating_sub(taken as u64),
+            dry_run: false,
+        }
+    }
+}
+
+impl From<SelectError> for ApiError {
+    fn from(error: SelectError) -> Self {
+        match error {
+            SelectError::Queue(error) => error.into(),
+            SelectError::NoSuchLetter(_) => Self::not_found(
+                error.to_string(),
+                "see /api/v1/dead-letters; nothing was done",
+            ),
+        }
+    }
 }

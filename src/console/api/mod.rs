@@ -8,9 +8,9 @@
 
 mod asking;
 mod changes;
-mod destinations;
+pub mod destinations;
 pub mod error;
-mod letters;
+pub mod letters;
 mod status;
 
 use std::sync::LazyLock;
@@ -87,6 +87,8 @@ fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
         .routes(routes!(status::status))
         .routes(routes!(changes::change))
         .routes(routes!(letters::list))
+        .routes(routes!(letters::replay))
+        .routes(routes!(letters::discard))
         .routes(routes!(destinations::pause))
         .routes(routes!(destinations::resume))
         .routes(routes!(openapi));

@@ -1,0 +1,262 @@
+//! Where an operator's command goes: to Redis, as the configuration says, or with `--server` to a process of the
+//! fleet. What is printed and how it ends is the same.
+
+mod server;
+
+use miette::{IntoDiagnostic, miette};
+
+use jobs::destination::Vendor;
+
+use self::server::Server;
+use super::{
+    assemble,
+    context::{Context, Redis, operator},
+};
+use crate::{
+    cli::Global,
+    operations::{
+        Operations,
+        rate::Rate,
+        wanted::{LetterName, SelectError, Wanted},
+    },
+    queue::{
+        audit::Actor,
+        letters::{Handled, Letter, LetterPage, LetterRef},
+        stats::Status,
+        timeline::Timeline,
+    },
+};
+
+/// How many letters one step of a bulk action takes.
+const LETTERS_A_STEP: usize = 500;
+
+/// Where it goes.
+pub enum Desk {
+    /// Straight to Redis.
+    Redis(Box<Here>),
+    /// To a process that serves the API.
+    Server(Box<Server>),
+}
+
+/// The configuration's Redis.
+pub struct Here {
+    redis: Redis,
+    operations: Operations,
+    by: Actor,
+}
+
+/// What is done with dead letters.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Back to work.
+    Replay {
+        /// Even over a newer change.
+        apply_stale: bool,
+    },
+    /// Given up.
+    Discard {
+        /// Why.
+        reason: String,
+        /// AlumnIQ is not told.
+        keep_unacknowledged: bool,
+    },
+}
+
+impl Desk {
+    /// As the flags say.
+    pub async fn open(global: &Global) -> miette::Result<Self> {
+        if let Some(server) = Server::of(global)? {
+            return Ok(Self::Server(Box::new(server)));
+        }
+        let context = Context::load(global)?;
+        let redis = context.redis().await?;
+        Ok(Self::Redis(Box::new(Here {
+            operations: assemble::operations(&context, &redis.queue),
+            redis,
+            by: operator(),
+        })))
+    }
+
+    /// Lets go of it.
+    pub async fn close(self) -> miette::Result<()> {
+        match self {
+            Self::Redis(here) => {
+                let Here {
+                    redis, operations, ..
+                } = *here;
+                drop(operations);
+                redis.close().await
+            }
+            Self::Server(_) => Ok(()),
+        }
+    }
+
+    /// Everything at a glance.
+    pub async fn status(&self) -> miette::Result<Status> {
+        match self {
+            Self::Redis(here) => here.redis.queue.status().await.into_diagnostic(),
+            Self::Server(server) => server.status().await,
+        }
+    }
+
+    /// One change; `None` where nothing is known of it.
+    pub async fn timeline(&self, change_id: &str) -> miette::Result<Option<Timeline>> {
+        match self {
+            Self::Redis(here) => here.redis.queue.timeline(change_id).await.into_diagnostic(),
+            Self::Server(server) => server.timeline(change_id).await,
+        }
+    }
+
+    /// The dead letters of one change.
+    pub async fn letters_of(&self, change_id: &str) -> miette::Result<Vec<Letter>> {
+        match self {
+            Self::Redis(here) => here
+                .redis
+                .queue
+                .letters_of(change_id)
+                .await
+                .into_diagnostic(),
+            Self::Server(server) => {
+                let timeline = server.timeline(change_id).await?;
+                Ok(timeline.map_or_else(Vec::new, |timeline| timeline.letters))
+            }
+        }
+    }
+
+    /// A page of dead letters.
+    pub async fn letters(
+        &self,
+        wanted: &Wanted,
+        cursor: Option<&LetterRef>,
+        limit: usize,
+    ) -> miette::Result<LetterPage> {
+        match self {
+            Self::Redis(here) => here
+                .redis
+                .queue
+                .letters(&wanted.filter(&here.operations), cursor, limit)
+                .await
+                .into_diagnostic(),
+            Self::Server(server) => server.letters(wanted, cursor, limit).await,
+        }
+    }
+
+    /// How many letters would be handled.
+    pub async fn count(&self, ids: &[String], wanted: &Wanted) -> miette::Result<u64> {
+        match self {
+            Self::Redis(here) => Ok(here.select(ids, wanted).await?.len() as u64),
+            Self::Server(server) => server.count(names(ids), wanted).await,
+        }
+    }
+
+    /// Handles letters. With `rate` no faster.
+    pub async fn handle(
+        &self,
+        action: &Action,
+        ids: &[String],
+        wanted: &Wanted,
+        rate: Option<Rate>,
+    ) -> miette::Result<Handled> {
+        match self {
+            Self::Redis(here) => here.handle(action, ids, wanted, rate).await,
+            Self::Server(server) => server.handle(action, names(ids), wanted, rate).await,
+        }
+    }
+
+    /// Shuts a gate until it is opened by hand.
+    pub async fn pause(&self, vendor: Vendor) -> miette::Result<()> {
+        match self {
+            Self::Redis(here) => here
+                .redis
+                .queue
+                .pause(vendor, &here.by)
+                .await
+                .into_diagnostic(),
+            Self::Server(server) => server.gate(vendor, "pause").await,
+        }
+    }
+
+    /// Opens a gate.
+    pub async fn resume(&self, vendor: Vendor) -> miette::Result<()> {
+        match self {
+            Self::Redis(here) => here
+                .redis
+                .queue
+                .resume(vendor, &here.by)
+                .await
+                .into_diagnostic(),
+            Self::Server(server) => server.gate(vendor, "resume").await,
+        }
+    }
+}
+
+impl Here {
+    /// The letters that ids or a filter name, oldest first.
+    async fn select(
+        &self,
+        ids: &[String],
+        wanted: &Wanted,
+    ) -> miette::Result<Vec<(Vendor, String)>> {
+        let filter = wanted.filter(&self.operations);
+        if ids.is_empty() {
+            return self
+                .redis
+                .queue
+                .every_letter(&filter)
+                .await
+                .into_diagnostic();
+        }
+        match self.operations.select(&names(ids), &filter).await {
+            Ok(selected) => Ok(selected),
+            Err(SelectError::Queue(error)) => Err(error).into_diagnostic(),
+            Err(error) => Err(miette!(help = "see `alumniq-relay dead list`", "{error}")),
+        }
+    }
+
+    async fn handle(
+        &self,
+        action: &Action,
+        ids: &[String],
+        wanted: &Wanted,
+        rate: Option<Rate>,
+    ) -> miette::Result<Handled> {
+        let selected = self.select(ids, wanted).await?;
+        let mut total = Handled::default();
+        // With a rate, one at a time; without, as many as a script takes.
+        let step = rate.map_or(LETTERS_A_STEP, |_| 1);
+        let mut pace = rate.map(|rate| tokio::time::interval(rate.interval()));
+        for letters in selected.chunks(step) {
+            if let Some(pace) = &mut pace {
+                pace.tick().await;
+            }
+            let handled = match action {
+                Action::Replay { apply_stale } => {
+                    self.operations
+                        .replay(letters, *apply_stale, &self.by)
+                        .await
+                }
+                Action::Discard {
+                    reason,
+                    keep_unacknowledged,
+                } => {
+                    self.redis
+                        .queue
+                        .discard(letters, !keep_unacknowledged, reason, &self.by)
+                        .await
+                }
+            };
+            let handled = handled.into_diagnostic()?;
+            total.handled += handled.handled;
+            total.gone += handled.gone;
+        }
+        Ok(total)
+    }
+}
+
+fn names(ids: &[String]) -> Vec<LetterName> {
+    let name = |id: &String| LetterName {
+        change_id: id.clone(),
+        destination: None,
+    };
+    ids.iter().map(name).collect()
+}
