@@ -204,7 +204,6 @@ fn wanted(filter: &DeadFilter) -> Wanted {
         destination: filter.destination,
         class: filter.class,
         cause: None,
-        cause: None,
         xid: filter.xid.clone(),
         since: filter.since.clone(),
         until: filter.until.clone(),

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     cli::{Global, pipeline::Demo},
     config,
-    console::{self, Console, Heartbeats, Tokens},
+    console::{self, Console, Guard, Heartbeats, Rules},
     exit::Exit,
     metrics,
     queue::{Queue, QueueError, letters::LetterFilter, stats::Status},
@@ -81,7 +81,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     let console = Console {
         metrics: exposition,
         heartbeats,
-        tokens: Tokens::default(),
+        guard: Guard::new(Rules::from(&context.config.console)),
         operations: Arc::new(assemble::operations(&context, &redis.queue).into()),
     };
     let server = tokio::spawn(console::serve(

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cli::{Global, pipeline::Run},
-    console::{self, Console, Heartbeats, Tokens},
+    console::{self, Console, Guard, Heartbeats, Rules},
     exit::Exit,
     metrics,
     stopping::Stopping,
@@ -36,13 +36,11 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
     // the time.
     let drained = CancellationToken::new();
     let operations = Arc::new(OnceLock::new());
+    let guard = Guard::new(Rules::from(&context.config.console));
     let console = Console {
         metrics,
         heartbeats: heartbeats.clone(),
-        tokens: Tokens {
-            operator: context.config.console.operator_token.clone(),
-            viewer: context.config.console.viewer_token.clone(),
-        },
+        guard: Arc::clone(&guard),
         operations: Arc::clone(&operations),
     };
     let server = tokio::spawn(console::serve(
@@ -56,6 +54,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
         let redis = redis?;
         context.refuse_unfit(&redis.queue).await?;
         let fleet = assemble::fleet(&context, &redis.queue, heartbeats, &stopping, false)?;
+        let _ = guard.queue.set(redis.queue.clone());
         let (worker, roles) = (&fleet.worker, &arguments.roles);
         if roles.contains(&Role::Console) {
             let _ = operations.set(assemble::operations(&context, &redis.queue));

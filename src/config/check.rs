@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::{
     alumniq::{AcknowledgeMode, AlumniqConfig},
-    console::ConsoleConfig,
     crm::{CrmAuthKind, CrmConfig},
     finding::Finding,
     reader::Reader,
@@ -71,25 +70,6 @@ pub(super) fn destinations(reader: &mut Reader, crm_enabled: bool, salsa_enabled
                 "and `crm.enabled` are both false: changes have nowhere to go",
             )
             .help("switch at least one destination on".to_owned());
-        reader.problem(finding);
-    }
-}
-
-pub(super) fn console(reader: &mut Reader, config: &ConsoleConfig) {
-    let open = !config.listen.ip().is_loopback();
-    let bare = config.operator_token.is_none() || config.viewer_token.is_none();
-    if open && bare {
-        let finding = reader
-            .about(
-                "console.listen",
-                "can be reached from other machines, but `console.operator_token` and \
-                 `console.viewer_token` are not both set",
-            )
-            .help(
-                "set both (ALUMNIQ_RELAY__CONSOLE__OPERATOR_TOKEN or `operator_token_file`, and the \
-                 same for the viewer's), or listen on 127.0.0.1"
-                    .to_owned(),
-            );
         reader.problem(finding);
     }
 }

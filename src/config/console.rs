@@ -1,23 +1,59 @@
 //! `[console]`: the HTTP server of every process.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
 
 use super::{
-    key::{Shape, default, section, unnamed_secret},
-    setting::{Setting, Wrong, text},
+    key::{Shape, default, optional, section, unnamed_secret},
+    reader::Reader,
+    setting::{Setting, Wrong, text, words},
 };
+use crate::console::network::Network;
+
+/// Whoever guesses has more than enough to do with as many characters.
+const LEAST_TOKEN_CHARACTERS: usize = 16;
+
+const MAKE_A_TOKEN: &str = "make one with `head -c 24 /dev/urandom | base64`";
 
 section! {
-    /// The HTTP server of every process: `/metrics`, `/healthz`, `/readyz`.
+    /// The HTTP server of every process: `/metrics`, `/healthz`, `/readyz`, `/runbook`; with the role console
+    /// also the pages and the JSON API.
     ConsoleConfig at "console" {
         /// Address and port. Anything but loopback needs both tokens.
         listen: SocketAddr = default("127.0.0.1:9464"),
-        /// Lets its bearer act: replay, discard, pause.
+        /// Lets its bearer act: replay, discard, pause. At least 16 characters.
         operator_token: Option<SecretString> = unnamed_secret(),
-        /// Lets its bearer read, `/metrics` included.
+        /// Lets its bearer read, `/metrics` included. At least 16 characters, and another one.
         viewer_token: Option<SecretString> = unnamed_secret(),
+        /// Whether viewers may see who the changes are about: xids, rows and what was sent.
+        viewer_sees_people: bool = default("false"),
+        /// The names under which people reach the console, e.g. `relay.example.edu`, where these are not its
+        /// own: behind a proxy that rewrites `Host`, and without tokens, where else only localhost is answered.
+        allowed_hosts: Option<Vec<String>> = optional("relay.example.edu"),
+        /// Whether the session's cookie is for TLS only. "auto": where the proxy says
+        /// `X-Forwarded-Proto: https`; "always": also where it does not say so; "never": TLS is not used.
+        secure_cookie: SecureCookie = default("auto"),
+        /// Addresses and networks of proxies before the console, e.g. `["10.0.0.0/8"]`, whose
+        /// `X-Forwarded-For` is believed when wrong tokens are counted by address.
+        trusted_proxies: Option<Vec<Network>> = optional("10.0.0.0/8"),
+        /// After how long without a request a session ends.
+        session_idle: Duration = default("1h").within(60.0, 604_800.0),
+        /// After how long a session ends in any case.
+        session_lifetime: Duration = default("12h").within(60.0, 2_592_000.0),
+    }
+}
+
+words! {
+    /// Whether the session's cookie is for TLS only.
+    SecureCookie {
+        /// Where the proxy says so.
+        Auto = "auto",
+        /// In any case.
+        Always = "always",
+        /// Never.
+        Never = "never",
     }
 }
 
@@ -30,4 +66,85 @@ impl Setting for SocketAddr {
                 .help(r#"write e.g. "127.0.0.1:9464", "0.0.0.0:9464" or "[::1]:9464""#)
         })
     }
+}
+
+impl Setting for Vec<Network> {
+    const SHAPE: Shape = Shape::TextOrList;
+
+    fn parse(value: &toml::Value) -> Result<Self, Wrong> {
+        let parse = |text: String| {
+            text.trim().parse().map_err(|error| {
+                Wrong::new(format!("holds an entry that {error}"))
+                    .help(r#"write e.g. ["10.0.0.0/8", "192.0.2.7"]"#)
+            })
+        };
+        Vec::<String>::parse(value)?
+            .into_iter()
+            .map(parse)
+            .collect()
+    }
+}
+
+/// The rules between the keys.
+pub(super) fn check(reader: &mut Reader, config: &ConsoleConfig) {
+    let tokens = [
+        ("console.operator_token", &config.operator_token),
+        ("console.viewer_token", &config.viewer_token),
+    ];
+    for (path, token) in tokens {
+        let length = |token: &SecretString| token.expose_secret().chars().count();
+        if token
+            .as_ref()
+            .map(length)
+            .is_some_and(|length| length < LEAST_TOKEN_CHARACTERS)
+        {
+            let rule =
+                format!("is shorter than {LEAST_TOKEN_CHARACTERS} characters: it could be guessed");
+            let finding = reader.about(path, &rule).help(MAKE_A_TOKEN.to_owned());
+            reader.problem(finding);
+        }
+    }
+    if let (Some(operator), Some(viewer)) = (&config.operator_token, &config.viewer_token) {
+        let (operator, viewer) = (operator.expose_secret(), viewer.expose_secret());
+        if bool::from(operator.as_bytes().ct_eq(viewer.as_bytes())) {
+            let finding = reader
+                .about(
+                    "console.viewer_token",
+                    "is the operator's token too: every viewer could act",
+                )
+                .help(MAKE_A_TOKEN.to_owned());
+            reader.problem(finding);
+        }
+    }
+    let bare = config.operator_token.is_none() || config.viewer_token.is_none();
+    if !config.listen.ip().to_canonical().is_loopback() && bare {
+        let finding = reader
+            .about(
+                "console.listen",
+                "can be reached from other machines, but `console.operator_token` and \
+                 `console.viewer_token` are not both set",
+            )
+            .help(
+                "set both (ALUMNIQ_RELAY__CONSOLE__OPERATOR_TOKEN or `operator_token_file`, and the \
+                 same for the viewer's), or listen on 127.0.0.1"
+                    .to_owned(),
+            );
+        reader.problem(finding);
+    }
+    let hosts = config.allowed_hosts.as_deref().unwrap_or_default();
+    if hosts.iter().any(|host| !is_host(host)) {
+        let finding = reader
+            .about(
+                "console.allowed_hosts",
+                "holds something that is no host name",
+            )
+            .help(r#"write names without scheme and path, e.g. ["relay.example.edu"]"#.to_owned());
+        reader.problem(finding);
+    }
+}
+
+/// A name or an address, with or without a port; no pattern.
+fn is_host(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    !text.is_empty() && text.chars().all(fits)
 }

@@ -50,7 +50,7 @@ pub mod worker;
 pub use self::{
     acknowledge::AcknowledgeConfig,
     alumniq::{AcknowledgeMode, AlumniqConfig, AnonymousRows},
-    console::ConsoleConfig,
+    console::{ConsoleConfig, SecureCookie},
     crm::{CrmAuthKind, CrmConfig, CrmMatching},
     finding::{ConfigErrors, Finding},
     history::HistoryConfig,
@@ -309,7 +309,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
         .for_each(|encryption| encryption::check(reader, encryption));
     console
         .iter()
-        .for_each(|console| check::console(reader, console));
+        .for_each(|console| console::check(reader, console));
     notify
         .iter()
         .for_each(|notify| notify::check(reader, notify));

@@ -3,13 +3,15 @@
 use axum::{
     Json,
     http::{
-        Method, StatusCode, Uri,
-        header::{LOCATION, WWW_AUTHENTICATE},
+        HeaderValue, Method, StatusCode, Uri,
+        header::{LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
-use maud::{DOCTYPE, html};
+use maud::{DOCTYPE, Markup, html};
 use serde_json::json;
+
+use super::login;
 
 /// Who reads the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,20 @@ pub enum Refusal {
     Nobody,
     /// A viewer wanted to act.
     ViewerOnly,
+    /// The request names a host that is none of ours.
+    Host,
+    /// A page of somebody else's sent it.
+    Foreign,
+    /// It does not carry what our own pages put into their forms.
+    Csrf,
+    /// Too many wrong tokens came; how many seconds none counts.
+    Throttled(u64),
+    /// Sessions cannot be looked up: Redis does not answer.
+    Away,
+    /// The body is too large.
+    TooLarge,
+    /// The body does not come.
+    Slow,
 }
 
 /// What is told of a refusal.
@@ -57,72 +73,140 @@ impl Refusal {
         Refused {
             refusal: self,
             audience,
+            wanted: None,
         }
     }
 
     fn told(self) -> Told {
-        match self {
-            Self::Nobody => Told {
-                status: StatusCode::UNAUTHORIZED,
-                code: "unauthenticated",
-                message: "This needs a token.",
-                advice: "Send `Authorization: Bearer` with console.viewer_token or console.operator_token, or log \
-                         in at /login.",
-            },
-            Self::ViewerOnly => Told {
-                status: StatusCode::FORBIDDEN,
-                code: "viewer",
-                message: "A viewer may look, not act.",
-                advice: "Use console.operator_token, or ask somebody who has it.",
-            },
+        let (status, code, message, advice) = match self {
+            Self::Nobody => (
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "This needs a token or a login.",
+                "Log in at /login, or send `Authorization: Bearer` with console.viewer_token or \
+                 console.operator_token.",
+            ),
+            Self::ViewerOnly => (
+                StatusCode::FORBIDDEN,
+                "viewer",
+                "A viewer may look, not act.",
+                "Use console.operator_token, or ask somebody who has it.",
+            ),
+            Self::Host => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "unknown_host",
+                "The console is not known under this name.",
+                "Open it as localhost or 127.0.0.1, or add the name to `console.allowed_hosts`.",
+            ),
+            Self::Foreign => (
+                StatusCode::FORBIDDEN,
+                "foreign_page",
+                "Another website sent this request; nothing was done.",
+                "Act from the console's own pages. If this is one of them, a proxy rewrites `Host`: add the \
+                 console's public name to `console.allowed_hosts`.",
+            ),
+            Self::Csrf => (
+                StatusCode::FORBIDDEN,
+                "csrf",
+                "The form is out of date; nothing was done.",
+                "Go back, reload the page and try again; cookies must be allowed. A program sends a bearer token, \
+                 or without tokens JSON.",
+            ),
+            Self::Throttled(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "throttled",
+                "Too many wrong tokens came from there.",
+                "Wait as many seconds as `Retry-After` says, at most 60; until then not even the right one counts.",
+            ),
+            Self::Away => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "redis_away",
+                "Logins are kept in Redis, and Redis does not answer.",
+                "Try again in a moment; /readyz says how this process is, and the log why.",
+            ),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "The request is too large; nothing was done.",
+                "Send less at a time, or use a filter instead of a list.",
+            ),
+            Self::Slow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "too_slow",
+                "The request did not arrive in time; nothing was done.",
+                "Try again.",
+            ),
+        };
+        Told {
+            status,
+            code,
+            message,
+            advice,
         }
     }
 }
 
 /// A refusal on its way to whom it concerns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     refusal: Refusal,
     audience: Audience,
+    /// The page that was asked for: after the login it is opened.
+    wanted: Option<String>,
+}
+
+impl Refused {
+    /// While this was asked for.
+    pub fn on(mut self, uri: &Uri) -> Self {
+        self.wanted = uri.path_and_query().map(ToString::to_string);
+        self
+    }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let Told {
-            status,
-            code,
-            message,
-            advice,
-        } = self.refusal.told();
-        match (self.audience, self.refusal) {
-            (Audience::Api, refusal) => {
-                let error = json!({"code": code, "message": message, "advice": advice});
-                let mut response = (status, Json(json!({ "error": error }))).into_response();
-                if refusal == Refusal::Nobody {
-                    let challenge = axum::http::HeaderValue::from_static("Bearer");
-                    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-                }
-                response
+        let told = self.refusal.told();
+        let mut response = match (self.audience, self.refusal) {
+            (Audience::Api, _) => {
+                let error =
+                    json!({"code": told.code, "message": told.message, "advice": told.advice});
+                (told.status, Json(json!({ "error": error }))).into_response()
             }
             (Audience::Reader, Refusal::Nobody) => {
-                (StatusCode::SEE_OTHER, [(LOCATION, "/login")]).into_response()
+                let login = login::address(self.wanted.as_deref().unwrap_or_default());
+                return (StatusCode::SEE_OTHER, [(LOCATION, login)]).into_response();
             }
             (Audience::Reader | Audience::Form, _) => {
-                let page = html! {
-                    (DOCTYPE)
-                    html lang="en" {
-                        head { meta charset="utf-8"; title { (message) } }
-                        body {
-                            main {
-                                h1 { (message) }
-                                p { (advice) }
-                                p { a href="/" { "Overview" } " " a href="/login" { "Log in" } }
-                            }
-                        }
-                    }
+                let content = html! {
+                    p { (told.advice) }
+                    p { a href="/" { "Overview" } " · " a href="/login" { "Log in" } }
                 };
-                (status, page).into_response()
+                (told.status, page(told.message, content)).into_response()
             }
+        };
+        if self.refusal == Refusal::Nobody {
+            let challenge = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Refusal::Throttled(seconds) = self.refusal {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// A page for people who are not in.
+pub(super) fn page(title: &str, content: Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " – alumniq-relay" }
+                link rel="stylesheet" href="/runbook.css";
+            }
+            body { main { h1 { (title) } (content) } }
         }
     }
 }

@@ -1,10 +1,7 @@
 //! `/runbook`, for a browser. It is the same for everybody and holds no data, so it needs no token.
 
 use axum::{
-    http::header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-        X_CONTENT_TYPE_OPTIONS,
-    },
+    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
     response::IntoResponse,
 };
 
@@ -27,8 +24,6 @@ fn answer(kind: &'static str, body: &'static str) -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, kind),
         (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
         // The next version's may say something else.
         (CACHE_CONTROL, "no-cache"),
     ];

@@ -9,19 +9,25 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{
-        HeaderMap, StatusCode,
-        header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+        StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        request::Parts,
     },
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use self::connections::LIMITS;
-use super::{Heartbeats, Tokens, api, pages, runbook};
+use super::{
+    Guard, Heartbeats, api, guard, login, pages,
+    refusal::{Audience, Refusal},
+    runbook,
+};
 use crate::{metrics::Exposition, operations::Operations};
 
 mod connections;
@@ -36,8 +42,8 @@ pub struct Console {
     pub metrics: Exposition,
     /// The loops of this process, Redis included.
     pub heartbeats: Heartbeats,
-    /// Who may look.
-    pub tokens: Tokens,
+    /// Who comes in.
+    pub guard: Arc<Guard>,
     /// What its pages show and do; empty until Redis answers, and in a process without the role.
     pub operations: Arc<OnceLock<Operations>>,
 }
@@ -76,16 +82,28 @@ pub async fn bind(addr: SocketAddr) -> Result<TcpListener, BindError> {
 
 /// The routes.
 pub fn router(console: Console) -> Router {
+    let guarded = guarded().route_layer(from_fn_with_state(console.clone(), guard::admit));
     Router::new()
         .route("/metrics", get(exposition))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/runbook", get(runbook::page))
         .route("/runbook.css", get(runbook::style))
+        .route(login::LOGIN, get(login::form).post(login::log_in))
+        .merge(pages::assets())
+        .merge(guarded)
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(guard::BODY_LIMIT))
+        .layer(from_fn_with_state(console.clone(), guard::headers))
+        .with_state(console)
+}
+
+/// Everything that shows data or changes any: only who may look comes in, only operators may write.
+fn guarded() -> Router<Console> {
+    Router::new()
+        .route(login::LOGOUT, post(login::log_out))
         .merge(api::router())
         .merge(pages::routes())
-        .fallback(not_found)
-        .with_state(console)
 }
 
 /// Serves until `shutdown` completes, then gives the requests under way two seconds. Keeps the metrics'
@@ -102,32 +120,41 @@ pub async fn serve(
     }
 }
 
-async fn exposition(State(console): State<Console>, headers: HeaderMap) -> Response {
-    if console.tokens.may_look(&headers) {
-        ([(CONTENT_TYPE, EXPOSITION)], console.metrics.render()).into_response()
-    } else {
-        let why = "/metrics needs `Authorization: Bearer` with console.viewer_token or console.operator_token\n";
-        let challenge = [(WWW_AUTHENTICATE, "Bearer")];
-        (StatusCode::UNAUTHORIZED, challenge, why).into_response()
+async fn exposition(State(console): State<Console>, request: Parts) -> Response {
+    if let Err(refusal) = guard::host(&console.guard, &request) {
+        return refusal.to(Audience::Reader).into_response();
+    }
+    match guard::may_look(&console.guard, &request).await {
+        Ok(()) => ([(CONTENT_TYPE, EXPOSITION)], console.metrics.render()).into_response(),
+        Err(Refusal::Throttled(seconds)) => {
+            let why = "too many wrong tokens came from there: wait as long as Retry-After says\n";
+            let again = [(RETRY_AFTER, seconds)];
+            (StatusCode::TOO_MANY_REQUESTS, again, why).into_response()
+        }
+        Err(_) => {
+            let why = "/metrics needs `Authorization: Bearer` with console.viewer_token or console.operator_token\n";
+            let challenge = [(WWW_AUTHENTICATE, "Bearer")];
+            (StatusCode::UNAUTHORIZED, challenge, why).into_response()
+        }
     }
 }
 
 /// That this handler runs is the answer: the process lives and its runtime turns.
-async fn healthz(State(console): State<Console>, headers: HeaderMap) -> Response {
+async fn healthz(State(console): State<Console>, request: Parts) -> Response {
     let mut body = json!({ "alive": true });
-    if console.tokens.may_look(&headers) {
+    if guard::may_look(&console.guard, &request).await.is_ok() {
         body["version"] = env!("CARGO_PKG_VERSION").into();
     }
     Json(body).into_response()
 }
 
-async fn readyz(State(console): State<Console>, headers: HeaderMap) -> Response {
+async fn readyz(State(console): State<Console>, request: Parts) -> Response {
     let loops = console.heartbeats.readings(Instant::now());
     let leaving = console.heartbeats.is_leaving();
     // A process in which nothing was started yet makes no progress either.
     let ready = !leaving && !loops.is_empty() && loops.iter().all(|reading| reading.ready);
     let mut body = json!({ "ready": ready });
-    if console.tokens.may_look(&headers) {
+    if guard::may_look(&console.guard, &request).await.is_ok() {
         body["roles"] = json!(loops);
     }
     if leaving {

@@ -59,6 +59,9 @@
 //! | `audit:<place>` | hash with expiry | at, by, via, action; destination, count, change_ids (JSON), reason, detail, bulk where there are any |
 //! | `bulk:<id>` | hash | of a bulk; a step adds to `handled` and `gone` in the script that handles the letters |
 //! | `leader` `producer` `workers` | string, hashes | who leads; the last fetch, and as `lead` the newest lead, `<token> <who>`; who lives |
+//! | `session:<digest>` | hash with expiry | a login at the console: `json`, `ends` (ms); by the SHA-256 of what the cookie holds |
+//! | `refused:<door>:<client>` `refused:<door>` | hashes with expiry | wrong tokens: `times`, `until` when (ms) nobody is let in |
+//! | `known:<client>` | string with expiry | where the right token was presented from |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |
 //!

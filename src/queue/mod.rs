@@ -8,6 +8,7 @@
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
 //! - [`audit`]: who did what; [`seal`]: encryption at rest, `record`: a change as it lies in Redis
+//! - [`sessions`]: who is logged in at the console
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
@@ -37,6 +38,7 @@ mod record;
 pub mod room;
 mod scripts;
 pub mod seal;
+pub mod sessions;
 pub mod stats;
 pub mod timeline;
 pub mod trouble;

@@ -72,6 +72,8 @@ scripts! {
     notice_settle: CarriesOn "notice_settle.lua",
     stats: Looks "stats.lua",
     empty: CarriesOn "empty.lua",
+    session: CarriesOn "session.lua",
+    knock: CarriesOn "knock.lua",
 }
 
 /// A script and what it is for.

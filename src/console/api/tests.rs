@@ -11,14 +11,17 @@ use serde_json::Value;
 use tower::Service;
 
 use super::*;
-use crate::console::{Heartbeats, Tokens};
+use crate::console::{Guard, Heartbeats, Rules, Tokens};
 
 /// A process that has no queue.
 async fn ask(request: Request<Body>, tokens: Tokens) -> (StatusCode, HeaderMap, Value) {
     let console = Console {
         metrics: crate::metrics::install("test"),
         heartbeats: Heartbeats::default(),
-        tokens,
+        guard: Guard::new(Rules {
+            tokens,
+            ..Rules::open()
+        }),
         operations: Arc::default(),
     };
     let mut router = crate::console::router(console);

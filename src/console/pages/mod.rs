@@ -27,7 +27,10 @@ use super::Console;
 
 /// The pages' routes.
 pub fn routes() -> Router<Console> {
-    Router::new()
-        .route(links::OVERVIEW, get(overview::show))
-        .route("/assets/{name}", get(assets::serve))
+    Router::new().route(links::OVERVIEW, get(overview::show))
+}
+
+/// What they are dressed with; it holds no data, and the login needs it too.
+pub fn assets() -> Router<Console> {
+    Router::new().route("/assets/{name}", get(assets::serve))
 }

@@ -15,6 +15,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use crate::console::network::Peer;
+
 /// What a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -55,8 +57,8 @@ pub(super) async fn serve(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = accept(&listener, &places) => match accepted {
-                Some((stream, place)) => {
-                    let served = connection(stream, router.clone(), limits, closing.clone());
+                Some((stream, peer, place)) => {
+                    let served = connection(stream, peer, router.clone(), limits, closing.clone());
                     connections.spawn(async move {
                         served.await;
                         drop(place);
@@ -75,14 +77,23 @@ pub(super) async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
-    let (stream, _) = listener.accept().await.ok()?;
-    Some((stream, place))
+    let (stream, peer) = listener.accept().await.ok()?;
+    Some((stream, Peer(peer.ip()), place))
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, closing: CancellationToken) {
-    let service = service_fn(move |request: Request<Incoming>| router.clone().call(request));
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    limits: Limits,
+    closing: CancellationToken,
+) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)

@@ -10,6 +10,8 @@ use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
 use tower::Service;
 
 use super::*;
+use crate::console::{Rules, Tokens};
+use axum::http::HeaderMap;
 
 const MAX: Duration = Duration::from_secs(10);
 
@@ -17,7 +19,10 @@ fn console(tokens: Tokens) -> Console {
     Console {
         metrics: crate::metrics::install("test"),
         heartbeats: Heartbeats::default(),
-        tokens,
+        guard: Guard::new(Rules {
+            tokens,
+            ..Rules::open()
+        }),
         operations: Arc::default(),
     }
 }

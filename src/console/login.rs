@@ -1,0 +1,283 @@
+//! `/login` and `/logout`.
+
+use axum::{
+    Extension, Form,
+    extract::{
+        Query, State,
+        rejection::{FormRejection, QueryRejection},
+    },
+    http::{
+        HeaderMap, StatusCode,
+        header::{LOCATION, RETRY_AFTER, SET_COOKIE},
+        request::Parts,
+    },
+    response::{IntoResponse, Response},
+};
+use maud::{Markup, html};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::{
+    Console, Visitor,
+    guard::{self, Guard, Knock, seconds},
+    refusal::{Audience, Refusal, page},
+    session::{SessionId, no_cookie},
+    visitor::{NAME_LENGTH, Role, clean_name},
+};
+use crate::queue::sessions::{Door, Session};
+
+/// Where one logs in.
+pub(super) const LOGIN: &str = "/login";
+
+/// Where one logs out.
+pub(super) const LOGOUT: &str = "/logout";
+
+/// Where one comes to where nothing else was wanted.
+const HOME: &str = "/";
+
+/// A longer address is not come back to.
+const LONGEST_WANTED: usize = 512;
+
+/// The login's address for somebody who wanted `path`.
+pub(super) fn address(path: &str) -> String {
+    match own(path) {
+        None | Some(HOME) => LOGIN.to_owned(),
+        Some(path) => {
+            let next = form_urlencoded::Serializer::new(String::new())
+                .append_pair("next", path)
+                .finish();
+            format!("{LOGIN}?{next}")
+        }
+    }
+}
+
+/// `path` if it leads to one of our own pages and nowhere else.
+fn own(path: &str) -> Option<&str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "/-._~%?&=:+,@".contains(c);
+    let is_ours = path.starts_with('/')
+        && !path.starts_with("//")
+        && path.len() <= LONGEST_WANTED
+        && path.chars().all(fits)
+        && !path.starts_with(LOGIN)
+        && !path.starts_with(LOGOUT);
+    is_ours.then_some(path)
+}
+
+/// What the address says.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    next: String,
+}
+
+/// The form.
+pub(super) async fn form(
+    State(console): State<Console>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    request: Parts,
+) -> Response {
+    if let Err(refusal) = guard::origin(&console.guard, &request) {
+        return refusal.to(Audience::Reader).into_response();
+    }
+    let next = wanted.map_or_else(|_| String::new(), |Query(wanted)| wanted.next);
+    if console.guard.rules.tokens.is_open() {
+        let page = own(&next).unwrap_or(HOME).to_owned();
+        return (StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response();
+    }
+    // A browser keeps the session to itself when a link on another website is followed.
+    let may_be_in = request
+        .headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| matches!(site.as_bytes(), b"cross-site" | b"same-site"));
+    show(&next, None, may_be_in).into_response()
+}
+
+fn show(next: &str, problem: Option<&str>, may_be_in: bool) -> Markup {
+    let next = own(next);
+    page(
+        "Log in",
+        html! {
+            @if let Some(problem) = problem {
+                p role="alert" id="problem" { strong { (problem) } }
+            }
+            @if may_be_in {
+                p { "Logged in already? " a href=(next.unwrap_or(HOME)) { "Continue" } "." }
+            }
+            form method="post" action=(LOGIN) {
+                p {
+                    label for="token" { "Token" } br;
+                    input id="token" name="token" type="password" required autofocus autocomplete="current-password";
+                    br;
+                    small { "console.operator_token to act, console.viewer_token to look" }
+                }
+                p {
+                    label for="name" { "Your name" } br;
+                    input id="name" name="name" type="text" maxlength=(NAME_LENGTH) autocomplete="username";
+                    br;
+                    small { "The audit names you so" }
+                }
+                @if let Some(next) = next { input type="hidden" name="next" value=(next); }
+                p { button type="submit" { "Log in" } }
+            }
+        },
+    )
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(super) struct Given {
+    token: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// Opens a session under a new id, whatever the browser had before, and ends that.
+pub(super) async fn log_in(
+    State(console): State<Console>,
+    request: Parts,
+    given: Result<Form<Given>, FormRejection>,
+) -> Response {
+    let guard = &console.guard;
+    if let Err(refusal) = guard::origin(guard, &request) {
+        return refusal.to(Audience::Form).into_response();
+    }
+    let Given { token, name, next } = match given {
+        Ok(Form(given)) => given,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return Refusal::TooLarge.to(Audience::Form).into_response();
+        }
+        Err(_) => {
+            let shown = show("", Some("Type a token."), false);
+            return (StatusCode::BAD_REQUEST, shown).into_response();
+        }
+    };
+    let token = SecretString::from(token.trim());
+    let role = guard.rules.tokens.role(token.expose_secret().as_bytes());
+    if let Knock::Wait(wait) = guard::knock(guard, Door::Login, &request, role).await {
+        let seconds = seconds(wait);
+        let problem = format!(
+            "Too many wrong tokens came from there. Try again in {seconds} s; until then not even the right one counts."
+        );
+        let shown = show(&next, Some(&problem), false);
+        return (
+            StatusCode::TOO_MANY_REQUESTS,
+            [(RETRY_AFTER, seconds)],
+            shown,
+        )
+            .into_response();
+    }
+    let Some(role) = role else {
+        let problem = "That is neither console.operator_token nor console.viewer_token.";
+        let shown = show(&next, Some(problem), false);
+        return (StatusCode::UNAUTHORIZED, shown).into_response();
+    };
+    let name = clean_name(&name).unwrap_or_else(|| role.nobody_in_particular().to_owned());
+    let secure = guard.is_tls(&request.headers);
+    let before = SessionId::of(&request.headers, secure);
+    match open(guard, role, name, &token, before).await {
+        Ok(id) => {
+            let to = own(&next).unwrap_or(HOME).to_owned();
+            let mut response = (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response();
+            response.headers_mut().append(SET_COOKIE, id.cookie(secure));
+            response
+        }
+        Err(refusal) => refusal.to(Audience::Form).into_response(),
+    }
+}
+
+async fn open(
+    guard: &Guard,
+    role: Role,
+    name: String,
+    token: &SecretString,
+    before: Option<SessionId>,
+) -> Result<SessionId, Refusal> {
+    let queue = guard.queue.get().ok_or(Refusal::Away)?;
+    let id = SessionId::random();
+    let session = Session {
+        name,
+        operator: role == Role::Operator,
+        token: id.digest_of(token.expose_secret()),
+    };
+    let (idle, lifetime) = (guard.rules.session_idle, guard.rules.session_lifetime);
+    let opened = queue
+        .open_session(&id.key(), &session, idle, lifetime)
+        .await;
+    opened.map_err(|_| Refusal::Away)?;
+    if let Some(before) = before {
+        queue
+            .end_session(&before.key())
+            .await
+            .map_err(|_| Refusal::Away)?;
+    }
+    Ok(id)
+}
+
+/// Ends the session.
+pub(super) async fn log_out(
+    State(console): State<Console>,
+    Extension(_): Extension<Visitor>,
+    headers: HeaderMap,
+) -> Response {
+    let guard = &console.guard;
+    let secure = guard.is_tls(&headers);
+    if let Some(id) = SessionId::of(&headers, secure) {
+        let ended = match guard.queue.get() {
+            Some(queue) => queue.end_session(&id.key()).await.is_ok(),
+            None => false,
+        };
+        if !ended {
+            return Refusal::Away.to(Audience::Form).into_response();
+        }
+    }
+    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, LOGIN)]).into_response();
+    response.headers_mut().append(SET_COOKIE, no_cookie(secure));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_away_from_the_console() {
+        for path in [
+            "/",
+            "/dead-letters?class=mapping&cause=ab12",
+            "/people/x%2F1",
+            "/changes/41",
+        ] {
+            assert_eq!(own(path), Some(path));
+        }
+        for path in [
+            "",
+            "dead-letters",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nb",
+            "/\u{e9}",
+            "/<script>",
+            "/login?next=/login",
+            "/logout",
+            "javascript:alert(1)",
+            "/a b",
+            "/\"x",
+        ] {
+            assert_eq!(own(path), None, "{path}");
+        }
+        assert_eq!(own(&format!("/{}", "a".repeat(600))), None);
+    }
+
+    #[test]
+    fn the_way_to_the_login_remembers_what_was_wanted() {
+        assert_eq!(address("/"), "/login");
+        assert_eq!(address("//evil.example"), "/login");
+        assert_eq!(
+            address("/dead-letters?class=mapping"),
+            "/login?next=%2Fdead-letters%3Fclass%3Dmapping"
+        );
+    }
+}

@@ -1,0 +1,35 @@
+-- A token was presented. ARGV: kind (login | bearer), client, '1' = it is the right one, then for the client and
+-- for all of that kind together: wrong tokens that cost nothing, longest wait (ms), remembered for (ms); and for how
+-- long (ms) a client that had the right one stays known.
+-- Returns how long (ms) the client has to wait: then the token counts for nothing, whichever it is. 0 = it counts.
+local kind, client, right = ARGV[1], ARGV[2], ARGV[3] == '1'
+local now = now_ms()
+local own, all = key('refused', kind, client), key('refused', kind)
+local known = key('known', client)
+local is_known = redis.call('PTTL', known)
+
+local function rest(name)
+  local until_ms = tonumber(redis.call('HGET', name, 'until') or 0)
+  return math.max(0, until_ms - now)
+end
+local function wrong_again(name, free, longest, remembered)
+  local times = redis.call('HINCRBY', name, 'times', 1)
+  local wait = times < free and 0 or math.min(longest, 1000 * 2 ^ math.min(times - free, 30))
+  redis.call('HSET', name, 'until', string.format('%.0f', now + wait))
+  redis.call('PEXPIRE', name, remembered)
+end
+
+local wait = rest(own)
+-- Who guesses from everywhere keeps nobody out who has been in.
+if is_known < 0 then wait = math.max(wait, rest(all)) end
+if wait > 0 then return wait end
+if right then
+  redis.call('UNLINK', own)
+  local stays = tonumber(ARGV[10])
+  -- Not at each time: a program presents its token with every request.
+  if is_known < stays * 0.9 then redis.call('SET', known, '1', 'PX', ARGV[10]) end
+else
+  wrong_again(own, tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6])
+  wrong_again(all, tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9])
+end
+return 0
