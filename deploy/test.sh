@@ -72,4 +72,5 @@ cargo test --locked --workspace --no-run
 join_beside
 
 step "tests"
-cargo test --locked --workspace
+# Most of them wait for processes most of the time.
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((4 * $(nproc)))} cargo test --locked --workspace
