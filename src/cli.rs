@@ -8,6 +8,7 @@ use jobs::destination::Vendor;
 
 pub mod chaos;
 pub mod dead;
+pub mod map;
 pub mod pipeline;
 pub mod value;
 pub mod vendor;
@@ -15,6 +16,7 @@ pub mod vendor;
 use self::{
     chaos::Chaos,
     dead::DeadCommand,
+    map::MapCommand,
     pipeline::{Demo, Run, Sandbox, Sync},
     vendor::{ContactCommand, SupporterCommand},
 };
@@ -151,6 +153,9 @@ pub enum Command {
     /// Show the configuration that applies, or an example of one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Try the mapping: what would be sent of a row, and whether the examples hold
+    #[command(subcommand)]
+    Map(MapCommand),
     /// Try the webhook that is told when the fleet's state changes
     #[command(subcommand)]
     Notify(NotifyCommand),
@@ -164,6 +169,8 @@ pub enum Command {
     Contact(ContactCommand),
     /// Tell what an alert, a dead letter's class, a pause or an exit code means, and what to do
     Runbook(Runbook),
+    /// Print the manual, or write its pages, one a command
+    Man(Manual),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Example:
@@ -233,6 +240,18 @@ pub struct Runbook {
     /// An alert, a dead letter's class, a reason of a pause, an exit code or another heading [default: list them]
     #[arg(value_name = "TOPIC")]
     pub topic: Vec<String>,
+}
+
+/// `man`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  alumniq-relay man | man -l -
+  alumniq-relay man --dir /usr/local/share/man/man1")]
+pub struct Manual {
+    /// Write every page into this folder, which is made where it is not there [default: print the first one]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
 }
 
 /// `notify`

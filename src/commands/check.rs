@@ -17,6 +17,7 @@ use crate::{
 mod alumniq;
 mod crm;
 mod finding;
+mod mapping;
 mod notify;
 mod redis;
 mod rows;
@@ -27,11 +28,16 @@ use self::finding::Finding;
 
 /// Prints what was found. A configuration that cannot be used has ended the command with exit code 2.
 pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
-    let (context, warnings) = Context::load_quietly(global)?;
+    let loaded = config::load(global.config.as_deref(), config::environment())?;
+    let context = Context::of_loaded(global, &loaded)?;
     let colours = telemetry::colours_on(&io::stdout());
     let mut findings = vec![Finding::ok("config", "the configuration can be used")];
-    findings.extend(warnings.iter().map(warning));
+    findings.extend(loaded.warnings.iter().map(warning));
+    let mapping = mapping::findings(&loaded);
+    findings.extend(mapping.iter().map(|(finding, _)| finding.clone()));
+    let examples_hold = !findings.iter().any(Finding::is_failure);
     super::print(&finding::show(&findings, colours))?;
+    mapping::point_at(mapping);
     super::print(&format!(
         "\n{}\n",
         summary::of(&context.config, jiff::Timestamp::now())
@@ -40,7 +46,10 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
         super::print(
             "Nothing was called; `alumniq-relay check --connect` tests the vendors and Redis, and writes nothing.\n",
         )?;
-        return Ok(Exit::Good);
+        return Ok(match examples_hold {
+            true => Exit::Good,
+            false => Exit::Failed,
+        });
     }
     let (alumniq, crm, salsa, redis) = tokio::join!(
         alumniq::probe(&context),
@@ -54,17 +63,15 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
     findings.sort_by_key(Finding::about);
     super::print(&finding::show(&findings, colours))?;
     super::print(&format!("\n{}", finding::verdict(&findings)))?;
-    Ok(if findings.iter().any(Finding::is_failure) {
-        Exit::Failed
-    } else {
-        Exit::Good
-    })
+    Ok(
+        if findings.iter().any(Finding::is_failure) || !examples_hold {
+            Exit::Failed
+        } else {
+            Exit::Good
+        },
+    )
 }
 
 fn warning(warning: &config::Finding) -> Finding {
-    let what = match warning.location() {
-        Some(location) => format!("{location}: {}", warning.message()),
-        None => warning.message().to_owned(),
-    };
-    Finding::warn("config", what, warning.remedy().unwrap_or_default())
+    Finding::warn("config", mapping::place(warning), mapping::remedy(warning))
 }

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::misused;
 use crate::{
     cli::Global,
-    config::{self, AnonymousRows, Config, CrmConfig, Finding, SalsaConfig},
+    config::{self, AnonymousRows, Config, CrmConfig, Finding, Loaded, SalsaConfig},
     metrics,
     queue::{
         Queue, QueueError, QueueSettings,
@@ -38,7 +38,7 @@ pub struct Context {
 impl Context {
     /// Loads, warns on stderr, and starts the log.
     pub fn load(global: &Global) -> miette::Result<Self> {
-        Self::load_quietly(global).map(Self::warned)
+        Self::loaded(global, summarised).map(Self::warned)
     }
 
     fn warned((context, warnings): (Self, Vec<Finding>)) -> Self {
@@ -54,28 +54,24 @@ impl Context {
         Self::loaded(global, |level| level).map(Self::warned)
     }
 
-    /// The same, the warnings left to the caller.
-    pub fn load_quietly(global: &Global) -> miette::Result<(Self, Vec<Finding>)> {
-        Self::loaded(global, |level| {
-            let is_usual = level == telemetry::DEFAULT_FILTER && io::stderr().is_terminal();
-            if is_usual {
-                telemetry::SUMMARY_FILTER
-            } else {
-                level
-            }
-        })
-    }
-
     fn loaded(
         global: &Global,
         filter: impl Fn(&str) -> &str,
     ) -> miette::Result<(Self, Vec<Finding>)> {
         let loaded = config::load(global.config.as_deref(), config::environment())?;
-        let config = loaded.config;
+        Self::of(global, loaded.config, filter).map(|context| (context, loaded.warnings))
+    }
+
+    /// The same of what has been loaded already, its warnings left to the caller.
+    pub fn of_loaded(global: &Global, loaded: &Loaded) -> miette::Result<Self> {
+        Self::of(global, loaded.config.clone(), summarised)
+    }
+
+    fn of(global: &Global, config: Config, filter: impl Fn(&str) -> &str) -> miette::Result<Self> {
         let format = global.log_format.unwrap_or(config.log.format);
         let filter = filter(config.log.level.as_str());
         telemetry::init(format, global.log_flag(), Some(filter)).map_err(misused)?;
-        Ok((Self { config }, loaded.warnings))
+        Ok(Self { config })
     }
 
     /// Which destinations a change waits for.
@@ -257,6 +253,15 @@ impl Context {
             settings(salsa.timeout),
         )
         .map_err(misused)
+    }
+}
+
+/// A command's log on a terminal tells the outcome only.
+fn summarised(level: &str) -> &str {
+    let is_usual = level == telemetry::DEFAULT_FILTER && io::stderr().is_terminal();
+    match is_usual {
+        true => telemetry::SUMMARY_FILTER,
+        false => level,
     }
 }
 

@@ -26,6 +26,8 @@ mod dead;
 mod demo;
 mod desk;
 mod gate;
+mod man;
+mod map;
 mod metrics_file;
 mod notify;
 mod progress;
@@ -55,6 +57,8 @@ fn dispatch(cli: Cli) -> miette::Result<Exit> {
     match cli.command {
         Command::Config(command) => config::run(global, command),
         Command::Completions { shell } => completions::run(shell),
+        Command::Man(arguments) => man::run(&arguments),
+        Command::Map(command) => map::run(global, command),
         Command::Runbook(arguments) => runbook::run(arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -110,6 +114,8 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Supporter(command) => supporter::run(global, command).await,
         Command::Contact(command) => contact::run(global, command).await,
         Command::Completions { shell } => completions::run(shell),
+        Command::Man(arguments) => man::run(&arguments),
+        Command::Map(command) => map::run(global, command),
         Command::Runbook(arguments) => runbook::run(arguments),
     }
 }

@@ -31,7 +31,10 @@ pub fn example() -> String {
 }
 
 fn is_table(key: &Key) -> bool {
-    matches!(key.rule.presence, Presence::Table { .. })
+    matches!(
+        key.rule.presence,
+        Presence::Table { .. } | Presence::Tables { .. }
+    )
 }
 
 fn head(out: &mut String, section: &Section) {
@@ -62,6 +65,13 @@ fn entry(out: &mut String, key: &Key) {
         }
         Presence::Table { example } => {
             out.push_str(&format!("[{}]\n", key.path()));
+            for line in example.lines() {
+                out.push_str(&format!("# {line}\n"));
+            }
+        }
+        // An empty one would be one too many.
+        Presence::Tables { example } => {
+            out.push_str(&format!("# [[{}]]\n", key.path()));
             for line in example.lines() {
                 out.push_str(&format!("# {line}\n"));
             }

@@ -81,6 +81,8 @@ pub enum Shape {
     Value,
     /// A table with keys of the user's choice.
     Table,
+    /// Tables one after the other, `[[like.this]]`; the file alone can hold them.
+    Tables,
 }
 
 impl Shape {
@@ -96,7 +98,7 @@ impl Shape {
             Self::TextOrList => plain(),
             Self::Table if matches!(text.trim(), "true" | "false") => literal(),
             Self::Table if text.trim_start().starts_with('[') => literal(),
-            Self::Table => plain(),
+            Self::Table | Self::Tables => plain(),
         }
     }
 }
@@ -148,6 +150,11 @@ pub enum Presence {
         /// Lines for `config example`.
         example: &'static str,
     },
+    /// Tables one after the other.
+    Tables {
+        /// Lines of one of them for `config example`.
+        example: &'static str,
+    },
 }
 
 const fn rule(presence: Presence) -> Rule {
@@ -187,6 +194,11 @@ pub(super) const fn unnamed_secret() -> Rule {
 /// A table with keys of the user's choice.
 pub(super) const fn table(example: &'static str) -> Rule {
     rule(Presence::Table { example })
+}
+
+/// Tables one after the other.
+pub(super) const fn tables(example: &'static str) -> Rule {
+    rule(Presence::Tables { example })
 }
 
 /// Declares one section: the struct, its keys and how it is read. A field's documentation is the

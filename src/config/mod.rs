@@ -4,7 +4,8 @@
 //!
 //! - one file a concern, each with the struct of its section: the field, its key, its default and its
 //!   documentation are one declaration ([`key`])
-//! - [`mapping`]: the compiled templates, wrong ones reported with their line
+//! - [`mapping`]: the compiled templates, wrong ones reported with their line; [`mapping_examples`]: what they
+//!   are expected to do; `mapping_lint`: what in them does nothing
 //! - `source` flattens file and variables, `reader` reads keys and notes every problem, `setting` holds
 //!   the types, `secret` the secrets, `check` the rules between keys
 //! - [`finding`]: problems with file, line and caret; `mask` hides secrets around the caret
@@ -30,6 +31,8 @@ pub mod key;
 pub mod limits;
 pub mod log;
 pub mod mapping;
+pub mod mapping_examples;
+mod mapping_lint;
 mod mask;
 pub mod namespace;
 pub mod notify;
@@ -57,6 +60,7 @@ pub use self::{
     limits::Limits,
     log::{LogConfig, LogFormat},
     mapping::Mappings,
+    mapping_examples::{ExampleRun, MapConfig},
     namespace::Namespace,
     notify::{NotifyConfig, NotifyFormat},
     redis::{RedisConfig, RedisUrl},
@@ -82,6 +86,7 @@ pub const SECTIONS: &[Section] = &[
     CrmConfig::SECTION,
     CrmMatching::SECTION,
     SalsaConfig::SECTION,
+    MapConfig::SECTION,
     AcknowledgeConfig::SECTION,
     HistoryConfig::SECTION,
     EncryptionConfig::SECTION,
@@ -107,6 +112,8 @@ pub struct Config {
     pub salsa: Option<SalsaConfig>,
     /// What the rows' fields are called and what becomes of them.
     pub mappings: Mappings,
+    /// What the mapping is expected to do.
+    pub map: MapConfig,
     /// How changeIds are PUT back.
     pub acknowledge: AcknowledgeConfig,
     /// What is kept of changes that are through.
@@ -130,6 +137,8 @@ pub struct Loaded {
     pub config: Config,
     /// Allowed, but risky.
     pub warnings: Vec<Finding>,
+    /// What the mapping's findings point at; without the other entries, which hold secrets.
+    mapping: Source,
     effective: Vec<reader::Effective>,
 }
 
@@ -148,6 +157,26 @@ pub fn load(
     path: Option<&Path>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Loaded, ConfigErrors> {
+    load_with(path, environment, true)
+}
+
+/// The same where no secret need be set, to try the mapping: where that is reviewed and tested, there are none.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_without_secrets(
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Loaded, ConfigErrors> {
+    load_with(path, environment, false)
+}
+
+fn load_with(
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    needs_secrets: bool,
+) -> Result<Loaded, ConfigErrors> {
     let variables = variables(environment);
     let file = path.unwrap_or(Path::new(DEFAULT_FILE));
     let name = file.display().to_string();
@@ -161,11 +190,18 @@ pub fn load(
             .any(|name| name.starts_with(key::VARIABLE_PREFIX))
     };
     match std::fs::read_to_string(file) {
-        Ok(text) => read(&name, &text, variables, folder, is_exposed(file)),
+        Ok(text) => read(
+            &name,
+            &text,
+            variables,
+            folder,
+            is_exposed(file),
+            needs_secrets,
+        ),
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_none() => {
             if by_environment() {
                 let name = format!("the environment; there is no {DEFAULT_FILE} in this folder");
-                return read(&name, "", variables, folder, false);
+                return read(&name, "", variables, folder, false, needs_secrets);
             }
             Err(unreadable(
                 &name,
@@ -210,6 +246,7 @@ pub fn parse(
         variables(environment),
         PathBuf::from("."),
         false,
+        true,
     )
 }
 
@@ -247,9 +284,11 @@ fn read(
     variables: BTreeMap<String, String>,
     folder: PathBuf,
     exposed: bool,
+    needs_secrets: bool,
 ) -> Result<Loaded, ConfigErrors> {
     let source = Source::new(SECTIONS, name, text, &variables);
     let mut reader = Reader::new(source, variables, folder, exposed);
+    reader.needs_secrets = needs_secrets;
     let config = if reader.source.is_broken {
         None
     } else {
@@ -259,6 +298,7 @@ fn read(
         Some(config) if reader.problems.is_empty() => Ok(Loaded {
             config,
             warnings: reader.warnings,
+            mapping: reader.source.of_the_mapping(),
             effective: reader.effective,
         }),
         _ => {
@@ -287,6 +327,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
     let salsa_enabled = reader.is_enabled(SalsaConfig::SECTION);
     let salsa = SalsaConfig::read(reader).filter(|_| salsa_enabled);
     reader.demanding = true;
+    let map = MapConfig::read(reader);
     let acknowledge = AcknowledgeConfig::read(reader);
     let history = HistoryConfig::read(reader);
     let encryption = EncryptionConfig::read(reader);
@@ -326,6 +367,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
         crm,
         salsa,
         mappings: mappings?,
+        map: map?,
         acknowledge: acknowledge?,
         history: history?,
         console: console?,

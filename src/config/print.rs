@@ -6,15 +6,18 @@ impl Loaded {
     /// Every value that applies, secrets as `"<redacted>"`.
     pub fn print(&self) -> String {
         let mut out = String::new();
-        let mut current = String::new();
+        let mut current = (String::new(), None);
         for value in &self.effective {
             let table = match value.table {
                 Some(table) => super::key::join(value.section, table),
                 None => value.section.to_owned(),
             };
-            if table != current {
-                out.push_str(&format!("\n[{table}]\n"));
-                current = table;
+            if (&table, value.element) != (&current.0, current.1) {
+                out.push_str(&match value.element {
+                    Some(_) => format!("\n[[{table}]]\n"),
+                    None => format!("\n[{table}]\n"),
+                });
+                current = (table, value.element);
             }
             let name = quoted(&value.name);
             out.push_str(&format!("{name} = {} # {}\n", value.value, value.origin));

@@ -21,6 +21,8 @@ pub(super) struct Reader {
     pub(super) exposed: bool,
     /// Whether a required key of the section at hand must be set: not in a disabled one.
     pub(super) demanding: bool,
+    /// Whether secrets must be there: not to try the mapping, where none is used.
+    pub(super) needs_secrets: bool,
     pub(super) problems: Vec<Finding>,
     pub(super) warnings: Vec<Finding>,
     /// What applies, for `config print`.
@@ -33,6 +35,8 @@ pub(super) struct Effective {
     pub(super) section: &'static str,
     /// The table below the section, for the entries of a free table.
     pub(super) table: Option<&'static str>,
+    /// Which of several tables, for those that come one after the other.
+    pub(super) element: Option<usize>,
     pub(super) name: String,
     /// Redacted where it is a secret.
     pub(super) value: toml::Value,
@@ -54,6 +58,7 @@ impl Reader {
             folder,
             exposed,
             demanding: true,
+            needs_secrets: true,
             warnings: Vec::new(),
             effective: Vec::new(),
         }
@@ -174,24 +179,12 @@ impl Reader {
 
     /// A finding at an entry's place.
     pub(super) fn finding(&self, path: &str, entry: &Entry, rule: &str) -> Finding {
-        match &entry.origin {
-            Origin::File { value, .. } => {
-                let message = format!("`{path}` {rule}");
-                self.source.at(value.clone(), "this value", message)
-            }
-            Origin::Variable(variable) => {
-                Finding::error(format!("`{path}` {rule} (set by the variable {variable})"))
-            }
-            Origin::Default => Finding::error(format!("`{path}` {rule}")),
-        }
+        self.source.finding(path, entry, rule)
     }
 
     /// A finding about a key that has a value, wherever that stands.
     pub(super) fn about(&self, path: &str, rule: &str) -> Finding {
-        match self.source.entries.get(path) {
-            Some(entry) => self.finding(path, entry, rule),
-            None => Finding::error(format!("`{path}` {rule}")),
-        }
+        self.source.about(path, rule)
     }
 
     pub(super) fn problem(&mut self, finding: Finding) {
@@ -212,7 +205,20 @@ impl Reader {
         value: toml::Value,
         origin: &Origin,
     ) {
-        let origin = match origin {
+        let origin = self.origin(origin);
+        self.effective.push(Effective {
+            section: key.section,
+            table,
+            element: None,
+            name: name.to_owned(),
+            value,
+            origin,
+        });
+    }
+
+    /// Where a value came from, for people.
+    pub(super) fn origin(&self, origin: &Origin) -> String {
+        match origin {
             Origin::Default => "default".to_owned(),
             Origin::Variable(variable) => variable.clone(),
             Origin::File { key, .. } => self
@@ -220,14 +226,7 @@ impl Reader {
                 .at(key.clone(), "", String::new())
                 .location()
                 .unwrap_or_default(),
-        };
-        self.effective.push(Effective {
-            section: key.section,
-            table,
-            name: name.to_owned(),
-            value,
-            origin,
-        });
+        }
     }
 }
 

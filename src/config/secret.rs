@@ -23,6 +23,10 @@ impl Read for SecretString {
     fn read(reader: &mut Reader, key: &'static Key) -> Option<Self> {
         let before = reader.problems.len();
         let secret = read(reader, key);
+        if !reader.needs_secrets {
+            reader.problems.truncate(before);
+            return Some(secret.unwrap_or_default());
+        }
         if secret.is_none() && reader.problems.len() == before {
             missing(reader, key, "is required");
         }
@@ -36,6 +40,9 @@ impl Read for Option<SecretString> {
     fn read(reader: &mut Reader, key: &'static Key) -> Option<Self> {
         let before = reader.problems.len();
         let secret = read(reader, key);
+        if !reader.needs_secrets {
+            reader.problems.truncate(before);
+        }
         (reader.problems.len() == before).then_some(secret)
     }
 }
@@ -43,7 +50,7 @@ impl Read for Option<SecretString> {
 /// Notes a secret that must be set (`rule` says why) and how to set it.
 pub(super) fn missing(reader: &mut Reader, key: &Key, rule: &str) {
     let path = key.path();
-    if !reader.demanding || reader.is_suspected(&path) {
+    if !reader.demanding || !reader.needs_secrets || reader.is_suspected(&path) {
         return;
     }
     let variable = match key.rule.presence {

@@ -15,6 +15,9 @@ use super::{
     mask, setting,
 };
 
+/// The tables that say how rows are read and mapped.
+const MAPPING: [&str; 4] = ["alumniq.fields", "crm.map", "salsa.map", "map.test"];
+
 /// One key's value and where it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -85,6 +88,18 @@ impl Source {
         source
     }
 
+    /// What belongs to the mapping alone.
+    pub(super) fn of_the_mapping(mut self) -> Self {
+        let is_of_it = |path: &str| {
+            MAPPING.iter().any(|table| {
+                path.strip_prefix(table)
+                    .is_some_and(|rest| rest.starts_with(['.', '[']))
+            })
+        };
+        self.entries.retain(|path, _| is_of_it(path));
+        self
+    }
+
     /// A problem at a place of the file.
     pub(super) fn at(&self, span: Range<usize>, label: &str, message: String) -> Finding {
         let mut finding = Finding::error(message);
@@ -96,6 +111,28 @@ impl Source {
         finding
     }
 
+    /// A finding at an entry's place.
+    pub(super) fn finding(&self, path: &str, entry: &Entry, rule: &str) -> Finding {
+        match &entry.origin {
+            Origin::File { value, .. } => {
+                let message = format!("`{path}` {rule}");
+                self.at(value.clone(), "this value", message)
+            }
+            Origin::Variable(variable) => {
+                Finding::error(format!("`{path}` {rule} (set by the variable {variable})"))
+            }
+            Origin::Default => Finding::error(format!("`{path}` {rule}")),
+        }
+    }
+
+    /// A finding about a key that has a value, wherever that stands.
+    pub(super) fn about(&self, path: &str, rule: &str) -> Finding {
+        match self.entries.get(path) {
+            Some(entry) => self.finding(path, entry, rule),
+            None => Finding::error(format!("`{path}` {rule}")),
+        }
+    }
+
     fn walk(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let path = key::join(prefix, name.get_ref());
@@ -103,6 +140,11 @@ impl Source {
             match (known, value.get_ref()) {
                 (Some((key, _)), DeValue::Table(children)) if key.shape == Shape::Table => {
                     self.walk(&path, children);
+                }
+                (Some((key, _)), DeValue::Array(items)) if key.shape == Shape::Tables => {
+                    for (at, item) in items.iter().enumerate() {
+                        self.insert_whole(format!("{path}[{at}]"), item.span(), item);
+                    }
                 }
                 (Some(_), _) => self.insert(path, name.span(), value),
                 (None, DeValue::Table(children)) if is_section(self.sections, &path) => {
@@ -121,6 +163,17 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// The value, and all within it under paths of their own, so that each can be pointed at.
+    fn insert_whole(&mut self, path: String, key: Range<usize>, value: &Spanned<DeValue<'_>>) {
+        if let DeValue::Table(children) = value.get_ref() {
+            for (name, child) in children {
+                let path = key::join(&path, name.get_ref());
+                self.insert_whole(path, name.span(), child);
+            }
+        }
+        self.insert(path, key, value);
     }
 
     fn insert(&mut self, path: String, key: Range<usize>, value: &Spanned<DeValue<'_>>) {
@@ -157,6 +210,12 @@ impl Source {
                 self.set_variable(path, key.shape.value(text), variable);
             }
             Some((key, _)) if key.shape == Shape::Table => self.whole_table(variable),
+            Some((key, _)) if key.shape == Shape::Tables => {
+                let path = key.path();
+                let finding = Finding::error(format!("the variable {variable} sets nothing"))
+                    .help(format!("write [[{path}]] in the file"));
+                self.findings.push(finding);
+            }
             // An empty variable is how container tools say "not set".
             Some(_) if text.is_empty() => {}
             Some((key, _)) => self.set_variable(lower, key.shape.value(text), variable),

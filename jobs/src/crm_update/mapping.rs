@@ -1,6 +1,6 @@
 //! `[crm.map]`: which template fills which field of the DTO.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -99,6 +99,29 @@ impl CrmMapping {
         }
     }
 
+    /// What is sent without any `[crm.map]`: field and template.
+    pub const fn defaults() -> &'static [(&'static str, &'static str)] {
+        &DEFAULTS
+    }
+
+    /// The row's fields that the templates name.
+    pub fn fields(&self) -> BTreeSet<&str> {
+        let mut fields = BTreeSet::new();
+        named(&self.entries, &mut fields);
+        fields
+    }
+
+    /// The DTO's field that `name` means, in any case.
+    ///
+    /// # Errors
+    /// There is none; the nearest is named.
+    pub fn field(name: &str) -> Result<&'static str, TemplateError> {
+        find(CONTACT, name).map(|field| field.name).ok_or_else(|| {
+            let known = CONTACT.iter().map(|field| field.name);
+            TemplateError::unknown(name, "field", name, known)
+        })
+    }
+
     /// The DTO's fields that it can fill.
     pub fn targets(&self) -> impl Iterator<Item = &'static str> {
         self.entries.iter().map(|(field, _)| field.name)
@@ -153,6 +176,16 @@ impl CrmMapping {
                 sentence(&problems),
                 "adjust `[crm.map]` and replay; or correct the profile in AlumnIQ, which sends a new change, and discard this one",
             )),
+        }
+    }
+}
+
+fn named<'m>(entries: &'m [(&'static Field, Entry)], fields: &mut BTreeSet<&'m str>) {
+    for (_, entry) in entries {
+        match entry {
+            Entry::Template(template) => fields.extend(template.fields()),
+            Entry::Items(items) => items.iter().for_each(|item| named(item, fields)),
+            Entry::Constant(_) => {}
         }
     }
 }

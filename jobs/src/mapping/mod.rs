@@ -2,6 +2,7 @@
 //! with every name checked; rendering is bounded and its problems never quote the row.
 
 mod filters;
+pub mod lint;
 mod slices;
 
 use std::{
@@ -161,6 +162,11 @@ impl Template {
         Ok(Some(text.trim())
             .filter(|text| !text.is_empty())
             .map(str::to_owned))
+    }
+
+    /// The fields that it names.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(String::as_str)
     }
 
     /// What every row renders to (`""` for nothing), when the template names no field.

@@ -1,6 +1,6 @@
 //! `[salsa.map]`: a row's values -> what they change of a supporter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     census,
@@ -123,6 +123,25 @@ impl SalsaMapping {
             ));
         }
         Ok(None)
+    }
+
+    /// What is sent without any `[salsa.map]`: field and template.
+    pub const fn defaults() -> &'static [(&'static str, &'static str)] {
+        &DEFAULTS
+    }
+
+    /// The row's fields that the templates name.
+    pub fn fields(&self) -> BTreeSet<&str> {
+        let templates = self.entries.iter().map(|entry| &entry.template);
+        templates.flat_map(Template::fields).collect()
+    }
+
+    /// Whether `name` is a field of `[salsa.map]`.
+    ///
+    /// # Errors
+    /// It is none; the nearest is named.
+    pub fn field(name: &str) -> Result<(), TemplateError> {
+        Target::parse(name).map(|_| ())
     }
 
     /// The fields that it can fill, under their names in `[salsa.map]`.

@@ -42,6 +42,16 @@ pub struct Difference {
     pub got: Option<Value>,
 }
 
+impl Difference {
+    /// Where, in words: `crm.PhoneWork`, or the destination alone.
+    pub fn place(&self) -> String {
+        match &self.field {
+            Some(field) => format!("{}.{field}", self.destination),
+            None => self.destination.to_string(),
+        }
+    }
+}
+
 /// What differs from `example`, field by field. A destination that is switched off is not compared.
 pub fn differences(example: &Example, tried: &Tried) -> Vec<Difference> {
     let crm = tried.crm.as_ref().map(Result::as_ref);

@@ -94,7 +94,7 @@ fn the_example_with_every_line_switched_on_loads_too() {
 }
 
 fn is_setting(line: &str) -> bool {
-    line.contains(" = ") && line.parse::<toml::Table>().is_ok()
+    line.starts_with("[[") || line.contains(" = ") && line.parse::<toml::Table>().is_ok()
 }
 
 #[test]
@@ -106,6 +106,7 @@ fn every_key_is_documented_and_stands_in_the_example() {
             Presence::Required { .. } => format!("\n{} = ", key.name),
             Presence::Secret { .. } => format!("\n# {} = ", key.file_name()),
             Presence::Table { .. } => format!("\n[{}]\n", key.path()),
+            Presence::Tables { .. } => format!("\n# [[{}]]\n", key.path()),
             _ => format!("\n# {} = ", key.name),
         };
         assert!(example.contains(&line), "{}", key.path());

@@ -4,6 +4,7 @@ use super::*;
 
 mod defaults;
 mod hostile;
+mod mapping;
 mod overrides;
 mod secrets;
 mod wrong;

@@ -1,0 +1,53 @@
+//! What is to be said of the mapping: examples that fail, and what does nothing.
+
+use miette::Report;
+
+use super::Finding;
+use crate::config::{self, Loaded};
+
+/// A line each, and the place in the file where there is one.
+pub fn findings(loaded: &Loaded) -> Vec<(Finding, Option<config::Finding>)> {
+    let runs = loaded.run_examples();
+    let (tried, failed) = (
+        runs.len(),
+        runs.iter().filter(|run| run.finding.is_some()).count(),
+    );
+    let hold = match (tried, failed) {
+        (0, _) | (_, 1..) => None,
+        (1, 0) => Some(Finding::ok("map", "the example holds")),
+        (all, 0) => Some(Finding::ok("map", format!("all {all} examples hold"))),
+    };
+    let failed = runs
+        .into_iter()
+        .filter_map(|run| run.finding)
+        .map(|finding| {
+            let line = Finding::fail("map", place(&finding), remedy(&finding));
+            (line, Some(finding))
+        });
+    let lints = loaded.lint().into_iter().map(|finding| {
+        let line = Finding::warn("map", place(&finding), remedy(&finding));
+        (line, Some(finding))
+    });
+    let hold = hold.into_iter().map(|line| (line, None));
+    hold.chain(failed).chain(lints).collect()
+}
+
+/// Shows them in the file, on stderr like every warning.
+pub fn point_at(findings: Vec<(Finding, Option<config::Finding>)>) {
+    for finding in findings.into_iter().filter_map(|(_, finding)| finding) {
+        eprintln!("{:?}", Report::new(finding));
+    }
+}
+
+/// What, and where in the file.
+pub fn place(finding: &config::Finding) -> String {
+    match finding.location() {
+        Some(location) => format!("{location}: {}", finding.message()),
+        None => finding.message().to_owned(),
+    }
+}
+
+/// What to do, if anything.
+pub fn remedy(finding: &config::Finding) -> String {
+    finding.remedy().unwrap_or_default().to_owned()
+}

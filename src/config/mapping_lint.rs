@@ -1,0 +1,203 @@
+//! What in `[alumniq.fields]`, `[crm.map]` and `[salsa.map]` does nothing, at its place in the file.
+
+use std::{collections::BTreeSet, ops::Range};
+
+use jobs::{
+    crm_update::CrmMapping,
+    mapping::lint::{Lint, lint},
+    salsa_upsert::SalsaMapping,
+};
+use miette::Severity;
+
+use super::{
+    AnonymousRows, Finding, Loaded,
+    source::{Entry, Origin},
+};
+
+/// What the program itself reads of a row.
+const OUR_OWN: [&str; 3] = ["changeId", "xid", "changedOn"];
+/// What Salsa's supporters are added with, and anonymous ones found by.
+const EMAIL: &str = "email";
+
+type Defaults = &'static [(&'static str, &'static str)];
+
+impl Loaded {
+    /// Warnings, in the order of the file.
+    pub fn lint(&self) -> Vec<Finding> {
+        let mut found = self.unused_fields();
+        found.extend(self.entries("crm.map", CrmMapping::defaults()));
+        found.extend(self.entries("salsa.map", SalsaMapping::defaults()));
+        for finding in &mut found {
+            finding.severity = Severity::Warning;
+        }
+        found.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
+        found
+    }
+
+    fn always_there(&self) -> &'static [&'static str] {
+        // Rows without an xid are dead letters before any template is looked at, unless they are matched.
+        match self.config.alumniq.anonymous {
+            AnonymousRows::DeadLetter => &["changeId", "xid"],
+            AnonymousRows::Match => &["changeId"],
+        }
+    }
+
+    /// Fields that are declared and go nowhere, and fields that are switched off and used.
+    fn unused_fields(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for (declared, keys) in &self.config.alumniq.fields {
+            let names = self.config.mappings.names.canonical();
+            let name = names
+                .into_iter()
+                .find(|name| name.eq_ignore_ascii_case(declared))
+                .unwrap_or(declared);
+            let path = format!("alumniq.fields.{declared}");
+            let is_used = self.is_used(name);
+            if keys.is_empty() && is_used {
+                found.push(
+                    self.mapping
+                        .about(&path, "is switched off, and a template uses it")
+                        .help(
+                            "no row has it then: give it its keys, or take it out of the templates"
+                                .to_owned(),
+                        ),
+                );
+            } else if !keys.is_empty() && !is_used {
+                found.push(self.mapping.about(&path, "is used by no template").help(
+                    "what the rows hold there is sent nowhere: name it in [crm.map] or [salsa.map], or remove it"
+                        .to_owned(),
+                ));
+            }
+        }
+        found
+    }
+
+    fn is_used(&self, name: &str) -> bool {
+        let mappings = &self.config.mappings;
+        let crm = mappings.crm.as_ref().map(|crm| crm.fields());
+        let salsa = mappings.salsa.as_ref().map(|salsa| salsa.fields());
+        OUR_OWN.contains(&name)
+            || name == EMAIL
+            || used(name, crm, || self.texts("crm.map", CrmMapping::defaults()))
+            || used(name, salsa, || {
+                self.texts("salsa.map", SalsaMapping::defaults())
+            })
+    }
+
+    /// The templates of a destination that is switched off, which are not compiled.
+    fn texts(&self, table: &str, defaults: Defaults) -> Vec<String> {
+        let own = self
+            .of_table(table)
+            .map(|(_, entry)| entry.value.to_string());
+        let defaults = defaults.iter().map(|(_, source)| (*source).to_owned());
+        own.chain(defaults).collect()
+    }
+
+    fn of_table(&self, table: &str) -> impl Iterator<Item = (&str, &Entry)> {
+        let entries = self.mapping.entries.iter();
+        entries.filter_map(move |(path, entry)| {
+            let target = path.strip_prefix(table)?.strip_prefix('.')?;
+            Some((target, entry))
+        })
+    }
+
+    fn entries(&self, table: &'static str, defaults: Defaults) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for (target, entry) in self.of_table(table) {
+            let path = format!("{table}.{target}");
+            let default = defaults
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(target))
+                .map(|(_, source)| *source);
+            if let Some(finding) = self.idle(&path, entry, default, table) {
+                found.push(finding);
+                continue;
+            }
+            let names = &self.config.mappings.names;
+            for source in templates(&entry.value) {
+                for lint in lint(source, names, self.always_there()) {
+                    found.push(self.at(&path, entry, source, lint));
+                }
+            }
+        }
+        found
+    }
+
+    /// An entry that changes nothing.
+    fn idle(
+        &self,
+        path: &str,
+        entry: &Entry,
+        default: Option<&str>,
+        table: &str,
+    ) -> Option<Finding> {
+        let is_off = match &entry.value {
+            toml::Value::String(source) => source.trim().is_empty(),
+            // A boolean field of the CRM takes `false` for what it is, and has no default.
+            toml::Value::Boolean(flag) => !flag && table == "salsa.map",
+            _ => false,
+        };
+        let written = entry.value.as_str().map(str::trim);
+        let rule = match default {
+            Some(default) if written == Some(default.trim()) => "is the default, word for word",
+            None if is_off => "switches off what is not sent anyway",
+            _ => return None,
+        };
+        Some(
+            self.mapping
+                .finding(path, entry, rule)
+                .help("remove it: it does nothing".to_owned()),
+        )
+    }
+
+    /// At the part of the template, where the file holds it as it stands.
+    fn at(&self, path: &str, entry: &Entry, source: &str, lint: Lint) -> Finding {
+        let mut finding = self
+            .mapping
+            .finding(path, entry, &lint.what)
+            .help(lint.advice);
+        if let Origin::File { value, .. } = &entry.origin
+            && let Some(place) = &mut finding.place
+            && let Some(within) = within(place.source.inner(), value, source, &lint.span)
+        {
+            place.span = within;
+            place.label = "does nothing".to_owned();
+        }
+        finding
+    }
+}
+
+/// Where `part` of the template `source` is in the file: nowhere where it is written with escapes.
+fn within(
+    text: &str,
+    value: &Range<usize>,
+    source: &str,
+    part: &Range<usize>,
+) -> Option<Range<usize>> {
+    let at = text.get(value.clone())?.find(source)?;
+    let start = value.start + at;
+    Some(start + part.start..start + part.end)
+}
+
+fn used(name: &str, compiled: Option<BTreeSet<&str>>, texts: impl FnOnce() -> Vec<String>) -> bool {
+    match compiled {
+        Some(fields) => fields.contains(name),
+        None => texts().iter().any(|text| names_it(text, name)),
+    }
+}
+
+/// Whether `name` stands in `text` as a word.
+fn names_it(text: &str, name: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .any(|word| word == name)
+}
+
+/// Every template of an entry: itself, or those of its items.
+fn templates(value: &toml::Value) -> Vec<&str> {
+    match value {
+        toml::Value::String(source) => vec![source],
+        toml::Value::Array(items) => items.iter().flat_map(templates).collect(),
+        toml::Value::Table(fields) => fields.values().flat_map(templates).collect(),
+        _ => Vec::new(),
+    }
+}
