@@ -187,7 +187,7 @@ pub struct Status {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Refresh until interrupted
+    /// Show it all the time: a screen on a terminal (q leaves), elsewhere every two seconds anew
     #[arg(long, short)]
     pub watch: bool,
 }

@@ -117,7 +117,7 @@ pub(super) fn check(reader: &mut Reader, config: &ConsoleConfig) {
         }
     }
     let bare = config.operator_token.is_none() || config.viewer_token.is_none();
-    if !config.listen.ip().to_canonical().is_loopback() && bare {
+    if !config.listen.ip().to_canonical().is_loopback() && bare && reader.needs_secrets {
         let finding = reader
             .about(
                 "console.listen",

@@ -25,6 +25,7 @@
 //! - `metrics`: a fleet scraped as one, against what the vendors saw; the file for cron
 //! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
 //! - `notifying`: the operators' webhook is told of changes of state, once
+//! - `mapping_tools`: the mapping tried, tested and linted; `terminal`: what a terminal shows
 //! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
@@ -50,6 +51,7 @@ mod harness;
 mod hostile;
 mod letters;
 mod limits;
+mod mapping_tools;
 mod metrics;
 mod monitoring;
 mod notifying;
@@ -66,6 +68,7 @@ mod soak;
 mod stale;
 mod starvation;
 mod telling;
+mod terminal;
 mod tracing;
 mod variants;
 mod watching;

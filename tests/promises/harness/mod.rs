@@ -12,5 +12,6 @@ pub mod rows;
 pub mod service;
 pub mod snapshot;
 pub mod sockets;
+pub mod terminal;
 pub mod vendors;
 pub mod waiting;

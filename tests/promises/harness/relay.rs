@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{clock, redis::Redis, service::Service};
+use super::{clock, redis::Redis, service::Service, terminal::Terminal};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_alumniq-relay");
 
@@ -169,6 +169,17 @@ impl Relay {
     pub async fn start(&self, roles: &str) -> Service {
         self.start_with(&["--log-format", "json", "run", "--roles", roles])
             .await
+    }
+
+    /// Starts a command on a terminal of that many columns and rows.
+    pub fn on_terminal(&self, columns: u16, rows: u16, arguments: &[&str]) -> Terminal {
+        let line = format!(
+            "stty columns {columns} rows {rows}; exec {PROGRAM} {}",
+            arguments.join(" ")
+        );
+        let mut script = self.command_of("script", &["-qefc", &line, "/dev/null"]);
+        script.env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
+        Terminal::start(script)
     }
 
     /// Starts a command and leaves it running; temporary files go into a directory of its own.

@@ -1,5 +1,8 @@
 //! `status`: everything at a glance.
 
+mod screen;
+mod view;
+
 use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -17,16 +20,30 @@ const REFRESH: Duration = Duration::from_secs(2);
 
 /// Prints once, or again and again.
 pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
+    let on_screen = arguments.watch && !arguments.json && has_screen();
+    let global = match on_screen {
+        // A line of the log would stand across the screen.
+        true => &Global {
+            quiet: global.verbose == 0,
+            ..global.clone()
+        },
+        false => global,
+    };
     let desk = Desk::open(global).await?;
+    if on_screen {
+        let who = match &desk {
+            Desk::Redis(_) => "Redis",
+            Desk::Server(_) => "The server",
+        };
+        let look = async || view::look(&desk).await.map_err(|report| report.to_string());
+        screen::watch(who, look).await.into_diagnostic()?;
+        desk.close().await?;
+        return Ok(Exit::Good);
+    }
     if arguments.watch {
         loop {
             let status = desk.status().await?;
-            let clear = if std::io::stdout().is_terminal() {
-                "\x1b[H\x1b[2J"
-            } else {
-                ""
-            };
-            super::print(&format!("{clear}{}", show(&status, arguments.json)?))?;
+            super::print(&show(&status, arguments.json)?)?;
             tokio::time::sleep(REFRESH).await;
         }
     }
@@ -34,6 +51,12 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
     super::print(&show(&status, arguments.json)?)?;
     desk.close().await?;
     Ok(Exit::Good)
+}
+
+/// Whether stdout is a terminal that can do more than lines.
+fn has_screen() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    std::io::stdout().is_terminal() && !is_dumb
 }
 
 fn show(status: &Status, json: bool) -> miette::Result<String> {
