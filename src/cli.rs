@@ -169,6 +169,8 @@ pub enum Command {
     Contact(ContactCommand),
     /// Tell what an alert, a dead letter's class, a pause or an exit code means, and what to do
     Runbook(Runbook),
+    /// Print the JSON Schema of what a command prints with --json
+    Schema(Schema),
     /// Print the manual, or write its pages, one a command
     Man(Manual),
     /// Print a completion script for a shell
@@ -240,6 +242,18 @@ pub struct Runbook {
     /// An alert, a dead letter's class, a reason of a pause, an exit code or another heading [default: list them]
     #[arg(value_name = "TOPIC")]
     pub topic: Vec<String>,
+}
+
+/// `schema`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  alumniq-relay schema                           every name
+  alumniq-relay schema dead list")]
+pub struct Schema {
+    /// The command's words [default: list them]
+    #[arg(value_name = "NAME")]
+    pub name: Vec<String>,
 }
 
 /// `man`

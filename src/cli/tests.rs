@@ -48,6 +48,8 @@ fn every_documented_command_parses() {
         "alumniq-relay contact update -",
         "alumniq-relay completions zsh",
         "alumniq-relay man --dir pages",
+        "alumniq-relay schema",
+        "alumniq-relay schema dead list",
         "alumniq-relay map try - --json",
         "alumniq-relay map try row.json",
         "alumniq-relay map test --json --config other.toml",

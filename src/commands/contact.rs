@@ -12,8 +12,10 @@ use jobs::{
     problem::Problem,
     reply::Reply,
 };
-use miette::miette;
-use serde_json::{Map, Value, json};
+use miette::{IntoDiagnostic, miette};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{context::Context, print, usage};
 use crate::{
@@ -53,7 +55,8 @@ async fn update(global: &Global, arguments: ContactUpdate) -> miette::Result<Exi
     let adds = crm.operation == CrmOperation::Upsert;
     let told = tell(crm_update::classify(&reply), number(&reply), adds);
     if arguments.json {
-        print(&format!("{}\n", told.json))?;
+        let json = serde_json::to_string(&told.json).into_diagnostic()?;
+        print(&format!("{json}\n"))?;
     } else if told.exit == Exit::Good {
         print(&format!("{}\n", told.what))?;
     } else {
@@ -129,7 +132,22 @@ struct Told {
     exit: Exit,
     what: String,
     advice: &'static str,
-    json: Value,
+    json: Answered,
+}
+
+/// `contact update --json`.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Answered {
+    /// `done`, a dead letter's class, a pause's reason, or `failed`.
+    result: &'static str,
+    /// The CRM's number of the contact, where it says it.
+    crm_number: Option<i64>,
+    /// Why it was not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    /// What a person can do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<&'static str>,
 }
 
 /// `adds`: the operation was an upsert.
@@ -141,7 +159,11 @@ fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
                 (Some(number), false) => format!("updated CrmNumber {number}"),
                 (None, _) => detail,
             };
-            let json = json!({ "result": "done", "crm_number": crm_number });
+            let json = Answered {
+                result: "done",
+                crm_number,
+                ..Answered::default()
+            };
             return Told {
                 exit: Exit::Good,
                 what,
@@ -178,7 +200,12 @@ fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
             "nothing was sent or taken; `alumniq-relay check --connect` tells more",
         ),
     };
-    let json = json!({ "result": result, "cause": what, "advice": advice });
+    let json = Answered {
+        result,
+        cause: Some(what.clone()),
+        advice: Some(advice),
+        crm_number: None,
+    };
     Told {
         exit,
         what,
@@ -223,10 +250,7 @@ mod tests {
             (pause, 1, "credentials"),
         ] {
             let told = tell(outcome, None, false);
-            assert_eq!(
-                (told.exit.code(), &told.json["result"]),
-                (code, &result.into())
-            );
+            assert_eq!((told.exit.code(), told.json.result), (code, result));
             assert!(!told.advice.contains("replay"));
         }
     }
@@ -241,7 +265,7 @@ mod tests {
             (told.exit.code(), told.what.as_str()),
             (0, "updated CrmNumber 12")
         );
-        assert_eq!(told.json["crm_number"], 12);
+        assert_eq!(told.json.crm_number, Some(12));
         assert!(tell(done(), Some(12), true).what.contains("or added"));
     }
 

@@ -34,12 +34,14 @@ mod progress;
 mod run;
 mod runbook;
 mod sandbox;
+mod schema;
 mod show;
 mod signals;
 mod status;
 mod supporter;
 mod sync;
 mod temporary;
+mod told;
 
 /// Runs a command; shows what stopped it on stderr.
 pub fn run(cli: Cli) -> Exit {
@@ -59,6 +61,7 @@ fn dispatch(cli: Cli) -> miette::Result<Exit> {
         Command::Completions { shell } => completions::run(shell),
         Command::Man(arguments) => man::run(&arguments),
         Command::Map(command) => map::run(global, command),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Runbook(arguments) => runbook::run(arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -116,6 +119,7 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Completions { shell } => completions::run(shell),
         Command::Man(arguments) => man::run(&arguments),
         Command::Map(command) => map::run(global, command),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Runbook(arguments) => runbook::run(arguments),
     }
 }

@@ -11,6 +11,8 @@ use crate::{
 mod delete;
 mod search;
 
+pub use self::{delete::DeleteReport, search::Found};
+
 /// Dispatches.
 pub async fn run(global: &Global, command: SupporterCommand) -> miette::Result<Exit> {
     let context = Context::load(global)?;

@@ -9,6 +9,7 @@ use std::{
 use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use utoipa::ToSchema;
 
 use super::{
     assemble, context::Context, joined, metrics_file::MetricsFile, progress::Progress, signals,
@@ -39,13 +40,19 @@ const CHANGES_A_LOOK: usize = 2_000;
 const NO_ROOM: u32 = 5;
 
 /// `sync --json`.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Summary {
+    /// Rows of the feed.
     fetched: u64,
+    /// Those that were new.
     enqueued: u64,
+    /// Those that were known.
     duplicates: u64,
+    /// Told to AlumnIQ, with --wait.
     acknowledged: u64,
+    /// Those that need a person, with --wait.
     dead: u64,
+    /// How long it took.
     seconds: f64,
 }
 

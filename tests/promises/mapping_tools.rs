@@ -139,7 +139,7 @@ async fn check_runs_the_examples_and_points_at_what_does_nothing() {
     let checked = relay.run(&["check"]).await.expect(1);
     let said = checked.said();
     for text in [
-        "warn map relay.toml:8:20: `salsa.map.custom.Employer` has a `default` that is never reached",
+        "warn map relay.toml:8:23: `salsa.map.custom.Employer` has a `default` that is never reached",
         "FAIL map relay.toml:19:17: the example \"a phone goes to the CRM\" fails",
         "does nothing",
     ] {

@@ -16,6 +16,8 @@ mod stage;
 mod summary;
 mod watch;
 
+pub use self::summary::Summary;
+
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 

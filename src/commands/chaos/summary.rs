@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{possible::LeftOut, watch::Seen};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// One thing that was done.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Done {
     /// When the plan had it, in seconds from the start.
     pub at: f64,
@@ -20,7 +21,7 @@ pub struct Done {
 }
 
 /// How often what was done.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Counts {
     /// Processes killed.
     pub kills: u64,
@@ -131,7 +132,7 @@ impl Evidence<'_> {
 }
 
 /// The whole run, as `--json` prints it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Summary {
     pub seed: u64,
     pub changes: usize,

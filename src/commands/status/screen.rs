@@ -10,46 +10,46 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
 use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
 };
 use tokio::sync::mpsc;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     REFRESH,
     view::{self, Seen, View},
 };
-use crate::{queue::Queue, telemetry};
+use crate::telemetry;
 
 /// How often countdowns go on.
 const TICK: Duration = Duration::from_secs(1);
 /// How long a key may wait for the thread that reads it.
 const ATTENTION: Duration = Duration::from_millis(200);
 
-/// Shows it until somebody leaves.
+/// Shows what `look` sees until somebody leaves; `who` is asked.
 ///
 /// # Errors
 /// The terminal cannot be used for it.
-pub async fn watch(queue: &Queue) -> io::Result<()> {
+pub async fn watch(
+    who: &'static str,
+    look: impl AsyncFn() -> Result<Seen, String>,
+) -> io::Result<()> {
     let colours = telemetry::colours_on(&io::stdout());
     let mut screen = Screen::enter()?;
     let mut hands = Hands::watched();
     let (tell, mut looks) = mpsc::channel(1);
-    let queue = queue.clone();
-    let looking = tokio::spawn(async move {
+    let looking = async {
         loop {
-            let seen = look(&queue).await;
+            let seen = look().await;
             if tell.send(seen).await.is_err() {
                 return;
             }
             tokio::time::sleep(REFRESH).await;
         }
-    });
-    let _looking = AbortOnDropHandle::new(looking);
-    let mut view = View::default();
+    };
+    tokio::pin!(looking);
+    let mut view = View::of(who);
     let mut since = Instant::now();
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -64,22 +64,10 @@ pub async fn watch(queue: &Queue) -> io::Result<()> {
                 since = Instant::now();
                 view.take(seen);
             }
+            () = &mut looking => return Ok(()),
             _ = tick.tick() => {}
         }
     }
-}
-
-/// What is to be seen now; whatever is wrong, in words.
-async fn look(queue: &Queue) -> Result<Seen, String> {
-    let status = queue.status().await.map_err(|error| error.to_string())?;
-    let letters = view::first_letters(queue, &status)
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok(Seen {
-        status,
-        letters,
-        at: Timestamp::now(),
-    })
 }
 
 /// The alternate screen; the terminal is as it was when this ends, however it ends: a panic takes it down, too.

@@ -60,11 +60,21 @@ pub struct View {
     pub seen: Option<Seen>,
     /// Why the last look failed, if it did.
     pub away: Option<String>,
+    /// Who is asked.
+    pub who: &'static str,
     /// How long ago the last look was: countdowns go on between two.
     pub age: Duration,
 }
 
 impl View {
+    /// Nothing seen yet.
+    pub fn of(who: &'static str) -> Self {
+        Self {
+            who,
+            ..Self::default()
+        }
+    }
+
     /// What came of a look.
     pub fn take(&mut self, seen: Result<Seen, String>) {
         match seen {
@@ -152,7 +162,7 @@ impl Page {
         let keys = "q, Esc or Ctrl-C leaves";
         let Some(seen) = &view.seen else {
             let top = match &view.away {
-                Some(away) => self.away(away),
+                Some(away) => self.away(view.who, away),
                 None => vec![self.plain("Looking …")],
             };
             return (top, Vec::new(), vec![self.dim(keys)]);
@@ -160,7 +170,7 @@ impl Page {
         let status = &seen.status;
         let mut top = Vec::new();
         if let Some(away) = &view.away {
-            top.extend(self.away(away));
+            top.extend(self.away(view.who, away));
             top.push(self.dim(&format!("What was seen at {}:", clock(seen.at))));
         }
         top.push(self.verdict(status));
@@ -176,11 +186,9 @@ impl Page {
         (top, middle, vec![books, self.dim(&foot)])
     }
 
-    fn away(&self, away: &str) -> Lines {
-        let mut line = self.coloured(
-            "Redis does not answer; this tries again all the time.",
-            Color::Red,
-        );
+    fn away(&self, who: &str, away: &str) -> Lines {
+        let text = format!("{who} does not answer; this tries again all the time.");
+        let mut line = self.coloured(&text, Color::Red);
         line.style = line.style.add_modifier(Modifier::BOLD);
         vec![line, self.dim(&one_line(away))]
     }

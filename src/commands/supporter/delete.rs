@@ -11,6 +11,7 @@ use jobs::{
 };
 use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     cli::vendor::SupporterDelete,
@@ -20,12 +21,26 @@ use crate::{
 };
 
 /// What became of one id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Deletion {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Deletion {
+    /// Salsa's id.
     supporter_id: String,
+    /// `DELETED`, or why not, in Salsa's word or ours.
     result: &'static str,
+    /// More of why.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
+}
+
+/// `supporter delete --json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeleteReport {
+    /// How many ids were named, each counted once.
+    requested: usize,
+    /// How many of them are deleted.
+    deleted: usize,
+    /// Each id.
+    items: Vec<Deletion>,
 }
 
 const DELETED: &str = "DELETED";
@@ -55,10 +70,12 @@ pub async fn run(mut calls: Calls, url: &str, arguments: SupporterDelete) -> mie
         .filter(|deletion| deletion.result == DELETED)
         .count();
     print(&if arguments.json {
-        let report = serde_json::json!({
-            "requested": ids.len(), "deleted": deleted, "items": deletions,
-        });
-        format!("{report}\n")
+        let report = DeleteReport {
+            requested: ids.len(),
+            deleted,
+            items: deletions,
+        };
+        format!("{}\n", serde_json::to_string(&report).into_diagnostic()?)
     } else {
         text(&deletions, deleted)
     })?;

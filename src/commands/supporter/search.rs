@@ -8,6 +8,7 @@ use jobs::salsa_upsert::{self, IdentifierType, Payload, Supporter};
 use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     cli::{value::Moment, vendor::SupporterSearch},
@@ -17,9 +18,10 @@ use crate::{
 };
 
 /// `supporter search --json`.
-#[derive(Debug, Default, Serialize)]
-struct Found {
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Found {
     /// The records as Salsa has them.
+    #[schema(value_type = Vec<Object>)]
     supporters: Vec<Value>,
     /// Ids that nobody has.
     not_found: Vec<String>,

@@ -69,7 +69,7 @@ crm.studentinstitutionid = "42"
     );
     let runs = loaded.run_examples();
     let finding = runs[0].finding.as_ref().unwrap();
-    assert_eq!(finding.location().unwrap(), "relay.toml:12:17");
+    assert_eq!(finding.location().unwrap(), "relay.toml:13:17");
     assert!(
         finding
             .message()

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Report;
 
@@ -10,7 +11,7 @@ use super::Report;
 const EXAMPLES: usize = 5;
 
 /// Whether one promise held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
     /// The promise, in the design's words.
     pub promise: String,

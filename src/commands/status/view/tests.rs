@@ -89,7 +89,7 @@ fn seen() -> Seen {
 }
 
 fn view() -> View {
-    let mut view = View::default();
+    let mut view = View::of("Redis");
     view.take(Ok(seen()));
     view
 }
@@ -186,7 +186,7 @@ fn a_countdown_goes_on_between_two_looks_and_ends() {
 
 #[test]
 fn a_redis_that_is_away_is_told_beside_what_was_seen_last_and_the_next_look_takes_it_back() {
-    let mut view = View::default();
+    let mut view = View::of("Redis");
     line(&shown(&view, 80, 24), "Looking");
     view.take(Err("connection\n refused".to_owned()));
     let lines = shown(&view, 80, 24);
@@ -223,7 +223,7 @@ fn without_colours_nothing_is_coloured() {
 fn books_that_are_off_are_told() {
     let mut off = seen();
     off.status.books.difference = 3;
-    let mut view = View::default();
+    let mut view = View::of("Redis");
     view.take(Ok(off));
     line(&shown(&view, 40, 24), "THE BOOKS ARE OFF BY 3");
 }
