@@ -17,7 +17,7 @@ use self::{
     chaos::Chaos,
     dead::DeadCommand,
     map::MapCommand,
-    pipeline::{Demo, Run, Sandbox, Sync},
+    pipeline::{Demo, Preview, Reconcile, Run, Sandbox, Sync},
     vendor::{ContactCommand, SupporterCommand},
 };
 use crate::{config::LogFormat, exit::Exit};
@@ -137,6 +137,10 @@ pub enum Command {
     Run(Run),
     /// Fetch once, now
     Sync(Sync),
+    /// Show what the changes that AlumnIQ lists would do, field by field; writes nothing
+    Preview(Preview),
+    /// Hold the books against AlumnIQ's feed; with --fix also mend what is safe to mend
+    Reconcile(Reconcile),
     /// Show counts, pauses, workers and whether the books balance
     Status(Status),
     /// Show one change's timeline: each attempt, its cause and the vendor's answer

@@ -1,4 +1,4 @@
-//! `demo`, `run`, `sync` and `sandbox`.
+//! `demo`, `run`, `sync`, `preview`, `reconcile` and `sandbox`.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -88,6 +88,86 @@ pub struct Sync {
     pub json: bool,
 }
 
+/// `preview`
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = ArgGroup::new("only").args(["on", "since", "xid"]),
+    after_help = "\
+Prints personal data, and writes nothing anywhere: AlumnIQ marks nothing, no destination is written to, and of the
+queue only what it knows is read. Salsa is asked what it has now; the CRM's documents have no read, so for the CRM
+the whole document is shown. Several changes of one person are shown one after the other: the second one's old value
+is the first one's new one. Without --on, --since or --xid it shows what the next poll would fetch.
+Exit code 0: every change could be applied; 3: some would become dead letters.
+
+JSON: {\"fetched\", \"previewed\", \"more\", \"would_die\", \"queue_asked\", \"crm_unread\", \"people\": [{\"xid\", \"changes\":
+[{\"change_id\", \"changed_on\", \"queue\", \"destinations\": {\"crm\": {\"would\", …}, …}}]}], \"unmapped\": {key: rows}}.
+\"would\" is send (\"fields\": [{\"field\", \"new\"}]), update (\"fields\": [{\"field\", \"old\", \"new\"}], \"unchanged\"), add
+(\"fields\"), die (\"class\", \"cause\", \"advice\"), nothing (\"because\") or unknown (\"cause\"); \"queue\" is new, in flight,
+dead, to acknowledge, acknowledged, discarded, or null where no Redis runs.
+
+Examples:
+  alumniq-relay preview
+  alumniq-relay preview --on 2026-11-21 --limit 1000
+  alumniq-relay preview --xid 0012345 --json"
+)]
+pub struct Preview {
+    /// Only the changes of this campus-local day
+    #[arg(long, value_name = "DATE", value_parser = value::day)]
+    pub on: Option<Date>,
+    /// The changes since this campus-local day
+    #[arg(long, value_name = "DATE", value_parser = value::day)]
+    pub since: Option<Date>,
+    /// Only the changes of this person
+    #[arg(long, value_name = "XID", value_parser = value::non_blank)]
+    pub xid: Option<String>,
+    /// How many changes at most, the oldest
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `reconcile`
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = ArgGroup::new("range").args(["on", "since"]),
+    after_help = "\
+Without --on and --since it looks back as far as the next poll. A fleet may run beside it: what differs is looked at
+again before it is told. Changes that were made since the last poll are counted, and are no difference.
+With --fix what is unknown here is fetched as `sync` does, and AlumnIQ is told again of what it should know; what
+somebody marked in AlumnIQ is only told. Exit code 0: they agree; 3: they differ. After --fix 0: nothing is left that
+needs a person.
+
+JSON: {\"books\", \"range\": {\"from\", \"to\"}, \"feed\": {\"rows\"}, \"unknown_here\": {\"count\", \"change_ids\"},
+\"acknowledged_but_listed\": {…}, \"applied_not_acknowledged\": {\"count\", \"change_ids\", \"waiting\", \"ack_rejected\",
+\"discarded_untold\", \"told_again\", \"pause\", \"acknowledger_lives\"}, \"open_but_not_listed\": {…}, \"not_yet_polled\",
+\"fixed\": {\"enqueued\", \"acknowledged_again\", \"told_again\"}, \"agrees\"}; of each kind 100 changes are named, all are
+counted.
+
+Examples:
+  alumniq-relay reconcile
+  alumniq-relay reconcile --since 2026-11-01 --until 2026-11-15
+  alumniq-relay reconcile --fix --json"
+)]
+pub struct Reconcile {
+    /// Only this campus-local day
+    #[arg(long, value_name = "DATE", value_parser = value::day)]
+    pub on: Option<Date>,
+    /// From this campus-local day
+    #[arg(long, value_name = "DATE", value_parser = value::day)]
+    pub since: Option<Date>,
+    /// To this one, included [default: today]
+    #[arg(long, value_name = "DATE", value_parser = value::day, requires = "since")]
+    pub until: Option<Date>,
+    /// Mend what is safe to mend
+    #[arg(long)]
+    pub fix: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `sandbox`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -96,6 +176,7 @@ Prints the configuration to point the relay at it. Its state can be read and cha
   PUT  /_sandbox/faults     which faults to make from now on
   POST /_sandbox/repair     no faults, and nobody missing any more
   POST /_sandbox/changes    more changes
+  POST /_sandbox/marked     somebody marks changes in AlumnIQ by hand
   GET  /_sandbox/webhook    the notifications that arrived there")]
 pub struct Sandbox {
     /// Where to listen

@@ -19,6 +19,8 @@ use crate::{
     operations::{Operations, supporters::Calls},
     queue::{Queue, acknowledgement::AckLimits, calls::CallLimit},
     stopping::Stopping,
+    telemetry::traces::Traces,
+    vendors::AlumniqClient,
     workers::{
         acknowledger::Acknowledger,
         crm::CrmConsumer,
@@ -89,18 +91,13 @@ pub fn fleet(
         lease: config.worker.lease,
         crm,
         salsa,
-        producer: Arc::new(Producer {
-            queue: queue.clone(),
-            client: Arc::clone(&alumniq),
-            names: Arc::clone(&config.mappings.names),
-            timezone: config.alumniq.timezone.clone(),
-            lookback_days: config.alumniq.lookback_days,
-            schedule: config.alumniq.poll,
-            mark_on_fetch: told_on_fetch,
-            lease: config.worker.lease,
-            who: worker.clone(),
-            traces: traces.clone(),
-        }),
+        producer: Arc::new(producer(
+            context,
+            queue,
+            Arc::clone(&alumniq),
+            &worker,
+            traces.clone(),
+        )),
         acknowledger: Acknowledger {
             queue: queue.clone(),
             client: alumniq,
@@ -123,17 +120,45 @@ pub fn fleet(
     })
 }
 
-/// What operators can do with `queue`.
-pub fn operations(context: &Context, queue: &Queue) -> Operations {
+/// What fetches.
+fn producer(
+    context: &Context,
+    queue: &Queue,
+    client: Arc<AlumniqClient>,
+    who: &str,
+    traces: Traces,
+) -> Producer {
     let config = &context.config;
-    Operations {
+    Producer {
+        queue: queue.clone(),
+        client,
+        names: Arc::clone(&config.mappings.names),
+        timezone: config.alumniq.timezone.clone(),
+        lookback_days: config.alumniq.lookback_days,
+        schedule: config.alumniq.poll,
+        mark_on_fetch: config.alumniq.acknowledge == AcknowledgeMode::OnFetch,
+        lease: config.worker.lease,
+        who: who.to_owned(),
+        traces,
+    }
+}
+
+/// What operators can do with `queue`.
+pub fn operations(context: &Context, queue: &Queue) -> miette::Result<Operations> {
+    let config = &context.config;
+    let client = Arc::new(context.alumniq()?);
+    // An operator's fetch is in the log and in no trace: whoever works on its changes tells the rest.
+    let producer = producer(context, queue, client, &worker_name(), Traces::default());
+    Ok(Operations {
         queue: queue.clone(),
         names: Arc::clone(&config.mappings.names),
         timezone: config.alumniq.timezone.clone(),
         anonymous_allowed: config.alumniq.anonymous == AnonymousRows::Match,
         crm: config.mappings.crm.clone(),
         salsa: config.mappings.salsa.clone(),
-    }
+        producer: Arc::new(producer),
+        max_wait: config.acknowledge.max_wait,
+    })
 }
 
 /// `None` where nobody wants to be told.

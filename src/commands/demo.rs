@@ -82,7 +82,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
         metrics: exposition,
         heartbeats,
         guard: Guard::new(Rules::from(&context.config.console)),
-        operations: Arc::new(assemble::operations(&context, &redis.queue).into()),
+        operations: Arc::new(assemble::operations(&context, &redis.queue)?.into()),
     };
     let server = tokio::spawn(console::serve(
         listener,

@@ -30,7 +30,9 @@ mod man;
 mod map;
 mod metrics_file;
 mod notify;
+mod preview;
 mod progress;
+mod reconcile;
 mod run;
 mod runbook;
 mod sandbox;
@@ -92,6 +94,8 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
         | Command::Pause(_)
         | Command::Resume(_)
         | Command::Check(_)
+        | Command::Preview(_)
+        | Command::Reconcile(_)
         | Command::Notify(_) => Exit::Interrupted,
         _ => return dispatch_async(global, command).await,
     };
@@ -105,6 +109,8 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Chaos(arguments) => chaos::run(global, arguments).await,
         Command::Run(arguments) => run::run(global, arguments).await,
         Command::Sync(arguments) => sync::run(global, arguments).await,
+        Command::Preview(arguments) => preview::run(global, arguments).await,
+        Command::Reconcile(arguments) => reconcile::run(global, arguments).await,
         Command::Status(arguments) => status::run(global, arguments).await,
         Command::Show(arguments) => show::run(global, arguments).await,
         Command::Dead(command) => dead::run(global, command).await,

@@ -57,7 +57,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
         let _ = guard.queue.set(redis.queue.clone());
         let (worker, roles) = (&fleet.worker, &arguments.roles);
         if roles.contains(&Role::Console) {
-            let _ = operations.set(assemble::operations(&context, &redis.queue));
+            let _ = operations.set(assemble::operations(&context, &redis.queue)?);
         }
         tracing::info!(worker, ?roles, listen = %address, "running");
         work(&context, redis, fleet, roles, &stopping).await?;

@@ -2,20 +2,24 @@
 //!
 //! # Layout
 //!
+//! - [`preview`]: what the changes that AlumnIQ lists would do
+//! - [`reconcile`]: the books against AlumnIQ's feed
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
 //! - [`wanted`]: which letters somebody means
 //! - [`moment`], [`rate`]: when and how fast, as people say it
 //! - [`supporters`]: calls to Salsa that make room for the service
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use jobs::{change::FieldNames, crm_update::CrmMapping, salsa_upsert::SalsaMapping};
 
-use crate::queue::Queue;
+use crate::{queue::Queue, workers::producer::Producer};
 
 pub mod moment;
+pub mod preview;
 pub mod rate;
+pub mod reconcile;
 pub mod replaying;
 pub mod supporters;
 pub mod wanted;
@@ -35,4 +39,8 @@ pub struct Operations {
     pub crm: Option<Arc<CrmMapping>>,
     /// `[salsa.map]`, unless Salsa is switched off.
     pub salsa: Option<Arc<SalsaMapping>>,
+    /// AlumnIQ's feed, and the way from it into the queue.
+    pub producer: Arc<Producer>,
+    /// `acknowledge.max_wait`.
+    pub max_wait: Duration,
 }

@@ -81,6 +81,13 @@ pub struct Claimed {
     pub died: Vec<Died>,
 }
 
+/// Why an older change than the one that was applied is not applied.
+pub const STALE_CAUSE: &str = "a newer change of this person was applied here, or may have been";
+
+/// What to do about it.
+pub const STALE_ADVICE: &str =
+    "Discard it, or apply it on purpose with `dead replay --apply-stale`.";
+
 /// A change that became a dead letter when its turn came: it is stale, or kept killing its workers.
 #[derive(Debug)]
 pub struct Died {
@@ -105,8 +112,8 @@ impl Queue {
         let hold = Hold::since(Instant::now(), request.lease);
         let stale = json!({
             "class": DeadClass::Stale,
-            "cause": "a newer change of this person was applied here, or may have been",
-            "advice": "Discard it, or apply it on purpose with `dead replay --apply-stale`.",
+            "cause": STALE_CAUSE,
+            "advice": STALE_ADVICE,
         });
         let crashed = json!({
             "class": DeadClass::Crashed,

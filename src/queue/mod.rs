@@ -10,7 +10,8 @@
 //! - [`audit`]: who did what; [`seal`]: encryption at rest, `record`: a change as it lies in Redis
 //! - [`sessions`]: who is logged in at the console
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
-//! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person; [`notices`]: what the outside was told of it
+//! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
+//!   [`standing`]: where many stand; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
@@ -39,6 +40,7 @@ pub mod room;
 mod scripts;
 pub mod seal;
 pub mod sessions;
+pub mod standing;
 pub mod stats;
 pub mod timeline;
 pub mod trouble;

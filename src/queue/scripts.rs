@@ -71,6 +71,8 @@ scripts! {
     notice_claim: CarriesOn "notice_claim.lua",
     notice_settle: CarriesOn "notice_settle.lua",
     stats: Looks "stats.lua",
+    standing: Looks "standing.lua",
+    open: Looks "open.lua",
     empty: CarriesOn "empty.lua",
     session: CarriesOn "session.lua",
     knock: CarriesOn "knock.lua",

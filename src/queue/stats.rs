@@ -43,7 +43,7 @@ pub struct Status {
 }
 
 /// `fetched = acknowledged + discarded + in_flight + dead`, in changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Books {
     /// Taken in.
     pub fetched: i64,

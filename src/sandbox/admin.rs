@@ -30,6 +30,15 @@ pub struct ChangeState {
     pub salsa: Vec<u64>,
 }
 
+/// What somebody marks in AlumnIQ by hand (`POST /_sandbox/marked`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Marked {
+    /// Which changes.
+    pub change_ids: Vec<String>,
+    /// As processed, so that a GET no longer returns them, or as not.
+    pub processed: bool,
+}
+
 pub(super) fn answer(world: &World, call: &Call) -> Answer {
     let Some(path) = call.path.strip_prefix("/_sandbox/") else {
         return problem(404, "no vendor of the sandbox has this path");
@@ -58,6 +67,10 @@ pub(super) fn answer(world: &World, call: &Call) -> Answer {
         }
         ("POST", "changes") => read(call)
             .map(|wanted| Answer::json(200, &json!({ "change_ids": world.add_changes(&wanted) }))),
+        ("POST", "marked") => read(call).map(|marked| {
+            world.mark(&marked);
+            Answer::empty(204)
+        }),
         ("POST", "forgotten") => read(call).map(|forgotten| {
             let repeatable = lock(&world.ledger).forget(forgotten);
             Answer::json(200, &json!({ "repeatable": repeatable }))

@@ -11,6 +11,7 @@
 //! | `GET`, `PUT /_sandbox/faults`, `limits` | what goes wrong, and what is allowed ([`Faults`], [`Limits`]) |
 //! | `POST /_sandbox/repair`, `changes` | mends the data; adds changes ([`NewChanges`]) |
 //! | `POST`, `GET`, `PUT /_sandbox/webhook` | takes notifications; what it took; how it answers ([`WebhookMood`]) |
+//! | `POST /_sandbox/marked` | marks changes in AlumnIQ, as a person could ([`Marked`]) |
 //! | `POST /_sandbox/forgotten` | tells the checker that the relay's memory was emptied ([`Forgotten`]) |
 //!
 //! Each change carries a marker with its changeId in its job title. Where a document with the marker
@@ -42,7 +43,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use self::world::{World, lock};
 pub use self::{
-    admin::ChangeState,
+    admin::{ChangeState, Marked},
     checker::{Breach, Forgotten, Moved, Repeat, Report, Verdict},
     data::NewChanges,
     faults::{Fault, Faults, Outage, VendorFaults},
@@ -171,6 +172,11 @@ impl Sandbox {
     /// Adds changes to the feed; returns their changeIds.
     pub fn add_changes(&self, wanted: &NewChanges) -> Vec<String> {
         self.world.add_changes(wanted)
+    }
+
+    /// Somebody marks changes in AlumnIQ by hand.
+    pub fn mark(&self, marked: &Marked) {
+        self.world.mark(marked);
     }
 
     /// The relay's memory was emptied just now: what was applied before is not held against the order of

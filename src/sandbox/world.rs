@@ -9,6 +9,7 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
+    admin::Marked,
     alumniq::feed::Feed,
     checker::ledger::Ledger,
     crm::{Tokens, contacts::Contacts},
@@ -98,6 +99,17 @@ impl World {
         }
         generator.close_gaps();
         lock(&self.limits).employer_max_length = 0;
+    }
+
+    /// Somebody marks changes in AlumnIQ by hand, as processed or as not.
+    pub(super) fn mark(&self, marked: &Marked) {
+        let mut feed = lock(&self.feed);
+        for id in &marked.change_ids {
+            match marked.processed {
+                true => feed.process_id(id),
+                false => feed.unprocess_id(id),
+            }
+        }
     }
 
     /// Adds changes to the feed; returns their changeIds.

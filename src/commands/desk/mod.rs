@@ -71,7 +71,7 @@ impl Desk {
         let context = Context::load(global)?;
         let redis = context.redis().await?;
         Ok(Self::Redis(Box::new(Here {
-            operations: assemble::operations(&context, &redis.queue),
+            operations: assemble::operations(&context, &redis.queue)?,
             redis,
             by: operator(),
         })))

@@ -1,7 +1,7 @@
 //! What the screen of `status --watch` shows, in the order in which an operator asks: is all well, what is held
 //! up and for how long, what needs a person and why, who works, do the books balance.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use jiff::Timestamp;
 use jobs::{destination::Vendor, outcome::DeadClass};
@@ -15,10 +15,9 @@ use ratatui::{
 
 use super::verdict;
 use crate::{
-    commands::one_line,
+    commands::{desk::Desk, one_line},
+    operations::wanted::Wanted,
     queue::{
-        Queue, QueueError,
-        letters::LetterFilter,
         stats::{DestinationStatus, Pause, Status},
         trouble::Trouble,
     },
@@ -84,11 +83,22 @@ impl View {
     }
 }
 
-/// The oldest dead letter of each class.
+/// What is to be seen now.
 ///
 /// # Errors
-/// Redis cannot be reached.
-pub async fn first_letters(queue: &Queue, status: &Status) -> Result<Vec<LetterLine>, QueueError> {
+/// Redis or the server does not answer.
+pub async fn look(desk: &Desk) -> miette::Result<Seen> {
+    let status = desk.status().await?;
+    let letters = first_letters(desk, &status).await?;
+    Ok(Seen {
+        status,
+        letters,
+        at: Timestamp::now(),
+    })
+}
+
+/// The oldest dead letter of each class.
+async fn first_letters(desk: &Desk, status: &Status) -> miette::Result<Vec<LetterLine>> {
     let vendors = status.dead_letters.iter();
     let mut counts: Vec<(Vendor, DeadClass, u64)> = vendors
         .flat_map(|(vendor, classes)| {
@@ -96,16 +106,16 @@ pub async fn first_letters(queue: &Queue, status: &Status) -> Result<Vec<LetterL
             classes.map(|(class, count)| (*vendor, *class, *count))
         })
         .collect();
-    counts.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
+    counts.sort_by_key(|(.., count)| Reverse(*count));
     let mut lines = Vec::new();
     for (vendor, class, count) in counts.into_iter().take(MOST_CLASSES) {
-        let filter = LetterFilter {
-            vendor: Some(vendor),
+        let wanted = Wanted {
+            destination: Some(vendor),
             class: Some(class),
-            ..LetterFilter::default()
+            ..Wanted::default()
         };
-        let first = queue
-            .letters(&filter, None, 1)
+        let first = desk
+            .letters(&wanted, None, 1)
             .await?
             .items
             .into_iter()

@@ -97,9 +97,16 @@ impl Feed {
         self.unprocessed.remove(&rank(index));
     }
 
-    pub(super) fn process_id(&mut self, id: &str) {
+    pub(crate) fn process_id(&mut self, id: &str) {
         for index in self.by_id.get(id).cloned().unwrap_or_default() {
             self.process(index);
+        }
+    }
+
+    /// The reverse.
+    pub(crate) fn unprocess_id(&mut self, id: &str) {
+        for index in self.by_id.get(id).into_iter().flatten() {
+            self.unprocessed.insert(rank(*index), *index);
         }
     }
 

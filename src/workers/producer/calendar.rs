@@ -10,6 +10,9 @@ use crate::{config::Schedule, queue::leader::ProducerRecord};
 /// How soon a failed fetch is tried again.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(30);
 
+/// So late a fetch may begin: a sweep takes its time, and a daily command is not started to the second.
+const LATE: Duration = Duration::from_secs(5 * 60);
+
 /// How long until the next scheduled fetch is due; zero: now.
 pub(super) fn due_in(
     schedule: &Schedule,
@@ -32,14 +35,25 @@ pub(super) fn due_in(
     Duration::from_millis(due.saturating_sub(now))
 }
 
+/// Whether the fetch that follows on the last one should have begun by now.
+pub(crate) fn is_overdue(
+    schedule: &Schedule,
+    timezone: &TimeZone,
+    record: &ProducerRecord,
+    now: u64,
+) -> bool {
+    let late = LATE.as_millis() as u64;
+    due_in(schedule, timezone, record, now.saturating_sub(late)).is_zero()
+}
+
 /// The campus day at `ms` of Redis' clock.
-pub(super) fn day(ms: u64, timezone: &TimeZone) -> Result<Date, jiff::Error> {
+pub(crate) fn day(ms: u64, timezone: &TimeZone) -> Result<Date, jiff::Error> {
     Ok(instant(ms)?.to_zoned(timezone.clone()).date())
 }
 
 /// The first day that a sweep asks for: as far back as configured, and always the day before the last one, which
 /// did not see its own day to the end. After days of failures that is further back than configured.
-pub(super) fn first_day(
+pub(crate) fn first_day(
     today: Date,
     lookback_days: u32,
     last_sweep: Option<u64>,
@@ -53,7 +67,7 @@ pub(super) fn first_day(
 }
 
 /// Each day once, oldest first, both ends included.
-pub(super) fn days(first: Date, last: Date) -> impl Iterator<Item = Date> {
+pub(crate) fn days(first: Date, last: Date) -> impl Iterator<Item = Date> {
     first.series(1.day()).take_while(move |day| *day <= last)
 }
 

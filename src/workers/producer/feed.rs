@@ -187,8 +187,8 @@ impl<'a> Feed<'a> {
 /// rows are left alone until their day comes, because the cap may have kept back an older change of one of these
 /// people. Rows that AlumnIQ marks while it sends them cannot be left alone: then only days are asked for.
 pub struct Walk {
-    /// `changedSinceDate`, until it was asked.
-    since: Option<Date>,
+    /// What comes before the days, until it was asked.
+    first: Option<Filter>,
     days: std::iter::Peekable<Box<dyn Iterator<Item = Date> + Send>>,
 }
 
@@ -197,7 +197,16 @@ impl Walk {
     pub fn days(first: Date, last: Date) -> Self {
         let days: Box<dyn Iterator<Item = Date> + Send> = Box::new(calendar::days(first, last));
         Self {
-            since: None,
+            first: None,
+            days: days.peekable(),
+        }
+    }
+
+    /// One GET and no more.
+    pub fn once(filter: Filter) -> Self {
+        let days: Box<dyn Iterator<Item = Date> + Send> = Box::new(std::iter::empty());
+        Self {
+            first: Some(filter),
             days: days.peekable(),
         }
     }
@@ -205,14 +214,14 @@ impl Walk {
     /// From `first` until `today`, as `feed` may ask for it.
     pub fn since(first: Date, today: Date, feed: &Feed<'_>) -> Self {
         Self {
-            since: (!feed.marks).then_some(first),
+            first: (!feed.marks).then_some(Filter::ChangedSince(first)),
             ..Self::days(first, today)
         }
     }
 
     /// Whether everything was asked for.
     pub fn is_over(&mut self) -> bool {
-        self.since.is_none() && self.days.peek().is_none()
+        self.first.is_none() && self.days.peek().is_none()
     }
 
     /// The next block that is to be looked at; `None` at the end.
@@ -220,13 +229,14 @@ impl Walk {
     /// # Errors
     /// Those of [`Feed::rows`].
     pub async fn next(&mut self, feed: &mut Feed<'_>) -> Result<Option<Block>, FetchError> {
-        if let Some(since) = self.since.take() {
-            let block = feed.rows(&Filter::ChangedSince(since)).await?;
-            if block.rows.len() < CAP {
+        if let Some(filter) = self.first.take() {
+            let block = feed.rows(&filter).await?;
+            let is_whole = !matches!(filter, Filter::ChangedSince(_)) || block.rows.len() < CAP;
+            if is_whole {
                 while self.days.next().is_some() {}
                 return Ok(Some(block));
             }
-            tracing::info!(%since, "the feed is capped: walking it day by day");
+            tracing::info!(?filter, "the feed is capped: walking it day by day");
         }
         match self.days.next() {
             Some(day) => feed.rows(&Filter::ChangedOn(day)).await.map(Some),

@@ -1,0 +1,192 @@
+//! `reconcile`: the books against AlumnIQ's feed.
+
+use jobs::outcome::PauseReason;
+use miette::{IntoDiagnostic, miette};
+
+use super::{
+    assemble,
+    context::{Context, operator},
+    one_line, usage,
+};
+use crate::{
+    cli::{Global, pipeline::Reconcile as Arguments},
+    exit::Exit,
+    operations::reconcile::{Applied, Days, Reconciled},
+};
+
+/// How many changes of each kind a person is shown.
+const NAMED: usize = 8;
+
+/// Compares and prints.
+pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
+    let context = Context::load(global)?;
+    let days = match (arguments.on, arguments.since) {
+        (Some(on), _) => Days::On(on),
+        (None, Some(since)) => Days::Since(since, arguments.until),
+        (None, None) => Days::AsAPoll,
+    };
+    if let Days::Since(since, Some(until)) = days
+        && until < since
+    {
+        return Err(usage("--until is before --since", "swap them"));
+    }
+    let redis = context.redis().await?;
+    let outcome = async {
+        let operations = assemble::operations(&context, &redis.queue)?;
+        let by = operator();
+        operations
+            .reconcile(days, arguments.fix.then_some(&by))
+            .await
+            .map_err(|error| {
+                miette!(
+                    help = "what was mended by then stays mended: run the command again once that works",
+                    "{error}"
+                )
+            })
+    }
+    .await;
+    redis.close().await?;
+    let report = outcome?;
+    super::print(&if arguments.json {
+        format!("{}\n", serde_json::to_string(&report).into_diagnostic()?)
+    } else {
+        text(&report, arguments.fix)
+    })?;
+    Ok(match report.agrees {
+        true => Exit::Good,
+        false => Exit::NeedsAPerson,
+    })
+}
+
+fn text(report: &Reconciled, mended: bool) -> String {
+    let Reconciled { books, range, .. } = report;
+    let mut text = match (report.agrees, mended) {
+        (true, false) => "The books and AlumnIQ's feed agree.\n".to_owned(),
+        (true, true) => "Nothing is left that needs a person.\n".to_owned(),
+        (false, _) => "The books and AlumnIQ's feed differ.\n".to_owned(),
+    };
+    text += &format!(
+        "{} fetched = {} acknowledged + {} discarded + {} in flight + {} dead  ({})\n",
+        books.fetched,
+        books.acknowledged,
+        books.discarded,
+        books.in_flight,
+        books.dead,
+        match books.difference {
+            0 => "the books balance".to_owned(),
+            difference => format!("THE BOOKS ARE OFF BY {difference}"),
+        }
+    );
+    text += &format!(
+        "{} to {}: AlumnIQ lists {} changes as unprocessed\n\n",
+        range.from, range.to, report.feed.rows
+    );
+    let fixed = report.fixed;
+    text += &line(
+        "unknown here",
+        report.unknown_here.count,
+        &report.unknown_here.change_ids,
+    );
+    if fixed.enqueued > 0 {
+        text += &note(&format!("{} of them are in the queue now", fixed.enqueued));
+    } else if report.unknown_here.count > 0 && !mended {
+        text += &note("--fix takes them in; so does the next poll, where it looks back so far");
+    }
+    text += &line(
+        "told, and still listed",
+        report.acknowledged_but_listed.count,
+        &report.acknowledged_but_listed.change_ids,
+    );
+    if fixed.acknowledged_again > 0 {
+        text += &note(&format!(
+            "AlumnIQ is told of {} of them again",
+            fixed.acknowledged_again
+        ));
+    } else if report.acknowledged_but_listed.count > 0 && !mended {
+        text += &note("--fix has AlumnIQ told again");
+    }
+    let applied = &report.applied_not_acknowledged;
+    text += &line("applied, and not told", applied.count, &applied.change_ids);
+    text += &reasons(applied, mended);
+    text += &line(
+        "open here, listed no more",
+        report.open_but_not_listed.count,
+        &report.open_but_not_listed.change_ids,
+    );
+    if report.open_but_not_listed.count > 0 {
+        text += &note(
+            "somebody marked them in AlumnIQ; they are still applied here: discard their dead letters where that is wrong",
+        );
+    }
+    if report.not_yet_polled > 0 {
+        text += &format!(
+            "\n{} changes were made since the last poll: the next one brings them.\n",
+            report.not_yet_polled
+        );
+    }
+    text
+}
+
+fn line(what: &str, count: u64, change_ids: &[String]) -> String {
+    let mut ids: Vec<String> = change_ids
+        .iter()
+        .take(NAMED)
+        .map(|id| one_line(id))
+        .collect();
+    if count > ids.len() as u64 {
+        ids.push("…".to_owned());
+    }
+    let line = format!("{what:<26}{count:>6}  {}", ids.join(" "));
+    format!("{}\n", line.trim_end())
+}
+
+fn note(text: &str) -> String {
+    format!("{:>8}{text}\n", "")
+}
+
+/// Why AlumnIQ was not told.
+fn reasons(applied: &Applied, mended: bool) -> String {
+    let mut text = String::new();
+    if applied.waiting > 0 {
+        let why = match (&applied.pause, applied.acknowledger_lives) {
+            (Some(pause), _) if pause.reason == PauseReason::Operator => format!(
+                "alumniq is paused by {}: `alumniq-relay resume alumniq`",
+                one_line(&pause.cause)
+            ),
+            (Some(pause), _) => format!(
+                "alumniq is paused ({}): {}",
+                pause.reason.as_str(),
+                one_line(&pause.cause)
+            ),
+            (None, false) => {
+                "no process tells AlumnIQ: start one with the role acknowledger, or `sync --wait`"
+                    .to_owned()
+            }
+            (None, true) => "see `alumniq-relay show` of one".to_owned(),
+        };
+        text += &note(&format!("{} wait: {why}", applied.waiting));
+    }
+    if applied.told_again > 0 {
+        text += &note(&format!(
+            "{} were refused by AlumnIQ, and it is told again",
+            applied.told_again
+        ));
+    }
+    if applied.ack_rejected > 0 {
+        let hint = match mended {
+            true => "ask AlumnIQ, then discard",
+            false => "see `alumniq-relay runbook ack_rejected`",
+        };
+        text += &note(&format!(
+            "{} are refused by AlumnIQ: {hint}",
+            applied.ack_rejected
+        ));
+    }
+    if applied.discarded_untold > 0 {
+        text += &note(&format!(
+            "{} were discarded on purpose without telling AlumnIQ",
+            applied.discarded_untold
+        ));
+    }
+    text
+}

@@ -1,0 +1,161 @@
+//! One day of the feed, held against the queue.
+
+use std::collections::HashSet;
+
+use jiff::civil::Date;
+use jobs::outcome::DeadClass;
+
+use super::{LOOK_AGAIN, Look};
+use crate::{
+    operations::preview::asked,
+    queue::{
+        intake::NewChange,
+        standing::{Asked, Standing},
+    },
+    vendors::Filter,
+    workers::producer::{FetchError, day, feed::Block, is_overdue},
+};
+
+/// How often at the most a fleet that is catching up is looked at again.
+const LOOKS: u32 = 60;
+
+/// How far AlumnIQ's clock may be behind or ahead of Redis'.
+const CLOCKS_DIFFER: u64 = 60_000;
+
+/// What AlumnIQ lists of a day, after a second look where the first one found a difference.
+pub(super) struct Day {
+    date: Date,
+    block: Block,
+    /// What differs, and how.
+    odd: Vec<(NewChange, Standing)>,
+}
+
+impl Day {
+    pub(super) async fn read(look: &mut Look<'_>, date: Date) -> Result<Self, FetchError> {
+        let mut rows = 0;
+        let first = Self::once(look, date, None, &mut rows).await?;
+        let suspects: HashSet<String> = first
+            .odd
+            .iter()
+            .map(|(change, _)| change.change_id.clone())
+            .collect();
+        look.report.feed.rows += rows;
+        if suspects.is_empty() {
+            return Ok(first);
+        }
+        catch_up(look, &first).await?;
+        Self::once(look, date, Some(&suspects), &mut rows).await
+    }
+
+    /// One GET; of its rows those that differ, and are among the `suspects`, where there are any.
+    async fn once(
+        look: &mut Look<'_>,
+        date: Date,
+        suspects: Option<&HashSet<String>>,
+        rows: &mut u64,
+    ) -> Result<Self, FetchError> {
+        let operations = look.operations;
+        let mut block = look.feed.rows(&Filter::ChangedOn(date)).await?;
+        *rows = block.rows.len() as u64;
+        let mut changes = block.changes(&operations.names, &operations.timezone);
+        for change in &changes {
+            look.listed.add(&change.change_id);
+        }
+        if let Some(suspects) = suspects {
+            changes.retain(|change| suspects.contains(&change.change_id));
+        }
+        let mut seen = HashSet::new();
+        changes.retain(|change| seen.insert(change.change_id.clone()));
+        let asked: Vec<Asked> = changes.iter().map(asked).collect();
+        let standing = operations.queue.standing(&asked).await?;
+        let odd = changes.into_iter().zip(standing);
+        let odd = odd.filter(|(_, standing)| is_odd(*standing, block.fetched_at));
+        Ok(Self {
+            date,
+            odd: odd.collect(),
+            block,
+        })
+    }
+
+    /// Whether the next poll is still to bring it: it was made after the last one began.
+    fn is_to_be_polled(&self, look: &Look<'_>, change: &NewChange) -> bool {
+        let producer = &look.operations.producer;
+        let fetched = &look.fetched;
+        let Some(last) = fetched.last_sweep else {
+            return false;
+        };
+        if is_overdue(&producer.schedule, &producer.timezone, fetched, look.began) {
+            return false;
+        }
+        match change.order.get(..15).and_then(|ms| ms.parse::<u64>().ok()) {
+            Some(ms) if ms > 0 => ms + CLOCKS_DIFFER >= last,
+            // A row that does not say when: by its day.
+            _ => day(last, &producer.timezone).is_ok_and(|last| self.date >= last),
+        }
+    }
+}
+
+/// Whether a change that AlumnIQ lists should stand otherwise here.
+fn is_odd(standing: Standing, fetched_at: u64) -> bool {
+    match standing {
+        Standing::Unknown { .. } => true,
+        Standing::Closed { told, at, .. } => !told || at < fetched_at,
+        Standing::Open { at_alumniq, .. } => at_alumniq == Some(DeadClass::AckRejected),
+        Standing::ToAcknowledge => false,
+    }
+}
+
+/// Waits for as long as a fleet takes in what was unknown: a fetch may be under way.
+async fn catch_up(look: &Look<'_>, first: &Day) -> Result<(), FetchError> {
+    let unknown = |standing: &Standing| matches!(standing, Standing::Unknown { .. });
+    let mut odd: Vec<Asked> = first.odd.iter().map(|(change, _)| asked(change)).collect();
+    let mut before = first.odd.iter().filter(|(_, s)| unknown(s)).count();
+    for _ in 0..LOOKS {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let standing = look.operations.queue.standing(&odd).await?;
+        let mut standing = standing.iter();
+        odd.retain(|_| standing.next().is_some_and(unknown));
+        if odd.is_empty() || odd.len() >= before {
+            break;
+        }
+        before = odd.len();
+    }
+    Ok(())
+}
+
+impl Look<'_> {
+    /// Sorts what differs into the report, and mends it where somebody wants that.
+    pub(super) async fn judge(&mut self, mut day: Day) -> Result<(), FetchError> {
+        let (mut mend, mut refused) = (Vec::new(), Vec::new());
+        let odd = std::mem::take(&mut day.odd);
+        for (change, standing) in odd {
+            let id = &change.change_id;
+            match standing {
+                Standing::Unknown { .. } if day.is_to_be_polled(self, &change) => {
+                    self.report.not_yet_polled += 1;
+                }
+                Standing::Unknown { .. } => {
+                    self.report.unknown_here.add(id);
+                    mend.push(change);
+                }
+                Standing::Closed { told: true, .. } => {
+                    self.report.acknowledged_but_listed.add(id);
+                    mend.push(change);
+                }
+                Standing::Closed { told: false, .. } => {
+                    let applied = &mut self.report.applied_not_acknowledged;
+                    applied.discarded_untold += 1;
+                    applied.add(1, vec![id.clone()]);
+                }
+                Standing::Open { .. } => refused.push(id.clone()),
+                Standing::ToAcknowledge => {}
+            }
+        }
+        if self.fix.is_some() && !mend.is_empty() {
+            let fetched = self.operations.producer.take_in(&day.block, mend).await?;
+            self.report.fixed.enqueued += fetched.taken.enqueued;
+            self.report.fixed.acknowledged_again += fetched.taken.listed_again;
+        }
+        self.tell_again(refused).await
+    }
+}
