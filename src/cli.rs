@@ -10,6 +10,7 @@ pub mod chaos;
 pub mod dead;
 pub mod map;
 pub mod pipeline;
+pub mod privacy;
 pub mod value;
 pub mod vendor;
 
@@ -18,6 +19,7 @@ use self::{
     dead::DeadCommand,
     map::MapCommand,
     pipeline::{Demo, Preview, Reconcile, Run, Sandbox, Sync},
+    privacy::{EncryptionCommand, Erase},
     vendor::{ContactCommand, SupporterCommand},
 };
 use crate::{config::LogFormat, exit::Exit};
@@ -152,6 +154,11 @@ pub enum Command {
     Pause(Gate),
     /// Let a destination's changes go on
     Resume(Gate),
+    /// Remove one person's data from Redis
+    Erase(Erase),
+    /// Make a key for payloads in Redis, or seal them all under the current one
+    #[command(subcommand)]
+    Encryption(EncryptionCommand),
     /// Check the configuration; with --connect also the vendors and Redis
     Check(Check),
     /// Show the configuration that applies, or an example of one

@@ -21,7 +21,6 @@ use crate::{
         audit::Actor,
         durability::{Allowed, Finding as Unfit, catalogue::Severity},
         embedded::EmbeddedRedis,
-        seal::Seals,
     },
     telemetry::{self, traces::Traces},
     trail::Trail,
@@ -128,7 +127,7 @@ impl Context {
             keep_audit: self.config.history.audit,
             destinations: self.destinations(),
             patience: self.config.worker.patience,
-            seals: Seals::default(),
+            seals: self.config.encryption.seals(),
         })
         .await
     }
@@ -158,7 +157,8 @@ impl Context {
         }
     }
 
-    /// Refuses a Redis that could lose changes; what else is to be known of it goes into the log, once.
+    /// Refuses a Redis that could lose changes, or that holds payloads which this process cannot open; what else is to
+    /// be known of it goes into the log, once.
     pub async fn refuse_unfit(&self, queue: &Queue) -> miette::Result<()> {
         let findings = queue
             .examine(self.allowed())
@@ -177,7 +177,7 @@ impl Context {
             }
         }
         if fatal.is_empty() {
-            return Ok(());
+            return refuse_sealed(queue).await;
         }
         let joined = |part: fn(&Unfit) -> String, between| -> String {
             fatal.iter().map(part).collect::<Vec<_>>().join(between)
@@ -263,6 +263,33 @@ fn summarised(level: &str) -> &str {
         true => telemetry::SUMMARY_FILTER,
         false => level,
     }
+}
+
+/// A process without one of the keys that are in use could only stand in the way of those that have it.
+async fn refuse_sealed(queue: &Queue) -> miette::Result<()> {
+    let missing: Vec<String> = queue.missing_keys().await.into_diagnostic()?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (keys, them) = match missing.len() {
+        1 => ("the key", "it"),
+        _ => ("the keys", "them"),
+    };
+    Err(super::usage(
+        format!(
+            "Redis holds payloads under {keys} {}, which this process does not have",
+            missing.join(", ")
+        ),
+        &format!(
+            "set {them} as encryption.key or add {them} to encryption.old_keys; if {them_subject} lost, see \
+             `alumniq-relay runbook A process refuses to start for a missing key`",
+            them_subject = if missing.len() == 1 {
+                "it is"
+            } else {
+                "they are"
+            },
+        ),
+    ))
 }
 
 /// Who acts, for timelines and the audit: the login name.

@@ -25,6 +25,8 @@ mod context;
 mod dead;
 mod demo;
 mod desk;
+mod encryption;
+mod erase;
 mod gate;
 mod man;
 mod map;
@@ -96,6 +98,8 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
         | Command::Check(_)
         | Command::Preview(_)
         | Command::Reconcile(_)
+        | Command::Erase(_)
+        | Command::Encryption(_)
         | Command::Notify(_) => Exit::Interrupted,
         _ => return dispatch_async(global, command).await,
     };
@@ -116,6 +120,8 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Dead(command) => dead::run(global, command).await,
         Command::Pause(arguments) => gate::pause(global, arguments).await,
         Command::Resume(arguments) => gate::resume(global, arguments).await,
+        Command::Erase(arguments) => erase::run(global, arguments).await,
+        Command::Encryption(command) => encryption::run(global, command).await,
         Command::Check(arguments) => check::run(global, arguments).await,
         Command::Config(command) => config::run(global, command),
         Command::Notify(command) => notify::run(global, command).await,

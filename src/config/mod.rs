@@ -55,6 +55,7 @@ pub use self::{
     alumniq::{AcknowledgeMode, AlumniqConfig, AnonymousRows},
     console::{ConsoleConfig, SecureCookie},
     crm::{CrmAuthKind, CrmConfig, CrmMatching},
+    encryption::EncryptionConfig,
     finding::{ConfigErrors, Finding},
     history::HistoryConfig,
     limits::Limits,
@@ -70,10 +71,7 @@ pub use self::{
     url::BaseUrl,
     worker::WorkerConfig,
 };
-use self::{
-    encryption::EncryptionConfig, key::Section, namespace::TopConfig, reader::Reader,
-    source::Source,
-};
+use self::{key::Section, namespace::TopConfig, reader::Reader, source::Source};
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "relay.toml";
@@ -118,6 +116,8 @@ pub struct Config {
     pub acknowledge: AcknowledgeConfig,
     /// What is kept of changes that are through.
     pub history: HistoryConfig,
+    /// Under which keys payloads are sealed.
+    pub encryption: EncryptionConfig,
     /// The HTTP server.
     pub console: ConsoleConfig,
     /// Whom the fleet tells when its state changes.
@@ -370,6 +370,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
         map: map?,
         acknowledge: acknowledge?,
         history: history?,
+        encryption: encryption?,
         console: console?,
         notify: notify?,
         log: log?,

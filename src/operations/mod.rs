@@ -4,6 +4,7 @@
 //!
 //! - [`preview`]: what the changes that AlumnIQ lists would do
 //! - [`reconcile`]: the books against AlumnIQ's feed
+//! - [`erase`]: one person's data away
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
 //! - [`wanted`]: which letters somebody means
 //! - [`moment`], [`rate`]: when and how fast, as people say it
@@ -16,6 +17,7 @@ use jobs::{change::FieldNames, crm_update::CrmMapping, salsa_upsert::SalsaMappin
 
 use crate::{queue::Queue, workers::producer::Producer};
 
+pub mod erase;
 pub mod moment;
 pub mod preview;
 pub mod rate;

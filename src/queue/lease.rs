@@ -79,6 +79,18 @@ pub struct Claimed {
     pub held_back: bool,
     /// What was found to be a dead letter instead.
     pub died: Vec<Died>,
+    /// A change that waits because its payload is sealed under a key that this process lacks. There may be more:
+    /// nothing was looked at behind it.
+    pub locked: Option<Locked>,
+}
+
+/// A change that waits for a process with its key.
+#[derive(Debug)]
+pub struct Locked {
+    /// Which.
+    pub change_id: String,
+    /// The key that it is sealed under.
+    pub key: String,
 }
 
 /// Why an older change than the one that was applied is not applied.
@@ -97,11 +109,12 @@ pub struct Died {
     pub class: String,
 }
 
-/// Wait, held back, leases, and the dead: id, class.
+/// Wait, held back, leases, the dead: id, class; and what is locked: id, key.
 type RawClaim = (
     i64,
     String,
     Vec<(String, String, u64, u32, String)>,
+    Vec<(String, String)>,
     Vec<(String, String)>,
 );
 
@@ -131,8 +144,9 @@ impl Queue {
             .arg(u8::from(request.linger_over))
             .arg(CRASH_LIMIT)
             .arg(stale.to_string())
-            .arg(crashed.to_string());
-        let (wait, held_back, raw, died): RawClaim = self.run(&mut call).await?;
+            .arg(crashed.to_string())
+            .arg(self.settings.seals.listed());
+        let (wait, held_back, raw, died, locked): RawClaim = self.run(&mut call).await?;
         let leases = raw
             .into_iter()
             .map(|(lane, member, token, attempts, stored)| {
@@ -162,6 +176,10 @@ impl Queue {
                 .into_iter()
                 .map(|(change_id, class)| Died { change_id, class })
                 .collect(),
+            locked: locked
+                .into_iter()
+                .map(|(change_id, key)| Locked { change_id, key })
+                .next(),
         })
     }
 

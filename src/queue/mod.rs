@@ -7,7 +7,8 @@
 //! - [`executor`]: outcome -> transition
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
-//! - [`audit`]: who did what; [`seal`]: encryption at rest, `record`: a change as it lies in Redis
+//! - [`audit`]: who did what; [`erase`]: one person's data away
+//! - [`seal`]: encryption at rest, [`sealing`]: which keys are in use; `record`: a change as it lies in Redis
 //! - [`sessions`]: who is logged in at the console
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
@@ -24,6 +25,7 @@ pub mod driver;
 pub mod durability;
 pub mod embedded;
 mod emptying;
+pub mod erase;
 pub mod executor;
 pub mod gate;
 mod hold;
@@ -39,6 +41,7 @@ mod record;
 pub mod room;
 mod scripts;
 pub mod seal;
+pub mod sealing;
 pub mod sessions;
 pub mod standing;
 pub mod stats;

@@ -5,10 +5,11 @@ use serde_json::value::RawValue;
 
 use super::{ClassifyForPeople, Queue, QueueError, seal::SealError};
 
-/// The immutable part of a change. A golden test guards its shape in Redis.
-#[derive(Debug, Clone)]
+/// The immutable part of a change; as JSON, it lies so in Redis where there is no key. A golden test guards its shape.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     /// The constituent; absent for an anonymous change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub xid: Option<String>,
     /// The row as AlumnIQ sent it.
     pub row: Box<RawValue>,
@@ -108,10 +109,18 @@ pub(super) fn whose(change_id: &str, stored: &str) -> Result<(u64, Option<String
     Ok((fetched, read.xid))
 }
 
-fn split<'a>(change_id: &str, stored: &'a str) -> Result<(u64, Read<'a>), QueueError> {
-    let (fetched, json) = stored
+/// The digits of the fetch, and the JSON.
+pub(super) fn parts<'a>(
+    change_id: &str,
+    stored: &'a str,
+) -> Result<(&'a str, &'a str), QueueError> {
+    stored
         .split_at_checked(FETCHED_DIGITS)
-        .ok_or_else(|| QueueError::unreadable(what(change_id), "it is too short"))?;
+        .ok_or_else(|| QueueError::unreadable(what(change_id), "it is too short"))
+}
+
+fn split<'a>(change_id: &str, stored: &'a str) -> Result<(u64, Read<'a>), QueueError> {
+    let (fetched, json) = parts(change_id, stored)?;
     let fetched = fetched
         .parse()
         .map_err(|error| QueueError::unreadable(what(change_id), error))?;

@@ -123,6 +123,14 @@ impl Seals {
         keys.map(|key| &key.id).collect()
     }
 
+    /// The known keys as scripts take them: each with a blank behind it.
+    pub(super) fn listed(&self) -> String {
+        self.known()
+            .into_iter()
+            .map(|id| format!("{id} "))
+            .collect()
+    }
+
     /// Whether a payload under the key `id` can be opened.
     pub fn knows(&self, id: &str) -> bool {
         self.key(id).is_some()

@@ -14,10 +14,14 @@ use crate::{
     queue::{
         QueueError,
         durability::{self, Examined, catalogue::Severity},
+        sealing::Sealing,
     },
 };
 
 const ABOUT: &str = "redis";
+
+/// How many steps of a thousand keys it looks through for payloads that are not under the current key.
+const STEPS: u32 = 100;
 
 /// How long our own server may take to start: it may have data to load.
 const START: Duration = Duration::from_secs(30);
@@ -86,11 +90,46 @@ async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Resu
                 format!("the queue's scripts run: {flying} changes in flight, {dead} dead"),
             )
         });
+        if !context.config.encryption.seals().known().is_empty() {
+            let (missing, sealing) = (queue.missing_keys().await?, queue.sealing(STEPS).await?);
+            findings.push(sealed(&missing, sealing));
+        } else if let missing @ [_, ..] = queue.missing_keys().await?.as_slice() {
+            findings.push(sealed(missing, Sealing::default()));
+        }
         Ok::<_, QueueError>(findings)
     };
     match timeout(patience, looking).await {
         Ok(findings) => findings.into_diagnostic(),
         Err(_) => Err(silent(patience)),
+    }
+}
+
+/// How the payloads are encrypted.
+fn sealed(missing: &[String], sealing: Sealing) -> Finding {
+    if !missing.is_empty() {
+        let what = format!(
+            "payloads are encrypted under {}, a key that is not configured",
+            missing.join(", ")
+        );
+        let advice = "set it as encryption.key or add it to encryption.old_keys: no process starts without it";
+        return Finding::fail(ABOUT, what, advice);
+    }
+    let Sealing {
+        seen,
+        behind,
+        whole,
+    } = sealing;
+    let among = match whole {
+        true => format!("of {seen} payloads"),
+        false => format!("of the first {seen} payloads"),
+    };
+    match behind {
+        0 => Finding::ok(ABOUT, format!("{among}, all are under the current key")),
+        _ => Finding::warn(
+            ABOUT,
+            format!("{among}, {behind} are not under the current key"),
+            "run `alumniq-relay encryption rotate`",
+        ),
     }
 }
 

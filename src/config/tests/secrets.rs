@@ -215,10 +215,70 @@ fn the_lines_around_a_caret_hide_secrets_even_in_a_broken_or_misspelt_file() {
     }
 }
 
+const KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
+
 #[test]
-fn an_encryption_key_is_refused_until_payloads_can_be_encrypted() {
-    let shown = shown(&with(LEAST, &[("ALUMNIQ_RELAY_KEY", "k")]).unwrap_err());
-    assert!(shown.contains("cannot encrypt"), "{shown}");
+fn payloads_are_sealed_under_the_key_and_opened_with_the_old_ones_too() {
+    let seals = |variables: &[(&str, &str)]| {
+        let loaded = with(LEAST, variables).unwrap();
+        let all = format!("{loaded:?} {}", loaded.print());
+        assert!(!all.contains("Kioq") && !all.contains("0707"), "{all}");
+        loaded.config.encryption.seals()
+    };
+    assert!(seals(&[]).current().is_none() && seals(&[]).known().is_empty());
+    let key = ("ALUMNIQ_RELAY_KEY", KEY);
+    assert_eq!(seals(&[key]).known().len(), 1);
+    let old = format!("{}, {KEY}", "07".repeat(32));
+    let old = ("ALUMNIQ_RELAY__ENCRYPTION__OLD_KEYS", old.as_str());
+    assert!(seals(&[old]).current().is_none());
+    assert!(seals(&[old]).knows("8263b094"));
+    assert_eq!(seals(&[key, old]).known().len(), 2);
+}
+
+#[test]
+fn what_is_no_key_is_told_without_being_shown() {
+    let short = "c2hvcnQgc2VjcmV0";
+    let shown = |variable: &str, value: &str| {
+        let shown = shown(&with(LEAST, &[(variable, value)]).unwrap_err());
+        assert!(
+            !shown.contains("c2hvcn") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+        shown.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (value, rule) in [
+        (short, "`encryption.key` has 12 bytes, but a key has 32"),
+        (
+            "hunter2!",
+            "`encryption.key` is neither base64 nor hexadecimal",
+        ),
+    ] {
+        let shown = shown("ALUMNIQ_RELAY_KEY", value);
+        assert!(
+            shown.contains(rule) && shown.contains("alumniq-relay encryption key"),
+            "{shown}"
+        );
+    }
+    let shown = shown(
+        "ALUMNIQ_RELAY__ENCRYPTION__OLD_KEYS",
+        &format!("{KEY},{short}"),
+    );
+    assert!(
+        shown.contains(
+            "`encryption.old_keys` holds a key, the 2. of them, that has 12 bytes, but a key has 32"
+        ),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_key_comes_from_a_file_as_every_secret_does() {
+    let text = format!("{LEAST}[encryption]\nkey_file = \"key\"\n");
+    let (folder, file) = folder(&text, 0o644);
+    fs::write(folder.path().join("key"), format!("{KEY}\n")).unwrap();
+    let loaded = load(Some(&file), environment(SECRETS)).unwrap();
+    assert!(loaded.config.encryption.seals().current().is_some());
+    assert!(loaded.warnings.is_empty());
 }
 
 const WEBHOOK: (&str, &str) = (

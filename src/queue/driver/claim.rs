@@ -13,7 +13,7 @@ use tokio::{
 use super::{Finished, REDIS_AWAY, Shared, settle::settle};
 use crate::queue::{
     backend::Batch,
-    lease::{ClaimRequest, Died, Lease},
+    lease::{ClaimRequest, Died, Lease, Locked},
     wake::LOOK_AGAIN,
 };
 use crate::trail::CHANGE;
@@ -21,12 +21,16 @@ use crate::trail::CHANGE;
 /// How long a partial batch waits for fellows while others work.
 const LINGER: Duration = Duration::from_millis(250);
 
+/// How often it is said that the process lacks a key.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// Leases what this process has places for, and hands it on in batches.
 pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
     let _over = shared.claims_over.clone().drop_guard();
     let settings = &shared.settings;
     let places = Arc::new(Semaphore::new(settings.concurrency.max(1)));
     let mut held_back_since: Option<Instant> = None;
+    let mut told_locked: Option<Instant> = None;
     loop {
         let first = tokio::select! {
             biased;
@@ -66,6 +70,15 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
             let (destination, worker) = (settings.destination, &settings.worker);
             tracing::warn!(target: CHANGE, change_id, %destination, worker, class, "dead letter");
         }
+        if let Some(locked) = &claimed.locked {
+            warn_locked(&shared, locked, &mut told_locked);
+            if claimed.leases.is_empty() {
+                drop(free);
+                // Those who have the key take it meanwhile.
+                wait(&shared, REDIS_AWAY).await;
+                continue;
+            }
+        }
         if claimed.leases.is_empty() {
             drop(free);
             let pause = if claimed.held_back {
@@ -100,6 +113,23 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
             }
         }
     }
+}
+
+/// Says it once a minute: it is the same for every change.
+fn warn_locked(shared: &Shared, locked: &Locked, told: &mut Option<Instant>) {
+    if told.is_some_and(|told| told.elapsed() < TELL_AGAIN) {
+        return;
+    }
+    *told = Some(Instant::now());
+    let Locked { change_id, key } = locked;
+    tracing::error!(
+        target: CHANGE,
+        change_id,
+        destination = %shared.settings.destination,
+        key,
+        "it is encrypted under a key that this process does not have, and waits: add the key to encryption.old_keys \
+         or encryption.key and restart"
+    );
 }
 
 async fn wait(shared: &Shared, at_most: Duration) {

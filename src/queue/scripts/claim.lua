@@ -1,16 +1,17 @@
 -- Leases changes to a worker, at most one a lane, oldest first.
 -- ARGV: destination, bit, worker, most (changes), lease (ms), fleet limit (changes leased at once),
 --       full batch (changes; 1 = no batching), linger over ('1' = take what there is), crash limit,
---       stale letter (JSON), crashed letter (JSON)
+--       stale letter (JSON), crashed letter (JSON), the keys that the worker can open (each with a blank behind it)
 -- Returns: [wait ms until something may change by itself (-1 = nothing will), held back ('1'/'0': a partial
 --           batch waits for its fellows), [lane, member, token, attempts, record] ...,
---           [id, class] ... of what became a dead letter instead]
+--           [id, class] ... of what became a dead letter instead, [id, key] of what it cannot open, if it met any]
 local destination, b, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local most, lease, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local full, linger_over, crash_limit = tonumber(ARGV[7]), ARGV[8] == '1', tonumber(ARGV[9])
 local stale_letter, crashed_letter = ARGV[10], ARGV[11]
 local leases, running = key('lease', destination), key('running', destination)
 local attempts, crashes = key('attempts', destination), key('crashes', destination)
+local keys = ARGV[12]
 local now = now_ms()
 
 local died = {}
@@ -78,9 +79,9 @@ elseif full > 1 and ready < full and leased > 0 and not linger_over then
 end
 
 -- 4. Lease. A lane whose oldest change is older than what was applied gives it up and waits its turn.
-local claimed = {}
+local claimed, locked = {}, {}
 local steps = 0
-while #claimed < take and steps < take + 200 do
+while #claimed < take and steps < take + 200 and #locked == 0 do
   steps = steps + 1
   local lane = redis.call('LPOP', key('ready', destination))
   if not lane then break end
@@ -89,6 +90,7 @@ while #claimed < take and steps < take + 200 do
     local id = change_of(member)
     local record = redis.call('GET', key('change', id))
     local applied = redis.call('HGET', key('applied', destination), lane)
+    local under = record and sealed_under(record)
     if not record then
       -- Redis has lost the row (does it evict?): the change waits until AlumnIQ, which still lists it, sends it.
       redis.call('ZADD', key('due', destination), now + 60000, lane)
@@ -96,6 +98,10 @@ while #claimed < take and steps < take + 200 do
       and redis.call('HEXISTS', key('forced', destination), id) == 0 then
       die(lane, member, cjson.decode(stale_letter))
       if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
+    elseif under and not keys:find(under .. ' ', 1, true) then
+      -- An operator's mistake, not the change's: it waits, out of the others' way, for a process that has the key.
+      redis.call('ZADD', key('due', destination), now + 10000, lane)
+      locked[1] = { id, under }
     else
       local token = next_token()
       redis.call('ZADD', leases, now + lease, lane)
@@ -116,4 +122,4 @@ if shut then
 else
   sooner(now, redis.call('ZRANGE', key('due', destination), 0, 0, 'WITHSCORES')[2])
 end
-return { wait, held_back and '1' or '0', claimed, died }
+return { wait, held_back and '1' or '0', claimed, died, locked }

@@ -66,6 +66,7 @@ end
 
 for i = 5, #ARGV, 6 do
   local id, replaces = ARGV[i], ARGV[i + 5]
+  note_seal(sealed_under(ARGV[i + 3]), now)
   if replaces ~= '' and exhume('alumniq', replaces) then
     unmark_dead(replaces, VENDOR_BIT.alumniq)
     forget_fetch(fetched_at(replaces))

@@ -287,3 +287,19 @@ local function join(id, lane, rest, now, keep, keep_payload)
     to_acknowledge(id)
   end
 end
+
+-- The key under which a stored record is sealed; nil where it is plain. What is sealed stands first (see
+-- ../record.rs): a plain row may hold any words.
+local function sealed_under(record)
+  return record:match('^%d*{"sealed":"sealed:(%x+):')
+end
+
+-- Remembers which keys payloads are sealed under, for processes that lack one. A key that is being given up (see
+-- seals.lua) and is used once more stays.
+local noted = {}
+local function note_seal(under, now)
+  if not under or noted[under] then return end
+  noted[under] = true
+  local since = redis.call('HGET', key('seals'), under)
+  if not since or since == 'leaving' then redis.call('HSET', key('seals'), under, string.format('%.0f', now)) end
+end

@@ -1,0 +1,58 @@
+//! One person's data away.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Operations;
+use crate::queue::{
+    QueueError,
+    audit::Actor,
+    erase::{Erased, Files},
+};
+
+/// How long Redis may take to rewrite its files before that is left to it.
+const REWRITE: Duration = Duration::from_secs(120);
+
+/// What an erasure left where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Erasure {
+    /// What became of the person's data in Redis.
+    #[serde(flatten)]
+    pub erased: Erased,
+    /// Whether AlumnIQ is told of the changes that were still open.
+    pub told: bool,
+    /// Whether Redis' files still hold what was removed.
+    pub files: Files,
+}
+
+/// What holds the person's data still, whatever is done here.
+pub const NOT_ERASED: [&str; 4] = [
+    "AlumnIQ, the CRM and Salsa: erase the person there; what AlumnIQ lists anew is carried over anew",
+    "changes without an xid: nothing says whose they are, see `alumniq-relay dead list --class anonymous` and `--class undecodable`",
+    "logs, traces and metrics: they name changeIds, never people",
+    "backups and copies of Redis' files",
+];
+
+impl Operations {
+    /// Removes what Redis holds of a person, and has Redis rewrite its files. `tell`: AlumnIQ is told of what was
+    /// still open.
+    pub async fn erase(
+        &self,
+        xid: &str,
+        reason: Option<&str>,
+        tell: bool,
+        by: &Actor,
+    ) -> Result<Erasure, QueueError> {
+        let erased = self
+            .queue
+            .erase(xid, reason.unwrap_or_default(), tell, by)
+            .await?;
+        let files = self.queue.rewrite_files(REWRITE).await;
+        Ok(Erasure {
+            erased,
+            told: tell,
+            files,
+        })
+    }
+}

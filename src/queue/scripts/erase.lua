@@ -1,0 +1,88 @@
+-- Removes what Redis holds of some changes of one person.
+-- ARGV: lane, tell ('1' = AlumnIQ is told of those that were open), keep (ms), then id, member pairs (member '' = it
+--       stands in no lane)
+-- Returns a letter an item: d(iscarded: it was open), a(pplied everywhere: AlumnIQ is told as it would have been),
+-- p(ast: it was closed), g(one). What stays is that AlumnIQ is still to be told of it, or the marker by which a later
+-- fetch knows it.
+local lane, tell, keep = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
+local now = now_ms()
+
+-- A call that is under way may still be made, but is not settled.
+local freed, heads = {}, {}
+local function free(d, member)
+  local held = redis.call('HGET', key('running', d.name), lane)
+  if held and held:match('^%d+ %S+ (.*)$') == member then
+    redis.call('HDEL', key('running', d.name), lane)
+    redis.call('ZREM', key('lease', d.name), lane)
+    freed[d.name] = true
+  end
+end
+
+local function forget(id, member)
+  local waits = member ~= '' and waiting_for(lane, member) or 0
+  for _, d in ipairs(DESTINATIONS) do
+    for _, about in ipairs({ 'attempts', 'crashes', 'suspects', 'forced' }) do
+      redis.call('HDEL', key(about, d.name), id)
+    end
+    if bit.band(waits, d.bit) ~= 0 then
+      count('pending:' .. d.name, -1)
+      free(d, member)
+    end
+  end
+  if waits ~= 0 then redis.call('ZREM', key('lane', lane), member) end
+  redis.call('LREM', key('past', lane), 0, id)
+  redis.call('DEL', key('events', id), key('edits', id), key('edited', id))
+  local has_letter, is_told = false, true
+  for vendor in pairs(VENDOR_BIT) do
+    local letter = exhume(vendor, id)
+    redis.call('DEL', key('sent', vendor, id))
+    has_letter = has_letter or letter ~= nil
+    -- AlumnIQ refused the id, or never gave one: there is nobody to tell.
+    if letter and (letter.class == 'ack_rejected' or letter.lane == '') then is_told = false end
+  end
+  return waits ~= 0 or has_letter, is_told
+end
+
+local function erase(id, member)
+  local is_closed = redis.call('EXISTS', key('done', id)) == 1
+  local fetched = fetched_at(id)
+  local is_open, is_told = forget(id, member)
+  if is_closed then
+    redis.call('DEL', key('change', id))
+    return 'p'
+  end
+  if fetched == '' then
+    if not is_open then return 'g' end
+    -- Redis had lost the row.
+    fetched = string.format('%013.0f', now)
+  end
+  redis.call('SET', key('change', id), fetched)
+  if redis.call('HDEL', key('dead'), id) == 1 then
+    count('in_flight', 1)
+    count('dead', -1)
+  end
+  local is_applied = redis.call('ZSCORE', key('ack'), id)
+  remember(id, now, cjson.encode({ event = 'erased' }))
+  if is_applied then return 'a' end
+  redis.call('HSET', key('discarded'), id, tell and is_told and '1' or '0')
+  if tell and is_told then
+    to_acknowledge(id)
+  else
+    close(id, now, 'discarded', false, keep, 0)
+  end
+  return 'd'
+end
+
+for _, d in ipairs(DESTINATIONS) do heads[d.name] = head(lane, d.bit) end
+local verdicts = {}
+for i = 4, #ARGV, 2 do verdicts[#verdicts + 1] = erase(ARGV[i], ARGV[i + 1]) end
+for _, d in ipairs(DESTINATIONS) do
+  local next = head(lane, d.bit)
+  if heads[d.name] ~= next then
+    -- What waited for its time was the one that went.
+    local was_due = redis.call('ZREM', key('due', d.name), lane) == 1
+    if next and (freed[d.name] or was_due) then make_ready(d.name, lane) end
+  end
+end
+write_counts()
+return table.concat(verdicts)
