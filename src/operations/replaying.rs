@@ -29,7 +29,7 @@ impl Operations {
     }
 
     async fn read_again(&self, id: &str) -> Result<bool, QueueError> {
-        let Some((fetched_at, record)) = self.queue.undecodable_row(id).await? else {
+        let Some((fetched_at, record)) = self.queue.row(id).await? else {
             return Ok(false);
         };
         if record.row.get() == RawValue::NULL.get() {

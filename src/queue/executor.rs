@@ -83,6 +83,11 @@ impl Transition {
         }
     }
 
+    /// Whether the change may become a dead letter by it.
+    pub const fn may_bury(&self) -> bool {
+        matches!(self, Self::Dead { .. } | Self::Exhausted { .. })
+    }
+
     /// What the queue made of it; `None`: nothing, the lease was lost.
     pub fn settled_as(&self, verdict: SettleVerdict) -> Option<Cow<'_, Self>> {
         Some(Cow::Owned(match (verdict, self) {

@@ -44,6 +44,8 @@
 //! | `letters:<v>:<class>` | sorted set | id by time of death |
 //! | `because:<v>:<class>:<group>` | sorted set | the same of one group of causes: those that differ only in ids and figures |
 //! | `causes:<v>:<class>` | sorted set | group -> how many letters it has |
+//! | `sent:<v>:<id>` | string | the document that was sent last before the change died (sealed where there is a key); goes with the letter |
+//! | `edits:<id>` | list | what operators changed in the row, `<ms> <JSON>` (the JSON sealed), newest 20; goes with the row, which stands against AlumnIQ's as long as there is one |
 //! | `letters-of:<lane>` | set | `<v> <id>` of a person's letters |
 //! | `past:<lane>` | list with expiry | ids of a person's changes that are through everywhere, newest 100 |
 //! | `discarded` | hash | id of a change that an operator gave up somewhere -> `1`: AlumnIQ is told, `0`: it is not |

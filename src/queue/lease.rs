@@ -15,6 +15,7 @@ use super::{
     executor::{EXHAUSTED_ADVICE, Transition},
     gate::Turn,
     scripts::or_empty,
+    sent::Sent,
 };
 use crate::trail::Trail;
 
@@ -45,6 +46,8 @@ pub struct Lease {
     pub row: Result<Arc<RawValue>, String>,
     /// The calls that are made for it.
     pub trail: Trail,
+    /// The document that is sent for it.
+    pub sent: Sent,
 }
 
 /// What to claim.
@@ -164,6 +167,7 @@ impl Queue {
                     fetched_at,
                     row,
                     trail: Trail::default(),
+                    sent: Sent::default(),
                 }
             })
             .collect();
@@ -265,6 +269,8 @@ pub struct Settlement {
     pub transition: Transition,
     /// How long the attempt took.
     pub took: Duration,
+    /// The document that was sent, see [`Queue::stored_document`]: kept where the change dies.
+    pub sent: Option<String>,
 }
 
 impl Settlement {
@@ -332,6 +338,7 @@ impl Settlement {
             .arg(word)
             .arg(advice)
             .arg(self.took.as_millis() as u64)
-            .arg(self.call);
+            .arg(self.call)
+            .arg(self.sent.as_deref().unwrap_or_default());
     }
 }

@@ -7,12 +7,12 @@
 //! - [`executor`]: outcome -> transition
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
-//! - [`audit`]: who did what; [`erase`]: one person's data away
+//! - [`editing`]: rows changed by hand; [`audit`]: who did what; [`erase`]: one person's data away
 //! - [`seal`]: encryption at rest, [`sealing`]: which keys are in use; `record`: a change as it lies in Redis
 //! - [`sessions`]: who is logged in at the console
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
-//!   [`standing`]: where many stand; [`notices`]: what the outside was told of it
+//!   [`standing`]: where many stand; [`sent`]: the documents; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
@@ -23,6 +23,7 @@ pub mod calls;
 mod connection;
 pub mod driver;
 pub mod durability;
+pub mod editing;
 pub mod embedded;
 mod emptying;
 pub mod erase;
@@ -42,6 +43,7 @@ pub mod room;
 mod scripts;
 pub mod seal;
 pub mod sealing;
+pub mod sent;
 pub mod sessions;
 pub mod standing;
 pub mod stats;

@@ -61,6 +61,7 @@ scripts! {
     ack_settle: CarriesOn "ack_settle.lua",
     replay: CarriesOn "replay.lua",
     discard: CarriesOn "discard.lua",
+    edit: CarriesOn "edit.lua",
     make_room: CarriesOn "make_room.lua",
     note: CarriesOn "note.lua",
     gate: CarriesOn "gate.lua",

@@ -52,6 +52,7 @@ impl CrmConsumer {
             Err(outcome) => return Some(outcome),
         };
         let place = self.throttle.reserve(hold, 1).await?.pop()?;
+        lease.sent.put(&document);
         let call = Trail::following(
             vec![lease.trail.clone()],
             self.client.update(&document, None),

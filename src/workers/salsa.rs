@@ -27,6 +27,7 @@ use crate::{
     queue::{
         backend::{Batch, Verdicts},
         lease::Hold,
+        sent::Sent,
     },
     trail::Trail,
     vendors::SalsaClient,
@@ -56,10 +57,11 @@ pub async fn apply_to_salsa(batch: Batch, consumer: Data<Arc<SalsaConsumer>>) ->
     consumer.apply(&batch).await
 }
 
-/// A change on its way: what is at hand of it, its place in the batch, and where its calls are noted.
+/// A change on its way: what is at hand of it, its place in the batch, and where its calls and its document are noted.
 struct Item<T> {
     place: usize,
     trail: Trail,
+    sent: Sent,
     has: T,
 }
 
@@ -103,6 +105,7 @@ impl SalsaConsumer {
                 Ok(patch) => wanted.push(Wanted {
                     place,
                     trail: lease.trail.clone(),
+                    sent: lease.sent.clone(),
                     has: patch,
                 }),
                 Err(outcome) => verdicts[place] = Some(outcome),
@@ -161,6 +164,7 @@ impl SalsaConsumer {
                         Ok(document) => merged.push(Merged {
                             place: item.place,
                             trail: item.trail,
+                            sent: item.sent,
                             has: document,
                         }),
                         Err(outcome) => verdicts[item.place] = Some(outcome),
@@ -172,6 +176,9 @@ impl SalsaConsumer {
     }
 
     async fn put(&self, items: Vec<Merged>, calls: &Calls, verdicts: &mut Verdicts) {
+        for item in &items {
+            item.sent.put(&item.has.document());
+        }
         for (items, answer) in self.call(Operation::Put, items, calls, put_body).await {
             match answer {
                 Answer::Payload(payload) => {

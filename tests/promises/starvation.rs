@@ -243,6 +243,7 @@ async fn twenty_thousand_retries_due_at_once_are_moved_in_steps_and_keep_no_clai
                 call: leases[0].token,
                 transition: retry(1),
                 took: Duration::ZERO,
+                sent: None,
             })
             .collect();
         namespace

@@ -52,12 +52,20 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
                 rand::random(),
             );
             leases.push((lease, *begun));
+            let destination = shared.settings.destination;
+            let sent = lease.sent.get().filter(|_| transition.may_bury());
+            let sent = sent.map(|document| {
+                shared
+                    .queue
+                    .stored_document(destination, &lease.change_id, &document)
+            });
             settlements.push(Settlement {
                 lane: lease.lane.clone(),
                 token: lease.token,
                 call,
                 transition,
                 took: *took,
+                sent,
             });
         }
     }

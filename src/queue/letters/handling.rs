@@ -4,13 +4,13 @@ use jobs::destination::Vendor;
 
 use super::{Handled, LETTERS_A_CALL};
 use crate::{
-    queue::{Queue, QueueError, Record, audit::Handling},
+    queue::{Queue, QueueError, audit::Handling},
     trail::CHANGE,
 };
 
 impl Queue {
     /// Brings letters back into their lanes. `forced`: even over a newer change. Rows that could not be
-    /// decoded are named in the second part: they have to be read again (see [`Queue::undecodable_row`]).
+    /// decoded are named in the second part: they have to be read again (see [`Queue::row`]).
     pub async fn replay(
         &self,
         refs: &[(Vendor, String)],
@@ -40,15 +40,6 @@ impl Queue {
             }
         }
         Ok((total, undecodable))
-    }
-
-    /// The row behind an undecodable letter, and when it was fetched.
-    pub async fn undecodable_row(&self, id: &str) -> Result<Option<(u64, Record)>, QueueError> {
-        let stored: Option<String> = redis::cmd("GET")
-            .arg(self.keys.of(&["change", id]))
-            .query_async(&mut self.connection.clone())
-            .await?;
-        stored.map(|stored| self.read(id, &stored)).transpose()
     }
 
     /// Gives letters up. `acknowledge`: AlumnIQ is told once nothing else of the change is open.

@@ -54,8 +54,10 @@ local function add(id, lane, member, record, letter)
 end
 
 -- AlumnIQ may have corrected the row of a dead letter: a replay is to see it. A row that moved within its
--- lane, or to another, is left alone: its place is what the order of the person's changes stands on.
+-- lane, or to another, is left alone: its place is what the order of the person's changes stands on. So is one that
+-- an operator has edited: his word stands until the change is closed.
 local function correct(id, lane, member, record)
+  if redis.call('EXISTS', key('edits', id)) == 1 then return end
   for vendor in pairs(VENDOR_BIT) do
     local place = redis.call('HMGET', key('letter', vendor, id), 'lane', 'member')
     if place[2] == '' or (place[1] == lane and place[2] == member) then
@@ -71,6 +73,8 @@ for i = 5, #ARGV, 6 do
     unmark_dead(replaces, VENDOR_BIT.alumniq)
     forget_fetch(fetched_at(replaces))
     redis.call('DEL', key('change', replaces), key('events', replaces))
+    -- An edit stands where the row keeps its name; under another one AlumnIQ will send none.
+    if id ~= replaces then redis.call('DEL', key('edits', replaces)) end
     count('in_flight', -1)
     count('fetched', -1)
   end
@@ -85,6 +89,7 @@ for i = 5, #ARGV, 6 do
   elseif waiting_for(ARGV[i + 1], ARGV[i + 2]) ~= 0 then
     -- Redis had lost the row, see claim.
     redis.call('SET', key('change', id), block .. ARGV[i + 3])
+    redis.call('DEL', key('edits', id))
     redis.call('HINCRBY', key('outstanding'), block, 1)
     verdicts[#verdicts + 1] = 'd'
   else

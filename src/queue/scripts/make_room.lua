@@ -11,7 +11,7 @@ local step = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. ':*', 'COUNT', 1000
 local given_up = 0
 for _, name in ipairs(step[2]) do
   local kind = name:sub(#KEYS[1] + 2):match('^(%a+):')
-  if kind == 'events' or kind == 'change' then
+  if kind == 'events' or kind == 'change' or kind == 'edits' then
     local left = redis.call('PTTL', name)
     if left >= 0 and left < tonumber(ARGV[3]) then given_up = given_up + redis.call('DEL', name) end
   end

@@ -208,7 +208,7 @@ local function exhume(vendor, id)
   if #flat == 0 then return nil end
   local letter = {}
   for i = 1, #flat, 2 do letter[flat[i]] = flat[i + 1] end
-  redis.call('DEL', key('letter', vendor, id))
+  redis.call('DEL', key('letter', vendor, id), key('sent', vendor, id))
   redis.call('ZREM', key('letters', vendor, letter.class), id)
   if letter.because then
     redis.call('ZREM', key('because', vendor, letter.class .. ':' .. letter.because), id)
@@ -261,9 +261,11 @@ local function close(id, now, verdict, told, keep, keep_payload)
     string.format('%s %.0f %s%s', verdict, now, fetched, told and '' or ' untold'),
     'PXAT', string.format('%.0f', now + keep))
   if keep_payload > 0 then
-    redis.call('PEXPIREAT', key('change', id), string.format('%.0f', now + math.min(keep, keep_payload)))
+    local ends = string.format('%.0f', now + math.min(keep, keep_payload))
+    redis.call('PEXPIREAT', key('change', id), ends)
+    redis.call('PEXPIREAT', key('edits', id), ends)
   else
-    redis.call('DEL', key('change', id))
+    redis.call('DEL', key('change', id), key('edits', id))
   end
   redis.call('HDEL', key('discarded'), id)
   count('in_flight', -1)

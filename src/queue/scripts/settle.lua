@@ -1,6 +1,6 @@
 -- Ends leases, each with what came of it.
 -- ARGV: destination, bit, worker, failure limit (see the gate), patience (ms; see exhausted below), keep (ms),
---       keep payload (ms), then ten fields an item:
+--       keep payload (ms), then eleven fields an item:
 --       lane, token, kind, detail, and by kind
 --         done:      -
 --         retry:     delay (ms), attempts used by now
@@ -10,7 +10,8 @@
 --         dead:      class, advice, attempts used by now
 --         release:   -  (never started: given back as it was)
 --         abandon:   -  (given up while its call was under way: given back, and the timeline says so)
---       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call
+--       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call,
+--       document (what was sent, as it is to be kept where the change dies)
 --       (the items of one call to the vendor are judged together)
 -- Returns a letter an item: s(ettled), p(aused instead: the failure is the vendor's), k(ept for another attempt
 -- although it was the last: nothing proves that the vendor works), l(ease lost: nothing was changed); and the gate's turn.
@@ -40,11 +41,11 @@ end
 
 -- 1. Which leases are still held, and what each call brought.
 local items, calls, seen = {}, {}, {}
-for i = 8, #ARGV, 10 do
+for i = 8, #ARGV, 11 do
   local item = {
     lane = ARGV[i], token = ARGV[i + 1], kind = ARGV[i + 2], detail = ARGV[i + 3],
     delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5], class = ARGV[i + 6], advice = ARGV[i + 7],
-    ms = tonumber(ARGV[i + 8]), call = ARGV[i + 9],
+    ms = tonumber(ARGV[i + 8]), call = ARGV[i + 9], sent = ARGV[i + 10],
   }
   items[#items + 1] = item
   local held, _, member = (redis.call('HGET', running, item.lane) or ''):match('^(%d+) (%S+) (.*)$')
@@ -115,6 +116,7 @@ function settle.dead(item)
     class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
     lane = item.lane, member = item.member,
   })
+  if item.sent ~= '' then redis.call('SET', key('sent', destination, item.id), item.sent) end
 end
 
 function settle.retry(item, call)

@@ -263,6 +263,7 @@ pub fn settlement(lease: &Lease, transition: Transition) -> Settlement {
         call: lease.token,
         transition,
         took: Duration::ZERO,
+        sent: None,
     }
 }
 

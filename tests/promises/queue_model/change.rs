@@ -41,6 +41,10 @@ pub struct Change {
     pub at: BTreeMap<Destination, At>,
     /// Dead on arrival, or refused in the PUT.
     pub refused: Option<DeadClass>,
+    /// How often an operator edited its row.
+    pub edits: usize,
+    /// By destination, the token of the lease under which the document was sent that its letter shows.
+    pub sent: BTreeMap<Destination, u64>,
     /// The lane that the letter of that names.
     pub refused_lane: String,
     pub attempts: BTreeMap<Destination, u32>,
@@ -90,6 +94,9 @@ impl Change {
 
     /// AlumnIQ lists it again. A dead row may have been corrected, unless that moves it.
     pub fn correct(&mut self, row: &Row) {
+        if self.edits > 0 {
+            return;
+        }
         let stays = self.lane == row.lane() && self.member == row.member();
         let stands_nowhere = self.refused.is_some();
         if stands_nowhere || (stays && !self.dead().is_empty()) {

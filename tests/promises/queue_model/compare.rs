@@ -14,7 +14,7 @@ use jobs::{
 use super::{
     change::{Ack, Change},
     gate::{Gate, Machine},
-    model::Model,
+    model::{Model, destination},
 };
 use crate::harness::snapshot::Snapshot;
 
@@ -216,6 +216,15 @@ fn changes(snapshot: &Snapshot, model: &Model) -> Checked {
         stored.collect::<BTreeMap<_, _>>(),
         expected.collect(),
     )?;
+    let edited = open().filter(|(_, c)| c.edits > 0);
+    let stored = snapshot
+        .below("edits:")
+        .map(|id| (id, snapshot.list(&format!("edits:{id}")).len()));
+    same(
+        "edits:*",
+        stored.collect::<BTreeMap<_, _>>(),
+        edited.map(|(id, c)| (id.as_str(), c.edits)).collect(),
+    )?;
     let mut lanes: BTreeMap<&str, BTreeMap<&str, u8>> = BTreeMap::new();
     for change in model.changes.values() {
         let waiting: u8 = Destination::ALL
@@ -264,6 +273,7 @@ fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
     let mut dead: BTreeMap<&str, String> = BTreeMap::new();
     let mut because: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut causes: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut sent: BTreeMap<String, String> = BTreeMap::new();
     let mut of_people: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut shown: BTreeMap<Vendor, BTreeMap<DeadClass, u64>> = Vendor::ALL
         .map(|vendor| (vendor, BTreeMap::new()))
@@ -287,6 +297,10 @@ fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
                 .insert(id);
             let counts = causes.entry(format!("{vendor}:{class}")).or_default();
             *counts.entry(cause.to_owned()).or_default() += 1;
+            let document = destination(vendor).and_then(|d| change.sent.get(&d));
+            if let Some(token) = document {
+                sent.insert(format!("{vendor}:{id}"), format!("sent under {token}"));
+            }
             if let Some(xid) = change.letter_lane(vendor).strip_prefix("x:") {
                 of_people
                     .entry(xid)
@@ -324,6 +338,11 @@ fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
         (name.to_owned(), counts.collect())
     });
     same("causes:*", stored.collect(), causes)?;
+    let stored = snapshot.below("sent:").map(|name| {
+        let document = snapshot.string(&format!("sent:{name}"));
+        (name.to_owned(), document.unwrap_or_default().to_owned())
+    });
+    same("sent:*", stored.collect(), sent)?;
     let stored = snapshot.below("letters-of:x:").map(|xid| {
         let letters = snapshot.list(&format!("letters-of:x:{xid}"));
         (xid, letters.iter().cloned().collect())

@@ -129,18 +129,23 @@ impl Model {
     pub fn enqueue(&mut self, block: u64, late: bool, rows: &[Row]) -> TakenIn {
         let mut taken = TakenIn::default();
         for row in rows {
+            let mut edits = 0;
             if let Some(former) = &row.replaces
                 && self
                     .changes
                     .get(former)
                     .is_some_and(|change| change.refused.is_some())
             {
-                self.changes.remove(former);
+                let removed = self.changes.remove(former).unwrap();
+                if *former == row.id {
+                    edits = removed.edits;
+                }
             }
             match self.changes.get_mut(&row.id) {
                 None => {
                     taken.new += 1;
                     self.add(block, row);
+                    self.change(&row.id).edits = edits;
                 }
                 Some(change) => match change.ack {
                     Ack::Acknowledged | Ack::Discarded { told: true } if late => {
@@ -181,6 +186,8 @@ impl Model {
             has_id: row.has_id,
             at: destinations.iter().map(|d| (*d, At::Waits)).collect(),
             refused: row.undecodable.then_some(DeadClass::Undecodable),
+            edits: 0,
+            sent: BTreeMap::new(),
             refused_lane: if row.has_id {
                 row.lane()
             } else {
@@ -336,6 +343,7 @@ impl Model {
         match destination(vendor) {
             Some(d) => {
                 change.at.insert(d, instead);
+                change.sent.remove(&d);
             }
             None => change.refused = None,
         }
@@ -367,6 +375,20 @@ impl Model {
             self.line(d).ready.push_back(lane);
         }
         true
+    }
+
+    /// The row is another one now, and its letter comes back: `None` where there is no such letter, `false` where the
+    /// row has to be decoded again.
+    pub fn edit(&mut self, vendor: Vendor, id: &str, record: String) -> Option<bool> {
+        let class = *self.changes.get(id)?.dead().get(&vendor)?;
+        let change = self.change(id);
+        change.record = record;
+        change.edits = (change.edits + 1).min(20);
+        self.audited(AuditAction::Edited, &[(vendor, id.to_owned())]);
+        if class == DeadClass::Undecodable {
+            return Some(false);
+        }
+        Some(self.replay(vendor, id, false))
     }
 
     pub fn discard(&mut self, vendor: Vendor, id: &str, tell: bool) -> bool {

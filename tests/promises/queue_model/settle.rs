@@ -67,6 +67,11 @@ impl Model {
                 true => SettleVerdict::Paused,
                 false => self.end(d, &id, *kind, accepted[call]),
             };
+            let token = items[n].token;
+            let change = self.change(&id);
+            if let Some(At::Dead(_)) = change.at.get(&d) {
+                change.sent.insert(d, token);
+            }
             if !self.lines[&d].later.contains(lane) {
                 self.send_back(d, lane);
             }

@@ -9,6 +9,8 @@ use jobs::{
 };
 use proptest::{prelude::*, sample::Index};
 
+use serde_json::json;
+
 use crate::harness::rows;
 
 #[derive(Debug, Clone)]
@@ -38,7 +40,7 @@ impl Row {
     /// As it lies in Redis.
     pub fn record(&self) -> String {
         let NewChange { xid, row, .. } = self.change();
-        serde_json::to_string(&Record { xid, row }).unwrap()
+        stored(&Record { xid, row })
     }
 
     pub fn change(&self) -> NewChange {
@@ -53,6 +55,15 @@ impl Row {
             replaces: self.replaces.clone(),
             ..change
         }
+    }
+}
+
+/// A record as it lies in Redis where there is no key.
+pub fn stored(record: &Record) -> String {
+    let row = record.row.get();
+    match &record.xid {
+        Some(xid) => format!("{{\"xid\":{},\"row\":{row}}}", json!(xid)),
+        None => format!("{{\"row\":{row}}}"),
     }
 }
 
@@ -161,6 +172,11 @@ pub enum Step {
         picks: Vec<Index>,
         forced: bool,
     },
+    /// An operator changes the row of a letter; `late`: as he read it before somebody else did.
+    Edit {
+        pick: Index,
+        late: bool,
+    },
     /// A row that could not be decoded is read again, and gets another name if it had none.
     Reread {
         pick: Index,
@@ -233,6 +249,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (d(), any::<bool>())
             .prop_map(|(destination, one_call)| Step::Storm { destination, one_call }),
         5 => (picks(3), any::<bool>()).prop_map(|(picks, forced)| Step::Replay { picks, forced }),
+        3 => (any::<Index>(), prop::bool::weighted(0.2))
+            .prop_map(|(pick, late)| Step::Edit { pick, late }),
         2 => (any::<Index>(), any::<bool>(), prop::option::of(id()))
             .prop_map(|(pick, undecodable, id)| Step::Reread { pick, undecodable, id }),
         3 => (picks(2), any::<bool>()).prop_map(|(picks, tell)| Step::Discard { picks, tell }),

@@ -207,6 +207,7 @@ async fn a_settle_that_ends_many_changes_keeps_the_books() {
                 call: lease.token,
                 transition: transition.clone(),
                 took: Duration::ZERO,
+                sent: None,
             })
             .collect();
         let settled = namespace

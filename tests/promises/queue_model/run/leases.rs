@@ -125,6 +125,7 @@ impl Run {
             call: item.call,
             transition: transition(item.kind, attempts(id).unwrap_or(0) + 1),
             took: Duration::from_millis(5),
+            sent: Some(format!("sent under {}", item.token)),
         };
         let settlements: Vec<Settlement> = items.iter().zip(&ids).map(settlement).collect();
         let settled = self.queue.settle(d, "worker-0", &settlements).await;

@@ -1,15 +1,16 @@
 //! Replay, reread and discard.
 
-use alumniq_relay::queue::audit::AuditAction;
+use alumniq_relay::queue::{Record, audit::AuditAction, editing::Edited};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use proptest::sample::Index;
+use serde_json::{json, value::to_raw_value};
 
 use super::{Run, pick_some};
 use crate::harness::namespace::tester;
 use crate::queue_model::{
     compare::{Checked, same},
     model::destination,
-    step::Row,
+    step::{Row, stored},
 };
 
 impl Run {
@@ -46,6 +47,43 @@ impl Run {
         };
         self.model.audited(action, &replayed);
         same("replayed", (handled.handled, to_decode), expected)
+    }
+
+    pub(super) async fn edit(&mut self, pick: &Index, late: bool) -> Checked {
+        let letters = self.letters();
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let (vendor, id) = pick.get(&letters);
+        let row = self.queue.row(id).await.unwrap();
+        let known = &self.model.changes[id].record;
+        same(format!("{id}: has a row"), row.is_some(), !known.is_empty())?;
+        let Some((_, mut record)) = row else {
+            return Ok(());
+        };
+        self.clock += 1;
+        let edited = Record {
+            xid: record.xid.clone(),
+            row: to_raw_value(&json!({ "changeId": id, "edited": self.clock })).unwrap(),
+        };
+        if late {
+            record.row = to_raw_value(&json!({ "changeId": id, "edited": "by nobody" })).unwrap();
+        }
+        let fields = ["phone".to_owned()];
+        let done = self
+            .queue
+            .edit(*vendor, id, &record, &edited, &fields, &tester());
+        let expected = match late {
+            true => Edited::Changed,
+            false => match self.model.edit(*vendor, id, stored(&edited)) {
+                Some(true) => Edited::Replayed,
+                Some(false) => Edited::Undecoded,
+                None => Edited::Gone,
+            },
+        };
+        same("edited", done.await.unwrap(), expected)?;
+        let edits = self.queue.edits(id).await.unwrap();
+        same("edits", edits.len(), self.model.changes[id].edits)
     }
 
     pub(super) async fn reread(

@@ -143,6 +143,7 @@ impl Run {
                 one_call,
             } => self.storm(*destination, *one_call).await,
             Step::Replay { picks, forced } => self.replay(picks, *forced).await,
+            Step::Edit { pick, late } => self.edit(pick, *late).await,
             Step::Reread {
                 pick,
                 undecodable,
