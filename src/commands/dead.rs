@@ -16,7 +16,7 @@ use crate::{
     },
     exit::Exit,
     operations::wanted::Wanted,
-    queue::letters::LetterPage,
+    queue::letters::{Handled, LetterPage},
 };
 
 /// Dispatches.
@@ -173,8 +173,16 @@ async fn handle(
         let letters = desk.count(&selection.ids, &wanted).await?;
         return report(selection, &format!("would be {done}"), letters, 0);
     }
-    let handled = desk.handle(action, &selection.ids, &wanted, rate).await?;
-    report(selection, done, handled.handled, handled.gone)
+    let ended = desk.handle(action, &selection.ids, &wanted, rate).await?;
+    let Handled { handled, gone } = ended.handled;
+    match ended.cancelled {
+        false => report(selection, done, handled, gone),
+        true => {
+            let done = format!("{done} before it was called off");
+            report(selection, &done, handled, gone)?;
+            Ok(Exit::Interrupted)
+        }
+    }
 }
 
 fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette::Result<Exit> {

@@ -78,11 +78,19 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
         .await
         .into_diagnostic()?;
     let address = listener.local_addr().into_diagnostic()?;
+    let desk = assemble::operations(&context, &redis.queue)?;
+    let bulks = {
+        let (desk, closing) = (desk.clone(), closing.clone());
+        let (worker, lease) = (fleet.worker.clone(), context.config.worker.lease);
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            desk.work_bulks(&worker, lease, &closing).await;
+        }))
+    };
     let console = Console {
         metrics: exposition,
         heartbeats,
         guard: Guard::new(Rules::from(&context.config.console)),
-        operations: Arc::new(assemble::operations(&context, &redis.queue)?.into()),
+        operations: Arc::new(desk.into()),
     };
     let server = tokio::spawn(console::serve(
         listener,
@@ -114,6 +122,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
         joined(ended)?.into_diagnostic()?;
     }
     joined(server.await)?;
+    drop(bulks);
     let status = redis.queue.status().await.into_diagnostic()?;
     redis.close().await?;
     let Some(dead) = finished else {

@@ -10,7 +10,7 @@ use miette::{Diagnostic, IntoDiagnostic, Report};
 use tokio::task::JoinError;
 
 use crate::{
-    cli::{Cli, Command, Global, value::Moment},
+    cli::{Cli, Command, Global, dead::DeadCommand, value::Moment},
     config::ConfigErrors,
     exit::Exit,
 };
@@ -90,6 +90,12 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
     let interrupted = match &command {
         // "Until interrupted" is what it asks for.
         Command::Status(arguments) if arguments.watch => Exit::Good,
+        // A signal calls its bulk off.
+        Command::Dead(DeadCommand::Replay(_) | DeadCommand::Discard(_))
+            if global.server.is_some() =>
+        {
+            return dispatch_async(global, command).await;
+        }
         Command::Status(_)
         | Command::Show(_)
         | Command::Dead(_)

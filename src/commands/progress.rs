@@ -31,6 +31,18 @@ impl Progress {
         Self { bar }
     }
 
+    /// Over `total` dead letters.
+    pub fn of_letters(total: u64, quiet: bool) -> Self {
+        let progress = Self::new(usize::try_from(total).unwrap_or(usize::MAX), quiet);
+        progress.bar.set_message("Ctrl-C calls it off");
+        progress
+    }
+
+    /// Shows how many are through.
+    pub fn at(&self, through: u64) {
+        self.bar.set_position(through);
+    }
+
     /// Shows where the rest is. Asks Redis only where somebody looks.
     pub async fn show(&self, acknowledged: u64, dead: u64, queue: &Queue) {
         if self.bar.is_hidden() {

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use miette::IntoDiagnostic;
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     assemble,
@@ -56,11 +57,17 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
         let fleet = assemble::fleet(&context, &redis.queue, heartbeats, &stopping, false)?;
         let _ = guard.queue.set(redis.queue.clone());
         let (worker, roles) = (&fleet.worker, &arguments.roles);
-        if roles.contains(&Role::Console) {
-            let _ = operations.set(assemble::operations(&context, &redis.queue)?);
-        }
+        let desk = assemble::operations(&context, &redis.queue)?;
+        let bulks = roles.contains(&Role::Console).then(|| {
+            let _ = operations.set(desk.clone());
+            let (worker, lease) = (worker.clone(), context.config.worker.lease);
+            let closing = stopping.closing.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                desk.work_bulks(&worker, lease, &closing).await;
+            }))
+        });
         tracing::info!(worker, ?roles, listen = %address, "running");
-        work(&context, redis, fleet, roles, &stopping).await?;
+        work(&context, redis, fleet, roles, bulks, &stopping).await?;
     }
     drained.cancel();
     joined(server.await)?;
@@ -72,11 +79,16 @@ async fn work(
     redis: Redis,
     fleet: Fleet,
     roles: &[Role],
+    bulks: Option<AbortOnDropHandle<()>>,
     stopping: &Stopping,
 ) -> miette::Result<()> {
     let limit = context.config.worker.drain;
     if let Some(ended) = signals::within_drain(fleet.run(roles), stopping, limit).await {
         ended.into_diagnostic()?;
+    }
+    if let Some(bulks) = bulks {
+        // It ends between two steps; where Redis is away it is given up, and its lease ends by itself.
+        let _ = timeout(limit, bulks).await;
     }
     redis.close().await
 }

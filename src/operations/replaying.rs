@@ -5,7 +5,11 @@ use serde_json::value::RawValue;
 
 use super::Operations;
 use crate::{
-    queue::{QueueError, audit::Actor, letters::Handled},
+    queue::{
+        QueueError,
+        audit::{Actor, AuditAction, Handling, Note},
+        letters::Handled,
+    },
     workers::producer::arrival,
 };
 
@@ -19,13 +23,49 @@ impl Operations {
         by: &Actor,
     ) -> Result<Handled, QueueError> {
         let (mut handled, undecodable) = self.queue.replay(letters, forced, by).await?;
-        for id in undecodable {
+        let again = self.read_all_again(undecodable, by, None).await?;
+        handled.handled += again.handled;
+        handled.gone += again.gone;
+        Ok(handled)
+    }
+
+    /// The same as a step of a bulk. Returns what the step has not counted itself.
+    pub(super) async fn replay_step(
+        &self,
+        letters: &[(Vendor, String)],
+        forced: bool,
+        step: Handling<'_>,
+    ) -> Result<Handled, QueueError> {
+        let (_, undecodable) = self.queue.replay(letters, forced, step).await?;
+        let bulk = step.bulk.and_then(|step| step.split(' ').next());
+        self.read_all_again(undecodable, step.by, bulk).await
+    }
+
+    async fn read_all_again(
+        &self,
+        ids: Vec<String>,
+        by: &Actor,
+        bulk: Option<&str>,
+    ) -> Result<Handled, QueueError> {
+        let (mut read, mut gone) = (Vec::new(), 0);
+        for id in ids {
             match self.read_again(&id).await? {
-                true => handled.handled += 1,
-                false => handled.gone += 1,
+                true => read.push(id),
+                false => gone += 1,
             }
         }
-        Ok(handled)
+        let handled = read.len() as u64;
+        if handled > 0 {
+            let note = Note {
+                destination: Some(Vendor::Alumniq),
+                count: Some(handled),
+                change_ids: &read,
+                bulk,
+                ..Note::default()
+            };
+            self.queue.note(by, AuditAction::Replayed, &note).await?;
+        }
+        Ok(Handled { handled, gone })
     }
 
     async fn read_again(&self, id: &str) -> Result<bool, QueueError> {

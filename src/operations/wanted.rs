@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jobs::{destination::Vendor, outcome::DeadClass};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{Operations, moment::Moment};
 use crate::queue::{QueueError, letters::LetterFilter};
 
 /// Which dead letters. What is absent is any.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Wanted {
     /// Where they died.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -20,7 +21,7 @@ pub struct Wanted {
     /// Which kind.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub class: Option<DeadClass>,
-    /// The key of a group of causes: `cause` of a group of dead letters.
+    /// The key of a group of causes, as the groups and the letters have it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
     /// Whose: the constituent's id.

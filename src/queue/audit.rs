@@ -75,7 +75,7 @@ impl fmt::Display for Actor {
 pub struct Handling<'a> {
     /// Who.
     pub by: &'a Actor,
-    /// The bulk that this is a step of: what is handled and gone is counted in `bulk:<id>` by the same script,
+    /// The bulk that this is a step of, as [`BulkLease::step`](super::bulk::BulkLease::step) names it: what is handled and gone is counted in `bulk:<id>` by the same script,
     /// but for rows that have to be decoded again.
     pub bulk: Option<&'a str>,
 }

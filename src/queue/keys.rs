@@ -59,11 +59,12 @@
 //! | `notice:<subject>` | hash | of `gate:<v>`, `letters:<v>`, `books`: `told` = since when (ms) the outside knows of a trouble; `differs` since when the state is another; what is being told: `id`, `trouble`, `at`, `facts`, `attempts`, `next`, `doubt`, and as a lease `token`, `ends` |
 //! | `audit` | sorted set | places of the entries by themselves: µs, each later than the one before |
 //! | `audit:<place>` | hash with expiry | at, by, via, action; destination, count, change_ids (JSON), reason, detail, bulk where there are any |
-//! | `bulk:<id>` | hash | of a bulk; a step adds to `handled` and `gone` in the script that handles the letters |
 //! | `leader` `producer` `workers` | string, hashes | who leads; the last fetch, and as `lead` the newest lead, `<token> <who>`; who lives |
 //! | `session:<digest>` | hash with expiry | a login at the console: `json`, `ends` (ms); by the SHA-256 of what the cookie holds |
 //! | `refused:<door>:<client>` `refused:<door>` | hashes with expiry | wrong tokens: `times`, `until` when (ms) nobody is let in |
 //! | `known:<client>` | string with expiry | where the right token was presented from |
+//! | `bulk:<id>` | hash with expiry | what was ordered, `state`, `handled`, `gone`, `cursor`, and its worker's fencing token |
+//! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |
 //!

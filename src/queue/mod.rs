@@ -7,7 +7,8 @@
 //! - [`executor`]: outcome -> transition
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
-//! - [`editing`]: rows changed by hand; [`audit`]: who did what; [`erase`]: one person's data away
+//! - [`editing`]: rows changed by hand; [`audit`]: who did what; [`bulk`]: what is done with many letters, at a pace;
+//!   [`erase`]: one person's data away
 //! - [`seal`]: encryption at rest, [`sealing`]: which keys are in use; `record`: a change as it lies in Redis
 //! - [`sessions`]: who is logged in at the console
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
@@ -19,6 +20,7 @@
 pub mod acknowledgement;
 pub mod audit;
 pub mod backend;
+pub mod bulk;
 pub mod calls;
 mod connection;
 pub mod driver;

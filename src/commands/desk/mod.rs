@@ -62,6 +62,15 @@ pub enum Action {
     },
 }
 
+/// How an action ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// What became of the letters.
+    pub handled: Handled,
+    /// Somebody called it off: the rest stays as it is.
+    pub cancelled: bool,
+}
+
 impl Desk {
     /// As the flags say.
     pub async fn open(global: &Global) -> miette::Result<Self> {
@@ -156,10 +165,18 @@ impl Desk {
         ids: &[String],
         wanted: &Wanted,
         rate: Option<Rate>,
-    ) -> miette::Result<Handled> {
+    ) -> miette::Result<Ended> {
         match self {
-            Self::Redis(here) => here.handle(action, ids, wanted, rate).await,
-            Self::Server(server) => server.handle(action, names(ids), wanted, rate).await,
+            Self::Redis(here) => {
+                let handled = here.handle(action, ids, wanted, rate).await?;
+                Ok(Ended {
+                    handled,
+                    cancelled: false,
+                })
+            }
+            // By name it is one request; a filter may match any number, and is a bulk's work.
+            Self::Server(server) if ids.is_empty() => server.bulk(action, wanted, rate).await,
+            Self::Server(server) => server.handle(action, names(ids), wanted).await,
         }
     }
 

@@ -11,14 +11,17 @@ use reqwest::{
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{super::context::operator, Action};
+use tokio::time::sleep;
+
+use super::{Action, Ended};
 use crate::{
     cli::Global,
-    commands::{misused, usage},
+    commands::{context::operator, misused, progress::Progress, signals, usage},
     config::LogFormat,
     console::{
         api::{
             ROOT,
+            bulks::NewBulk,
             destinations::Gate,
             error::ErrorBody,
             letters::{Discard, Done, Replay},
@@ -30,6 +33,7 @@ use crate::{
         wanted::{LetterName, Wanted},
     },
     queue::{
+        bulk::{BulkAction, BulkState, BulkView},
         letters::{Handled, LetterPage, LetterRef},
         stats::Status,
         timeline::Timeline,
@@ -41,6 +45,9 @@ use crate::{
 /// After which an answer is given up.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How often a bulk is looked at.
+const LOOK: Duration = Duration::from_millis(300);
+
 /// The variable with the token.
 const TOKEN: &str = "ALUMNIQ_RELAY_TOKEN";
 
@@ -50,6 +57,7 @@ pub struct Server {
     url: String,
     token: Option<HeaderValue>,
     name: Option<HeaderValue>,
+    quiet: bool,
 }
 
 /// A query's parts.
@@ -87,6 +95,7 @@ impl Server {
         Ok(Some(Self {
             http,
             url: url.to_owned(),
+            quiet: global.quiet,
             token,
             name: name.and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok()),
         }))
@@ -152,8 +161,7 @@ impl Server {
         action: &Action,
         ids: Vec<LetterName>,
         wanted: &Wanted,
-        _rate: Option<Rate>,
-    ) -> miette::Result<Handled> {
+    ) -> miette::Result<Ended> {
         let filter = Some(wanted.clone());
         let done: Done = match action.clone() {
             Action::Replay { apply_stale } => {
@@ -179,9 +187,76 @@ impl Server {
                 self.post("dead-letters/discard", &body).await?
             }
         };
-        Ok(Handled {
-            handled: done.letters,
-            gone: done.gone,
+        Ok(Ended {
+            handled: Handled {
+                handled: done.letters,
+                gone: done.gone,
+            },
+            cancelled: false,
+        })
+    }
+
+    /// Begins a bulk and watches it until it is over; a signal calls it off.
+    pub async fn bulk(
+        &self,
+        action: &Action,
+        wanted: &Wanted,
+        rate: Option<Rate>,
+    ) -> miette::Result<Ended> {
+        let mut order = NewBulk {
+            action: BulkAction::Replay,
+            filter: wanted.clone(),
+            rate,
+            reason: String::new(),
+            apply_stale: false,
+            keep_unacknowledged: false,
+        };
+        match action.clone() {
+            Action::Replay { apply_stale } => order.apply_stale = apply_stale,
+            Action::Discard {
+                reason,
+                keep_unacknowledged,
+            } => {
+                order.action = BulkAction::Discard;
+                order.reason = reason;
+                order.keep_unacknowledged = keep_unacknowledged;
+            }
+        }
+        let begun: BulkView = self.post("bulks", &order).await?;
+        let progress = Progress::of_letters(begun.total, self.quiet);
+        let path = format!("bulks/{}", segment(&begun.id));
+        let watched = signals::unless_interrupted(async {
+            loop {
+                let bulk: BulkView = self.get(&path, Vec::new()).await?;
+                progress.at(bulk.handled + bulk.gone);
+                if bulk.is_over() {
+                    return Ok::<_, miette::Report>(bulk);
+                }
+                sleep(LOOK).await;
+            }
+        });
+        let bulk = match watched.await? {
+            Some(bulk) => bulk?,
+            None => {
+                let path = format!("{path}/cancel");
+                self.answer(self.request(Method::POST, &path)).await?
+            }
+        };
+        progress.finish();
+        if let Some(error) = &bulk.error {
+            return Err(miette!(
+                help = "the log of the processes with the role console says more; what was handled stays so",
+                "the bulk {} could not go on after {} letters: {error}",
+                bulk.id,
+                bulk.handled
+            ));
+        }
+        Ok(Ended {
+            handled: Handled {
+                handled: bulk.handled,
+                gone: bulk.gone,
+            },
+            cancelled: bulk.state == BulkState::Cancelled,
         })
     }
 

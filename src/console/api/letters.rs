@@ -16,14 +16,18 @@ use crate::{
         moment::Moment,
         wanted::{LetterName, SelectError, Wanted},
     },
-    queue::letters::{Handled, LetterFilter, LetterPage, LetterRef},
+    queue::letters::{Handled, LetterFilter, LetterGroup, LetterPage, LetterRef, Order},
 };
 
 /// How many letters a page has where nobody says otherwise.
 const PAGE: u16 = 50;
 
 /// The filter that is meant. A viewer who may not see people cannot ask for one either.
-fn filter(wanted: &Wanted, visitor: &Visitor, desk: &Operations) -> Result<LetterFilter, ApiError> {
+pub(super) fn filter(
+    wanted: &Wanted,
+    visitor: &Visitor,
+    desk: &Operations,
+) -> Result<LetterFilter, ApiError> {
     if wanted.xid.is_some() {
         sees_people(visitor)?;
     }
@@ -47,7 +51,8 @@ pub(super) struct Page {
     destination: Option<Vendor>,
     /// Which kind
     class: Option<DeadClass>,
-    /// Which group of causes: `cause` of a group
+    /// The key of a group of causes
+    #[param(min_length = 1)]
     cause: Option<String>,
     /// Whose: the constituent's id
     #[param(min_length = 1)]
@@ -56,12 +61,33 @@ pub(super) struct Page {
     since: Option<Moment>,
     /// Died before
     until: Option<Moment>,
-    /// Where to go on: `next` of the page before
+    /// By the time of death: `oldest` (the default) or `newest` first
+    order: Option<OrderWord>,
+    /// Where to go on: `next` of the page before, in the same order
     #[param(value_type = Option<String>, pattern = "^[0-9]{1,15}/(crm|salsa|alumniq)/[a-z_]+/.+$")]
     cursor: Option<LetterRef>,
     /// How many at most
     #[param(minimum = 1, maximum = 1000, default = 50)]
     limit: Option<u16>,
+}
+
+/// In which order.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum OrderWord {
+    /// As they died
+    Oldest,
+    /// The newest first
+    Newest,
+}
+
+impl From<OrderWord> for Order {
+    fn from(word: OrderWord) -> Self {
+        match word {
+            OrderWord::Oldest => Self::OldestFirst,
+            OrderWord::Newest => Self::NewestFirst,
+        }
+    }
 }
 
 impl Page {
@@ -91,18 +117,11 @@ pub(super) async fn list(
     Asked(page): Asked<Page>,
 ) -> Result<Json<LetterPage>, ApiError> {
     let filter = filter(&page.wanted(), &visitor, &desk)?;
-    let limit = match page.limit.unwrap_or(PAGE) {
-        limit @ 1..=1000 => usize::from(limit),
-        _ => {
-            return Err(ApiError::bad_request(
-                "a page has between 1 and 1000 letters",
-                "set `limit` so, and go on with `cursor`",
-            ));
-        }
-    };
+    let limit = super::page_size(page.limit, PAGE)?;
+    let order = page.order.map(Order::from).unwrap_or_default();
     let mut letters = desk
         .queue
-        .letters(&filter, page.cursor.as_ref(), limit)
+        .letters_in(order, &filter, page.cursor.as_ref(), limit)
         .await?;
     if !visitor.sees_people {
         letters
@@ -111,6 +130,31 @@ pub(super) async fn list(
             .for_each(|letter| letter.xid = None);
     }
     Ok(Json(letters))
+}
+
+/// Dead letters by their cause.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Groups {
+    /// The most frequent first; of very many the 200 most frequent.
+    pub items: Vec<LetterGroup>,
+}
+
+/// What is stuck and why: dead letters by cause, with counts
+#[utoipa::path(
+    get,
+    path = "/dead-letters/groups",
+    tag = "dead letters",
+    params(Wanted),
+    responses((status = OK, description = "The most frequent first", body = Groups))
+)]
+pub(super) async fn groups(
+    visitor: Visitor,
+    Desk(desk): Desk,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Groups>, ApiError> {
+    let filter = filter(&wanted, &visitor, &desk)?;
+    let items = desk.queue.letter_groups(&filter).await?;
+    Ok(Json(Groups { items }))
 }
 
 /// How many letters one request handles. More of them are a bulk's work.

@@ -7,10 +7,13 @@
 //! - the answers are the queue's own types: the shape that commands print with `--json`
 
 mod asking;
+mod audit;
+pub mod bulks;
 mod changes;
 pub mod destinations;
 pub mod error;
 pub mod letters;
+mod people;
 mod status;
 
 use std::sync::LazyLock;
@@ -26,7 +29,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::error::{ErrorBody, in_json};
+use self::error::{ApiError, ErrorBody, in_json};
 use super::Console;
 use crate::operations::moment::Moment;
 
@@ -86,11 +89,17 @@ fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
     let version = OpenApiRouter::new()
         .routes(routes!(status::status))
         .routes(routes!(changes::change))
+        .routes(routes!(people::person))
         .routes(routes!(letters::list))
+        .routes(routes!(letters::groups))
         .routes(routes!(letters::replay))
         .routes(routes!(letters::discard))
+        .routes(routes!(bulks::list, bulks::start))
+        .routes(routes!(bulks::show))
+        .routes(routes!(bulks::cancel))
         .routes(routes!(destinations::pause))
         .routes(routes!(destinations::resume))
+        .routes(routes!(audit::audit))
         .routes(routes!(openapi));
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .nest(ROOT, version)
@@ -103,6 +112,17 @@ fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
         .route("/api/{*elsewhere}", axum::routing::any(nowhere))
         .layer(map_response(in_json));
     (router, document)
+}
+
+/// How many a page has.
+fn page_size(asked: Option<u16>, usual: u16) -> Result<usize, ApiError> {
+    match asked.unwrap_or(usual) {
+        size @ 1..=1000 => Ok(size.into()),
+        _ => Err(ApiError::bad_request(
+            "a page has between 1 and 1000 items",
+            "set `limit` so, and go on with `cursor`",
+        )),
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

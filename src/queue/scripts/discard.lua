@@ -4,6 +4,7 @@
 local hand = hand_at(1)
 local acknowledge, keep, keep_payload = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
 local reason = ARGV[8]
+if is_refused(hand) then return '' end
 local now = now_ms()
 local verdicts, gone = {}, 0
 for i = 9, #ARGV, 2 do

@@ -1,9 +1,19 @@
 -- What people do, shared by the scripts that a person's hand moves.
 
 -- Who acts, from ARGV[first] on: name, way (command | console | api), how long it stays known (ms), the bulk that it
--- is a step of ('' = none).
+-- is about ('' = none); a step of a bulk has its worker's fencing token behind it.
 local function hand_at(first)
-  return { by = ARGV[first], via = ARGV[first + 1], keep = tonumber(ARGV[first + 2]), bulk = ARGV[first + 3] }
+  local bulk, token = ARGV[first + 3]:match('^(%S*) ?(%S*)$')
+  return {
+    by = ARGV[first], via = ARGV[first + 1], keep = tonumber(ARGV[first + 2]), bulk = bulk, token = token,
+  }
+end
+
+-- A step of a bulk that has another worker by now, or was cancelled, does nothing.
+local function is_refused(hand)
+  if hand.token == '' then return false end
+  local held = redis.call('HMGET', key('bulk', hand.bulk), 'token', 'state')
+  return held[1] ~= hand.token or held[2] ~= 'running'
 end
 
 -- Writes an entry of the audit: action, destination, count, ids, reason, detail; what is '' or absent is left out.

@@ -2,6 +2,7 @@
 -- then vendor, id pairs. Returns a letter an item: r(eplayed), g(one: no such letter), u(ndecodable: the row has
 -- to be decoded again, see enqueue).
 local hand, forced = hand_at(1), ARGV[5] == '1'
+if is_refused(hand) then return '' end
 local now = now_ms()
 local verdicts, gone = {}, 0
 for i = 6, #ARGV, 2 do

@@ -1,0 +1,63 @@
+//! Who did what.
+
+use axum::Json;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    asking::{Asked, Desk},
+    error::ApiError,
+};
+use crate::{
+    console::visitor::Visitor,
+    queue::audit::{AuditAction, AuditFilter, AuditPage},
+};
+
+/// How many entries a page has where nobody says otherwise.
+const PAGE: u16 = 50;
+
+/// Which entries, and which page of them. What is absent is any.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// Whose
+    #[param(min_length = 1)]
+    by: Option<String>,
+    /// Which kind
+    action: Option<AuditAction>,
+    /// About which change
+    #[param(min_length = 1)]
+    change_id: Option<String>,
+    /// Where to go on: `next` of the page before
+    #[param(maximum = 9007199254740991_i64)]
+    cursor: Option<u64>,
+    /// How many at most
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u16>,
+}
+
+/// Who did what, when, to which changes
+///
+/// The newest first. Where a filter is rare a page may hold fewer entries than asked for, even none, and still have
+/// a `next`.
+#[utoipa::path(
+    get,
+    path = "/audit",
+    tag = "audit",
+    params(Page),
+    responses((status = OK, description = "A page, and where the next one begins", body = AuditPage))
+)]
+pub(super) async fn audit(
+    _: Visitor,
+    Desk(desk): Desk,
+    Asked(page): Asked<Page>,
+) -> Result<Json<AuditPage>, ApiError> {
+    let limit = super::page_size(page.limit, PAGE)?;
+    let filter = AuditFilter {
+        by: page.by,
+        action: page.action,
+        change_id: page.change_id,
+    };
+    Ok(Json(desk.queue.audit(page.cursor, limit, &filter).await?))
+}

@@ -1,0 +1,254 @@
+//! Bulks: begun, watched, cancelled, and worked on by every process with the role `console`.
+
+use std::time::Duration;
+
+use jobs::destination::Vendor;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::{Operations, rate::Rate};
+use crate::queue::{
+    QueueError,
+    audit::{Actor, AuditAction, Handling, Note},
+    bulk::{BulkAction, BulkLease, BulkNews, BulkOrder, BulkState, BulkView, Cancelled},
+};
+
+/// How often a process looks for a bulk that nobody works on.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How many letters are read, and without a rate handled, at once.
+const LETTERS_A_STEP: usize = 500;
+
+/// With a rate, steps are at least this far apart: so many letters a step as fit.
+const STEP: Duration = Duration::from_millis(100);
+
+/// How one claim of a bulk ended.
+enum Left {
+    /// Every letter was looked at.
+    Through,
+    /// Somebody else has it, or it was cancelled.
+    Lost,
+    /// This process stops: another goes on.
+    Stopping,
+}
+
+impl Operations {
+    /// Begins a bulk over all letters that are dead now. Returns it as it stands.
+    pub async fn start_bulk(&self, mut order: BulkOrder) -> Result<BulkView, QueueError> {
+        // Redis' clock has the last word: letters that die from now on are not meant.
+        let now = self.queue.now().await?;
+        order.filter.until = Some(order.filter.until.map_or(now, |until| until.min(now)));
+        let total = self.queue.letters(&order.filter, None, 1).await?.total;
+        let id = self.queue.start_bulk(&order, total).await?;
+        let note = Note {
+            count: Some(total),
+            reason: &order.reason,
+            detail: order.action.as_str(),
+            bulk: Some(&id),
+            ..Note::default()
+        };
+        self.queue
+            .note(&order.by, AuditAction::BulkStarted, &note)
+            .await?;
+        self.bulk(&id).await?.ok_or_else(|| QueueError::Unreadable {
+            what: format!("bulk {id}"),
+            why: "it is not there: Redis was emptied".to_owned(),
+        })
+    }
+
+    /// The newest bulks first.
+    pub async fn bulks(&self) -> Result<Vec<BulkView>, QueueError> {
+        self.queue.bulks().await
+    }
+
+    /// One bulk.
+    pub async fn bulk(&self, id: &str) -> Result<Option<BulkView>, QueueError> {
+        self.queue.bulk(id).await
+    }
+
+    /// Ends a bulk before its next step; one that is over stays as it is. `None`: there is none.
+    pub async fn cancel_bulk(&self, id: &str, by: &Actor) -> Result<Option<BulkView>, QueueError> {
+        if self.queue.cancel_bulk(id).await? == Cancelled::Now {
+            let note = Note {
+                bulk: Some(id),
+                ..Note::default()
+            };
+            self.queue
+                .note(by, AuditAction::BulkCancelled, &note)
+                .await?;
+        }
+        self.bulk(id).await
+    }
+
+    /// Works on whatever bulk nobody works on, until `closing`.
+    pub async fn work_bulks(&self, worker: &str, lease: Duration, closing: &CancellationToken) {
+        while !closing.is_cancelled() {
+            match self.queue.claim_bulk(worker, lease).await {
+                Ok(Some(bulk)) => self.work_bulk(&bulk, lease, closing).await,
+                Ok(None) => {
+                    let _ = closing.run_until_cancelled(sleep(LOOK)).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no bulk can be worked on");
+                    let _ = closing.run_until_cancelled(sleep(lease)).await;
+                }
+            }
+        }
+    }
+
+    async fn work_bulk(&self, bulk: &BulkLease, lease: Duration, closing: &CancellationToken) {
+        let mut news = BulkNews {
+            cursor: bulk.cursor.clone(),
+            ..BulkNews::default()
+        };
+        let id = &bulk.id;
+        let left = self.walk(bulk, lease, &mut news, closing).await;
+        let last = match left {
+            Ok(Left::Through) => {
+                news.ended = Some(Ok(()));
+                tracing::info!(bulk = id, "a bulk is through");
+                self.queue.keep_bulk(bulk, lease, &news).await
+            }
+            Ok(Left::Stopping) => self.queue.keep_bulk(bulk, Duration::ZERO, &news).await,
+            Ok(Left::Lost) => Ok(false),
+            // Redis may be away: the lease ends, and whoever is there then goes on.
+            Err(error @ (QueueError::Redis(_) | QueueError::Deposed)) => Err(error),
+            Err(error) => {
+                news.ended = Some(Err(error.to_string()));
+                self.queue.keep_bulk(bulk, lease, &news).await
+            }
+        };
+        if let Err(error) = last {
+            tracing::warn!(bulk = id, %error, "a bulk waits until Redis can be used");
+            let _ = closing.run_until_cancelled(sleep(LOOK)).await;
+        }
+    }
+
+    /// Page by page, step by step. What is handled leaves the filter's letters; the cursor passes over the rest.
+    async fn walk(
+        &self,
+        bulk: &BulkLease,
+        lease: Duration,
+        news: &mut BulkNews,
+        closing: &CancellationToken,
+    ) -> Result<Left, QueueError> {
+        let pace = bulk
+            .order
+            .rate
+            .as_deref()
+            .and_then(|rate| rate.parse::<Rate>().ok());
+        let (step, apart) = pace.map_or((LETTERS_A_STEP, Duration::ZERO), |rate| steps(&rate));
+        let mut due = Instant::now();
+        loop {
+            let cursor = news.cursor.clone();
+            let page = self
+                .queue
+                .letters(&bulk.order.filter, cursor.as_ref(), LETTERS_A_STEP)
+                .await?;
+            let letters: Vec<(Vendor, String)> = page
+                .items
+                .into_iter()
+                .map(|letter| (letter.destination, letter.change_id))
+                .collect();
+            for letters in letters.chunks(step) {
+                if !self.keep_until(bulk, lease, news, due, closing).await? {
+                    return Ok(match closing.is_cancelled() {
+                        true => Left::Stopping,
+                        false => Left::Lost,
+                    });
+                }
+                due = due.max(Instant::now()) + apart;
+                self.step(bulk, letters, news).await?;
+            }
+            match page.next {
+                Some(next) => news.cursor = Some(next),
+                None => return Ok(Left::Through),
+            }
+        }
+    }
+
+    /// Waits until `due` and keeps the bulk meanwhile. `false`: it is not ours any more, or this process stops.
+    async fn keep_until(
+        &self,
+        bulk: &BulkLease,
+        lease: Duration,
+        news: &mut BulkNews,
+        due: Instant,
+        closing: &CancellationToken,
+    ) -> Result<bool, QueueError> {
+        loop {
+            if closing.is_cancelled() || !self.queue.keep_bulk(bulk, lease, news).await? {
+                return Ok(false);
+            }
+            (news.handled, news.gone) = (0, 0);
+            let until = due.min(Instant::now() + lease / 3);
+            let _ = closing.run_until_cancelled(sleep_until(until)).await;
+            if Instant::now() >= due {
+                return Ok(!closing.is_cancelled());
+            }
+        }
+    }
+
+    async fn step(
+        &self,
+        bulk: &BulkLease,
+        letters: &[(Vendor, String)],
+        news: &mut BulkNews,
+    ) -> Result<(), QueueError> {
+        let (order, step) = (&bulk.order, bulk.step());
+        let handling = Handling {
+            by: &order.by,
+            bulk: Some(&step),
+        };
+        match order.action {
+            BulkAction::Replay => {
+                let again = self
+                    .replay_step(letters, order.apply_stale, handling)
+                    .await?;
+                news.handled += again.handled;
+                news.gone += again.gone;
+            }
+            BulkAction::Discard => {
+                let tell = !order.keep_unacknowledged;
+                self.queue
+                    .discard(letters, tell, &order.reason, handling)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BulkView {
+    /// Whether nothing follows.
+    pub fn is_over(&self) -> bool {
+        self.state != BulkState::Running
+    }
+}
+
+/// How many letters a step has, and how far apart steps are.
+fn steps(rate: &Rate) -> (usize, Duration) {
+    let interval = rate.interval();
+    let many = (STEP.as_nanos() / interval.as_nanos().max(1)).clamp(1, LETTERS_A_STEP as u128);
+    let many = u32::try_from(many).unwrap_or(1);
+    (many as usize, interval * many)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_keep_the_rate_and_are_not_closer_than_a_tenth_of_a_second_unless_they_are_full() {
+        for (rate, letters, apart) in [
+            ("1/m", 1, Duration::from_secs(60)),
+            ("1/s", 1, Duration::from_secs(1)),
+            ("10/s", 1, Duration::from_millis(100)),
+            ("50/s", 5, Duration::from_millis(100)),
+            ("1000/s", 100, Duration::from_millis(100)),
+            ("100000/s", 500, Duration::from_millis(5)),
+        ] {
+            assert_eq!(steps(&rate.parse().unwrap()), (letters, apart), "{rate}");
+        }
+    }
+}
