@@ -15,7 +15,8 @@ Needs the program redis-server and nothing else: no configuration, no network.
 
 Examples:
   alumniq-relay demo
-  alumniq-relay demo --changes 20000 --faults --seed 7")]
+  alumniq-relay demo --changes 20000 --faults --seed 7
+  alumniq-relay demo --faults --stay             then look around in the console")]
 pub struct Demo {
     /// How many changes the simulated AlumnIQ offers
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one())]
@@ -26,6 +27,9 @@ pub struct Demo {
     /// Let the vendors fail: latency, errors, throttling, lost answers, an outage
     #[arg(long)]
     pub faults: bool,
+    /// Keep everything running after the summary, the console open, until Ctrl-C
+    #[arg(long)]
+    pub stay: bool,
     /// The same seed makes the same people, changes and faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

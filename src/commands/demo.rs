@@ -99,7 +99,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     ));
     super::print(&format!(
         "{} changes of {people} people through simulated vendors{}; every role in this process, Redis in {}.\n\
-         While it runs: http://{address}/metrics\n\n",
+         The console, while it runs: http://{address}/\n\n",
         arguments.changes,
         if arguments.faults { " that fail" } else { "" },
         directory.path().display(),
@@ -116,6 +116,17 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
         () = closing.cancelled() => None,
     };
     let seconds = started.elapsed().as_secs_f64();
+    let told = match &finished {
+        Some(dead) if arguments.stay => {
+            let status = redis.queue.status().await.into_diagnostic()?;
+            let held = tell(&sandbox, &status, dead, arguments.changes, seconds)?;
+            let stays = "\nIt all goes on until Ctrl-C, and the console stays open: ";
+            super::print(&format!("{stays}http://{address}/\n"))?;
+            closing.cancelled().await;
+            Some(held)
+        }
+        _ => None,
+    };
     closing.cancel();
     let limit = context.config.worker.drain;
     if let Some(ended) = signals::within_drain(workers, &stopping, limit).await {
@@ -128,15 +139,26 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     let Some(dead) = finished else {
         return Err(interrupted());
     };
-    let report = sandbox.report();
+    let held = match told {
+        Some(held) => held,
+        None => tell(&sandbox, &status, &dead, arguments.changes, seconds)?,
+    };
     sandbox.stop().await;
-    let verdicts = verdicts(&report, &status, &dead, arguments.changes);
+    Ok(if held { Exit::Good } else { Exit::Failed })
+}
+
+/// Prints the summary; whether every promise held.
+fn tell(
+    sandbox: &Sandbox,
+    status: &Status,
+    dead: &[String],
+    changes: usize,
+    seconds: f64,
+) -> miette::Result<bool> {
+    let report = sandbox.report();
+    let verdicts = verdicts(&report, status, dead, changes);
     super::print(&summary(&report, &verdicts, seconds))?;
-    Ok(if verdicts.iter().all(|verdict| verdict.held) {
-        Exit::Good
-    } else {
-        Exit::Failed
-    })
+    Ok(verdicts.iter().all(|verdict| verdict.held))
 }
 
 fn interrupted() -> miette::Report {

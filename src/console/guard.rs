@@ -30,7 +30,7 @@ use self::identity::Identity;
 use super::{
     Console,
     access::Tokens,
-    network::Network,
+    network::{Client, Network, Peer},
     refusal::{Audience, Refusal},
     visitor::Role,
 };
@@ -137,6 +137,12 @@ impl Guard {
                 .and_then(|value| value.split(',').next())
                 .is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https")),
         }
+    }
+
+    /// Where a request comes from.
+    pub(super) fn client(&self, request: &Parts) -> Client {
+        let peer = request.extensions.get::<Peer>().copied();
+        Client::of(peer, &request.headers, &self.rules.trusted_proxies)
     }
 
     fn sees_people(&self, role: Role) -> bool {

@@ -20,11 +20,16 @@ use serde::Deserialize;
 use super::{
     Console, Visitor,
     guard::{self, Guard, Knock, seconds},
-    refusal::{Audience, Refusal, page},
+    network::Client,
+    pages::outside as page,
+    refusal::{Audience, Refusal},
     session::{SessionId, no_cookie},
     visitor::{NAME_LENGTH, Role, clean_name},
 };
-use crate::queue::sessions::{Door, Session};
+use crate::queue::{
+    audit::{Actor, AuditAction, Note, Via},
+    sessions::{Door, Session},
+};
 
 /// Where one logs in.
 pub(super) const LOGIN: &str = "/login";
@@ -96,7 +101,7 @@ fn show(next: &str, problem: Option<&str>, may_be_in: bool) -> Markup {
     let next = own(next);
     page(
         "Log in",
-        html! {
+        &html! {
             @if let Some(problem) = problem {
                 p role="alert" id="problem" { strong { (problem) } }
             }
@@ -175,8 +180,9 @@ pub(super) async fn log_in(
     };
     let name = clean_name(&name).unwrap_or_else(|| role.nobody_in_particular().to_owned());
     let secure = guard.is_tls(&request.headers);
+    let client = guard.client(&request);
     let before = SessionId::of(&request.headers, secure);
-    match open(guard, role, name, &token, before).await {
+    match open(guard, role, name, &token, before, &client).await {
         Ok(id) => {
             let to = own(&next).unwrap_or(HOME).to_owned();
             let mut response = (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response();
@@ -193,6 +199,7 @@ async fn open(
     name: String,
     token: &SecretString,
     before: Option<SessionId>,
+    client: &Client,
 ) -> Result<SessionId, Refusal> {
     let queue = guard.queue.get().ok_or(Refusal::Away)?;
     let id = SessionId::random();
@@ -206,6 +213,17 @@ async fn open(
         .open_session(&id.key(), &session, idle, lifetime)
         .await;
     opened.map_err(|_| Refusal::Away)?;
+    let detail = format!("as {}, from {client}", role.as_str());
+    let by = Actor {
+        name: session.name,
+        via: Via::Console,
+    };
+    let note = Note {
+        detail: &detail,
+        ..Note::default()
+    };
+    let noted = queue.note(&by, AuditAction::LoggedIn, &note).await;
+    noted.map_err(|_| Refusal::Away)?;
     if let Some(before) = before {
         queue
             .end_session(&before.key())

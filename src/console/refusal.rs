@@ -8,10 +8,10 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use maud::{DOCTYPE, Markup, html};
+use maud::html;
 use serde_json::json;
 
-use super::login;
+use super::{login, pages::outside};
 
 /// Who reads the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +181,7 @@ impl IntoResponse for Refused {
                     p { (told.advice) }
                     p { a href="/" { "Overview" } " · " a href="/login" { "Log in" } }
                 };
-                (told.status, page(told.message, content)).into_response()
+                (told.status, outside(told.message, &content)).into_response()
             }
         };
         if self.refusal == Refusal::Nobody {
@@ -192,21 +192,5 @@ impl IntoResponse for Refused {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
-    }
-}
-
-/// A page for people who are not in.
-pub(super) fn page(title: &str, content: Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " – alumniq-relay" }
-                link rel="stylesheet" href="/runbook.css";
-            }
-            body { main { h1 { (title) } (content) } }
-        }
     }
 }

@@ -28,6 +28,14 @@ pub enum Role {
 }
 
 impl Role {
+    /// In words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        }
+    }
+
     /// Whom the audit names where somebody gave no name.
     pub fn nobody_in_particular(self) -> &'static str {
         match self {
@@ -49,6 +57,8 @@ pub struct Visitor {
     /// What each form that they send must carry as `csrf`, and each request of a script as `x-csrf-token`; `None`
     /// where no browser sends it by itself (a bearer token).
     pub csrf: Option<String>,
+    /// Whether they have a session that they can end.
+    pub logged_in: bool,
 }
 
 /// Somebody who may act.

@@ -10,13 +10,14 @@ use super::Guard;
 use crate::{
     console::{
         access::Access,
-        network::{Client, Peer},
+        network::Client,
         refusal::{Audience, Refusal},
         session::{SessionId, same},
         visitor::{self, Role, Visitor},
     },
     queue::{
-        audit::Actor,
+        Queue,
+        audit::{Actor, AuditAction, Note, Via},
         sessions::{Door, Session},
     },
 };
@@ -46,7 +47,7 @@ pub struct Identity {
 pub async fn of(guard: &Guard, request: &Parts, audience: Audience) -> Result<Identity, Refusal> {
     let headers = &request.headers;
     let secure = guard.is_tls(headers);
-    let as_role = |role: Role, name: String, csrf: Option<String>| Visitor {
+    let as_role = |role: Role, name: String, csrf: Option<String>, logged_in: bool| Visitor {
         actor: Actor {
             name,
             via: audience.via(),
@@ -54,6 +55,7 @@ pub async fn of(guard: &Guard, request: &Parts, audience: Audience) -> Result<Id
         role,
         sees_people: guard.sees_people(role),
         csrf,
+        logged_in,
     };
     match guard.rules.tokens.access(headers) {
         Access::Open => {
@@ -62,7 +64,7 @@ pub async fn of(guard: &Guard, request: &Parts, audience: Audience) -> Result<Id
             let id = sent.unwrap_or_else(SessionId::random);
             let name = visitor::name(headers, Role::Operator);
             Ok(Identity {
-                visitor: as_role(Role::Operator, name, Some(id.csrf(&guard.secret))),
+                visitor: as_role(Role::Operator, name, Some(id.csrf(&guard.secret)), false),
                 session: None,
                 new_cookie: is_stranger.then_some(id),
                 is_stranger,
@@ -71,7 +73,7 @@ pub async fn of(guard: &Guard, request: &Parts, audience: Audience) -> Result<Id
         Access::Bearer(role) => {
             admitted(knock(guard, Door::Bearer, request, Some(role)).await)?;
             Ok(Identity {
-                visitor: as_role(role, visitor::name(headers, role), None),
+                visitor: as_role(role, visitor::name(headers, role), None, false),
                 session: None,
                 new_cookie: None,
                 is_stranger: false,
@@ -85,7 +87,7 @@ pub async fn of(guard: &Guard, request: &Parts, audience: Audience) -> Result<Id
             let id = SessionId::of(headers, secure).ok_or(Refusal::Nobody)?;
             let (session, role) = session(guard, &id, !is_live(request)).await?;
             Ok(Identity {
-                visitor: as_role(role, session.name, Some(id.csrf(b""))),
+                visitor: as_role(role, session.name, Some(id.csrf(b"")), true),
                 session: Some(id.key()),
                 new_cookie: None,
                 is_stranger: false,
@@ -142,18 +144,43 @@ pub fn seconds(wait: Duration) -> u64 {
 
 /// Counts a token that was presented, by the whole fleet; `role` is what it gives.
 pub async fn knock(guard: &Guard, door: Door, request: &Parts, role: Option<Role>) -> Knock {
-    let peer = request.extensions.get::<Peer>().copied();
-    let client = Client::of(peer, &request.headers, &guard.rules.trusted_proxies);
+    let client = guard.client(request);
     if let Some(queue) = guard.queue.get() {
         let counted = queue.knock(door, client.as_str(), role.is_some());
-        if let Ok(Ok(wait)) = timeout(REDIS_IN_TIME, counted).await {
-            return wait.map_or(Knock::Heard, Knock::Wait);
+        match timeout(REDIS_IN_TIME, counted).await {
+            Ok(Ok(Some(wait))) => return Knock::Wait(wait),
+            Ok(Ok(None)) => {
+                if role.is_none() {
+                    note_refusal(queue, door, &client).await;
+                }
+                return Knock::Heard;
+            }
+            Ok(Err(_)) | Err(_) => {}
         }
     }
     if role.is_none() {
         sleep(WITHOUT_REDIS).await;
     }
     Knock::Heard
+}
+
+/// The throttle bounds how many of these there can be.
+async fn note_refusal(queue: &Queue, door: Door, client: &Client) {
+    let (via, place) = match door {
+        Door::Login => (Via::Console, "the login page"),
+        Door::Bearer => (Via::Api, "a request"),
+    };
+    let by = Actor {
+        name: "somebody".to_owned(),
+        via,
+    };
+    let detail = format!("a wrong token in {place} from {client}");
+    let note = Note {
+        detail: &detail,
+        ..Note::default()
+    };
+    // Redis went away in between: the refusal stands.
+    let _ = queue.note(&by, AuditAction::LoginRefused, &note).await;
 }
 
 /// Whether a request without a session may see more than "alive" and "ready": the console is open, or it has a token.

@@ -96,6 +96,32 @@ fn document(frame: Frame<'_>, main: &Markup) -> Markup {
     }
 }
 
+/// A page for somebody who is not in.
+pub fn outside(title: &str, main: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) " · alumniq-relay" }
+                link rel="icon" type="image/svg+xml" href=(ICON.address());
+                link rel="stylesheet" href=(STYLE.address());
+            }
+            body {
+                header { a.brand href=(links::OVERVIEW) { span.mark aria-hidden="true" {} "alumniq-relay" } }
+                main #main {
+                    h1 { (title) }
+                    div.card.prose { (main) }
+                }
+                footer { a href="/runbook" { "Runbook" } }
+            }
+        }
+    }
+}
+
 fn header(frame: Frame<'_>) -> Markup {
     html! {
         header {
@@ -126,5 +152,13 @@ fn person(visitor: &Visitor) -> Markup {
         Role::Viewer => "viewer",
         Role::Operator => "operator",
     };
-    html! { span.person { (foreign(&visitor.actor.name)) span.soft { " · " (role) } } }
+    html! {
+        span.person { (foreign(&visitor.actor.name)) span.soft { " · " (role) } }
+        @if visitor.logged_in {
+            form.logout method="post" action="/logout" {
+                input type="hidden" name="csrf" value=[visitor.csrf.as_deref()];
+                button type="submit" { "Log out" }
+            }
+        }
+    }
 }

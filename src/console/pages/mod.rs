@@ -23,6 +23,7 @@ mod verdict;
 
 use axum::{Router, routing::get};
 
+pub(super) use self::layout::outside;
 use super::Console;
 
 /// The pages' routes.
