@@ -4,7 +4,7 @@
 //!
 //! - [`server`]: the listener and its addresses, `/metrics`, `/healthz`, `/readyz` and `/runbook`
 //! - [`health`]: the loops' heartbeats, from which readiness follows
-//! - [`api`]: the JSON API; [`pages`]: what operators see
+//! - [`api`]: the JSON API; [`pages`]: what operators see; `live`: what has changed on them
 //! - [`guard`]: who comes in; [`visitor`]: who asks; [`refusal`]: how somebody is turned away
 //! - [`access`]: the tokens; [`session`], `login`: what ties a browser to one; [`network`]: from where it comes
 //! - `runbook`: what an operator does when an alert fires; it holds no data and needs no token
@@ -13,6 +13,7 @@ pub mod access;
 pub mod api;
 pub mod guard;
 pub mod health;
+mod live;
 mod login;
 pub mod network;
 pub mod pages;

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 
 use self::connections::LIMITS;
 use super::{
-    Guard, Heartbeats, api, guard, login, pages,
+    Guard, Heartbeats, api, guard, live, login, pages,
     refusal::{Audience, Refusal},
     runbook,
 };
@@ -104,6 +104,7 @@ fn guarded() -> Router<Console> {
         .route(login::LOGOUT, post(login::log_out))
         .merge(api::router())
         .merge(pages::routes())
+        .merge(live::routes())
 }
 
 /// Serves until `shutdown` completes, then gives the requests under way two seconds. Keeps the metrics'

@@ -37,6 +37,11 @@ impl Asked {
         self.visitor.sees_people
     }
 
+    /// What every form carries.
+    pub fn csrf(&self) -> Markup {
+        html! { @if let Some(csrf) = &self.visitor.csrf { input type="hidden" name="csrf" value=(csrf); } }
+    }
+
     /// A page.
     pub fn page(&self, tab: Tab, title: &str, main: &Markup) -> Response {
         self.answer(StatusCode::OK, tab, title, None, main)

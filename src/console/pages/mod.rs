@@ -5,33 +5,69 @@
 //! - `layout`: what is around every page; `asked`: who asks, and how they are answered; `links`: every address
 //! - `text`: numbers, times and other people's words; `fragment`: what is sent anew when it has changed
 //! - `overview` with `verdict` (the sentence that answers first), `flow` (the picture) and `panels`, all of one `snapshot`
-//! - `assets`: style and script
+//! - `letters` and `letter` with `filter`; `change` with `timeline`; `lookup`; `destinations`
+//! - `watched`: which pages stay up to date by themselves; `assets`: style and script
 
 mod asked;
 mod assets;
+mod change;
+mod destinations;
+mod filter;
 #[cfg(test)]
 mod fixtures;
 mod flow;
 mod fragment;
 mod layout;
+mod letter;
+mod letters;
 mod links;
+mod lookup;
 mod overview;
 mod panels;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod text;
+mod timeline;
 mod verdict;
+mod watched;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 
-pub(super) use self::layout::outside;
+pub(super) use self::{asked::Asked, layout::outside, snapshot::Snapshot, watched::Watched};
 use super::Console;
 
-/// The pages' routes.
+/// The pages. Whoever mounts them sees to it that only who may look comes in.
 pub fn routes() -> Router<Console> {
-    Router::new().route(links::OVERVIEW, get(overview::show))
+    Router::new()
+        .route(links::OVERVIEW, get(overview::show))
+        .route(links::LETTERS, get(letters::list))
+        .route("/dead-letters/{destination}/{id}", get(letter::show))
+        .route(
+            "/dead-letters/{destination}/{id}/replay",
+            post(letter::replay),
+        )
+        .route(
+            "/dead-letters/{destination}/{id}/discard",
+            post(letter::discard),
+        )
+        .route(links::CHANGES, get(lookup::look_up))
+        .route("/changes/{id}", get(change::show))
+        .route(links::DESTINATIONS, get(destinations::show))
+        .route(
+            "/destinations/{destination}/pause",
+            post(destinations::pause),
+        )
+        .route(
+            "/destinations/{destination}/resume",
+            post(destinations::resume),
+        )
 }
 
-/// What they are dressed with; it holds no data, and the login needs it too.
+/// Style and script, which hold no data.
 pub fn assets() -> Router<Console> {
     Router::new().route("/assets/{name}", get(assets::serve))
 }

@@ -13,6 +13,7 @@ use super::{
     snapshot::Snapshot,
     text::{age, countdown, foreign},
     verdict::{self, Remark, Verdict},
+    watched::Watched,
 };
 
 /// The page.
@@ -32,7 +33,12 @@ pub async fn show(asked: Asked) -> Response {
             }
         }
     };
-    asked.live(Tab::Overview, "Overview", "/live?page=overview", &main)
+    asked.live(
+        Tab::Overview,
+        "Overview",
+        Watched::Overview.address(),
+        &main,
+    )
 }
 
 /// Everything on it that changes by itself.

@@ -1,0 +1,171 @@
+//! `/destinations`: gates, and what stands before them.
+
+use axum::{
+    extract::Path,
+    response::{IntoResponse, Redirect, Response},
+};
+use jobs::destination::{Destination, Vendor};
+use maud::{Markup, html};
+
+use super::{
+    asked::Asked,
+    fragment::Fragment,
+    layout::Tab,
+    links,
+    snapshot::Snapshot,
+    text::{age, count, countdown, foreign, name, prose},
+    watched::Watched,
+};
+use crate::{
+    console::visitor::Operator,
+    queue::stats::{DestinationStatus, Pause, Status},
+};
+
+/// The page.
+pub async fn show(asked: Asked) -> Response {
+    let snapshot = Snapshot::read(&asked.operations).await;
+    let main = html! {
+        h1 { "Destinations" }
+        @for fragment in fragments(&snapshot, &asked) { (fragment) }
+    };
+    let address = Watched::Destinations.address();
+    asked.live(Tab::Destinations, "Destinations", address, &main)
+}
+
+/// One section a vendor.
+pub fn fragments(snapshot: &Snapshot, asked: &Asked) -> Vec<Fragment> {
+    let status = match &snapshot.status {
+        Ok(status) => status,
+        Err(why) => {
+            let inner = html! { p { "Redis does not answer: " (foreign(why)) } };
+            return vec![Fragment::section("away", "card", "Redis", inner)];
+        }
+    };
+    let shown = Vendor::ALL.into_iter().filter(|vendor| {
+        *vendor == Vendor::Alumniq
+            || snapshot
+                .enabled
+                .iter()
+                .any(|destination| Vendor::from(*destination) == *vendor)
+    });
+    shown
+        .map(|vendor| {
+            let inner = one(vendor, status, snapshot, asked);
+            Fragment::section(vendor.as_str(), "card", name(vendor), inner)
+        })
+        .collect()
+}
+
+fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &Asked) -> Markup {
+    let pause = status.pauses.get(&vendor);
+    let counts = Destination::ALL
+        .into_iter()
+        .find(|destination| Vendor::from(*destination) == vendor)
+        .and_then(|destination| status.destinations.get(&destination));
+    html! {
+        div.title {
+            h2 { (name(vendor)) }
+            @match pause {
+                Some(pause) => span.tag.wait { "paused: " (pause.reason.as_str()) },
+                None => span.tag.ok { "open" }
+            }
+            @if asked.may_act() { (gate(asked, vendor, pause)) }
+        }
+        @if let Some(pause) = pause { (why(pause, snapshot)) }
+        @if let Some(counts) = counts { (states(vendor, counts)) }
+        @if vendor == Vendor::Alumniq { (feed(status)) }
+    }
+}
+
+fn gate(asked: &Asked, vendor: Vendor, pause: Option<&Pause>) -> Markup {
+    let held = pause.is_some_and(|pause| pause.seconds_left.is_none());
+    html! {
+        div.gate {
+            @if pause.is_some() {
+                form method="post" action={ (links::DESTINATIONS) "/" (vendor) "/resume" } { (asked.csrf()) button type="submit" aria-label={ "Resume " (name(vendor)) } { "Resume" } }
+            }
+            @if !held {
+                form method="post" action={ (links::DESTINATIONS) "/" (vendor) "/pause" } { (asked.csrf()) button type="submit" aria-label={ "Pause " (name(vendor)) } { "Pause" } }
+            }
+        }
+    }
+}
+
+fn why(pause: &Pause, snapshot: &Snapshot) -> Markup {
+    let since = snapshot.at.as_millisecond() as f64 / 1000.0 - pause.since_timestamp_seconds;
+    let explained = pause.reason.explained();
+    html! {
+        div.why {
+            p.said { (foreign(&pause.cause)) }
+            p {
+                "For " (age(since, snapshot.at))
+                @match pause.seconds_left {
+                    Some(left) if left > 0.0 => { "; tries again in " (countdown(left, snapshot.at)) },
+                    Some(_) => "; tries again now",
+                    None => ", until somebody resumes it"
+                }
+            }
+            p.advice { (prose(explained.means)) " " (prose(explained.fix)) " " a href={ "/runbook#" (pause.reason.as_str()) } { "More" } }
+        }
+    }
+}
+
+fn states(vendor: Vendor, counts: &DestinationStatus) -> Markup {
+    let dead = links::with_query(links::LETTERS, &[("destination", Some(vendor.as_str()))]);
+    let rows = [
+        ("waiting", counts.waiting),
+        ("ready", counts.ready),
+        ("running", counts.running),
+        ("retry", counts.retry),
+    ];
+    html! {
+        dl.states.wide {
+            @for (state, number) in rows { div { dt { (state) } dd { (count(number)) } } }
+            div.grave[counts.dead > 0] { dt { "dead" } dd { @if counts.dead > 0 { a href=(dead) { (count(counts.dead)) } } @else { "0" } } }
+        }
+    }
+}
+
+fn feed(status: &Status) -> Markup {
+    html! {
+        dl.states.wide {
+            div { dt { "fetched" } dd { (count(status.books.fetched)) } }
+            div { dt { "to acknowledge" } dd { (count(status.to_acknowledge)) } }
+            div { dt { "acknowledging" } dd { (count(status.acknowledging)) } }
+            div { dt { "acknowledged" } dd { (count(status.books.acknowledged)) } }
+            @if let Some(days) = status.producer.key_days { div { dt { "key, days left" } dd { (count(days)) } } }
+        }
+        @if let Some(error) = &status.producer.error { p.said { "The last fetch failed: " (foreign(error)) } }
+    }
+}
+
+/// Shuts a gate.
+pub async fn pause(Operator(by): Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
+    let Ok(vendor) = vendor.parse::<Vendor>() else {
+        return unknown(&asked);
+    };
+    match asked.operations.queue.pause(vendor, &by.actor).await {
+        Ok(()) => back(vendor),
+        Err(error) => asked.failed(Tab::Destinations, &error),
+    }
+}
+
+/// Opens it.
+pub async fn resume(Operator(by): Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
+    let Ok(vendor) = vendor.parse::<Vendor>() else {
+        return unknown(&asked);
+    };
+    match asked.operations.queue.resume(vendor, &by.actor).await {
+        Ok(()) => back(vendor),
+        Err(error) => asked.failed(Tab::Destinations, &error),
+    }
+}
+
+fn back(vendor: Vendor) -> Response {
+    Redirect::to(&format!("{}#{vendor}", links::DESTINATIONS)).into_response()
+}
+
+fn unknown(asked: &Asked) -> Response {
+    let why = "There are crm, salsa and alumniq.";
+    asked.not_found(Tab::Destinations, "There is no such destination", why)
+}

@@ -1,0 +1,200 @@
+//! `/dead-letters/{destination}/{id}`: why it died, what was tried, and what can be done.
+
+use axum::{
+    Form,
+    extract::Path,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use jobs::{destination::Vendor, outcome::DeadClass};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{
+    asked::Asked,
+    layout::Tab,
+    links,
+    text::{self, foreign, moment, name, subject},
+    timeline,
+};
+use crate::{
+    console::visitor::Operator,
+    queue::{QueueError, letters::Letter, timeline::Timeline},
+};
+
+/// The page.
+pub async fn show(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> Response {
+    let Ok(vendor) = vendor.parse::<Vendor>() else {
+        return gone(&asked, &id);
+    };
+    match find(&asked, vendor, &id).await {
+        Ok(Some((letter, timeline))) => {
+            let title = format!("Change {id} at {}", name(vendor));
+            asked.page(Tab::Letters, &title, &main(&asked, &letter, &timeline))
+        }
+        Ok(None) => gone(&asked, &id),
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+async fn find(
+    asked: &Asked,
+    vendor: Vendor,
+    id: &str,
+) -> Result<Option<(Letter, Timeline)>, QueueError> {
+    let Some(timeline) = asked.operations.queue.timeline(id).await? else {
+        return Ok(None);
+    };
+    let letter = timeline
+        .letters
+        .iter()
+        .find(|letter| letter.destination == vendor);
+    Ok(letter.cloned().map(|letter| (letter, timeline)))
+}
+
+fn gone(asked: &Asked, id: &str) -> Response {
+    let main = html! {
+        p { "It was replayed or discarded meanwhile, or there never was one." }
+        p { a href=(links::change(id)) { "What happened to change " (foreign(id)) } " · " a href=(links::LETTERS) { "All dead letters" } }
+    };
+    let what = "There is no such dead letter";
+    asked.problem(StatusCode::NOT_FOUND, Tab::Letters, what, &main)
+}
+
+fn main(asked: &Asked, letter: &Letter, timeline: &Timeline) -> Markup {
+    let zone = &asked.operations.timezone;
+    let vendor = letter.destination;
+    html! {
+        p.crumbs { a href=(links::LETTERS) { "Dead letters" } }
+        div.title {
+            h1 { "Change " (foreign(&letter.change_id)) " at " (name(vendor)) }
+            (text::class(letter.class))
+        }
+        div.columns {
+            div.stack {
+                section.card.cause aria-label="Why" {
+                    h2 { "Why" }
+                    p.said { (foreign(&letter.cause)) }
+                    h2 { "What to do" }
+                    p { (foreign(&letter.advice)) }
+                    p { a href=(links::runbook(letter.class)) { "More in the runbook: " (letter.class) } }
+                    @if asked.may_act() { (actions(asked, letter)) }
+                }
+                section.card aria-label="Attempts" {
+                    h2 { "What was tried at " (name(vendor)) }
+                    (timeline::list(&timeline.events, Some(vendor), zone))
+                }
+            }
+            section.card aria-label="The change" {
+                h2 { "The change" }
+                ul.rows {
+                    li { span { "Change" } a href=(links::change(&letter.change_id)) { "Whole timeline" } }
+                    @if asked.sees_people() {
+                        li { span { "Person" } @if let Some(xid) = &letter.xid { a href=(links::person(xid)) { (foreign(xid)) } } @else { span.soft { "nobody is named" } } }
+                    }
+                    li { span { "Died" } (moment(&letter.died_at, zone)) }
+                    li { span { "Attempts" } span { (letter.attempts) } }
+                    @for other in timeline.letters.iter().filter(|other| other.destination != vendor) {
+                        li { span { "Also dead at" } a href=(links::letter(other.destination, &other.change_id)) { (name(other.destination)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn actions(asked: &Asked, letter: &Letter) -> Markup {
+    let path = links::letter(letter.destination, &letter.change_id);
+    let is_stale = letter.class == DeadClass::Stale;
+    html! {
+        div.acts {
+            form method="post" action={ (path) "/replay" } {
+                (asked.csrf())
+                @if is_stale {
+                    input type="hidden" name="over_newer" value="yes";
+                    button type="submit" { "Replay over the newer change" }
+                } @else {
+                    button.primary type="submit" { "Replay" }
+                }
+            }
+            details {
+                summary.button { "Discard…" }
+                form.discard method="post" action={ (path) "/discard" } {
+                    (asked.csrf())
+                    p { label for="reason" { "Why is it given up? It stands in the audit." }
+                        textarea #reason name="reason" rows="2" required maxlength="500" {} }
+                    p.check { label { input type="checkbox" name="acknowledge" value="yes" checked; " Tell AlumnIQ that it was handled" } }
+                    p.soft { (subject(letter.destination)) " does not get this change. Unless AlumnIQ is told, it lists the change again." }
+                    p { button.danger type="submit" { "Discard" } }
+                }
+            }
+        }
+    }
+}
+
+/// What the form of a replay says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Replay {
+    over_newer: String,
+}
+
+/// Brings it back.
+pub async fn replay(
+    Operator(by): Operator,
+    asked: Asked,
+    Path((vendor, id)): Path<(String, String)>,
+    Form(form): Form<Replay>,
+) -> Response {
+    let Ok(vendor) = vendor.parse::<Vendor>() else {
+        return gone(&asked, &id);
+    };
+    let letters = [(vendor, id.clone())];
+    let forced = form.over_newer == "yes";
+    match asked.operations.replay(&letters, forced, &by.actor).await {
+        Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
+        Ok(_) => gone(&asked, &id),
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+/// What the form of a discard says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Discard {
+    reason: String,
+    acknowledge: String,
+}
+
+/// Gives it up.
+pub async fn discard(
+    Operator(by): Operator,
+    asked: Asked,
+    Path((vendor, id)): Path<(String, String)>,
+    Form(form): Form<Discard>,
+) -> Response {
+    let Ok(vendor) = vendor.parse::<Vendor>() else {
+        return gone(&asked, &id);
+    };
+    let reason = form.reason.trim();
+    if reason.is_empty() {
+        return no_reason(&asked, &links::letter(vendor, &id));
+    }
+    let letters = [(vendor, id.clone())];
+    let queue = &asked.operations.queue;
+    let discarded = queue.discard(&letters, form.acknowledge == "yes", reason, &by.actor);
+    match discarded.await {
+        Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
+        Ok(_) => gone(&asked, &id),
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+/// A change is not given up without saying why.
+pub fn no_reason(asked: &Asked, back: &str) -> Response {
+    let main = html! {
+        p { "A change is given up with a reason: whoever asks later finds it in the audit. Nothing was done." }
+        p { a href=(back) { "Back" } }
+    };
+    asked.problem(StatusCode::BAD_REQUEST, Tab::Letters, "Say why", &main)
+}

@@ -1,0 +1,125 @@
+//! `/dead-letters`: grouped by cause, filtered, newest first.
+
+use axum::{extract::Query, http::StatusCode, response::Response};
+use maud::{Markup, html};
+
+use super::{
+    asked::Asked,
+    filter::{Filter, Wanted},
+    layout::Tab,
+    links, panels,
+    snapshot::Snapshot,
+    text::{self, changes, count, foreign, moment, name},
+};
+use crate::queue::letters::{Letter, LetterPage};
+
+/// How many a page.
+const A_PAGE: usize = 50;
+
+/// The page.
+pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
+    let filter = match wanted.read(&asked.operations.timezone) {
+        Ok(filter) => filter,
+        Err(problems) => return misunderstood(&asked, &problems),
+    };
+    match read(&asked, &filter).await {
+        Ok((page, snapshot)) => {
+            let main = main(&asked, &wanted, &page, &snapshot);
+            asked.page(Tab::Letters, "Dead letters", &main)
+        }
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+/// A filter with words that are not understood: nothing is listed or done.
+pub fn misunderstood(asked: &Asked, problems: &[String]) -> Response {
+    let main = html! {
+        @for problem in problems { p { (foreign(problem)) } }
+        p { a href=(links::LETTERS) { "All dead letters" } }
+    };
+    let what = "This filter is not understood";
+    asked.problem(StatusCode::BAD_REQUEST, Tab::Letters, what, &main)
+}
+
+async fn read(
+    asked: &Asked,
+    filter: &Filter,
+) -> Result<(LetterPage, Snapshot), crate::queue::QueueError> {
+    let queue = &asked.operations.queue;
+    let page = queue
+        .letters(&filter.filter, filter.after.as_ref(), A_PAGE)
+        .await?;
+    Ok((page, Snapshot::read(&asked.operations).await))
+}
+
+fn main(asked: &Asked, wanted: &Wanted, page: &LetterPage, snapshot: &Snapshot) -> Markup {
+    html! {
+        h1 { "Dead letters" }
+        @if !snapshot.groups.is_empty() && wanted.after.is_empty() {
+            section.card aria-label="By cause" {
+                h2 { "By cause" }
+                (panels::groups(&snapshot.groups, asked.may_act()))
+            }
+        }
+        section.card aria-label="The letters" {
+            (wanted.form(asked.sees_people()))
+            div.total {
+                p { b { (changes(page.total)) } @if page.total == 1 { " is dead" } @else { " are dead" } @if !wanted.is_open() { " and pass the filter" } }
+                @if asked.may_act() && page.total > 0 { (bulks(wanted, page.total)) }
+            }
+            @if page.items.is_empty() {
+                p.empty { @if wanted.is_open() { "Nothing needs a person." } @else { "Nothing passes the filter." } }
+            } @else {
+                (table(asked, &page.items))
+            }
+            (paging(wanted, page))
+        }
+    }
+}
+
+fn bulks(wanted: &Wanted, total: u64) -> Markup {
+    html! {
+        p.actions {
+            a.button href=(wanted.address("/dead-letters/discard")) { "Discard all " (count(total)) }
+            a.button href=(wanted.address("/dead-letters/replay")) { "Replay all " (count(total)) }
+        }
+    }
+}
+
+fn table(asked: &Asked, letters: &[Letter]) -> Markup {
+    let people = asked.sees_people();
+    html! {
+        table.letters {
+            thead { tr {
+                th scope="col" { "Change" }
+                @if people { th scope="col" { "Person" } }
+                th scope="col" { "Where" } th scope="col" { "Why" } th scope="col" { "Died" }
+                th scope="col" { span.away { "Actions" } }
+            } }
+            tbody {
+                @for letter in letters {
+                    @let address = links::letter(letter.destination, &letter.change_id);
+                    tr data-letter={ (letter.destination) "/" (letter.change_id) } {
+                        th scope="row" { a href=(address) { (foreign(&letter.change_id)) } }
+                        @if people {
+                            td data-name="Person" { @if let Some(xid) = &letter.xid { a href=(links::person(xid)) { (foreign(xid)) } } @else { span.soft { "nobody" } } }
+                        }
+                        td data-name="Where" { (name(letter.destination)) }
+                        td { (text::class(letter.class)) " " (foreign(&letter.cause)) }
+                        td data-name="Died" { (moment(&letter.died_at, &asked.operations.timezone)) }
+                        td.actions { a.button href=(address) aria-label={ "Look at change " (letter.change_id) } { "Look" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn paging(wanted: &Wanted, page: &LetterPage) -> Markup {
+    html! {
+        nav.paging aria-label="Pages" {
+            @if !wanted.after.is_empty() { a href=(wanted.address(links::LETTERS)) { "First page" } }
+            @if let Some(next) = &page.next { a rel="next" href=(wanted.address_after(links::LETTERS, &next.to_string())) { "Next page" } }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `/changes`: where a change or a person is looked up.
+
+use axum::{
+    extract::Query,
+    response::{IntoResponse, Redirect, Response},
+};
+use maud::html;
+use serde::Deserialize;
+
+use super::{asked::Asked, change, layout::Tab, links};
+
+/// What is looked up.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    find: String,
+}
+
+/// Leads to what was asked for, or asks.
+pub async fn look_up(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
+    let find = wanted.find.trim();
+    if let Some(xid) = find.strip_prefix("xid:") {
+        return Redirect::to(&links::person(xid.trim())).into_response();
+    }
+    if find.is_empty() {
+        return ask(&asked);
+    }
+    let address = links::change(find);
+    match address.contains('?') {
+        // No path holds it.
+        true => change::one(&asked, find).await,
+        false => Redirect::to(&address).into_response(),
+    }
+}
+
+fn ask(asked: &Asked) -> Response {
+    let main = html! {
+        h1 { "Changes" }
+        section.card.prose aria-label="Look up" {
+            form.filter method="get" action=(links::CHANGES) {
+                p { label for="change" { "changeId" } input #change name="find" required autocomplete="off" spellcheck="false" maxlength="200"; }
+                p.go { button.primary type="submit" { "Look up" } }
+            }
+            p.soft { "A change shows what happened to it, from its fetch to its acknowledgement. Write "
+                code { "xid:" } " and a person's xid to see all of that person's changes." }
+        }
+    };
+    asked.page(Tab::Changes, "Changes", &main)
+}

@@ -1,0 +1,76 @@
+//! What happened to a change, one line an event.
+
+use jiff::tz::TimeZone;
+use jobs::destination::Vendor;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::text::{duration, foreign, moment, name};
+
+/// All of it, or that at one vendor.
+pub fn list(events: &[Value], only: Option<Vendor>, timezone: &TimeZone) -> Markup {
+    let of = |event: &&Value| {
+        only.is_none_or(|vendor| text(event, "destination") == Some(vendor.as_str()))
+    };
+    html! {
+        ol.timeline {
+            @for event in events.iter().filter(of) { (entry(event, timezone)) }
+        }
+    }
+}
+
+fn entry(event: &Value, timezone: &TimeZone) -> Markup {
+    let kind = text(event, "event").unwrap_or("unreadable");
+    let (words, tone) = words(kind, event);
+    let vendor = text(event, "destination").and_then(|word| word.parse::<Vendor>().ok());
+    let attempt = event["attempt"].as_u64().filter(|attempt| *attempt > 0);
+    let by = text(event, "by");
+    html! {
+        li class=(tone) data-event=(kind) {
+            div.when { (moment(text(event, "at").unwrap_or_default(), timezone)) }
+            div.what {
+                p {
+                    b { (words) }
+                    @if let Some(vendor) = vendor { " · " (name(vendor)) }
+                    @if let Some(attempt) = attempt { " · attempt " (attempt) }
+                    @if let Some(ms) = event["ms"].as_u64() { span.soft { " · " (ms) " ms" } }
+                    @if let Some(by) = by { " · by " (foreign(by)) }
+                }
+                @for field in ["class", "cause", "detail", "reason"] {
+                    @if let Some(said) = text(event, field).filter(|said| !said.is_empty()) { p.said { (foreign(said)) } }
+                }
+                @if let Some(after) = event["after_ms"].as_u64() { p.soft { "again in " (duration(after as f64 / 1000.0)) } }
+                @if let Some(worker) = text(event, "worker") { p.soft { small { (foreign(worker)) } } }
+            }
+        }
+    }
+}
+
+/// What an event is called, and its tone.
+fn words<'a>(kind: &'a str, event: &Value) -> (&'a str, &'static str) {
+    let forced = event["forced"].as_bool() == Some(true) || event["forced"].as_str() == Some("1");
+    match kind {
+        "fetched" => ("Fetched from AlumnIQ", "plain"),
+        "still_listed" => ("Fetched again: AlumnIQ still listed it", "plain"),
+        "done" => ("Accepted", "ok"),
+        "retry" => ("Failed, to be tried again", "wait"),
+        "paused" => ("Not tried: the destination paused", "wait"),
+        "given_back" => ("Given back untried", "plain"),
+        "refunded" => (
+            "Its attempts were given back: the vendor was at fault",
+            "plain",
+        ),
+        "lease_expired" => ("Its process fell silent", "wait"),
+        "dead" => ("Became a dead letter", "bad"),
+        "replayed" if forced => ("Replayed, even over a newer change", "run"),
+        "replayed" => ("Replayed", "run"),
+        "edited" => ("Edited", "run"),
+        "discarded" => ("Discarded", "wait"),
+        "acknowledged" => ("Acknowledged to AlumnIQ", "ok"),
+        other => (other, "plain"),
+    }
+}
+
+fn text<'a>(event: &'a Value, field: &str) -> Option<&'a str> {
+    event.get(field)?.as_str()
+}
