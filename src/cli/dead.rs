@@ -1,4 +1,4 @@
-//! `dead list|show|replay|discard`.
+//! `dead list|groups|show|replay|discard`.
 
 use clap::{ArgGroup, Args, Subcommand};
 use jobs::{destination::Vendor, outcome::DeadClass};
@@ -11,6 +11,8 @@ use crate::queue::letters::LetterRef;
 pub enum DeadCommand {
     /// List dead letters, oldest first
     List(DeadList),
+    /// Count dead letters by cause: what is stuck and why
+    Groups(DeadGroups),
     /// Show one dead letter: cause, advice and every attempt
     Show(DeadShow),
     /// Put dead letters back to work
@@ -28,6 +30,9 @@ pub struct DeadFilter {
     /// Only those of this class
     #[arg(long, value_parser = value::classes(), hide_possible_values = false)]
     pub class: Option<DeadClass>,
+    /// Only those of this cause: a group of `dead groups`, or words that one cause alone has
+    #[arg(long, value_name = "TEXT", value_parser = value::non_blank)]
+    pub cause: Option<String>,
     /// Only those of this person
     #[arg(long, value_parser = value::non_blank)]
     pub xid: Option<String>,
@@ -44,7 +49,7 @@ pub struct DeadFilter {
 #[command(group = ArgGroup::new("selection")
     .required(true)
     .multiple(true)
-    .args(["ids", "all", "destination", "class", "xid", "since", "until"]))]
+    .args(["ids", "all", "destination", "class", "cause", "xid", "since", "until"]))]
 pub struct Selection {
     /// ChangeIds
     #[arg(value_name = "ID")]
@@ -73,12 +78,32 @@ pub struct DeadList {
     /// Which ones.
     #[command(flatten)]
     pub filter: DeadFilter,
+    /// The newest first
+    #[arg(long)]
+    pub newest: bool,
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
     /// Go on where the last list ended (its `next`)
     #[arg(long)]
     pub cursor: Option<LetterRef>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `dead groups`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Causes are one group where they differ in numbers only. The groups' names are those that --cause takes.
+
+Examples:
+  alumniq-relay dead groups
+  alumniq-relay dead groups --destination salsa --since 7d --json")]
+pub struct DeadGroups {
+    /// Which ones.
+    #[command(flatten)]
+    pub filter: DeadFilter,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -1,22 +1,26 @@
-//! `dead list|show|replay|discard`.
+//! `dead list|groups|show|replay|discard`.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use std::collections::BTreeMap;
+
 use miette::{IntoDiagnostic, miette};
-use serde_json::json;
 
 use super::{
     desk::{Action, Desk},
     show,
+    table::{Column, instant, table},
+    told::{LetterGroups, LetterShown, LettersHandled, LettersShown},
 };
 use crate::{
     cli::{
         Global,
-        dead::{DeadCommand, DeadFilter, DeadList, DeadShow, Discard, Replay, Selection},
+        dead::{
+            DeadCommand, DeadFilter, DeadGroups, DeadList, DeadShow, Discard, Replay, Selection,
+        },
         value::Rate,
     },
     exit::Exit,
     operations::wanted::Wanted,
-    queue::letters::{Handled, LetterPage},
+    queue::letters::{Handled, LetterGroup, LetterPage, Order},
 };
 
 /// Dispatches.
@@ -24,6 +28,7 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> 
     let desk = Desk::open(global).await?;
     let done = match command {
         DeadCommand::List(arguments) => list(&desk, arguments).await,
+        DeadCommand::Groups(arguments) => groups(&desk, arguments).await,
         DeadCommand::Show(arguments) => show_letters(&desk, arguments).await,
         DeadCommand::Replay(arguments) => replay(&desk, arguments).await,
         DeadCommand::Discard(arguments) => discard(&desk, arguments).await,
@@ -34,50 +39,48 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> 
 
 async fn list(desk: &Desk, arguments: DeadList) -> miette::Result<Exit> {
     let limit = arguments.limit as usize;
+    let wanted = wanted(desk, &arguments.filter).await?;
+    let order = match arguments.newest {
+        true => Order::NewestFirst,
+        false => Order::OldestFirst,
+    };
     let page = desk
-        .letters(&wanted(&arguments.filter), arguments.cursor.as_ref(), limit)
+        .letters(order, &wanted, arguments.cursor.as_ref(), limit)
         .await?;
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&page).into_diagnostic()?)
     } else {
-        table(&page)
+        text(&page)
     })?;
     Ok(Exit::Good)
 }
 
-fn table(page: &LetterPage) -> String {
+fn text(page: &LetterPage) -> String {
     if page.items.is_empty() {
         return "No dead letters.\n".to_owned();
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header([
-        "change",
-        "person",
-        "where",
-        "class",
-        "tries",
-        "died",
-        "why and what to do",
-    ]);
-    for letter in &page.items {
-        table.add_row([
+    let columns = [
+        Column::Words("change"),
+        Column::Words("person"),
+        Column::Words("where"),
+        Column::Words("class"),
+        Column::Number("tries"),
+        Column::Words("died"),
+        Column::Words("why and what to do"),
+    ];
+    let rows = page.items.iter().map(|letter| {
+        [
             letter.change_id.clone(),
             letter.xid.clone().unwrap_or_default(),
             letter.destination.to_string(),
             letter.class.to_string(),
             letter.attempts.to_string(),
-            letter
-                .died_at
-                .get(..19)
-                .unwrap_or(&letter.died_at)
-                .replace('T', " "),
+            instant(&letter.died_at),
             format!("{}\n{}", letter.cause, letter.advice),
-        ]);
-    }
-    let mut text = format!("{table}\n\n{} of {}", page.items.len(), page.total);
+        ]
+    });
+    let table = table(columns, rows);
+    let mut text = format!("{table}\n{} of {}", page.items.len(), page.total);
     if let Some(next) = &page.next {
         text += &format!("; go on with --cursor {next}");
     }
@@ -85,7 +88,7 @@ fn table(page: &LetterPage) -> String {
 }
 
 async fn show_letters(desk: &Desk, arguments: DeadShow) -> miette::Result<Exit> {
-    let mut shown = Vec::new();
+    let mut shown = LettersShown::default();
     for id in &arguments.ids {
         let letters: Vec<_> = desk
             .letters_of(id)
@@ -120,10 +123,11 @@ async fn show_letters(desk: &Desk, arguments: DeadShow) -> miette::Result<Exit> 
                 super::print(&format!("{}\n", show::text(timeline)))?;
             }
         }
-        shown.push(json!({ "letters": letters, "timeline": timeline }));
+        shown.items.push(LetterShown { letters, timeline });
     }
     if arguments.json {
-        super::print(&format!("{}\n", json!({ "items": shown })))?;
+        let json = serde_json::to_string(&shown).into_diagnostic()?;
+        super::print(&format!("{json}\n"))?;
     }
     Ok(Exit::Good)
 }
@@ -168,7 +172,7 @@ async fn handle(
     rate: Option<Rate>,
     done: &str,
 ) -> miette::Result<Exit> {
-    let wanted = wanted(&selection.filter);
+    let wanted = wanted(desk, &selection.filter).await?;
     if selection.dry_run {
         let letters = desk.count(&selection.ids, &wanted).await?;
         return report(selection, &format!("would be {done}"), letters, 0);
@@ -187,10 +191,13 @@ async fn handle(
 
 fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette::Result<Exit> {
     if selection.json {
-        super::print(&format!(
-            "{}\n",
-            json!({ "letters": handled, "gone": gone, "dry_run": selection.dry_run })
-        ))?;
+        let told = LettersHandled {
+            letters: handled,
+            gone,
+            dry_run: selection.dry_run,
+        };
+        let json = serde_json::to_string(&told).into_diagnostic()?;
+        super::print(&format!("{json}\n"))?;
     } else {
         let gone = if gone > 0 {
             format!(", {gone} were no dead letters any more")
@@ -207,13 +214,101 @@ fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette:
     })
 }
 
-fn wanted(filter: &DeadFilter) -> Wanted {
-    Wanted {
+async fn groups(desk: &Desk, arguments: DeadGroups) -> miette::Result<Exit> {
+    let wanted = wanted(desk, &arguments.filter).await?;
+    let groups = LetterGroups {
+        items: desk.groups(&wanted).await?,
+    };
+    super::print(&if arguments.json {
+        format!("{}\n", serde_json::to_string(&groups).into_diagnostic()?)
+    } else {
+        groups_text(&groups.items)
+    })?;
+    Ok(Exit::Good)
+}
+
+fn groups_text(groups: &[LetterGroup]) -> String {
+    if groups.is_empty() {
+        return "No dead letters.\n".to_owned();
+    }
+    let columns = [
+        Column::Number("letters"),
+        Column::Words("where"),
+        Column::Words("class"),
+        Column::Words("group"),
+        Column::Words("newest"),
+        Column::Words("why and what to do"),
+    ];
+    let rows = groups.iter().map(|group| {
+        [
+            group.count.to_string(),
+            group.destination.to_string(),
+            group.class.to_string(),
+            group.cause.clone(),
+            instant(&group.newest_at),
+            format!("{}\n{}", group.text, group.advice),
+        ]
+    });
+    let letters: u64 = groups.iter().map(|group| group.count).sum();
+    format!(
+        "{}\n{letters} in {} groups; `dead list --cause GROUP` lists one, `dead replay --cause GROUP` replays it\n",
+        table(columns, rows),
+        groups.len()
+    )
+}
+
+async fn wanted(desk: &Desk, filter: &DeadFilter) -> miette::Result<Wanted> {
+    let mut wanted = Wanted {
         destination: filter.destination,
         class: filter.class,
         cause: None,
         xid: filter.xid.clone(),
         since: filter.since.clone(),
         until: filter.until.clone(),
+    };
+    if let Some(cause) = &filter.cause {
+        wanted.cause = Some(group(desk, &wanted, cause).await?);
     }
+    Ok(wanted)
+}
+
+/// The key of the group that is meant: by the key itself, or by words that its cause alone has.
+async fn group(desk: &Desk, wanted: &Wanted, cause: &str) -> miette::Result<String> {
+    if is_key(cause) {
+        return Ok(cause.to_owned());
+    }
+    let words = cause.to_lowercase();
+    let groups = desk.groups(wanted).await?;
+    let keys: BTreeMap<&str, &str> = groups
+        .iter()
+        .filter(|group| group.text.to_lowercase().contains(&words))
+        .map(|group| (group.cause.as_str(), group.text.as_str()))
+        .collect();
+    match keys.iter().collect::<Vec<_>>().as_slice() {
+        [] => Err(super::usage(
+            format!("no dead letter's cause has {:?}", super::one_line(cause)),
+            "`alumniq-relay dead groups` lists every cause",
+        )),
+        [(key, _)] => Ok((**key).to_owned()),
+        several => {
+            let lines = several
+                .iter()
+                .map(|(key, text)| format!("  {key}  {}", super::one_line(text)));
+            Err(super::usage(
+                format!("several causes have {:?}", super::one_line(cause)),
+                &format!(
+                    "name one by its group:\n{}",
+                    lines.collect::<Vec<_>>().join("\n")
+                ),
+            ))
+        }
+    }
+}
+
+/// As the queue makes them: twelve hex digits.
+fn is_key(cause: &str) -> bool {
+    cause.len() == 12
+        && cause
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -44,6 +44,7 @@ mod signals;
 mod status;
 mod supporter;
 mod sync;
+mod table;
 mod temporary;
 mod told;
 

@@ -8,7 +8,7 @@ use utoipa::{
 
 use super::{
     chaos, contact, map, supporter, sync,
-    told::{LettersHandled, LettersShown},
+    told::{LetterGroups, LettersHandled, LettersShown},
 };
 use crate::{
     cli::Schema,
@@ -38,6 +38,7 @@ const OUTPUTS: &[Output] = &[
     output::<Status>("status"),
     output::<Timeline>("show"),
     output::<LetterPage>("dead-list"),
+    output::<LetterGroups>("dead-groups"),
     output::<LettersShown>("dead-show"),
     output::<LettersHandled>("dead-replay"),
     output::<LettersHandled>("dead-discard"),

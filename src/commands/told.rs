@@ -1,9 +1,12 @@
 //! What commands about dead letters print with `--json`, where it is no type of the queue's.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::queue::{letters::Letter, timeline::Timeline};
+use crate::queue::{
+    letters::{Letter, LetterGroup},
+    timeline::Timeline,
+};
 
 /// `dead show --json`.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -19,6 +22,13 @@ pub struct LetterShown {
     pub letters: Vec<Letter>,
     /// What happened to the change.
     pub timeline: Option<Timeline>,
+}
+
+/// `dead groups --json`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct LetterGroups {
+    /// The most frequent first; of very many the 200 most frequent.
+    pub items: Vec<LetterGroup>,
 }
 
 /// `dead replay --json` and `dead discard --json`.

@@ -21,7 +21,7 @@ use crate::{
     },
     queue::{
         audit::Actor,
-        letters::{Handled, Letter, LetterPage, LetterRef},
+        letters::{Handled, Letter, LetterGroup, LetterPage, LetterRef, Order},
         stats::Status,
         timeline::Timeline,
     },
@@ -135,6 +135,7 @@ impl Desk {
     /// A page of dead letters.
     pub async fn letters(
         &self,
+        order: Order,
         wanted: &Wanted,
         cursor: Option<&LetterRef>,
         limit: usize,
@@ -143,10 +144,23 @@ impl Desk {
             Self::Redis(here) => here
                 .redis
                 .queue
-                .letters(&wanted.filter(&here.operations), cursor, limit)
+                .letters_in(order, &wanted.filter(&here.operations), cursor, limit)
                 .await
                 .into_diagnostic(),
-            Self::Server(server) => server.letters(wanted, cursor, limit).await,
+            Self::Server(server) => server.letters(order, wanted, cursor, limit).await,
+        }
+    }
+
+    /// Dead letters by their causes, the most frequent first.
+    pub async fn groups(&self, wanted: &Wanted) -> miette::Result<Vec<LetterGroup>> {
+        match self {
+            Self::Redis(here) => here
+                .redis
+                .queue
+                .letter_groups(&wanted.filter(&here.operations))
+                .await
+                .into_diagnostic(),
+            Self::Server(server) => server.groups(wanted).await,
         }
     }
 

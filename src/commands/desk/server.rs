@@ -16,7 +16,9 @@ use tokio::time::sleep;
 use super::{Action, Ended};
 use crate::{
     cli::Global,
-    commands::{context::operator, misused, progress::Progress, signals, usage},
+    commands::{
+        context::operator, misused, progress::Progress, signals, told::LetterGroups, usage,
+    },
     config::LogFormat,
     console::{
         api::{
@@ -34,7 +36,7 @@ use crate::{
     },
     queue::{
         bulk::{BulkAction, BulkState, BulkView},
-        letters::{Handled, LetterPage, LetterRef},
+        letters::{Handled, LetterGroup, LetterPage, LetterRef, Order},
         stats::Status,
         timeline::Timeline,
     },
@@ -119,6 +121,7 @@ impl Server {
     /// A page of dead letters.
     pub async fn letters(
         &self,
+        order: Order,
         wanted: &Wanted,
         cursor: Option<&LetterRef>,
         limit: usize,
@@ -132,6 +135,9 @@ impl Server {
         while page.items.len() < limit {
             let mut query = query(wanted)?;
             query.push(("limit", (limit - page.items.len()).min(1000).to_string()));
+            if order == Order::NewestFirst {
+                query.push(("order", "newest".to_owned()));
+            }
             query.extend(page.next.map(|next| ("cursor", next.to_string())));
             let next: LetterPage = self.get("dead-letters", query).await?;
             page.items.extend(next.items);
@@ -141,6 +147,12 @@ impl Server {
             }
         }
         Ok(page)
+    }
+
+    /// Dead letters by their causes.
+    pub async fn groups(&self, wanted: &Wanted) -> miette::Result<Vec<LetterGroup>> {
+        let groups: LetterGroups = self.get("dead-letters/groups", query(wanted)?).await?;
+        Ok(groups.items)
     }
 
     /// How many letters would be handled.

@@ -5,10 +5,12 @@ mod view;
 
 use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
 
-use comfy_table::{CellAlignment, Table, presets};
 use miette::IntoDiagnostic;
 
-use super::desk::Desk;
+use super::{
+    desk::Desk,
+    table::{Column, table},
+};
 use crate::{
     cli::{Global, Status as Arguments},
     exit::Exit,
@@ -87,20 +89,23 @@ fn text(status: &Status) -> String {
             difference => format!("THE BOOKS ARE OFF BY {difference}"),
         }
     );
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["", "waiting", "ready", "running", "retry", "dead", ""]);
-    for (destination, counts) in &status.destinations {
-        let pause =
-            status
-                .pauses
-                .get(&(*destination).into())
-                .map(|pause| match pause.seconds_left {
-                    Some(left) if left > 0.0 => format!("paused for {left:.0} s: {}", pause.cause),
-                    Some(_) => format!("trying again: {}", pause.cause),
-                    None => format!("paused by {}", pause.cause),
-                });
-        table.add_row([
+    let columns = [
+        Column::Words(""),
+        Column::Number("waiting"),
+        Column::Number("ready"),
+        Column::Number("running"),
+        Column::Number("retry"),
+        Column::Number("dead"),
+        Column::Words(""),
+    ];
+    let rows = status.destinations.iter().map(|(destination, counts)| {
+        let pause = status.pauses.get(&(*destination).into());
+        let pause = pause.map(|pause| match pause.seconds_left {
+            Some(left) if left > 0.0 => format!("paused for {left:.0} s: {}", pause.cause),
+            Some(_) => format!("trying again: {}", pause.cause),
+            None => format!("paused by {}", pause.cause),
+        });
+        [
             destination.to_string(),
             counts.waiting.to_string(),
             counts.ready.to_string(),
@@ -108,14 +113,10 @@ fn text(status: &Status) -> String {
             counts.retry.to_string(),
             counts.dead.to_string(),
             pause.unwrap_or_default(),
-        ]);
-    }
-    for column in 1..6 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    text += &format!("{table}\n\n");
+        ]
+    });
+    text += &table(columns, rows);
+    text.push('\n');
     text += &format!(
         "to acknowledge     {}\n",
         status.to_acknowledge + status.acknowledging

@@ -18,6 +18,7 @@ use crate::{
     commands::{desk::Desk, one_line},
     operations::wanted::Wanted,
     queue::{
+        letters::Order,
         stats::{DestinationStatus, Pause, Status},
         trouble::Trouble,
     },
@@ -115,7 +116,7 @@ async fn first_letters(desk: &Desk, status: &Status) -> miette::Result<Vec<Lette
             ..Wanted::default()
         };
         let first = desk
-            .letters(&wanted, None, 1)
+            .letters(Order::OldestFirst, &wanted, None, 1)
             .await?
             .items
             .into_iter()

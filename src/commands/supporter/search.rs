@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{Timestamp, tz::TimeZone};
 use jobs::salsa_upsert::{self, IdentifierType, Payload, Supporter};
 use miette::{IntoDiagnostic, miette};
@@ -12,7 +11,11 @@ use utoipa::ToSchema;
 
 use crate::{
     cli::{value::Moment, vendor::SupporterSearch},
-    commands::{instant, one_line, print, usage},
+    commands::{
+        instant, one_line, print,
+        table::{Column, table},
+        usage,
+    },
     exit::Exit,
     operations::supporters::{Calls, Operation, told},
 };
@@ -171,23 +174,18 @@ fn missing(ids: &[String], kind: IdentifierType, payload: &Payload) -> Vec<Strin
 fn text(found: &Found) -> String {
     let mut text = String::new();
     if !found.supporters.is_empty() {
-        let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_header([
-                "supporterId",
-                "external id",
-                "name",
-                "email",
-                "status",
-                "work phone",
-                "modified",
-            ]);
-        for supporter in found.supporters.iter().filter_map(Supporter::read) {
-            table.add_row(row(&supporter));
-        }
-        text = format!("{table}\n\n");
+        let columns = [
+            "supporterId",
+            "external id",
+            "name",
+            "email",
+            "status",
+            "work phone",
+            "modified",
+        ];
+        let supporters = found.supporters.iter().filter_map(Supporter::read);
+        let rows = supporters.map(|supporter| row(&supporter));
+        text = table(columns.map(Column::Words), rows) + "\n";
     }
     text += &match found.supporters.len() {
         0 => "No supporter found.\n".to_owned(),

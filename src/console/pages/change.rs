@@ -38,7 +38,7 @@ fn main(asked: &Asked, timeline: &Timeline) -> Markup {
     html! {
         div.title {
             h1 { "Change " (foreign(&timeline.change_id)) }
-            (state(timeline.state))
+            (state(&timeline.state))
         }
         div.columns {
             section.card aria-label="Timeline" {

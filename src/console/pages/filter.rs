@@ -76,6 +76,7 @@ impl Wanted {
         let filter = LetterFilter {
             vendor,
             class,
+            cause: given(&self.cause),
             xid: given(&self.xid),
             since,
             until,
