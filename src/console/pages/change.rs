@@ -78,5 +78,5 @@ pub fn state(state: &str) -> Markup {
         "retry" | "discarded" => "wait",
         _ => "run",
     };
-    html! { span.tag class=(tone) { (state) } }
+    html! { span class={ "tag " (tone) } { (state) } }
 }

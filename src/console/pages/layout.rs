@@ -1,10 +1,7 @@
 //! What every page has around it: where one is, who one is, where to look something up.
 
 use axum::{
-    http::{
-        HeaderName, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
-    },
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use maud::{DOCTYPE, Markup, html};
@@ -15,9 +12,6 @@ use super::{
     text::foreign,
 };
 use crate::console::visitor::{Role, Visitor};
-
-/// Nothing from elsewhere, nothing inline, no frame around it.
-pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The parts of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +55,7 @@ pub struct Frame<'a> {
 
 /// A whole page.
 pub fn page(frame: Frame<'_>, status: StatusCode, main: &Markup) -> Response {
-    let headers: [(HeaderName, &str); 4] = [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, document(frame, main)).into_response()
+    (status, document(frame, main)).into_response()
 }
 
 fn document(frame: Frame<'_>, main: &Markup) -> Markup {
@@ -141,13 +129,14 @@ fn header(frame: Frame<'_>) -> Markup {
                 @if frame.live.is_some() {
                     span.live #live { a href="" { "Reload" } }
                 }
-                (person(frame.visitor))
+                (person(frame))
             }
         }
     }
 }
 
-fn person(visitor: &Visitor) -> Markup {
+fn person(frame: Frame<'_>) -> Markup {
+    let visitor = frame.visitor;
     let role = match visitor.role {
         Role::Viewer => "viewer",
         Role::Operator => "operator",

@@ -11,7 +11,7 @@ use super::{
     snapshot::Snapshot,
     text::{self, changes, count, foreign, moment, name},
 };
-use crate::queue::letters::{Letter, LetterPage};
+use crate::queue::letters::{Letter, LetterPage, Order};
 
 /// How many a page.
 const A_PAGE: usize = 50;
@@ -47,7 +47,12 @@ async fn read(
 ) -> Result<(LetterPage, Snapshot), crate::queue::QueueError> {
     let queue = &asked.operations.queue;
     let page = queue
-        .letters(&filter.filter, filter.after.as_ref(), A_PAGE)
+        .letters_in(
+            Order::NewestFirst,
+            &filter.filter,
+            filter.after.as_ref(),
+            A_PAGE,
+        )
         .await?;
     Ok((page, Snapshot::read(&asked.operations).await))
 }

@@ -7,20 +7,27 @@ use axum::{
 use maud::html;
 use serde::Deserialize;
 
-use super::{asked::Asked, change, layout::Tab, links};
+use super::{asked::Asked, change, layout::Tab, links, person};
 
 /// What is looked up.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Wanted {
     find: String,
+    xid: String,
 }
 
 /// Leads to what was asked for, or asks.
 pub async fn look_up(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
     let find = wanted.find.trim();
-    if let Some(xid) = find.strip_prefix("xid:") {
-        return Redirect::to(&links::person(xid.trim())).into_response();
+    let xid = find.strip_prefix("xid:").unwrap_or(&wanted.xid).trim();
+    if !xid.is_empty() {
+        let address = links::person(xid);
+        return match address.contains('?') {
+            // No path holds it.
+            true => person::one(&asked, xid).await,
+            false => Redirect::to(&address).into_response(),
+        };
     }
     if find.is_empty() {
         return ask(&asked);

@@ -5,11 +5,13 @@
 //! - `layout`: what is around every page; `asked`: who asks, and how they are answered; `links`: every address
 //! - `text`: numbers, times and other people's words; `fragment`: what is sent anew when it has changed
 //! - `overview` with `verdict` (the sentence that answers first), `flow` (the picture) and `panels`, all of one `snapshot`
-//! - `letters` and `letter` with `filter`; `change` with `timeline`; `lookup`; `destinations`
+//! - `letters` and `letter` with `filter`; `bulk`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations`
 //! - `watched`: which pages stay up to date by themselves; `assets`: style and script
 
 mod asked;
 mod assets;
+mod audit;
+mod bulk;
 mod change;
 mod destinations;
 mod filter;
@@ -24,6 +26,7 @@ mod links;
 mod lookup;
 mod overview;
 mod panels;
+mod person;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -54,7 +57,17 @@ pub fn routes() -> Router<Console> {
             "/dead-letters/{destination}/{id}/discard",
             post(letter::discard),
         )
+        .route(
+            "/dead-letters/replay",
+            get(bulk::ask_replay).post(bulk::replay),
+        )
+        .route(
+            "/dead-letters/discard",
+            get(bulk::ask_discard).post(bulk::discard),
+        )
         .route(links::CHANGES, get(lookup::look_up))
+        .route("/people/{xid}", get(person::show))
+        .route(links::AUDIT, get(audit::list))
         .route("/changes/{id}", get(change::show))
         .route(links::DESTINATIONS, get(destinations::show))
         .route(

@@ -61,7 +61,7 @@ fn headline(verdict: &Verdict, now: Timestamp) -> Fragment {
     let inner = html! {
         @for (index, remark) in verdict.head.iter().enumerate() {
             @if index > 0 { " " }
-            span.sentence class=[(index == 0).then_some(verdict.level.tone())] { (sentence(remark, now)) }
+            span class={ "sentence " (if index == 0 { verdict.level.tone() } else { "rest" }) } { (sentence(remark, now)) }
         }
     };
     Fragment {

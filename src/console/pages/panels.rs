@@ -6,10 +6,11 @@ use maud::{Markup, html};
 use super::{
     fragment::Fragment,
     links,
-    snapshot::{Group, Snapshot},
-    text::{self, age, count, countdown, foreign, name, prose},
+    snapshot::Snapshot,
+    text::{self, age, count, countdown, foreign, name},
 };
 use crate::queue::{
+    letters::LetterGroup,
     room::Memory,
     stats::{Pause, Status},
 };
@@ -28,7 +29,7 @@ pub fn attention(snapshot: &Snapshot, may_act: bool) -> Fragment {
 }
 
 /// The table.
-pub fn groups(groups: &[Group], may_act: bool) -> Markup {
+pub fn groups(groups: &[LetterGroup], may_act: bool) -> Markup {
     html! {
         table.groups {
             thead { tr {
@@ -40,20 +41,21 @@ pub fn groups(groups: &[Group], may_act: bool) -> Markup {
     }
 }
 
-fn row(group: &Group, may_act: bool) -> Markup {
+fn row(group: &LetterGroup, may_act: bool) -> Markup {
     let filter = [
-        ("destination", Some(group.vendor.as_str())),
+        ("destination", Some(group.destination.as_str())),
         ("class", Some(group.class.as_str())),
+        ("cause", Some(group.cause.as_str())),
     ];
     let look = links::with_query(links::LETTERS, &filter);
-    let of = format!("{} at {}", group.class, name(group.vendor));
+    let of = format!("{} at {}", group.class, name(group.destination));
     html! {
-        tr data-group={ (group.vendor) "/" (group.class) } {
+        tr data-group={ (group.destination) "/" (group.class) "/" (group.cause) } {
             td {
                 (text::class(group.class)) " " (foreign(&group.text))
-                p.advice { (prose(&group.advice)) }
+                p.advice { (foreign(&group.advice)) }
             }
-            td data-name="Where" { (name(group.vendor)) }
+            td data-name="Where" { (name(group.destination)) }
             td.number data-name="Changes" { (count(group.count)) }
             td.actions {
                 a.button href=(look) aria-label={ "Look at " (of) } { "Look" }
@@ -99,14 +101,14 @@ fn paused(vendor: Vendor, pause: &Pause, snapshot: &Snapshot) -> Markup {
 
 fn key(days: i64) -> Markup {
     let tone = match days {
-        ..=7 => Some("bad"),
-        8..=30 => Some("wait"),
+        ..=7 => Some("tag bad"),
+        8..=30 => Some("tag wait"),
         _ => None,
     };
     html! {
         li {
             span { "AlumnIQ's key" }
-            span .tag[tone.is_some()] class=[tone] { @match days { ..=0 => "expired", 1 => "1 day left", _ => { (count(days)) " days left" } } }
+            span class=[tone] { @match days { ..=0 => "expired", 1 => "1 day left", _ => { (count(days)) " days left" } } }
         }
     }
 }
@@ -153,7 +155,7 @@ pub fn fleet(status: &Status, snapshot: &Snapshot) -> Fragment {
                             }
                         }
                     }
-                    span.tag class=(if silent < 10.0 { "ok" } else { "wait" }) title="Its last sign of life" { (age(silent, snapshot.at)) " ago" }
+                    span class=(if silent < 10.0 { "tag ok" } else { "tag wait" }) title="Its last sign of life" { (age(silent, snapshot.at)) " ago" }
                 }
             }
         }

@@ -122,7 +122,7 @@ pub fn class(class: DeadClass) -> Markup {
         DeadClass::Stale => "wait",
         _ => "bad",
     };
-    html! { span.tag class=(tone) title=(class.explained().means) { (class) } }
+    html! { span class={ "tag " (tone) } title=(class.explained().means) { (class) } }
 }
 
 #[cfg(test)]

@@ -1,0 +1,219 @@
+//! `/dead-letters/replay` and `/discard`: what would be done with all that a filter lets pass, then done.
+
+use axum::{
+    Form,
+    extract::Query,
+    response::{IntoResponse, Redirect, Response},
+};
+use jiff::Timestamp;
+use jobs::outcome::DeadClass;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{
+    asked::Asked,
+    filter::{Filter, Wanted},
+    layout::Tab,
+    letter::no_reason,
+    letters::misunderstood,
+    links,
+    text::{self, changes, count, foreign},
+};
+use crate::{
+    console::visitor::{Operator, Visitor},
+    queue::{
+        QueueError,
+        letters::{Handled, LetterFilter, LetterGroup},
+    },
+};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Replay,
+    Discard,
+}
+
+impl Action {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Replay => "/dead-letters/replay",
+            Self::Discard => "/dead-letters/discard",
+        }
+    }
+
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Replay => "Replay",
+            Self::Discard => "Discard",
+        }
+    }
+}
+
+/// What would be replayed.
+pub async fn ask_replay(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
+    ask(&asked, Action::Replay, &wanted).await
+}
+
+/// What would be given up.
+pub async fn ask_discard(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
+    ask(&asked, Action::Discard, &wanted).await
+}
+
+async fn ask(asked: &Asked, action: Action, wanted: &Wanted) -> Response {
+    let filter = match wanted.read(&asked.operations.timezone) {
+        Ok(filter) => filter,
+        Err(problems) => return misunderstood(asked, &problems),
+    };
+    let queue = &asked.operations.queue;
+    let counted = async {
+        let total = queue.letters(&filter.filter, None, 1).await?.total;
+        Ok::<_, QueueError>((total, queue.letter_groups(&filter.filter).await?))
+    };
+    match counted.await {
+        Ok((total, groups)) => {
+            let main = confirm(asked, action, wanted, total, &groups);
+            asked.page(Tab::Letters, action.verb(), &main)
+        }
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+fn confirm(
+    asked: &Asked,
+    action: Action,
+    wanted: &Wanted,
+    total: u64,
+    groups: &[LetterGroup],
+) -> Markup {
+    let back = wanted.address(links::LETTERS);
+    let has_stale = groups.iter().any(|group| group.class == DeadClass::Stale);
+    html! {
+        p.crumbs { a href=(back) { "Dead letters" } }
+        h1 { (action.verb()) " " (changes(total)) "?" }
+        section.card.prose aria-label="What it means" {
+            @if total == 0 {
+                p { "Nothing passes the filter any more: somebody else may have been faster." }
+                p { a href=(links::LETTERS) { "All dead letters" } }
+            } @else {
+                ul.rows {
+                    @for group in groups {
+                        li { span { (text::class(group.class)) " " (foreign(&group.text)) } b { (count(group.count)) } }
+                    }
+                }
+                @if asked.may_act() {
+                    form.fields method="post" action=(action.path()) {
+                        (asked.csrf()) (wanted.hidden())
+                        @match action {
+                            Action::Replay => (replay_fields(has_stale)),
+                            Action::Discard => (discard_fields())
+                        }
+                        p.soft { "Letters that die from now on are left alone." }
+                        p.actions {
+                            button type="submit" class=(match action { Action::Replay => "primary", Action::Discard => "danger" }) { (action.verb()) " " (count(total)) }
+                            a.button href=(back) { "Back" }
+                        }
+                    }
+                } @else {
+                    p.soft { "A viewer may look, not act." }
+                }
+            }
+        }
+    }
+}
+
+fn replay_fields(has_stale: bool) -> Markup {
+    html! {
+        p { "They go back to where they stood and are tried again, each person's oldest first." }
+        @if has_stale {
+            p.check { label { input type="checkbox" name="over_newer" value="yes"; " Stale ones, too: apply them over the newer change of the person" } }
+        }
+    }
+}
+
+fn discard_fields() -> Markup {
+    html! {
+        p { "They are given up: the destination never gets them. It cannot be undone." }
+        p { label for="reason" { "Why? It stands in the audit." } textarea #reason name="reason" rows="2" required maxlength="500" {} }
+        p.check { label { input type="checkbox" name="acknowledge" value="yes" checked; " Tell AlumnIQ that they were handled; otherwise it lists them again" } }
+    }
+}
+
+/// What the confirming form says.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Order {
+    destination: String,
+    class: String,
+    cause: String,
+    xid: String,
+    since: String,
+    until: String,
+    over_newer: String,
+    reason: String,
+    acknowledge: String,
+}
+
+impl Order {
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            destination: self.destination.clone(),
+            class: self.class.clone(),
+            cause: self.cause.clone(),
+            xid: self.xid.clone(),
+            since: self.since.clone(),
+            until: self.until.clone(),
+            after: String::new(),
+        }
+    }
+}
+
+/// Brings them back.
+pub async fn replay(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
+    act(&asked, &by, Action::Replay, &order).await
+}
+
+/// Gives them up.
+pub async fn discard(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
+    if order.reason.trim().is_empty() {
+        return no_reason(&asked, &order.wanted().address(Action::Discard.path()));
+    }
+    act(&asked, &by, Action::Discard, &order).await
+}
+
+async fn act(asked: &Asked, by: &Visitor, action: Action, order: &Order) -> Response {
+    let wanted = order.wanted();
+    let Filter { filter, .. } = match wanted.read(&asked.operations.timezone) {
+        Ok(filter) => filter,
+        Err(problems) => return misunderstood(asked, &problems),
+    };
+    match handle(asked, by, action, order, filter).await {
+        Ok(_) => Redirect::to(&wanted.address(links::LETTERS)).into_response(),
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+async fn handle(
+    asked: &Asked,
+    by: &Visitor,
+    action: Action,
+    order: &Order,
+    mut filter: LetterFilter,
+) -> Result<Handled, QueueError> {
+    let operations = &asked.operations;
+    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+    filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
+    let letters = operations.queue.every_letter(&filter).await?;
+    match action {
+        Action::Replay => {
+            let forced = order.over_newer == "yes";
+            operations.replay(&letters, forced, &by.actor).await
+        }
+        Action::Discard => {
+            let tell = order.acknowledge == "yes";
+            let reason = order.reason.trim();
+            let queue = &operations.queue;
+            queue.discard(&letters, tell, reason, &by.actor).await
+        }
+    }
+}
