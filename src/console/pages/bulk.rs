@@ -17,7 +17,7 @@ use super::{
     letter::no_reason,
     letters::misunderstood,
     links,
-    text::{self, changes, count, foreign},
+    text::{self, count, foreign},
 };
 use crate::{
     console::visitor::{Operator, Visitor},
@@ -90,7 +90,7 @@ fn confirm(
     let has_stale = groups.iter().any(|group| group.class == DeadClass::Stale);
     html! {
         p.crumbs { a href=(back) { "Dead letters" } }
-        h1 { (action.verb()) " " (changes(total)) "?" }
+        h1 { (action.verb()) " " (text::letters(total)) "?" }
         section.card.prose aria-label="What it means" {
             @if total == 0 {
                 p { "Nothing passes the filter any more: somebody else may have been faster." }

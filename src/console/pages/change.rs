@@ -7,7 +7,7 @@ use super::{
     asked::Asked,
     layout::Tab,
     links,
-    text::{self, foreign, name},
+    text::{self, foreign, place},
     timeline,
 };
 use crate::queue::timeline::Timeline;
@@ -59,9 +59,9 @@ fn main(asked: &Asked, timeline: &Timeline) -> Markup {
                 }
                 @for letter in &timeline.letters {
                     section.card aria-label="Dead letter" {
-                        h2 { "Dead at " (name(letter.destination)) }
+                        h2 { "Dead at " (place(letter.destination)) }
                         p { (text::class(letter.class)) " " (foreign(&letter.cause)) }
-                        p.advice { (foreign(&letter.advice)) }
+                        p.advice { (text::advice(&letter.advice)) }
                         p.actions { a.button.primary href=(links::letter(letter.destination, &letter.change_id)) { "Look" } }
                     }
                 }

@@ -66,7 +66,7 @@ fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &Asked) -> M
         div.title {
             h2 { (name(vendor)) }
             @match pause {
-                Some(pause) => span.tag.wait { "paused: " (pause.reason.as_str()) },
+                Some(pause) => span.tag.wait { @if pause.seconds_left.is_none() { "held" } @else { "paused: " (pause.reason.as_str()) } },
                 None => span.tag.ok { "open" }
             }
             @if asked.may_act() { (gate(asked, vendor, pause)) }
@@ -96,7 +96,7 @@ fn why(pause: &Pause, snapshot: &Snapshot) -> Markup {
     let explained = pause.reason.explained();
     html! {
         div.why {
-            p.said { (foreign(&pause.cause)) }
+            p.said { @if pause.seconds_left.is_none() { "held by " } (foreign(&pause.cause)) }
             p {
                 "For " (age(since, snapshot.at))
                 @match pause.seconds_left {

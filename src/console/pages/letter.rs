@@ -14,7 +14,7 @@ use super::{
     asked::Asked,
     layout::Tab,
     links,
-    text::{self, foreign, moment, name, subject},
+    text::{self, foreign, moment, name, place, subject},
     timeline,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub async fn show(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> R
     };
     match find(&asked, vendor, &id).await {
         Ok(Some((letter, timeline))) => {
-            let title = format!("Change {id} at {}", name(vendor));
+            let title = format!("Change {id} at {}", place(vendor));
             asked.page(Tab::Letters, &title, &main(&asked, &letter, &timeline))
         }
         Ok(None) => gone(&asked, &id),
@@ -67,7 +67,7 @@ fn main(asked: &Asked, letter: &Letter, timeline: &Timeline) -> Markup {
     html! {
         p.crumbs { a href=(links::LETTERS) { "Dead letters" } }
         div.title {
-            h1 { "Change " (foreign(&letter.change_id)) " at " (name(vendor)) }
+            h1 { "Change " (foreign(&letter.change_id)) " at " (place(vendor)) }
             (text::class(letter.class))
         }
         div.columns {
@@ -76,12 +76,12 @@ fn main(asked: &Asked, letter: &Letter, timeline: &Timeline) -> Markup {
                     h2 { "Why" }
                     p.said { (foreign(&letter.cause)) }
                     h2 { "What to do" }
-                    p { (foreign(&letter.advice)) }
+                    p { (text::advice(&letter.advice)) }
                     p { a href=(links::runbook(letter.class)) { "More in the runbook: " (letter.class) } }
                     @if asked.may_act() { (actions(asked, letter)) }
                 }
                 section.card aria-label="Attempts" {
-                    h2 { "What was tried at " (name(vendor)) }
+                    h2 { "What was tried at " (place(vendor)) }
                     (timeline::list(&timeline.events, Some(vendor), zone))
                 }
             }

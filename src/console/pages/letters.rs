@@ -9,7 +9,7 @@ use super::{
     layout::Tab,
     links, panels,
     snapshot::Snapshot,
-    text::{self, changes, count, foreign, moment, name},
+    text::{self, count, foreign, moment, name},
 };
 use crate::queue::letters::{Letter, LetterPage, Order};
 
@@ -69,7 +69,7 @@ fn main(asked: &Asked, wanted: &Wanted, page: &LetterPage, snapshot: &Snapshot) 
         section.card aria-label="The letters" {
             (wanted.form(asked.sees_people()))
             div.total {
-                p { b { (changes(page.total)) } @if page.total == 1 { " is dead" } @else { " are dead" } @if !wanted.is_open() { " and pass the filter" } }
+                p { b { (text::letters(page.total)) } @if !wanted.is_open() { @if page.total == 1 { " passes the filter" } @else { " pass the filter" } } }
                 @if asked.may_act() && page.total > 0 { (bulks(wanted, page.total)) }
             }
             @if page.items.is_empty() {

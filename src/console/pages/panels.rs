@@ -53,7 +53,7 @@ fn row(group: &LetterGroup, may_act: bool) -> Markup {
         tr data-group={ (group.destination) "/" (group.class) "/" (group.cause) } {
             td {
                 (text::class(group.class)) " " (foreign(&group.text))
-                p.advice { (foreign(&group.advice)) }
+                p.advice { (text::advice(&group.advice)) }
             }
             td data-name="Where" { (name(group.destination)) }
             td.number data-name="Changes" { (count(group.count)) }

@@ -388,7 +388,7 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
     stage.kill(&["41", "42", "43"]).await;
     let page = "/dead-letters/discard?destination=alumniq&class=undecodable";
     let (_, body) = stage.get(page).await;
-    assert!(body.contains("Discard 3 changes"), "{body}");
+    assert!(body.contains("Discard 3 dead letters"), "{body}");
     let action = "/dead-letters/discard";
     let wrong = [("reason", "x"), ("since", "yesterday")];
     let (status, _) = stage.submit(page, action, &wrong).await;
@@ -427,7 +427,7 @@ async fn letters_are_paged_newest_first_and_none_is_shown_twice() {
     let (mut address, mut seen, mut pages) = ("/dead-letters".to_owned(), BTreeSet::new(), 0);
     loop {
         let (_, body) = stage.get(&address).await;
-        assert!(body.contains("120 changes"), "{body}");
+        assert!(body.contains("120 dead letters"), "{body}");
         for rest in body.split("data-letter=\"alumniq/").skip(1) {
             assert!(seen.insert(rest.split('"').next().unwrap().to_owned()));
         }

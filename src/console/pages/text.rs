@@ -94,6 +94,21 @@ pub fn prose(text: &str) -> Markup {
     }
 }
 
+/// What to do, in words of ours that may quote somebody else's.
+pub fn advice(text: &str) -> Markup {
+    html! { bdi { (prose(text)) } }
+}
+
+/// `1 dead letter`, `7 dead letters`.
+pub fn letters(number: u64) -> String {
+    let noun = if number == 1 {
+        "dead letter"
+    } else {
+        "dead letters"
+    };
+    format!("{} {noun}", count(number))
+}
+
 /// What people call it.
 pub const fn name(vendor: Vendor) -> &'static str {
     match vendor {
@@ -103,7 +118,15 @@ pub const fn name(vendor: Vendor) -> &'static str {
     }
 }
 
-/// The same in a sentence, where it stands first.
+/// The same within a sentence.
+pub const fn place(vendor: Vendor) -> &'static str {
+    match vendor {
+        Vendor::Crm => "the CRM",
+        Vendor::Salsa | Vendor::Alumniq => name(vendor),
+    }
+}
+
+/// The same where it begins a sentence.
 pub const fn subject(vendor: Vendor) -> &'static str {
     match vendor {
         Vendor::Crm => "The CRM",

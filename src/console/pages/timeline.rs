@@ -5,7 +5,7 @@ use jobs::destination::Vendor;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::text::{duration, foreign, moment, name};
+use super::text::{class as class_mark, duration, foreign, moment, name};
 
 /// All of it, or that at one vendor.
 pub fn list(events: &[Value], only: Option<Vendor>, timezone: &TimeZone) -> Markup {
@@ -32,11 +32,12 @@ fn entry(event: &Value, timezone: &TimeZone) -> Markup {
                 p {
                     b { (words) }
                     @if let Some(vendor) = vendor { " · " (name(vendor)) }
+                    @if let Some(class) = text(event, "class").and_then(|word| word.parse().ok()) { " " (class_mark(class)) }
                     @if let Some(attempt) = attempt { " · attempt " (attempt) }
                     @if let Some(ms) = event["ms"].as_u64() { span.soft { " · " (ms) " ms" } }
                     @if let Some(by) = by { " · by " (foreign(by)) }
                 }
-                @for field in ["class", "cause", "detail", "reason"] {
+                @for field in ["cause", "detail", "reason"] {
                     @if let Some(said) = text(event, field).filter(|said| !said.is_empty()) { p.said { (foreign(said)) } }
                 }
                 @if let Some(after) = event["after_ms"].as_u64() { p.soft { "again in " (duration(after as f64 / 1000.0)) } }
