@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cli::Schema,
     exit::Exit,
+    operations::{preview::Previewed, reconcile::Reconciled},
     queue::{letters::LetterPage, stats::Status, timeline::Timeline},
 };
 
@@ -43,6 +44,8 @@ const OUTPUTS: &[Output] = &[
     output::<LettersHandled>("dead-replay"),
     output::<LettersHandled>("dead-discard"),
     output::<sync::Summary>("sync"),
+    output::<Previewed>("preview"),
+    output::<Reconciled>("reconcile"),
     output::<map::MapTryReport>("map-try"),
     output::<map::MapTestReport>("map-test"),
     output::<supporter::Found>("supporter-search"),

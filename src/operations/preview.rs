@@ -19,6 +19,7 @@ use jobs::{
 };
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::supporters::{Calls, Operation};
 use crate::{
@@ -67,7 +68,7 @@ pub struct PreviewedSalsa {
 }
 
 /// `preview --json`. Holds personal data.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, ToSchema)]
 pub struct Previewed {
     /// Rows that AlumnIQ sent.
     pub fetched: u64,
@@ -88,7 +89,7 @@ pub struct Previewed {
 }
 
 /// Whose changes.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Person {
     /// `None`: a row that names nobody, or cannot be read.
     pub xid: Option<String>,
@@ -97,7 +98,7 @@ pub struct Person {
 }
 
 /// One change.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Previewing {
     /// Which.
     pub change_id: String,

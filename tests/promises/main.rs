@@ -25,7 +25,8 @@
 //! - `metrics`: a fleet scraped as one, against what the vendors saw; the file for cron
 //! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
 //! - `notifying`: the operators' webhook is told of changes of state, once
-//! - `mapping_tools`: the mapping tried, tested and linted; `terminal`: what a terminal shows
+//! - `mapping_tools`: the mapping tried, tested and linted; `terminal`: what a terminal shows; `printed`: JSON as its
+//!   schemas say
 //! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
@@ -57,6 +58,7 @@ mod monitoring;
 mod notifying;
 mod outages;
 mod pipeline;
+mod printed;
 mod privacy;
 mod producing;
 mod queue_model;

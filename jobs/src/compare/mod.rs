@@ -13,6 +13,7 @@ mod tests;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 pub use self::sequence::Sequence;
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// What one change would do at one destination. Holds personal data.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "would", rename_all = "snake_case")]
 pub enum Would {
     /// It would send this. What the destination has cannot be read.
@@ -64,7 +65,7 @@ pub enum Would {
 }
 
 /// A field as it would be sent.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Sent {
     /// Its name, e.g. `PhoneWork` or `Tags[0].Tag`.
     pub field: String,

@@ -1,6 +1,7 @@
 //! What a PUT would change of a supporter, field by field, and what the supporter would be then.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     census::{self, Access, Field},
@@ -8,7 +9,7 @@ use super::{
 };
 
 /// A field whose value would be another one. Holds personal data.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldChange {
     /// Its name in `[salsa.map]`, e.g. `contacts.WORK_PHONE`.
     pub field: String,

@@ -256,3 +256,28 @@ proptest! {
         prop_assert!(loaded(&text).lint().is_empty());
     }
 }
+
+#[test]
+fn the_examples_of_the_readme_and_of_the_example_file_hold() {
+    let readme = include_str!("../../../README.md");
+    let block = readme
+        .split("```toml\n")
+        .filter_map(|rest| rest.split_once("```"))
+        .map(|(block, _)| block)
+        .find(|block| block.contains("[[map.test]]"))
+        .unwrap();
+    let example: String = crate::config::example::example()
+        .lines()
+        .skip_while(|line| !line.contains("[[map.test]]"))
+        .map_while(|line| Some(format!("{}\n", line.strip_prefix("# ")?)))
+        .collect();
+    for (lines, count) in [(block, 2), (example.as_str(), 1)] {
+        let loaded = with_lines(lines);
+        let runs = loaded.run_examples();
+        assert_eq!(runs.len(), count, "{lines}");
+        for run in &runs {
+            assert_eq!(run.differences, [], "{}", run.example.name);
+        }
+        assert!(loaded.lint().is_empty());
+    }
+}

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use jobs::{destination::Vendor, outcome::PauseReason};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::queue::stats::{Books, Pause, Status};
 
@@ -10,23 +11,25 @@ use crate::queue::stats::{Books, Pause, Status};
 pub(super) const SHOWN: usize = 100;
 
 /// The campus days that were compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Range {
     /// The first.
+    #[schema(value_type = String)]
     pub from: Date,
     /// The last.
+    #[schema(value_type = String)]
     pub to: Date,
 }
 
 /// What was read of AlumnIQ's feed.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Feed {
     /// Rows that it lists.
     pub rows: u64,
 }
 
 /// Changes that differ in one way.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Found {
     /// How many.
     pub count: u64,
@@ -44,7 +47,7 @@ impl Found {
 }
 
 /// Changes that every destination has, or that were given up, and that AlumnIQ was not told of.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Applied {
     /// How many.
     pub count: u64,
@@ -81,7 +84,7 @@ impl Applied {
 }
 
 /// What was mended.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 pub struct Fixed {
     /// Taken into the queue.
     pub enqueued: u64,
@@ -92,7 +95,7 @@ pub struct Fixed {
 }
 
 /// The outcome.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Reconciled {
     /// As `status` has them.
     pub books: Books,
