@@ -31,8 +31,12 @@ const FILES: [(&str, &str); 3] = [
     ),
 ];
 
-const ENVIRONMENT: [(&str, &str); 9] = [
+const ENVIRONMENT: [(&str, &str); 10] = [
     ("ALUMNIQ_RELAY_CONFIG", "The configuration file."),
+    (
+        "ALUMNIQ_RELAY_SERVER, ALUMNIQ_RELAY_TOKEN",
+        "The process of the fleet that commands ask instead of Redis (--server), and the token for it.",
+    ),
     (
         "ALUMNIQ_RELAY__SECTION__KEY",
         "Sets one key of the configuration over the file's: ALUMNIQ_RELAY__CRM__CONCURRENCY sets crm.concurrency.",

@@ -55,11 +55,18 @@ fn every_page_names_exit_codes_files_and_environment() {
 }
 
 #[test]
-fn every_secrets_own_variable_is_named() {
+fn every_variable_of_an_option_and_of_a_secret_is_named() {
     let named: String = ENVIRONMENT
         .iter()
         .map(|(name, _)| format!("{name} "))
         .collect();
+    let command = Cli::command();
+    let variables = command
+        .get_arguments()
+        .filter_map(|option| option.get_env());
+    for variable in variables {
+        assert!(named.contains(variable.to_str().unwrap()), "{variable:?}");
+    }
     for key in config::SECTIONS.iter().flat_map(|section| section.keys) {
         if let config::key::Presence::Secret {
             variable: Some(variable),
