@@ -6,9 +6,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, miette};
 use ring::rand::{SecureRandom, SystemRandom};
-use serde_json::json;
 
-use super::context::Context;
+use super::{context::Context, told::PayloadsResealed};
 use crate::{
     cli::{Global, privacy::EncryptionCommand},
     exit::Exit,
@@ -56,13 +55,13 @@ async fn rotate(global: &Global, as_json: bool) -> miette::Result<Exit> {
     redis.close().await?;
     let rotated = rotated.into_diagnostic()?;
     super::print(&if as_json {
-        format!(
-            "{}\n",
-            json!({
-                "key": seals.current().map(|id| id.as_str()), "resealed": rotated.resealed,
-                "unreadable": rotated.broken, "keys_still_in_use": rotated.in_use,
-            })
-        )
+        let told = PayloadsResealed {
+            key: seals.current().map(|id| id.as_str().to_owned()),
+            resealed: rotated.resealed,
+            unreadable: rotated.broken,
+            keys_still_in_use: rotated.in_use.clone(),
+        };
+        format!("{}\n", serde_json::to_string(&told).into_diagnostic()?)
     } else {
         text(&seals, &rotated)
     })?;

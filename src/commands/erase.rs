@@ -7,6 +7,7 @@ use miette::{IntoDiagnostic, miette};
 use super::{
     assemble,
     context::{Context, operator},
+    told::PersonErased,
 };
 use crate::{
     cli::{Global, privacy::Erase},
@@ -31,8 +32,11 @@ pub async fn run(global: &Global, arguments: Erase) -> miette::Result<Exit> {
     redis.close().await?;
     let erasure = erasure.into_diagnostic()?;
     super::print(&if arguments.json {
-        let report = serde_json::json!({ "erasure": erasure, "not_erased": NOT_ERASED });
-        format!("{report}\n")
+        let told = PersonErased {
+            erasure: erasure.clone(),
+            not_erased: NOT_ERASED,
+        };
+        format!("{}\n", serde_json::to_string(&told).into_diagnostic()?)
     } else {
         text(&erasure)
     })?;

@@ -8,7 +8,7 @@ use utoipa::{
 
 use super::{
     chaos, contact, map, supporter, sync,
-    told::{LetterGroups, LettersHandled, LettersShown},
+    told::{LetterGroups, LettersHandled, LettersShown, PayloadsResealed, PersonErased},
 };
 use crate::{
     cli::Schema,
@@ -43,6 +43,8 @@ const OUTPUTS: &[Output] = &[
     output::<LettersShown>("dead-show"),
     output::<LettersHandled>("dead-replay"),
     output::<LettersHandled>("dead-discard"),
+    output::<PersonErased>("erase"),
+    output::<PayloadsResealed>("encryption-rotate"),
     output::<sync::Summary>("sync"),
     output::<Previewed>("preview"),
     output::<Reconciled>("reconcile"),

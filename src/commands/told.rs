@@ -1,11 +1,14 @@
-//! What commands about dead letters print with `--json`, where it is no type of the queue's.
+//! What commands print with `--json`, where it is no type of the queue's or of an operation's.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::queue::{
-    letters::{Letter, LetterGroup},
-    timeline::Timeline,
+use crate::{
+    operations::erase::Erasure,
+    queue::{
+        letters::{Letter, LetterGroup},
+        timeline::Timeline,
+    },
 };
 
 /// `dead show --json`.
@@ -29,6 +32,28 @@ pub struct LetterShown {
 pub struct LetterGroups {
     /// The most frequent first; of very many the 200 most frequent.
     pub items: Vec<LetterGroup>,
+}
+
+/// `erase --json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PersonErased {
+    /// What was removed.
+    pub erasure: Erasure,
+    /// What holds the person's data still, whatever is done here.
+    pub not_erased: [&'static str; 4],
+}
+
+/// `encryption rotate --json`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PayloadsResealed {
+    /// The key that payloads are under now; none: they were opened.
+    pub key: Option<String>,
+    /// Payloads that are under it and were not before.
+    pub resealed: u64,
+    /// Payloads that nobody can open.
+    pub unreadable: u64,
+    /// Other keys that payloads may still be under.
+    pub keys_still_in_use: Vec<String>,
 }
 
 /// `dead replay --json` and `dead discard --json`.

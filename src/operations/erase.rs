@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Operations;
 use crate::queue::{
@@ -15,7 +16,7 @@ use crate::queue::{
 const REWRITE: Duration = Duration::from_secs(120);
 
 /// What an erasure left where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Erasure {
     /// What became of the person's data in Redis.
     #[serde(flatten)]

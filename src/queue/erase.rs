@@ -7,6 +7,7 @@ use std::{
 
 use serde::Serialize;
 use tokio::time::sleep;
+use utoipa::ToSchema;
 
 use super::{
     Queue, QueueError,
@@ -28,7 +29,7 @@ const ROUNDS: u32 = 5;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What became of one person's data.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Erased {
     /// Changes that were open: they count as discarded.
     pub discarded: u64,
@@ -43,7 +44,7 @@ pub struct Erased {
 }
 
 /// Whether Redis' files still hold what was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Files {
     /// They were rewritten.

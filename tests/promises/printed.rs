@@ -90,8 +90,16 @@ async fn what_each_command_prints_is_what_its_schema_says() {
         .await
         .expect(3);
     is_as_described(&relay, "supporter-delete", &deleted.json()).await;
+    let erased = relay
+        .run(&["erase", "--xid", "nobody-knows-me", "--yes", "--json"])
+        .await;
+    is_as_described(&relay, "erase", &erased.json()).await;
+    let key = relay.run(&["encryption", "key"]).await.expect(0).stdout;
+    let relay = relay.set("encryption.key", key.trim());
+    let rotated = relay.run(&["encryption", "rotate", "--json"]).await;
+    is_as_described(&relay, "encryption-rotate", &rotated.json()).await;
     // Its own room runs it, with `--json`.
-    seen.extend(["supporter-delete", "chaos"].map(str::to_owned));
+    seen.extend(["supporter-delete", "erase", "encryption-rotate", "chaos"].map(str::to_owned));
     let listed = relay.run(&["schema"]).await.expect(0).stdout;
     let names: BTreeSet<String> = listed
         .lines()
