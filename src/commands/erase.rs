@@ -34,7 +34,7 @@ pub async fn run(global: &Global, arguments: Erase) -> miette::Result<Exit> {
     super::print(&if arguments.json {
         let told = PersonErased {
             erasure: erasure.clone(),
-            not_erased: NOT_ERASED,
+            not_erased: NOT_ERASED.to_vec(),
         };
         format!("{}\n", serde_json::to_string(&told).into_diagnostic()?)
     } else {

@@ -40,7 +40,7 @@ pub struct PersonErased {
     /// What was removed.
     pub erasure: Erasure,
     /// What holds the person's data still, whatever is done here.
-    pub not_erased: [&'static str; 4],
+    pub not_erased: Vec<&'static str>,
 }
 
 /// `encryption rotate --json`.
