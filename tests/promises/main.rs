@@ -28,6 +28,7 @@
 //! - `mapping_tools`: the mapping tried, tested and linted; `terminal`: what a terminal shows; `printed`: JSON as its
 //!   schemas say
 //! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
+//! - `guarding`: who comes in at the console, and every way around that
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
 
@@ -48,6 +49,7 @@ mod dashboard;
 mod draining;
 mod fitness;
 mod full;
+mod guarding;
 mod harness;
 mod hostile;
 mod letters;

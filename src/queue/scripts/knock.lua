@@ -14,7 +14,7 @@ local function rest(name)
 end
 local function wrong_again(name, free, longest, remembered)
   local times = redis.call('HINCRBY', name, 'times', 1)
-  local wait = times < free and 0 or math.min(longest, 1000 * 2 ^ math.min(times - free, 30))
+  local wait = times <= free and 0 or math.min(longest, 1000 * 2 ^ math.min(times - free - 1, 30))
   redis.call('HSET', name, 'until', string.format('%.0f', now + wait))
   redis.call('PEXPIRE', name, remembered)
 end
