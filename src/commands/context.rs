@@ -282,7 +282,7 @@ async fn refuse_sealed(queue: &Queue) -> miette::Result<()> {
         ),
         &format!(
             "set {them} as encryption.key or add {them} to encryption.old_keys; if {them_subject} lost, see \
-             `alumniq-relay runbook A process refuses to start for a missing key`",
+             `alumniq-relay runbook When an encryption key is missing`",
             them_subject = if missing.len() == 1 {
                 "it is"
             } else {

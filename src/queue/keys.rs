@@ -28,7 +28,7 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `change:<id>` | string | 13 digits (ms, the fetch) + JSON [`Record`](super::Record); immutable |
+//! | `change:<id>` | string | 13 digits (ms, the fetch) + JSON [`Record`](super::Record), its row sealed where there is a key; without the JSON: only what AlumnIQ is to be told of is left |
 //! | `lane:<lane>` | sorted set | `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change |
 //! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
 //! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |
@@ -65,6 +65,7 @@
 //! | `known:<client>` | string with expiry | where the right token was presented from |
 //! | `bulk:<id>` | hash with expiry | what was ordered, `state`, `handled`, `gone`, `cursor`, and its worker's fencing token |
 //! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |
+//! | `seals` | hash | key that payloads are sealed under -> since when (ms), or `leaving`: it is being given up |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |
 //!

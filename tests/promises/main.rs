@@ -29,6 +29,7 @@
 //!   schemas say
 //! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
 //! - `guarding`: who comes in at the console, and every way around that
+//! - `secrecy`: what Redis holds of people, byte by byte: encryption, erasure, retention
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
 
@@ -68,6 +69,7 @@ mod queue_promises;
 mod queue_wire;
 mod readme;
 mod redis_away;
+mod secrecy;
 mod soak;
 mod stale;
 mod starvation;
