@@ -60,6 +60,14 @@ python=$tools/python/bin
 cargo build --locked -q --bins --examples
 "$python/python" deploy/validate/settings.py "$program"
 
+step "JSON API, by its own OpenAPI document"
+if ! cmp -s deploy/validate/api-requirements.txt "$tools/api-installed"; then
+    python3 -m venv --clear "$tools/api"
+    "$tools/api/bin/pip" install -q --disable-pip-version-check -r deploy/validate/api-requirements.txt
+    cp deploy/validate/api-requirements.txt "$tools/api-installed"
+fi
+"$python/python" deploy/validate/api.py "$program" "$tools/api/bin/schemathesis"
+
 step "Dockerfile"
 "$python/hadolint" deploy/Dockerfile
 

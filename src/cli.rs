@@ -184,6 +184,8 @@ pub enum Command {
     Schema(Schema),
     /// Print the manual, or write its pages, one a command
     Man(Manual),
+    /// Print the OpenAPI document of the JSON API
+    Openapi,
     /// Print a completion script for a shell
     #[command(after_help = "\
 Example:

@@ -32,6 +32,7 @@ mod man;
 mod map;
 mod metrics_file;
 mod notify;
+mod openapi;
 mod preview;
 mod progress;
 mod reconcile;
@@ -68,6 +69,7 @@ fn dispatch(cli: Cli) -> miette::Result<Exit> {
         Command::Map(command) => map::run(global, command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Runbook(arguments) => runbook::run(arguments),
+        Command::Openapi => openapi::run(),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -140,6 +142,7 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Map(command) => map::run(global, command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Runbook(arguments) => runbook::run(arguments),
+        Command::Openapi => openapi::run(),
     }
 }
 

@@ -18,6 +18,7 @@
 //! - `producing`: who fetches, and when: leaders that are killed, stopped and cut off, midnight, wrong clocks
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
 //! - `acknowledging`: several acknowledgers, and the order in which AlumnIQ is told
+//! - `api`: the JSON API, bulks, and commands with `--server`
 //! - `letters`: what an operator does with dead letters
 //! - `stale`: an older change never overwrites a newer one
 //! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
@@ -41,6 +42,7 @@
 )]
 
 mod acknowledging;
+mod api;
 mod bad_config;
 mod bad_data;
 mod chaos;

@@ -1,0 +1,88 @@
+//! Bulks: begun once, carried to the end whoever dies, at their pace, until somebody calls them off.
+
+use super::{Fleet, OPERATOR};
+use crate::harness::waiting::until;
+
+#[tokio::test]
+async fn a_bulk_is_carried_on_when_the_process_that_works_on_it_is_killed() {
+    let fleet = Fleet::with_letters(40).await;
+    fleet.mend();
+    let first = fleet.relay.start("console").await;
+    let url = format!("http://{}/api/v1/bulks", first.address());
+    let order = r#"{"action":"replay","filter":{"destination":"salsa"},"rate":"5/s"}"#;
+    let begun = post(&url, OPERATOR, order).await;
+    assert_eq!(begun["total"], 40);
+    assert_eq!(begun["state"], "running");
+    let path = format!("/api/v1/bulks/{}", begun["id"].as_str().unwrap());
+    until("its first letters are replayed", async || {
+        let bulk = get(&format!("http://{}{path}", first.address())).await;
+        (bulk["handled"].as_u64() > Some(1)).then_some(())
+    })
+    .await;
+    first.kill9().await;
+
+    let second = fleet.relay.start("console").await;
+    let bulk = until("another process ends it", async || {
+        let bulk = get(&format!("http://{}{path}", second.address())).await;
+        (bulk["state"] == "done").then_some(bulk)
+    })
+    .await;
+    assert_eq!(bulk["handled"], 40, "{bulk}");
+    assert_eq!(bulk["gone"], 0, "{bulk}");
+    assert_eq!(fleet.relay.dead_ids().await, Vec::<String>::new());
+    second.stop().await;
+    fleet.relay.run(&["sync", "--wait"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_bulk_that_is_called_off_handles_nothing_more() {
+    let fleet = Fleet::with_letters(30).await;
+    fleet.mend();
+    let service = fleet.relay.start("console").await;
+    let url = format!("http://{}/api/v1/bulks", service.address());
+    let order = r#"{"action":"discard","filter":{},"rate":"60/m","reason":"given up"}"#;
+    let begun = post(&url, OPERATOR, order).await;
+    let bulk = format!("{url}/{}", begun["id"].as_str().unwrap());
+    until("its first letter is discarded", async || {
+        (get(&bulk).await["handled"].as_u64() > Some(0)).then_some(())
+    })
+    .await;
+    let cancelled = post(&format!("{bulk}/cancel"), OPERATOR, "").await;
+    assert_eq!(cancelled["state"], "cancelled");
+    let handled = cancelled["handled"].as_u64().unwrap();
+    assert!(handled < 30, "{cancelled}");
+    service.stop().await;
+    assert_eq!(fleet.relay.dead_ids().await.len() as u64, 30 - handled);
+}
+
+#[tokio::test]
+async fn dead_replay_with_a_server_is_a_bulk_that_is_watched_to_its_end() {
+    let fleet = Fleet::with_letters(10).await;
+    fleet.mend();
+    let service = fleet.relay.start("console").await;
+    let replay = ["dead", "replay", "--all", "--rate", "100/s"];
+    let ended = fleet.ask(&service, OPERATOR, &replay).await.expect(0);
+    assert_eq!(ended.stdout, "10 dead letters replayed\n");
+    assert_eq!(fleet.relay.dead_ids().await, Vec::<String>::new());
+    service.stop().await;
+}
+
+async fn get(url: &str) -> serde_json::Value {
+    let request = client().get(url).bearer_auth(OPERATOR);
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+async fn post(url: &str, token: &str, body: &str) -> serde_json::Value {
+    let request = client()
+        .post(url)
+        .bearer_auth(token)
+        .header("content-type", "application/json")
+        .body(body.to_owned());
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+fn client() -> reqwest::Client {
+    // The client wants one although nothing here is encrypted; a second installation is refused.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
