@@ -4,6 +4,7 @@
 //! each lease, and neither sees the other.
 
 use std::{
+    collections::VecDeque,
     fmt,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
@@ -68,6 +69,8 @@ impl Trail {
 
     /// Notes a call on every trail that the present work is followed by.
     pub fn note(call: &Call) {
+        let changes = FOLLOWED.try_with(Vec::len).unwrap_or(0);
+        RECENT.keep(call, changes);
         // Nobody follows a call that is about no change.
         let _ = FOLLOWED.try_with(|trails| {
             let call = Arc::new(call.clone());
@@ -95,6 +98,34 @@ impl Trail {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Call>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of one vendor's calls so many are kept until they are taken.
+const KEPT: usize = 50;
+
+/// The newest calls of this process that nobody has taken yet.
+static RECENT: Recent = Recent(Mutex::new(VecDeque::new()));
+
+/// Calls, oldest first, each with the number of changes that it was made for.
+struct Recent(Mutex<VecDeque<(Call, usize)>>);
+
+impl Recent {
+    fn keep(&self, call: &Call, changes: usize) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |(kept, _): &(Call, usize)| kept.vendor == call.vendor;
+        if calls.iter().filter(|kept| same(kept)).count() == KEPT
+            && let Some(oldest) = calls.iter().position(same)
+        {
+            calls.remove(oldest);
+        }
+        calls.push_back((call.clone(), changes));
+    }
+}
+
+/// Takes the newest calls of this process, oldest first, at most 50 a vendor.
+pub fn take_recent() -> Vec<(Call, usize)> {
+    let mut calls = RECENT.0.lock().unwrap_or_else(PoisonError::into_inner);
+    calls.drain(..).collect()
 }
 
 tokio::task_local! {

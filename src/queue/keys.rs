@@ -52,7 +52,9 @@
 //! | `events:<id>` | list | the timeline, `<ms> <JSON>`, newest 100 |
 //! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>[ untold]`: so that a late fetch is recognised |
 //! | `outstanding` | hash | fetch (ms) -> changes of it that are not yet acknowledged |
-//! | `counters` | hash | the books, `pending:<d>`, `refused` |
+//! | `counters` | hash | the books, `pending:<d>`, `applied:<d>`, `refused` |
+//! | `rates:<name>` | string | `fetched`, a destination (applied) or `acknowledged`: 32 bits the number of the newest bucket of 10 s, then a ring of 360 |
+//! | `calls:<v>` | list | the newest 50 calls (JSON), newest first; nothing of people |
 //! | `gate:<v>` | hash | the pause |
 //! | `places:<v>` | sorted set with expiry | calls of the last minute, by when the place of each is free again |
 //! | `limits:<v>` | hash | what the vendor said: `rate`, `batch`, `at` (ms); `asking`, `doubt`: until when (ms) somebody asks, work waits for the answer |

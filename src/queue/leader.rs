@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use redis::AsyncTypedCommands;
 
-use super::{Queue, QueueError, scripts::or_empty};
+use super::{Queue, QueueError, recent::RecentCall, scripts::or_empty};
 
 /// What the fleet knows of its fetches. All times in ms by Redis' clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,15 +88,23 @@ impl Queue {
         }
     }
 
-    /// Says that this process lives; `info` (JSON) is shown by `status`.
-    pub async fn beat(&self, worker: &str, info: &str) -> Result<(), QueueError> {
+    /// Says that this process lives; `info` (JSON) is shown by `status`. `calls`: what it called since, oldest first.
+    pub async fn beat(
+        &self,
+        worker: &str,
+        info: &str,
+        calls: &[RecentCall],
+    ) -> Result<(), QueueError> {
         let mut call = self.scripts.beat.prepare_invoke();
         call.arg(worker).arg(info);
+        for recent in calls {
+            call.arg(recent.vendor.as_str()).arg(recent.stored(worker));
+        }
         self.run(&mut call).await
     }
 
     /// Says that this process leaves.
     pub async fn leave(&self, worker: &str) -> Result<(), QueueError> {
-        self.beat(worker, "").await
+        self.beat(worker, "", &[]).await
     }
 }

@@ -11,7 +11,7 @@
 //!   [`erase`]: one person's data away
 //! - [`seal`]: encryption at rest, [`sealing`]: which keys are in use; `record`: a change as it lies in Redis
 //! - [`sessions`]: who is logged in at the console
-//! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`leader`]: one producer at a time
+//! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`recent`]: the newest calls; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
 //!   [`standing`]: where many stand; [`sent`]: the documents; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
@@ -39,6 +39,7 @@ pub mod lease;
 pub mod letters;
 pub mod notices;
 mod person;
+pub mod recent;
 mod reconnecting;
 mod record;
 pub mod room;

@@ -38,6 +38,8 @@ pub struct Status {
     pub producer: ProducerStatus,
     /// The processes that live.
     pub workers: BTreeMap<String, serde_json::Value>,
+    /// What happened in the last hour: `fetched`, `crm` and `salsa` (applied there), `acknowledged`.
+    pub rates: BTreeMap<String, Rate>,
     /// Redis' memory.
     pub memory: Memory,
 }
@@ -73,6 +75,8 @@ pub struct DestinationStatus {
     pub retry: i64,
     /// Dead letters.
     pub dead: i64,
+    /// Applied, since the books began.
+    pub applied: i64,
     /// Whether the gate is shut.
     pub paused: bool,
 }
@@ -109,6 +113,30 @@ pub struct ProducerStatus {
     pub key_days: Option<i64>,
 }
 
+/// How often something happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Rate {
+    /// In the last minute.
+    pub per_minute: f64,
+    /// In each ten seconds of the last hour, oldest first; the last are still running.
+    pub buckets: Vec<u64>,
+}
+
+impl Rate {
+    /// How many buckets are a minute.
+    const MINUTE: usize = 6;
+
+    fn of(buckets: Vec<u64>, now: u64) -> Self {
+        // A minute and what has passed of the bucket that is being filled.
+        let newest = buckets.iter().rev().take(Self::MINUTE + 1);
+        let seconds = 60.0 + seconds(now % 10_000);
+        Self {
+            per_minute: newest.sum::<u64>() as f64 * 60.0 / seconds,
+            buckets,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct RawStatus {
     now: u64,
@@ -122,6 +150,7 @@ struct RawStatus {
     // An empty Lua table is `{}` in JSON, whatever it was meant to be.
     producer: BTreeMap<String, String>,
     workers: BTreeMap<String, String>,
+    rates: BTreeMap<String, Vec<u64>>,
     memory: Memory,
 }
 
@@ -138,6 +167,8 @@ struct RawVendor {
     running: i64,
     #[serde(default)]
     retry: i64,
+    #[serde(default)]
+    applied: i64,
 }
 
 impl Queue {
@@ -188,6 +219,7 @@ impl From<RawStatus> for Status {
                     running: view.running,
                     retry: view.retry,
                     dead: view.dead_total,
+                    applied: view.applied,
                     paused: pauses.contains_key(&vendor),
                 };
                 Some((destination, status))
@@ -230,6 +262,11 @@ impl From<RawStatus> for Status {
                 .workers
                 .into_iter()
                 .filter_map(|(name, beat)| living(name, &beat, now))
+                .collect(),
+            rates: raw
+                .rates
+                .into_iter()
+                .map(|(name, buckets)| (name, Rate::of(buckets, now)))
                 .collect(),
             memory: raw.memory,
         }

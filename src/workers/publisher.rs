@@ -12,8 +12,10 @@ use crate::{
     metrics::{self, BooksSnapshot, DestinationSnapshot, QueueSnapshot},
     queue::{
         Queue, QueueError,
+        recent::RecentCall,
         stats::{Books, DestinationStatus, Status},
     },
+    trail,
 };
 
 /// How often.
@@ -49,7 +51,8 @@ impl Publisher {
     }
 
     async fn step(&self) -> Result<(), QueueError> {
-        self.queue.beat(&self.worker, &self.info).await?;
+        let calls = recent_calls();
+        self.queue.beat(&self.worker, &self.info, &calls).await?;
         metrics::publish(&snapshot(&self.queue.status().await?));
         Ok(())
     }
@@ -66,6 +69,25 @@ pub async fn publish_last(queue: &Queue) {
             metrics::forget_queue();
         }
     }
+}
+
+/// The calls of this process since the last look. What Redis does not take is not told again: it is only looked at.
+fn recent_calls() -> Vec<RecentCall> {
+    let recent = trail::take_recent().into_iter();
+    let recent = recent.filter_map(|(call, changes)| {
+        let begun = jiff::Timestamp::try_from(call.begun).ok()?;
+        Some(RecentCall {
+            vendor: call.vendor.parse().ok()?,
+            operation: call.operation.to_owned(),
+            status: call.status,
+            ms: call.duration.as_millis() as u64,
+            changes: changes as u64,
+            at: format!("{begun:.3}"),
+            request_id: call.request_id.to_string(),
+            worker: String::new(),
+        })
+    });
+    recent.collect()
 }
 
 /// Whether Redis answered; what it said may still be of no use.

@@ -61,7 +61,7 @@ async fn everything_but_an_enqueue_goes_on_in_a_full_redis() {
     redis.command(FULL).await;
 
     let queue = &namespace.queue;
-    queue.beat("worker", "{}").await.unwrap();
+    queue.beat("worker", "{}", &[]).await.unwrap();
     assert!(queue.lead("worker", LONG).await.unwrap().is_some());
     queue
         .record_fetch(

@@ -33,7 +33,7 @@ local function lane_of(id)
   return type(xid) == 'string' and 'x:' .. xid or ''
 end
 
-local verdicts, settled = {}, nil
+local verdicts, settled, told = {}, nil, 0
 for i = 8, #ARGV do
   local id = ARGV[i]
   local place = list and redis.call('ZSCORE', ack, id)
@@ -45,6 +45,7 @@ for i = 8, #ARGV do
     settled = id
     if kind == 'accepted' then
       local discarded = redis.call('HEXISTS', key('discarded'), id) == 1
+      told = told + 1
       close(id, now, discarded and 'discarded' or 'acknowledged', true, keep, keep_payload)
     else
       bury('alumniq', id, now, {
@@ -62,5 +63,6 @@ if settled then
     if redis.call('ZCARD', ack) > 0 then wake('alumniq') end
   end
 end
+meter('acknowledged', now, told)
 write_counts()
 return { table.concat(verdicts), turn }

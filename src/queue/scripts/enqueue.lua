@@ -8,7 +8,7 @@
 if is_deposed(ARGV[4]) then return false end
 local block, mask, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms()
-local verdicts = {}
+local verdicts, new = {}, 0
 
 local function still_listed(id, marker)
   local verdict, at = marker:match('^(%S+) (%d+)')
@@ -94,8 +94,10 @@ for i = 5, #ARGV, 6 do
     verdicts[#verdicts + 1] = 'd'
   else
     add(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+    new = new + 1
     verdicts[#verdicts + 1] = 'n'
   end
 end
+meter('fetched', now, new)
 write_counts()
 return table.concat(verdicts)

@@ -36,6 +36,31 @@ local function write_counts()
   end
 end
 
+-- How much happens: a ring of 360 buckets of 10 s each, 32 bits a bucket, and before them the number of the newest.
+local BUCKET_MS, BUCKETS = 10000, 360
+local function meter(name, now, by)
+  if by == 0 then return end
+  local ring, bucket = key('rates', name), math.floor(now / BUCKET_MS)
+  local newest = redis.call('BITFIELD', ring, 'GET', 'u32', 0)[1]
+  if bucket > newest then
+    -- What stands in the buckets since then is an hour old.
+    local function clear(from, to)
+      redis.call('SETRANGE', ring, 4 + 4 * from, string.rep('\0', 4 * (to - from + 1)))
+    end
+    local from, to = (newest + 1) % BUCKETS, bucket % BUCKETS
+    if bucket - newest >= BUCKETS then
+      clear(0, BUCKETS - 1)
+    elseif from <= to then
+      clear(from, to)
+    else
+      clear(from, BUCKETS - 1)
+      clear(0, to)
+    end
+    redis.call('BITFIELD', ring, 'SET', 'u32', 0, bucket)
+  end
+  redis.call('BITFIELD', ring, 'INCRBY', 'u32', 32 * (1 + bucket % BUCKETS), by)
+end
+
 -- Lua compares strings by the server's locale; sorted sets compare bytes. Order must mean one thing.
 local function before(a, b)
   for i = 1, math.min(#a, #b) do

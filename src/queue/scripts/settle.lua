@@ -96,13 +96,15 @@ for _, call in ipairs(calls) do
 end
 
 -- 3. What becomes of each change.
-local settle = {}
+local settle, applied = {}, 0
 
 function settle.done(item)
   forget(item.id)
   redis.call('SREM', poison, item.lane)
   reached(destination, item.lane, item.member)
   count('pending:' .. destination, -1)
+  count('applied:' .. destination, 1)
+  applied = applied + 1
   event(item.id, 'done', { detail = item.detail, ms = item.ms })
   join(item.id, item.lane, leave(item.lane, item.member, b), now, keep, keep_payload)
 end
@@ -179,5 +181,6 @@ for n, item in ipairs(items) do
   end
   verdicts[n] = verdict
 end
+meter(destination, now, applied)
 write_counts()
 return { table.concat(verdicts), turn }

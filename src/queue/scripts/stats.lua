@@ -18,12 +18,26 @@ for vendor in pairs(VENDOR_BIT) do
   local view = { gate = hash(key('gate', vendor)), dead = dead, dead_total = 0 }
   for _, letters in pairs(dead) do view.dead_total = view.dead_total + letters end
   if vendor ~= 'alumniq' then
+    view.applied = counter('applied:' .. vendor)
     view.ready = redis.call('LLEN', key('ready', vendor))
     view.running = redis.call('ZCARD', key('lease', vendor))
     view.retry = redis.call('ZCARD', key('due', vendor))
     view.waiting = counter('pending:' .. vendor) - view.ready - view.running - view.retry
   end
   vendors[vendor] = view
+end
+
+-- The buckets of the last hour, oldest first; the last one is still being filled.
+local function hour_of(name)
+  local ring, buckets = redis.call('GET', key('rates', name)), {}
+  local newest = ring and struct.unpack('>I4', ring) or 0
+  local last = math.floor(now / BUCKET_MS)
+  for bucket = last - BUCKETS + 1, last do
+    local is_there = bucket <= newest and bucket > newest - BUCKETS
+    local value = is_there and struct.unpack('>I4', ring, 5 + 4 * (bucket % BUCKETS)) or 0
+    buckets[#buckets + 1] = value
+  end
+  return buckets
 end
 
 local used, limit = memory()
@@ -47,5 +61,9 @@ return cjson.encode({
   leader = redis.call('GET', key('leader')) or '',
   producer = hash(key('producer')),
   workers = hash(key('workers')),
+  rates = {
+    fetched = hour_of('fetched'), crm = hour_of('crm'), salsa = hour_of('salsa'),
+    acknowledged = hour_of('acknowledged'),
+  },
   memory = { used = used, limit = limit },
 })

@@ -465,6 +465,20 @@ fn books(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
         let name = format!("pending:{d}");
         same(&name, counter(&name), model.pending(d))?;
     }
+    let rates = status.rates.iter();
+    let rates = rates.map(|(name, rate)| (name.clone(), rate.buckets.iter().sum::<u64>()));
+    let happened = |name: &str| model.happened.get(name).copied().unwrap_or(0);
+    let expected = ["fetched", "crm", "salsa", "acknowledged"];
+    let expected = expected.map(|name| (name.to_owned(), happened(name)));
+    same("rates", rates.collect(), BTreeMap::from(expected))?;
+    for d in Destination::ALL {
+        let applied = status.destinations[&d].applied;
+        same(
+            format!("{d}: applied"),
+            applied,
+            happened(d.as_str()) as i64,
+        )?;
+    }
     same("refused", counter("refused"), model.refused_settles)?;
     let books = Books {
         fetched: model.changes.len() as i64,

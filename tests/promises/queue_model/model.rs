@@ -60,6 +60,8 @@ pub struct Model {
     /// The change that it accepted last.
     pub told: Option<String>,
     pub leading: Leading,
+    /// How often each thing happened that has a rate.
+    pub happened: BTreeMap<String, u64>,
     /// The changes of each person that were through everywhere, in that order.
     pub past: BTreeMap<String, Vec<String>>,
     /// What people did, newest last: the action, where, and to which changes.
@@ -144,6 +146,7 @@ impl Model {
             match self.changes.get_mut(&row.id) {
                 None => {
                     taken.new += 1;
+                    self.happens("fetched");
                     self.add(block, row);
                     self.change(&row.id).edits = edits;
                 }
@@ -213,6 +216,10 @@ impl Model {
                 && newer.member.as_bytes() > member.as_bytes()
                 && newer.is_under_way(|d| running(id, d))
         })
+    }
+
+    pub fn happens(&mut self, what: impl ToString) {
+        *self.happened.entry(what.to_string()).or_default() += 1;
     }
 
     /// Somebody did something to letters; of nothing there is no entry.
@@ -432,6 +439,9 @@ impl Model {
             if !held {
                 self.refused_settles += 1;
                 continue;
+            }
+            if kind == AckKind::Accepted {
+                self.happens("acknowledged");
             }
             let change = self.change(id);
             change.ack = match (kind, change.given_up) {

@@ -165,6 +165,7 @@ impl Model {
             Kind::Pause | Kind::Release | Kind::Abandon => {}
             Kind::Dead(class) => self.die(d, id, class),
             Kind::Done => {
+                self.happens(d);
                 let lane = self.change(id).lane.clone();
                 let line = self.line(d);
                 line.suspects.remove(id);

@@ -161,7 +161,7 @@ async fn everything_lies_in_one_slot_of_a_cluster() {
             .unwrap()
             .is_some()
     );
-    namespace.queue.beat("one", "{}").await.unwrap();
+    namespace.queue.beat("one", "{}", &[]).await.unwrap();
     let minute = Duration::from_secs(60);
     let to_tell = namespace.queue.claim_notice(Duration::ZERO, minute).await;
     assert!(matches!(to_tell, Ok(NoticeClaim::Tell(_))));

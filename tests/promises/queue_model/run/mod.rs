@@ -236,6 +236,10 @@ impl Run {
             let stays = [
                 "counters",
                 "audit",
+                "rates:fetched",
+                "rates:crm",
+                "rates:salsa",
+                "rates:acknowledged",
                 "token",
                 "told",
                 "producer",
