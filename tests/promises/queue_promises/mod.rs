@@ -4,6 +4,7 @@ mod acknowledged;
 mod budgets;
 mod calls;
 mod crashes;
+mod desk;
 mod gates;
 mod leading;
 mod notices;
