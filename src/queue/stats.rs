@@ -39,6 +39,7 @@ pub struct Status {
     /// The processes that live.
     pub workers: BTreeMap<String, serde_json::Value>,
     /// What happened in the last hour: `fetched`, `crm` and `salsa` (applied there), `acknowledged`.
+    #[serde(default)]
     pub rates: BTreeMap<String, Rate>,
     /// Redis' memory.
     pub memory: Memory,
@@ -76,6 +77,7 @@ pub struct DestinationStatus {
     /// Dead letters.
     pub dead: i64,
     /// Applied, since the books began.
+    #[serde(default)]
     pub applied: i64,
     /// Whether the gate is shut.
     pub paused: bool,

@@ -17,6 +17,7 @@ fn status() -> Status {
         running: 3,
         retry: 4,
         dead,
+        applied: 0,
         paused: false,
     };
     Status {
@@ -47,6 +48,7 @@ fn status() -> Status {
         acknowledging: 1,
         oldest_unacknowledged_seconds: 4_000.0,
         refused_settles: 0,
+        rates: BTreeMap::new(),
         producer: ProducerStatus {
             leader: Some("host-1".to_owned()),
             last_success: None,
