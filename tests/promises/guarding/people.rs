@@ -46,11 +46,11 @@ pub async fn pages(browser: &Browser) -> BTreeMap<String, String> {
 
 /// A fleet that has worked, with dead letters, and everybody's data.
 struct Worked {
-    relay: Relay,
     service: Service,
     private: BTreeSet<String>,
     xids: BTreeSet<String>,
     changes: Vec<String>,
+    _relay: Relay,
     _sandbox: Sandbox,
     _redis: Redis,
 }
@@ -101,7 +101,7 @@ async fn worked(settings: impl FnOnce(Relay) -> Relay) -> Worked {
         .collect();
     changes.truncate(8);
     Worked {
-        relay,
+        _relay: relay,
         service,
         private,
         xids,
@@ -207,5 +207,4 @@ async fn viewers_see_people_where_the_configuration_says_so() {
     let worked = worked(|relay| relay.set("console.viewer_sees_people", "true")).await;
     let shown = worked.shown_to(VIEWER).await;
     assert!(!worked.leaks(&shown).is_empty());
-    drop(worked.relay);
 }
