@@ -104,6 +104,9 @@ pub(super) fn routes() -> Router<Console> {
 #[derive(Debug, Deserialize)]
 struct Wanted {
     page: Watched,
+    /// Of the page of a bulk.
+    #[serde(default)]
+    bulk: String,
 }
 
 /// `/live?page=…`.
@@ -123,6 +126,7 @@ async fn serve(
         feed,
         asked,
         page: wanted.page,
+        bulk: wanted.bulk,
         known: HashMap::new(),
         silent: 0,
         ends: Instant::now() + LIFETIME,
@@ -138,6 +142,7 @@ struct Watcher {
     feed: Arc<Feed>,
     asked: Asked,
     page: Watched,
+    bulk: String,
     /// Which version of each fragment the browser has.
     known: HashMap<&'static str, String>,
     silent: u32,
@@ -165,7 +170,8 @@ impl Watcher {
                 continue;
             };
             let mut changed = Vec::new();
-            for fragment in self.page.fragments(&self.asked, &snapshot) {
+            let fragments = self.page.fragments(&self.asked, &self.bulk, &snapshot);
+            for fragment in fragments.await {
                 let version = fragment.version();
                 if self.known.get(fragment.id) != Some(&version) {
                     changed.push(json!({

@@ -5,7 +5,6 @@ use axum::{
     extract::Query,
     response::{IntoResponse, Redirect, Response},
 };
-use jiff::Timestamp;
 use jobs::outcome::DeadClass;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -21,46 +20,40 @@ use super::{
 };
 use crate::{
     console::visitor::{Operator, Visitor},
+    operations::rate::Rate,
     queue::{
         QueueError,
-        letters::{Handled, LetterFilter, LetterGroup},
+        bulk::{BulkAction, BulkOrder},
+        letters::LetterGroup,
     },
 };
 
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
-    Replay,
-    Discard,
+/// Where it is asked for.
+const fn path(action: BulkAction) -> &'static str {
+    match action {
+        BulkAction::Replay => "/dead-letters/replay",
+        BulkAction::Discard => "/dead-letters/discard",
+    }
 }
 
-impl Action {
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Replay => "/dead-letters/replay",
-            Self::Discard => "/dead-letters/discard",
-        }
-    }
-
-    const fn verb(self) -> &'static str {
-        match self {
-            Self::Replay => "Replay",
-            Self::Discard => "Discard",
-        }
+const fn verb(action: BulkAction) -> &'static str {
+    match action {
+        BulkAction::Replay => "Replay",
+        BulkAction::Discard => "Discard",
     }
 }
 
 /// What would be replayed.
 pub async fn ask_replay(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
-    ask(&asked, Action::Replay, &wanted).await
+    ask(&asked, BulkAction::Replay, &wanted).await
 }
 
 /// What would be given up.
 pub async fn ask_discard(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
-    ask(&asked, Action::Discard, &wanted).await
+    ask(&asked, BulkAction::Discard, &wanted).await
 }
 
-async fn ask(asked: &Asked, action: Action, wanted: &Wanted) -> Response {
+async fn ask(asked: &Asked, action: BulkAction, wanted: &Wanted) -> Response {
     let filter = match wanted.read(&asked.operations.timezone) {
         Ok(filter) => filter,
         Err(problems) => return misunderstood(asked, &problems),
@@ -73,7 +66,7 @@ async fn ask(asked: &Asked, action: Action, wanted: &Wanted) -> Response {
     match counted.await {
         Ok((total, groups)) => {
             let main = confirm(asked, action, wanted, total, &groups);
-            asked.page(Tab::Letters, action.verb(), &main)
+            asked.page(Tab::Letters, verb(action), &main)
         }
         Err(error) => asked.failed(Tab::Letters, &error),
     }
@@ -81,7 +74,7 @@ async fn ask(asked: &Asked, action: Action, wanted: &Wanted) -> Response {
 
 fn confirm(
     asked: &Asked,
-    action: Action,
+    action: BulkAction,
     wanted: &Wanted,
     total: u64,
     groups: &[LetterGroup],
@@ -90,7 +83,7 @@ fn confirm(
     let has_stale = groups.iter().any(|group| group.class == DeadClass::Stale);
     html! {
         p.crumbs { a href=(back) { "Dead letters" } }
-        h1 { (action.verb()) " " (text::letters(total)) "?" }
+        h1 { (verb(action)) " " (text::letters(total)) "?" }
         section.card.prose aria-label="What it means" {
             @if total == 0 {
                 p { "Nothing passes the filter any more: somebody else may have been faster." }
@@ -102,15 +95,16 @@ fn confirm(
                     }
                 }
                 @if asked.may_act() {
-                    form.fields method="post" action=(action.path()) {
+                    form.fields method="post" action=(path(action)) {
                         (asked.csrf()) (wanted.hidden())
                         @match action {
-                            Action::Replay => (replay_fields(has_stale)),
-                            Action::Discard => (discard_fields())
+                            BulkAction::Replay => (replay_fields(has_stale)),
+                            BulkAction::Discard => (discard_fields())
                         }
+                        p.rate { label { "At most " input name="rate" placeholder="as fast as it goes" maxlength="20" autocomplete="off"; } span.soft { " e.g. 10/s or 300/m" } }
                         p.soft { "Letters that die from now on are left alone." }
                         p.actions {
-                            button type="submit" class=(match action { Action::Replay => "primary", Action::Discard => "danger" }) { (action.verb()) " " (count(total)) }
+                            button type="submit" class=(match action { BulkAction::Replay => "primary", BulkAction::Discard => "danger" }) { (verb(action)) " " (count(total)) }
                             a.button href=(back) { "Back" }
                         }
                     }
@@ -150,6 +144,7 @@ pub struct Order {
     since: String,
     until: String,
     over_newer: String,
+    rate: String,
     reason: String,
     acknowledge: String,
 }
@@ -170,50 +165,38 @@ impl Order {
 
 /// Brings them back.
 pub async fn replay(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    act(&asked, &by, Action::Replay, &order).await
+    act(&asked, &by, BulkAction::Replay, &order).await
 }
 
 /// Gives them up.
 pub async fn discard(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
     if order.reason.trim().is_empty() {
-        return no_reason(&asked, &order.wanted().address(Action::Discard.path()));
+        return no_reason(&asked, &order.wanted().address(path(BulkAction::Discard)));
     }
-    act(&asked, &by, Action::Discard, &order).await
+    act(&asked, &by, BulkAction::Discard, &order).await
 }
 
-async fn act(asked: &Asked, by: &Visitor, action: Action, order: &Order) -> Response {
+async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> Response {
     let wanted = order.wanted();
     let Filter { filter, .. } = match wanted.read(&asked.operations.timezone) {
         Ok(filter) => filter,
         Err(problems) => return misunderstood(asked, &problems),
     };
-    match handle(asked, by, action, order, filter).await {
-        Ok(_) => Redirect::to(&wanted.address(links::LETTERS)).into_response(),
-        Err(error) => asked.failed(Tab::Letters, &error),
+    let rate = Some(order.rate.trim().to_owned()).filter(|rate| !rate.is_empty());
+    if let Some(Err(problem)) = rate.as_deref().map(str::parse::<Rate>) {
+        return misunderstood(asked, &[format!("The rate: {problem}")]);
     }
-}
-
-async fn handle(
-    asked: &Asked,
-    by: &Visitor,
-    action: Action,
-    order: &Order,
-    mut filter: LetterFilter,
-) -> Result<Handled, QueueError> {
-    let operations = &asked.operations;
-    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
-    filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
-    let letters = operations.queue.every_letter(&filter).await?;
-    match action {
-        Action::Replay => {
-            let forced = order.over_newer == "yes";
-            operations.replay(&letters, forced, &by.actor).await
-        }
-        Action::Discard => {
-            let tell = order.acknowledge == "yes";
-            let reason = order.reason.trim();
-            let queue = &operations.queue;
-            queue.discard(&letters, tell, reason, &by.actor).await
-        }
+    let order = BulkOrder {
+        action,
+        filter,
+        rate,
+        reason: order.reason.trim().to_owned(),
+        apply_stale: order.over_newer == "yes",
+        keep_unacknowledged: action == BulkAction::Discard && order.acknowledge != "yes",
+        by: by.actor.clone(),
+    };
+    match asked.operations.start_bulk(order).await {
+        Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
+        Err(error) => asked.failed(Tab::Letters, &error),
     }
 }

@@ -18,8 +18,13 @@ use super::{
     timeline,
 };
 use crate::{
-    console::visitor::Operator,
-    queue::{QueueError, letters::Letter, timeline::Timeline},
+    console::visitor::{Operator, Visitor},
+    queue::{
+        QueueError,
+        audit::{AuditAction, Note},
+        letters::Letter,
+        timeline::Timeline,
+    },
 };
 
 /// The page.
@@ -28,20 +33,31 @@ pub async fn show(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> R
         return gone(&asked, &id);
     };
     match find(&asked, vendor, &id).await {
-        Ok(Some((letter, timeline))) => {
-            let title = format!("Change {id} at {}", place(vendor));
-            asked.page(Tab::Letters, &title, &main(&asked, &letter, &timeline))
-        }
+        Ok(Some(found)) => answer(&asked, &found, None),
         Ok(None) => gone(&asked, &id),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
 
-async fn find(
-    asked: &Asked,
-    vendor: Vendor,
-    id: &str,
-) -> Result<Option<(Letter, Timeline)>, QueueError> {
+/// A letter and what is around it.
+struct Found {
+    letter: Letter,
+    timeline: Timeline,
+    /// The document, for those who may see people.
+    sent: Option<String>,
+}
+
+fn answer(asked: &Asked, found: &Found, row: Option<&str>) -> Response {
+    let Letter {
+        change_id,
+        destination,
+        ..
+    } = &found.letter;
+    let title = format!("Change {change_id} at {}", place(*destination));
+    asked.page(Tab::Letters, &title, &main(asked, found, row))
+}
+
+async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, QueueError> {
     let Some(timeline) = asked.operations.queue.timeline(id).await? else {
         return Ok(None);
     };
@@ -49,7 +65,18 @@ async fn find(
         .letters
         .iter()
         .find(|letter| letter.destination == vendor);
-    Ok(letter.cloned().map(|letter| (letter, timeline)))
+    let Some(letter) = letter.cloned() else {
+        return Ok(None);
+    };
+    let sent = match asked.sees_people() {
+        true => asked.operations.queue.sent(vendor, id).await?,
+        false => None,
+    };
+    Ok(Some(Found {
+        letter,
+        timeline,
+        sent,
+    }))
 }
 
 fn gone(asked: &Asked, id: &str) -> Response {
@@ -61,7 +88,12 @@ fn gone(asked: &Asked, id: &str) -> Response {
     asked.problem(StatusCode::NOT_FOUND, Tab::Letters, what, &main)
 }
 
-fn main(asked: &Asked, letter: &Letter, timeline: &Timeline) -> Markup {
+fn main(asked: &Asked, found: &Found, row: Option<&str>) -> Markup {
+    let Found {
+        letter,
+        timeline,
+        sent,
+    } = found;
     let zone = &asked.operations.timezone;
     let vendor = letter.destination;
     html! {
@@ -85,6 +117,7 @@ fn main(asked: &Asked, letter: &Letter, timeline: &Timeline) -> Markup {
                     (timeline::list(&timeline.events, Some(vendor), zone))
                 }
             }
+            div.stack {
             section.card aria-label="The change" {
                 h2 { "The change" }
                 ul.rows {
@@ -99,8 +132,87 @@ fn main(asked: &Asked, letter: &Letter, timeline: &Timeline) -> Markup {
                     }
                 }
             }
+            @if let Some(sent) = sent {
+                section.card #sent aria-label="What was sent" { h2 { "What was sent" } (json(sent)) }
+            }
+            @if asked.may_act() && asked.sees_people() { (row_data(asked, letter, row)) }
+            }
         }
     }
+}
+
+/// Hidden until asked for: who asks stands in the audit.
+fn row_data(asked: &Asked, letter: &Letter, row: Option<&str>) -> Markup {
+    let path = links::letter(letter.destination, &letter.change_id);
+    html! {
+        section.card #row aria-label="Row data" {
+            h2 { "Row data" }
+            @match row {
+                Some(row) => (json(row)),
+                None => form method="post" action={ (path) "/row#row" } {
+                    (asked.csrf())
+                    p.note { "What AlumnIQ sent. That you looked stands in the audit." }
+                    p { button type="submit" { "Show row data" } }
+                }
+            }
+        }
+    }
+}
+
+/// Indented where it is JSON.
+fn json(text: &str) -> Markup {
+    let pretty = serde_json::from_str::<serde_json::Value>(text)
+        .and_then(|value| serde_json::to_string_pretty(&value));
+    html! { pre tabindex="0" { (foreign(pretty.as_deref().unwrap_or(text))) } }
+}
+
+/// Shows the row, and writes down who looked.
+pub async fn reveal(
+    Operator(by): Operator,
+    asked: Asked,
+    Path((vendor, id)): Path<(String, String)>,
+) -> Response {
+    let Ok(vendor) = vendor.parse::<Vendor>() else {
+        return gone(&asked, &id);
+    };
+    if !asked.sees_people() {
+        return asked.not_found(
+            Tab::Letters,
+            "People are hidden from you",
+            "Ask an operator.",
+        );
+    }
+    match revealed(&asked, &by, vendor, &id).await {
+        Ok(Some((found, row))) => answer(&asked, &found, Some(&row)),
+        Ok(None) => gone(&asked, &id),
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+async fn revealed(
+    asked: &Asked,
+    by: &Visitor,
+    vendor: Vendor,
+    id: &str,
+) -> Result<Option<(Found, String)>, QueueError> {
+    let queue = &asked.operations.queue;
+    let Some(found) = find(asked, vendor, id).await? else {
+        return Ok(None);
+    };
+    let note = Note {
+        destination: Some(vendor),
+        count: Some(1),
+        change_ids: &[id.to_owned()],
+        ..Note::default()
+    };
+    // First written down, then shown.
+    queue.note(&by.actor, AuditAction::Revealed, &note).await?;
+    let row = queue.row(id).await?;
+    let row = row.map_or_else(
+        || "the row is not kept".to_owned(),
+        |(_, record)| record.row.get().to_owned(),
+    );
+    Ok(Some((found, row)))
 }
 
 fn actions(asked: &Asked, letter: &Letter) -> Markup {

@@ -40,6 +40,11 @@ pub fn letter(vendor: Vendor, id: &str) -> String {
     }
 }
 
+/// One bulk.
+pub fn bulk(id: &str) -> String {
+    format!("/bulks/{}", segment(id).unwrap_or_default())
+}
+
 /// What an operator does about letters of `class`.
 pub fn runbook(class: DeadClass) -> String {
     format!("/runbook#{class}")

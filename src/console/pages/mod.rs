@@ -5,7 +5,7 @@
 //! - `layout`: what is around every page; `asked`: who asks, and how they are answered; `links`: every address
 //! - `text`: numbers, times and other people's words; `fragment`: what is sent anew when it has changed
 //! - `overview` with `verdict` (the sentence that answers first), `flow` (the picture) and `panels`, all of one `snapshot`
-//! - `letters` and `letter` with `filter`; `bulk`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations`
+//! - `letters` and `letter` with `filter`; `bulk` and `progress`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations`
 //! - `watched`: which pages stay up to date by themselves; `assets`: style and script
 
 mod asked;
@@ -27,6 +27,7 @@ mod lookup;
 mod overview;
 mod panels;
 mod person;
+mod progress;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,9 @@ pub fn routes() -> Router<Console> {
             "/dead-letters/discard",
             get(bulk::ask_discard).post(bulk::discard),
         )
+        .route("/dead-letters/{destination}/{id}/row", post(letter::reveal))
+        .route("/bulks/{id}", get(progress::show))
+        .route("/bulks/{id}/cancel", post(progress::cancel))
         .route(links::CHANGES, get(lookup::look_up))
         .route("/people/{xid}", get(person::show))
         .route(links::AUDIT, get(audit::list))

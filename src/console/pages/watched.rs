@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Asked, Snapshot, destinations, fragment::Fragment, overview};
+use super::{Asked, Snapshot, destinations, fragment::Fragment, overview, progress};
 
 /// A page whose changes are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -12,6 +12,8 @@ pub enum Watched {
     Overview,
     /// `/destinations`
     Destinations,
+    /// `/bulks/{id}`
+    Bulk,
 }
 
 impl Watched {
@@ -20,14 +22,21 @@ impl Watched {
         match self {
             Self::Overview => "/live?page=overview",
             Self::Destinations => "/live?page=destinations",
+            Self::Bulk => "/live?page=bulk",
         }
     }
 
     /// What of it changes by itself.
-    pub fn fragments(self, asked: &Asked, snapshot: &Snapshot) -> Vec<Fragment> {
+    pub async fn fragments(self, asked: &Asked, bulk: &str, snapshot: &Snapshot) -> Vec<Fragment> {
         match self {
             Self::Overview => overview::fragments(snapshot, asked.may_act()),
             Self::Destinations => destinations::fragments(snapshot, asked),
+            Self::Bulk => {
+                let bulk = asked.operations.bulk(bulk).await.ok().flatten();
+                bulk.iter()
+                    .map(|bulk| progress::fragment(bulk, asked))
+                    .collect()
+            }
         }
     }
 }

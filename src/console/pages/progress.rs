@@ -1,0 +1,110 @@
+//! `/bulks/{id}`: how far a bulk is, and its end.
+
+use axum::{
+    extract::Path,
+    response::{IntoResponse, Redirect, Response},
+};
+use maud::{Markup, html};
+
+use super::{
+    asked::Asked,
+    fragment::Fragment,
+    layout::Tab,
+    links,
+    text::{count, foreign, letters, moment, name},
+    watched::Watched,
+};
+use crate::{
+    console::visitor::Operator,
+    queue::bulk::{BulkAction, BulkState, BulkView},
+};
+
+/// The page.
+pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
+    match asked.operations.bulk(&id).await {
+        Ok(Some(bulk)) => {
+            let main = html! {
+                p.crumbs { a href=(links::LETTERS) { "Dead letters" } }
+                h1 { (title(&bulk)) }
+                (fragment(&bulk, &asked))
+            };
+            let address = format!("{}&bulk={}", Watched::Bulk.address(), bulk.id);
+            match bulk.is_over() {
+                true => asked.page(Tab::Letters, title(&bulk), &main),
+                false => asked.live(Tab::Letters, title(&bulk), &address, &main),
+            }
+        }
+        Ok(None) => unknown(&asked),
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+/// Ends it before its next step.
+pub async fn cancel(Operator(by): Operator, asked: Asked, Path(id): Path<String>) -> Response {
+    match asked.operations.cancel_bulk(&id, &by.actor).await {
+        Ok(Some(bulk)) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
+        Ok(None) => unknown(&asked),
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+fn unknown(asked: &Asked) -> Response {
+    let why = "Only the last hundred are known, and for as long as the audit is kept.";
+    asked.not_found(Tab::Letters, "There is no such bulk", why)
+}
+
+fn title(bulk: &BulkView) -> &'static str {
+    match bulk.action {
+        BulkAction::Replay => "Replaying many",
+        BulkAction::Discard => "Discarding many",
+    }
+}
+
+/// What changes of it by itself.
+pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
+    let zone = &asked.operations.timezone;
+    let done = bulk.handled + bulk.gone;
+    let tone = match bulk.state {
+        BulkState::Running => "tag run",
+        BulkState::Done => "tag ok",
+        BulkState::Cancelled => "tag wait",
+        BulkState::Failed => "tag bad",
+    };
+    let verb = match bulk.action {
+        BulkAction::Replay => "replayed",
+        BulkAction::Discard => "discarded",
+    };
+    let inner = html! {
+        div.title data-state=(bulk.state.as_str()) {
+            h2 { (count(done)) " of " (letters(bulk.total)) }
+            span class=(tone) { (bulk.state.as_str()) }
+            @if asked.may_act() && !bulk.is_over() {
+                form.gate method="post" action={ (links::bulk(&bulk.id)) "/cancel" } { (asked.csrf()) button.danger type="submit" { "Cancel" } }
+            }
+        }
+        progress max=(bulk.total.max(1)) value=(done.min(bulk.total)) aria-label="Handled so far" {}
+        ul.rows {
+            li { span { (verb) } b { (count(bulk.handled)) } }
+            li { span { "were no dead letters any more, or cannot be read" } b { (count(bulk.gone)) } }
+            li { span { "which" } span { (which(bulk, asked)) } }
+            li { span { "at most" } span { (bulk.rate.as_deref().unwrap_or("as fast as it goes")) } }
+            @if !bulk.reason.is_empty() { li { span { "why" } (foreign(&bulk.reason)) } }
+            li { span { "begun by " (foreign(&bulk.by)) } (moment(&bulk.started_at, zone)) }
+            @if let Some(ended) = &bulk.ended_at { li { span { "ended" } (moment(ended, zone)) } }
+        }
+        @if let Some(error) = &bulk.error { p.said { (foreign(error)) } }
+        @if bulk.is_over() { p.after { a href=(links::LETTERS) { "What is dead now" } " · " a href=(links::OVERVIEW) { "Overview" } } }
+    };
+    Fragment::section("bulk", "card", "Progress", inner)
+}
+
+fn which(bulk: &BulkView, asked: &Asked) -> Markup {
+    let filter = &bulk.filter;
+    html! {
+        (filter.destination.map_or("every destination", name))
+        @if let Some(class) = filter.class { ", " (class) }
+        @if filter.cause.is_some() { ", one cause" }
+        @if let Some(xid) = filter.xid.as_ref().filter(|_| asked.sees_people()) { ", person " (foreign(xid)) }
+        @if let Some(since) = &filter.since { ", died from " (moment(since, &asked.operations.timezone)) }
+    }
+}
