@@ -67,7 +67,7 @@ fn document(frame: Frame<'_>, main: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
-                title { (frame.title) " · " (frame.namespace) " · alumniq-relay" }
+                title { (plain(frame.title)) " · " (frame.namespace) " · alumniq-relay" }
                 link rel="icon" type="image/svg+xml" href=(ICON.address());
                 link rel="stylesheet" href=(STYLE.address());
                 script src=(SCRIPT.address()) defer {}
@@ -108,6 +108,12 @@ pub fn outside(title: &str, main: &Markup) -> Markup {
             }
         }
     }
+}
+
+/// In a title nothing can be isolated: what turns text around is left out.
+fn plain(title: &str) -> String {
+    let turns = |c: &char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    title.chars().filter(|c| !turns(c)).collect()
 }
 
 fn header(frame: Frame<'_>) -> Markup {
