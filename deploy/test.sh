@@ -54,7 +54,7 @@ cargo clippy --locked --workspace --all-targets -- -D warnings
 step "documentation"
 # With --examples, of which there are none, the dependencies have the features that the tests want: those that the
 # lints have checked are used again.
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --lib --bins --examples
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --lib --examples
 
 if have cargo-deny; then
     step "advisories, licences, duplicates and sources of the dependencies"
