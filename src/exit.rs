@@ -60,7 +60,7 @@ impl Exit {
             },
             Self::NeedsAPerson => Explanation {
                 means: "finished but something needs a person",
-                cause: "`sync --wait` left dead letters; a supporter was not deleted; no contact matches.",
+                cause: "`sync --wait` left dead letters, `preview` saw some coming, or `reconcile` found a difference; a supporter was not deleted; no contact matches.",
                 fix: "See `alumniq-relay dead list`, or what the command printed.",
             },
             Self::Interrupted => Explanation {

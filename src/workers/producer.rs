@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use jobs::change::FieldNames;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::calendar::{day, days, first_day, is_overdue};
+pub(crate) use self::calendar::{day, days, first_day};
 use self::fetch::Fetch;
 pub use self::{
     arrival::arrival,

@@ -11,6 +11,7 @@
 //!
 //! - `pipeline`, `variants`: the whole way, undisturbed and as configured
 //! - `commands`: what people and scripts see
+//! - `previewing`, `reconciling`: what changes would do; the books against AlumnIQ's feed
 //! - `chaos`: all of the following at once, under load
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `full`, `redis_away`: Redis has no room, or refuses, or falls silent; `fitness`: what is said of it before
@@ -64,12 +65,14 @@ mod notifying;
 mod outages;
 mod pipeline;
 mod printed;
+mod previewing;
 mod privacy;
 mod producing;
 mod queue_model;
 mod queue_promises;
 mod queue_wire;
 mod readme;
+mod reconciling;
 mod redis_away;
 mod secrecy;
 mod soak;

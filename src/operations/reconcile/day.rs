@@ -1,23 +1,30 @@
 //! One day of the feed, held against the queue.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::civil::Date;
 use jobs::outcome::DeadClass;
 
 use super::{LOOK_AGAIN, Look};
 use crate::{
-    operations::preview::asked,
+    operations::{Operations, preview::asked},
     queue::{
+        audit::{AuditAction, Note},
         intake::NewChange,
         standing::{Asked, Standing},
     },
     vendors::Filter,
-    workers::producer::{FetchError, day, feed::Block, is_overdue},
+    workers::producer::{FetchError, day, feed::Block},
 };
 
 /// How often at the most a fleet that is catching up is looked at again.
 const LOOKS: u32 = 60;
+
+/// How often AlumnIQ is asked at the least: by the schedule, or by a daily `sync`.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// So much later a fetch may be.
+const LATE: Duration = Duration::from_secs(15 * 60);
 
 /// How far AlumnIQ's clock may be behind or ahead of Redis'.
 const CLOCKS_DIFFER: u64 = 60_000;
@@ -80,11 +87,11 @@ impl Day {
     /// Whether the next poll is still to bring it: it was made after the last one began.
     fn is_to_be_polled(&self, look: &Look<'_>, change: &NewChange) -> bool {
         let producer = &look.operations.producer;
-        let fetched = &look.fetched;
-        let Some(last) = fetched.last_sweep else {
+        let Some(last) = look.fetched.last_sweep else {
             return false;
         };
-        if is_overdue(&producer.schedule, &producer.timezone, fetched, look.began) {
+        let pace = producer.schedule.longest_interval().max(A_DAY) + LATE;
+        if look.began.saturating_sub(last) > pace.as_millis() as u64 {
             return false;
         }
         match change.order.get(..15).and_then(|ms| ms.parse::<u64>().ok()) {
@@ -151,11 +158,32 @@ impl Look<'_> {
                 Standing::ToAcknowledge => {}
             }
         }
-        if self.fix.is_some() && !mend.is_empty() {
-            let fetched = self.operations.producer.take_in(&day.block, mend).await?;
-            self.report.fixed.enqueued += fetched.taken.enqueued;
-            self.report.fixed.acknowledged_again += fetched.taken.listed_again;
-        }
+        self.mend(&day, mend).await?;
         self.tell_again(refused).await
+    }
+
+    /// What is unknown is taken in as a fetch does; of what was acknowledged AlumnIQ is told again.
+    async fn mend(&mut self, day: &Day, changes: Vec<NewChange>) -> Result<(), FetchError> {
+        let Some(by) = self.fix.filter(|_| !changes.is_empty()) else {
+            return Ok(());
+        };
+        let Operations {
+            queue, producer, ..
+        } = self.operations;
+        let fetched = producer.take_in(&day.block, changes).await?;
+        let (enqueued, again) = (fetched.taken.enqueued, fetched.taken.listed_again);
+        self.report.fixed.enqueued += enqueued;
+        self.report.fixed.acknowledged_again += again;
+        let note = Note {
+            count: Some(enqueued + again),
+            change_ids: &fetched.change_ids,
+            detail: &format!(
+                "{}: {enqueued} taken in, {again} to be acknowledged again",
+                day.date
+            ),
+            ..Note::default()
+        };
+        queue.note(by, AuditAction::Reconciled, &note).await?;
+        Ok(())
     }
 }

@@ -10,9 +10,6 @@ use crate::{config::Schedule, queue::leader::ProducerRecord};
 /// How soon a failed fetch is tried again.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(30);
 
-/// So late a fetch may begin: a sweep takes its time, and a daily command is not started to the second.
-const LATE: Duration = Duration::from_secs(5 * 60);
-
 /// How long until the next scheduled fetch is due; zero: now.
 pub(super) fn due_in(
     schedule: &Schedule,
@@ -33,17 +30,6 @@ pub(super) fn due_in(
             }),
     };
     Duration::from_millis(due.saturating_sub(now))
-}
-
-/// Whether the fetch that follows on the last one should have begun by now.
-pub(crate) fn is_overdue(
-    schedule: &Schedule,
-    timezone: &TimeZone,
-    record: &ProducerRecord,
-    now: u64,
-) -> bool {
-    let late = LATE.as_millis() as u64;
-    due_in(schedule, timezone, record, now.saturating_sub(late)).is_zero()
 }
 
 /// The campus day at `ms` of Redis' clock.
