@@ -285,11 +285,11 @@ async fn a_person_is_seen_whole_from_the_lane_to_the_past() {
     let rest = rest.map(|(id, xid)| change(id, Some(xid), 9));
     namespace.enqueue(rest.into()).await;
     let changes = namespace.queue.person("1001").await.unwrap();
-    let mut states: Vec<(String, &str)> = changes
+    let mut states: Vec<(String, String)> = changes
         .into_iter()
         .map(|change| {
             assert_eq!(change.xid.as_deref(), Some("1001"));
-            (change.change_id, change.state)
+            (change.change_id, change.state.into_owned())
         })
         .collect();
     states.sort();
@@ -304,7 +304,7 @@ async fn a_person_is_seen_whole_from_the_lane_to_the_past() {
     assert_eq!(
         states,
         expected
-            .map(|(id, state)| (id.to_owned(), state))
+            .map(|(id, state)| (id.to_owned(), state.to_owned()))
             .collect::<Vec<_>>()
     );
 }
