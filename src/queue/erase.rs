@@ -25,6 +25,9 @@ const A_STEP: usize = 1_000;
 /// How often what came meanwhile is removed as well. A person has no more than a few changes a minute.
 const ROUNDS: u32 = 5;
 
+/// Stands where a person's xid stood.
+const ERASED: &str = "erased";
+
 /// How often Redis is asked whether it has rewritten its files.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -85,6 +88,7 @@ impl Queue {
         end.arg(&lane);
         erased.arrived = self.run(&mut end).await?;
         erased.audit_entries = self.redact_audit(xid, &ids).await?;
+        self.redact_bulks(xid).await?;
         let mut named: Vec<String> = ids.into_iter().collect();
         named.sort_unstable();
         let note = Note {
@@ -240,6 +244,39 @@ impl Queue {
         Ok(redacted)
     }
 
+    /// Takes the person out of what bulks were ordered for. One that is under way has no letter of the person left.
+    async fn redact_bulks(&self, xid: &str) -> Result<(), QueueError> {
+        let mut connection = self.connection.clone();
+        let bulks: Vec<String> = redis::cmd("ZRANGE")
+            .arg(self.keys.of(&["bulks"]))
+            .arg(0)
+            .arg(-1)
+            .query_async(&mut connection)
+            .await?;
+        for bulk in bulks {
+            let key = self.keys.of(&["bulk", &bulk]);
+            let (filter, reason): (Option<String>, Option<String>) = redis::cmd("HMGET")
+                .arg(&key)
+                .arg(&["filter", "reason"])
+                .query_async(&mut connection)
+                .await?;
+            let filter = filter.and_then(|filter| without_person(&filter, xid));
+            let reason = reason.filter(|reason| names(reason, xid));
+            let mut writing = redis::cmd("HSET");
+            writing.arg(&key);
+            if let Some(filter) = &filter {
+                writing.arg("filter").arg(filter);
+            }
+            if reason.is_some() {
+                writing.arg("reason").arg(ERASED);
+            }
+            if filter.is_some() || reason.is_some() {
+                let _: () = writing.query_async(&mut connection).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Has Redis write its files anew, and waits for it: until then they hold what was removed.
     pub async fn rewrite_files(&self, patience: Duration) -> Files {
         if let Connection::Cluster(_) = self.connection {
@@ -318,6 +355,14 @@ impl Queue {
     }
 }
 
+/// A bulk's filter that asks for the person, with the name replaced; `None` where it asks for others.
+fn without_person(filter: &str, xid: &str) -> Option<String> {
+    let mut filter: serde_json::Value = serde_json::from_str(filter).ok()?;
+    let name = filter.get_mut("xid").filter(|name| **name == xid)?;
+    *name = ERASED.into();
+    Some(filter.to_string())
+}
+
 /// Whether `text` names the person, as a word of its own.
 fn names(text: &str, xid: &str) -> bool {
     let is_part = |letter: char| letter.is_alphanumeric();
@@ -328,7 +373,19 @@ fn names(text: &str, xid: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::{names, without_person};
+
+    #[test]
+    fn a_filter_for_the_person_loses_the_name_and_others_stay() {
+        let filter = |xid: &str| format!(r#"{{"class":"stale","xid":{xid},"since":1001}}"#);
+        assert_eq!(
+            without_person(&filter(r#""1001""#), "1001"),
+            Some(filter(r#""erased""#))
+        );
+        for other in [r#""11001""#, "null", "1001"] {
+            assert_eq!(without_person(&filter(other), "1001"), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_person_is_named_by_the_whole_xid_only() {

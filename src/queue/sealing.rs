@@ -166,6 +166,14 @@ impl Queue {
                 let json = self.written(change_id, record.xid.as_deref(), &record.row)?;
                 Ok(format!("{digits}{json}"))
             }
+            // An edit stands behind the time at which it was made.
+            None if name.starts_with("edits:") => {
+                let (at, edit) = text.split_once(' ').unwrap_or_default();
+                Ok(format!(
+                    "{at} {}",
+                    self.seal(&[name], &self.open(&[name], edit)?)
+                ))
+            }
             None => Ok(self.seal(&[name], &self.open(&[name], text)?)),
         }
     }

@@ -93,7 +93,7 @@ async fn a_sealed_record_keeps_its_shape_and_is_opened_by_every_later_version() 
 #[tokio::test]
 async fn a_record_from_before_there_was_a_key_is_read_with_one_and_sealed_at_its_next_write() {
     let redis = Redis::start().await;
-    let mut plain = Namespace::of_crm(&redis).await;
+    let plain = Namespace::of_crm(&redis).await;
     plain.enqueue(vec![change()]).await;
     let mut namespace = sealed_with(&redis, 7).await;
     let lease = namespace.claim_one(Crm).await;

@@ -31,7 +31,7 @@ local function forget(id, member)
   end
   if waits ~= 0 then redis.call('ZREM', key('lane', lane), member) end
   redis.call('LREM', key('past', lane), 0, id)
-  redis.call('DEL', key('events', id), key('edits', id), key('edited', id))
+  redis.call('DEL', key('events', id), key('edits', id))
   local has_letter, is_told = false, true
   for vendor in pairs(VENDOR_BIT) do
     local letter = exhume(vendor, id)

@@ -7,7 +7,7 @@ local HEAD = 47 -- 13 digits, what stands before the key's name, its name
 local function add(found, rest, place, head)
   -- Of a change that AlumnIQ only listed again there is no row.
   if #head > 13 then
-    found[#found + 1] = { rest, place, sealed_under(head) or head:match('^sealed:(%x+):') or '' }
+    found[#found + 1] = { rest, place, sealed_under(head) or head:match('^sealed:(%x+):') or head:match('^%d+ sealed:(%x+):') or '' }
   end
 end
 local step = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. ':*', 'COUNT', ARGV[2])

@@ -17,7 +17,7 @@ for i = 1, #ARGV, 4 do
     else
       redis.call('LSET', name, place, text)
     end
-    note_seal(sealed_under(text) or text:match('^sealed:(%x+):'), now)
+    note_seal(sealed_under(text) or text:match('^sealed:(%x+):') or text:match('^%d+ sealed:(%x+):'), now)
     verdicts[#verdicts + 1] = 's'
   else
     verdicts[#verdicts + 1] = 'c'

@@ -118,7 +118,10 @@ function settle.dead(item)
     class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
     lane = item.lane, member = item.member,
   })
-  if item.sent ~= '' then redis.call('SET', key('sent', destination, item.id), item.sent) end
+  if item.sent ~= '' then
+    redis.call('SET', key('sent', destination, item.id), item.sent)
+    note_seal(item.sent:match('^sealed:(%x+):'), now)
+  end
 end
 
 function settle.retry(item, call)

@@ -1,6 +1,10 @@
 use std::time::Duration;
 
-use alumniq_relay::queue::sealing::{Rotated, Sealing};
+use alumniq_relay::queue::{
+    editing::Edited,
+    lease::Settlement,
+    sealing::{Rotated, Sealing},
+};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
@@ -12,7 +16,7 @@ use redis::AsyncTypedCommands;
 
 use super::{VALUES, XID, files, holds, holds_none, memory, row, sealed_with};
 use crate::harness::{
-    namespace::{Namespace, dead, done, retry},
+    namespace::{Namespace, dead, done, retry, settlement, tester},
     redis::Redis,
 };
 
@@ -46,16 +50,32 @@ async fn with_a_key_no_value_of_a_row_appears_in_any_state() {
     namespace.age("due:crm").await;
     is_secret(&mut namespace, "waiting for a retry").await;
     let again = namespace.claim_one(Crm).await;
-    assert!(
-        namespace
-            .settle(Crm, &again, dead(DeadClass::Rejected))
-            .await
-    );
+    let document = again.row.clone().unwrap();
+    let queue = namespace.queue.clone();
+    let settlement = Settlement {
+        sent: Some(queue.stored_document(Crm, "1", document.get())),
+        ..settlement(&again, dead(DeadClass::Rejected))
+    };
+    queue.settle(Crm, "worker", &[settlement]).await.unwrap();
     is_secret(&mut namespace, "dead").await;
+    let sent = queue.sent(Vendor::Crm, "1").await.unwrap();
+    assert_eq!(sent.as_deref(), Some(document.get()));
     // AlumnIQ still lists it, and the row of a dead letter is written anew.
     namespace.enqueue(vec![row("1", 1)]).await;
-    namespace.replay(Vendor::Crm, "1", false).await;
-    is_secret(&mut namespace, "replayed").await;
+    is_secret(&mut namespace, "listed again").await;
+    let (_, stored) = queue.row("1").await.unwrap().unwrap();
+    let by = tester();
+    let edited = queue.edit(
+        Vendor::Crm,
+        "1",
+        &stored,
+        &stored,
+        &["jobTitle".to_owned()],
+        &by,
+    );
+    assert_eq!(edited.await.unwrap(), Edited::Replayed);
+    is_secret(&mut namespace, "edited and replayed").await;
+    assert_eq!(queue.edits("1").await.unwrap().len(), 1);
     namespace.apply_all(Crm).await;
     namespace.apply_all(Salsa).await;
     is_secret(&mut namespace, "applied").await;
@@ -159,10 +179,7 @@ async fn a_rotation_beside_working_processes_loses_nothing_and_the_old_key_can_g
         }
     }
     let books = without_old.books().await;
-    assert_eq!(
-        (books.fetched, books.dead, books.difference),
-        (MANY as u64, 0, 0)
-    );
+    assert_eq!((books.fetched, books.dead, books.difference), (MANY, 0, 0));
 }
 
 #[tokio::test]
@@ -245,6 +262,37 @@ async fn payloads_from_before_the_key_are_sealed_and_without_one_all_are_opened_
     let opener = sealed_with(&redis, None, &[7]).await;
     assert_eq!(opener.queue.rotate(|_| {}).await.unwrap().resealed, 1);
     assert_eq!(plain.snapshot().await, before);
+}
+
+#[tokio::test]
+async fn sent_documents_and_edits_come_under_the_new_key_too() {
+    let redis = Redis::start().await;
+    let old = sealed_with(&redis, Some(7), &[]).await;
+    old.enqueue(vec![row("1", 1)]).await;
+    let by = tester();
+    for destination in [Crm, Salsa] {
+        let lease = old.claim_one(destination).await;
+        let settlement = Settlement {
+            sent: Some(old.queue.stored_document(destination, "1", r#"{"a":1}"#)),
+            ..settlement(&lease, dead(DeadClass::Rejected))
+        };
+        let settled = old.queue.settle(destination, "worker", &[settlement]).await;
+        settled.unwrap();
+    }
+    let (_, stored) = old.queue.row("1").await.unwrap().unwrap();
+    let (fields, queue) = (["jobTitle".to_owned()], &old.queue);
+    let edited = queue.edit(Vendor::Crm, "1", &stored, &stored, &fields, &by);
+    assert_eq!(edited.await.unwrap(), Edited::Replayed);
+    let before = old.queue.edits("1").await.unwrap();
+
+    let new = sealed_with(&redis, Some(8), &[7]).await;
+    let rotated = new.queue.rotate(|_| {}).await.unwrap();
+    assert_eq!(rotated.resealed, 3, "a row, a document, an edit");
+    let only_new = sealed_with(&redis, Some(8), &[]).await;
+    let sent = only_new.queue.sent(Vendor::Salsa, "1").await.unwrap();
+    assert_eq!(sent.as_deref(), Some(r#"{"a":1}"#));
+    let after = only_new.queue.edits("1").await.unwrap();
+    assert_eq!(format!("{after:?}"), format!("{before:?}"));
 }
 
 #[tokio::test]

@@ -70,9 +70,8 @@ impl Run {
             record.row = to_raw_value(&json!({ "changeId": id, "edited": "by nobody" })).unwrap();
         }
         let fields = ["phone".to_owned()];
-        let done = self
-            .queue
-            .edit(*vendor, id, &record, &edited, &fields, &tester());
+        let by = tester();
+        let done = self.queue.edit(*vendor, id, &record, &edited, &fields, &by);
         let expected = match late {
             true => Edited::Changed,
             false => match self.model.edit(*vendor, id, stored(&edited)) {
