@@ -223,7 +223,7 @@ async fn a_row_that_changes_while_it_is_sealed_anew_keeps_its_newer_content() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_keeps_the_key_of_a_process_that_still_seals_under_it() {
     let redis = Redis::start().await;
     let old = sealed_with(&redis, Some(7), &[]).await;
