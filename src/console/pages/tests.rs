@@ -23,7 +23,7 @@ use crate::{
     console::{Guard, Heartbeats, Rules, Tokens, router},
     operations::Operations,
     queue::{Queue, QueueSettings, audit::Actor, embedded::EmbeddedRedis, letters::LetterFilter},
-    vendors::{alumniq::AlumniqClient, http::ClientSettings},
+    vendors::{AlumniqClient, ClientSettings},
     workers::producer::{Producer, arrival},
 };
 
