@@ -254,7 +254,8 @@ mod tests {
                 "0",
                 "0",
                 "",
-                "0"
+                "0",
+                ""
             ]),
             Standing::Closed {
                 discarded: true,
@@ -269,7 +270,8 @@ mod tests {
                 "0",
                 "0",
                 "",
-                "0"
+                "0",
+                ""
             ]),
             Standing::Closed {
                 discarded: false,
