@@ -61,7 +61,10 @@ pub async fn watch(
                 Some(Hand::Leaves) | None => return Ok(()),
             },
             Some(seen) = looks.recv() => {
-                since = Instant::now();
+                // Where nobody answers, what was seen before grows older.
+                if seen.is_ok() {
+                    since = Instant::now();
+                }
                 view.take(seen);
             }
             () = &mut looking => return Ok(()),

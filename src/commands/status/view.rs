@@ -62,7 +62,7 @@ pub struct View {
     pub away: Option<String>,
     /// Who is asked.
     pub who: &'static str,
-    /// How long ago the last look was: countdowns go on between two.
+    /// How long ago the last good look was: countdowns go on between two.
     pub age: Duration,
 }
 
