@@ -47,6 +47,7 @@ pub fn status() -> Status {
         },
         workers: BTreeMap::from([("relay-0".to_owned(), everyone)]),
         memory: Memory::default(),
+        rates: BTreeMap::new(),
     }
 }
 
@@ -79,6 +80,7 @@ pub fn busy() -> Status {
         running,
         retry,
         dead,
+        applied: 0,
         paused: false,
     };
     status.destinations = BTreeMap::from([
