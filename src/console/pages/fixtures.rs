@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jobs::{
-    destination::{Destination, Vendor},
-    outcome::PauseReason,
-};
+use jobs::{destination::Destination, outcome::PauseReason};
 use serde_json::json;
 
 use crate::queue::{
@@ -60,45 +57,4 @@ pub fn pause(reason: PauseReason, cause: &str, left: Option<f64>) -> Pause {
         since_timestamp_seconds: 1_795_334_400.0,
         seconds_left: left,
     }
-}
-
-/// A busy evening: the CRM is down, some letters need a person.
-pub fn busy() -> Status {
-    use jobs::outcome::DeadClass::{Stale, Unmatched, Validation};
-    let mut status = status();
-    status.books = Books {
-        fetched: 1_842,
-        acknowledged: 1_694,
-        discarded: 0,
-        in_flight: 136,
-        dead: 12,
-        difference: 0,
-    };
-    let counts = |waiting, ready, running, retry, dead| DestinationStatus {
-        waiting,
-        ready,
-        running,
-        retry,
-        dead,
-        applied: 0,
-        paused: false,
-    };
-    status.destinations = BTreeMap::from([
-        (
-            Destination::Crm,
-            DestinationStatus {
-                paused: true,
-                ..counts(31, 96, 0, 9, 8)
-            },
-        ),
-        (Destination::Salsa, counts(0, 20, 20, 0, 4)),
-    ]);
-    status.dead_letters = BTreeMap::from([
-        (Vendor::Crm, BTreeMap::from([(Unmatched, 7), (Stale, 1)])),
-        (Vendor::Salsa, BTreeMap::from([(Validation, 4)])),
-    ]);
-    let down = pause(PauseReason::Outage, "the CRM is down (503)", Some(42.0));
-    status.pauses.insert(Vendor::Crm, down);
-    status.oldest_unacknowledged_seconds = 250.0;
-    status
 }
