@@ -6,6 +6,7 @@
 //! - [`reconcile`]: the books against AlumnIQ's feed
 //! - [`erase`]: one person's data away
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
+//! - [`editing`]: a dead letter's row, mended by hand
 //! - [`bulk`]: the same with many, at a pace, by whichever process is there
 //! - [`wanted`]: which letters somebody means
 //! - [`moment`], [`rate`]: when and how fast, as people say it
@@ -19,6 +20,7 @@ use jobs::{change::FieldNames, crm_update::CrmMapping, salsa_upsert::SalsaMappin
 use crate::{queue::Queue, workers::producer::Producer};
 
 pub mod bulk;
+pub mod editing;
 pub mod erase;
 pub mod moment;
 pub mod preview;

@@ -68,7 +68,7 @@ impl Operations {
         Ok(Handled { handled, gone })
     }
 
-    async fn read_again(&self, id: &str) -> Result<bool, QueueError> {
+    pub(super) async fn read_again(&self, id: &str) -> Result<bool, QueueError> {
         let Some((fetched_at, record)) = self.queue.row(id).await? else {
             return Ok(false);
         };

@@ -2,6 +2,7 @@
 //! `null` are absent; keys are compared without regard to case; unknown keys are kept by name.
 
 mod changed_on;
+pub mod editing;
 mod json;
 mod names;
 

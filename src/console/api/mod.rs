@@ -12,6 +12,7 @@ pub mod bulks;
 mod changes;
 pub mod destinations;
 pub mod error;
+mod letter;
 pub mod letters;
 mod people;
 mod status;
@@ -93,6 +94,9 @@ fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
         .routes(routes!(letters::list))
         .routes(routes!(letters::groups))
         .routes(routes!(letters::replay))
+        .routes(routes!(letter::show))
+        .routes(routes!(letter::row))
+        .routes(routes!(letter::edit))
         .routes(routes!(letters::discard))
         .routes(routes!(bulks::list, bulks::start))
         .routes(routes!(bulks::show))
