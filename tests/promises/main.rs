@@ -23,6 +23,7 @@
 //! - `letters`: what an operator does with dead letters
 //! - `stale`: an older change never overwrites a newer one
 //! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
+//! - `browser`: what operators see and do in a real Chromium
 //! - `dashboard`: Grafana's dashboard: its form, and what a real Prometheus answers to its queries
 //! - `metrics`: a fleet scraped as one, against what the vendors saw; the file for cron
 //! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
@@ -46,6 +47,7 @@ mod acknowledging;
 mod api;
 mod bad_config;
 mod bad_data;
+mod browser;
 mod chaos;
 mod commands;
 mod crashes;
