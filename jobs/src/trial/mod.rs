@@ -111,7 +111,7 @@ impl Trial<'_> {
         }
     }
 
-    fn to_crm(&self, mapping: &CrmMapping, change: &Change) -> Result<Map<String, Value>, Death> {
+    fn to_crm(self, mapping: &CrmMapping, change: &Change) -> Result<Map<String, Value>, Death> {
         let document = mapping
             .document(change, self.anonymous_allowed)
             .map_err(Death::of)?;
@@ -121,7 +121,7 @@ impl Trial<'_> {
             .collect())
     }
 
-    fn to_salsa(&self, mapping: &SalsaMapping, change: &Change) -> Result<SalsaDocuments, Death> {
+    fn to_salsa(self, mapping: &SalsaMapping, change: &Change) -> Result<SalsaDocuments, Death> {
         let patch = mapping
             .patch(change, self.anonymous_allowed)
             .map_err(Death::of)?;

@@ -65,14 +65,8 @@ async fn with_a_key_no_value_of_a_row_appears_in_any_state() {
     is_secret(&mut namespace, "listed again").await;
     let (_, stored) = queue.row("1").await.unwrap().unwrap();
     let by = tester();
-    let edited = queue.edit(
-        Vendor::Crm,
-        "1",
-        &stored,
-        &stored,
-        &["jobTitle".to_owned()],
-        &by,
-    );
+    let fields = ["jobTitle".to_owned()];
+    let edited = queue.edit(Vendor::Crm, "1", &stored, &stored, &fields, &by);
     assert_eq!(edited.await.unwrap(), Edited::Replayed);
     is_secret(&mut namespace, "edited and replayed").await;
     assert_eq!(queue.edits("1").await.unwrap().len(), 1);
