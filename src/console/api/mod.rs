@@ -43,7 +43,7 @@ pub const ROOT: &str = "/api/v1";
         title = "alumniq-relay",
         description = "The queue between AlumnIQ, the CRM and Salsa Engage: what is stuck and why, and what operators do about it."
     ),
-    components(schemas(ErrorBody, Moment)),
+    components(schemas(ErrorBody, Moment, letters::OrderWord)),
     security(("token" = []), ("session" = [])),
     modifiers(&Common)
 )]
