@@ -23,7 +23,7 @@ macro_rules! catalogue {
     (
         $(#[$attribute:meta])*
         $name:ident {
-            $($variant:ident = $wire:literal, $means:literal
+            $($variant:ident = $wire:tt, $means:literal
                 cause $cause:literal
                 fix $fix:literal;)+
         }

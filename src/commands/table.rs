@@ -59,7 +59,7 @@ mod tests {
                 [String::new(), "1200".to_owned()],
             ],
         );
-        assert_eq!(shown, " what  count\n a [2J     7\n b\n        1200\n");
+        assert_eq!(shown, " what   count\n a [2J      7\n b\n         1200\n");
     }
 
     #[test]

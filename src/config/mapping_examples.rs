@@ -40,8 +40,8 @@ section! {
         /// validation. A destination that is not named is not compared.
         test: Examples = tables(
             "name = \"a work phone\"\n\
-             row = { changeId = 1, xid = \"42\", phone = \"+1 360 555 0100\" }\n\
-             salsa = { externalSystemId = \"42\", contacts.WORK_PHONE = \"+1 360 555 0100\" }",
+             row = { changeId = 1, xid = \"42\", phone = \"+13605550100\" }\n\
+             salsa = { externalSystemId = \"42\", contacts.WORK_PHONE = \"+13605550100\" }",
         ),
     }
 }

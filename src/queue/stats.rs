@@ -120,21 +120,25 @@ pub struct ProducerStatus {
 pub struct Rate {
     /// In the last minute.
     pub per_minute: f64,
-    /// In each ten seconds of the last hour, oldest first; the last are still running.
-    pub buckets: Vec<u64>,
+    /// In each minute of the last hour, oldest first; the last one may still be running.
+    pub minutes: Vec<u64>,
 }
 
 impl Rate {
-    /// How many buckets are a minute.
+    /// How many of the queue's buckets are a minute.
     const MINUTE: usize = 6;
 
-    fn of(buckets: Vec<u64>, now: u64) -> Self {
+    /// `buckets`: ten seconds each, oldest first.
+    fn of(buckets: &[u64], now: u64) -> Self {
         // A minute and what has passed of the bucket that is being filled.
         let newest = buckets.iter().rev().take(Self::MINUTE + 1);
         let seconds = 60.0 + seconds(now % 10_000);
         Self {
             per_minute: newest.sum::<u64>() as f64 * 60.0 / seconds,
-            buckets,
+            minutes: buckets
+                .chunks(Self::MINUTE)
+                .map(|minute| minute.iter().sum())
+                .collect(),
         }
     }
 }
@@ -268,7 +272,7 @@ impl From<RawStatus> for Status {
             rates: raw
                 .rates
                 .into_iter()
-                .map(|(name, buckets)| (name, Rate::of(buckets, now)))
+                .map(|(name, buckets)| (name, Rate::of(&buckets, now)))
                 .collect(),
             memory: raw.memory,
         }

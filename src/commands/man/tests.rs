@@ -126,7 +126,7 @@ fn no_page_has_an_error_of_roff() {
 /// What groff complains of, and what it shows.
 fn groff(text: &str) -> Option<(String, String)> {
     let mut groff = Command::new("groff")
-        .args(["-man", "-Tutf8", "-P-cbou", "-ww", "-rLL=80n"])
+        .args(["-Kutf8", "-man", "-Tutf8", "-P-cbou", "-ww", "-rLL=80n"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -26,6 +26,14 @@ struct Entry {
     flat: Vec<String>,
 }
 
+/// Text as it is; what is none, as escapes.
+fn readable(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.escape_ascii().to_string(),
+    }
+}
+
 /// The namespace, by key without the prefix. What is absent is empty.
 #[derive(Debug, PartialEq)]
 pub struct Snapshot {
@@ -35,7 +43,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads it.
     pub async fn take(connection: &mut MultiplexedConnection, namespace: &str) -> Self {
-        let raw: Vec<(String, i64, Vec<String>)> = redis::cmd("EVAL")
+        let raw: Vec<(String, i64, Vec<Vec<u8>>)> = redis::cmd("EVAL")
             .arg(DUMP)
             .arg(0)
             .arg(format!("{{{namespace}}}"))
@@ -45,7 +53,10 @@ impl Snapshot {
         Self {
             entries: raw
                 .into_iter()
-                .map(|(key, ttl, flat)| (key, Entry { ttl, flat }))
+                .map(|(key, ttl, flat)| {
+                    let flat = flat.iter().map(|bytes| readable(bytes)).collect();
+                    (key, Entry { ttl, flat })
+                })
                 .collect(),
         }
     }

@@ -466,7 +466,7 @@ fn books(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
         same(&name, counter(&name), model.pending(d))?;
     }
     let rates = status.rates.iter();
-    let rates = rates.map(|(name, rate)| (name.clone(), rate.buckets.iter().sum::<u64>()));
+    let rates = rates.map(|(name, rate)| (name.clone(), rate.minutes.iter().sum::<u64>()));
     let happened = |name: &str| model.happened.get(name).copied().unwrap_or(0);
     let expected = ["fetched", "crm", "salsa", "acknowledged"];
     let expected = expected.map(|name| (name.to_owned(), happened(name)));

@@ -512,8 +512,8 @@ async fn a_rate_counts_what_happened_in_the_last_minute() {
         ("acknowledged", 0),
     ] {
         let rate = &status.rates[name];
-        assert_eq!(rate.buckets.len(), 360);
-        assert_eq!(rate.buckets.iter().sum::<u64>(), happened, "{name}");
+        assert_eq!(rate.minutes.len(), 60);
+        assert_eq!(rate.minutes.iter().sum::<u64>(), happened, "{name}");
         let least = happened as f64 * 60.0 / 70.0;
         assert!(
             (least..=happened as f64).contains(&rate.per_minute),
