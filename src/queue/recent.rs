@@ -28,6 +28,9 @@ pub struct RecentCall {
     pub worker: String,
 }
 
+/// The fields `rate`, `batch` and `at` of `limits:<v>`.
+type Told = (Option<u32>, Option<u32>, Option<u64>);
+
 /// What is known of a vendor's limits beside the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VendorLimits {
@@ -72,7 +75,7 @@ impl Queue {
     /// What is known of a vendor's limits.
     pub async fn limits(&self, vendor: Vendor) -> Result<VendorLimits, QueueError> {
         let now = self.now().await?;
-        let (told, places_used): ((Option<u32>, Option<u32>, Option<u64>), u64) = redis::pipe()
+        let (told, places_used): (Told, u64) = redis::pipe()
             .cmd("HMGET")
             .arg(self.keys.of(&["limits", vendor.as_str()]))
             .arg(&["rate", "batch", "at"])

@@ -179,6 +179,7 @@ async fn a_letter_keeps_its_shape_in_redis_and_in_json() {
         json!(letter),
         json!({
             "class": "rejected", "cause": "no", "advice": "look", "attempts": "1", "lane": "x:1001",
+            "because": "fd1286353570",
             "member": "001795255200000:n0044711 4711",
         })
     );

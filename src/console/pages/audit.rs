@@ -116,7 +116,7 @@ fn form(wanted: &Wanted) -> Markup {
                 }
             }
             p { label for="change" { "changeId" } input #change name="change" value=(wanted.change) autocomplete="off" spellcheck="false" maxlength="200"; }
-            p.go { button type="submit" { "Filter" } @if !(address(wanted, "") == links::AUDIT) { " " a href=(links::AUDIT) { "Show all" } } }
+            p.go { button type="submit" { "Filter" } @if address(wanted, "") != links::AUDIT { " " a href=(links::AUDIT) { "Show all" } } }
         }
     }
 }

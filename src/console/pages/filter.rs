@@ -108,7 +108,7 @@ impl Wanted {
 
     /// Whether it lets everything pass.
     pub fn is_open(&self) -> bool {
-        self.address("") == ""
+        self.address("").is_empty()
     }
 
     /// What one fills in.

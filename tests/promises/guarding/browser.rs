@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use reqwest::{Client, Method, header::HeaderMap, redirect::Policy};
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap, redirect::Policy};
 use serde_json::Value;
 
 /// An answer, read to its end.
@@ -91,6 +91,12 @@ impl Browser {
             .await
     }
 
+    /// Asks for a page that has no end, and leaves it again.
+    pub async fn peek(&self, path: &str) -> u16 {
+        let answer = self.request(Method::GET, path).send().await;
+        answer.unwrap().status().as_u16()
+    }
+
     pub async fn send(
         &self,
         method: Method,
@@ -98,13 +104,7 @@ impl Browser {
         kind: Option<&str>,
         body: Vec<u8>,
     ) -> Answer {
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
-        for (name, value) in &self.headers {
-            request = request.header(name, value.as_slice());
-        }
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
-        }
+        let mut request = self.request(method, path);
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
         }
@@ -114,6 +114,17 @@ impl Browser {
             headers: answer.headers().clone(),
             body: answer.text().await.unwrap(),
         }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.header(name, value.as_slice());
+        }
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        request
     }
 
     /// Logs in, and keeps the cookie where it is given one.

@@ -21,10 +21,11 @@ const VIEWER: &str = "a-viewer-token-for-tests";
 
 /// A process with the console, and what it needs.
 struct Guarded {
+    /// First, so that the end of its log can be shown while its directory is still there.
+    service: Service,
     sandbox: Sandbox,
     redis: Redis,
     relay: Relay,
-    service: Service,
 }
 
 impl Guarded {

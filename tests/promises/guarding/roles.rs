@@ -78,8 +78,8 @@ async fn a_viewer_sends_no_form_that_an_operator_sees() {
     let csrf = viewer.csrf().await;
     let mut actions: Vec<String> = pages(&operator)
         .await
-        .iter()
-        .flat_map(|(_, body)| forms(body))
+        .values()
+        .flat_map(|body| forms(body))
         .collect();
     actions.sort();
     actions.dedup();

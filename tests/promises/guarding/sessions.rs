@@ -94,7 +94,7 @@ async fn a_session_ends_when_nobody_uses_it_and_in_any_case_at_its_end() {
         .redis
         .command(&format!("PEXPIRE {key} 300000"))
         .await;
-    browser.get("/live?page=overview").await;
+    assert_eq!(browser.peek("/live?page=overview").await, 200);
     assert!(left().await <= 300_000);
     assert!(browser.is_in().await);
     assert!(left().await > 300_000);
