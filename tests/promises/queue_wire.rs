@@ -190,7 +190,7 @@ async fn a_letter_keeps_its_shape_in_redis_and_in_json() {
         json!(shown),
         json!({
             "change_id": "4711", "xid": "1001", "destination": "crm", "class": "rejected", "cause": "no",
-            "advice": "look", "attempts": 1, "died_at": format!("{died_at:.3}"),
+            "cause_key": "fd1286353570", "advice": "look", "attempts": 1, "died_at": format!("{died_at:.3}"),
         })
     );
 }

@@ -237,10 +237,10 @@ pub struct FieldDifference {
     /// Absent: the document as a whole.
     pub field: Option<String>,
     /// Absent: the field is not expected.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub expected: Option<Value>,
     /// Absent: the field is not sent.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub got: Option<Value>,
 }
 
