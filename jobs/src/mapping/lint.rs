@@ -234,20 +234,24 @@ impl Walk<'_> {
     }
 }
 
-/// From its first operand on: minijinja's span of a filter or a test begins at its name, and leaves the bracket out
-/// that opens before an operand.
+/// From its first operand to its end: minijinja's span of a filter or a test begins at its name, and leaves out a
+/// bracket that opens before an operand or closes after it.
 fn span(source: &str, expression: &Expr<'_>) -> Range<usize> {
-    let span = expression.span();
-    let end = span.end_offset as usize;
+    let mut end = expression.span().end_offset as usize;
     let mut start = first(expression);
     loop {
         let part = source.get(start..end).unwrap_or_default();
-        let closing = part.matches(')').count();
+        let (opening, closing) = (part.matches('(').count(), part.matches(')').count());
         let before = source.get(..start).unwrap_or_default().trim_end();
-        if closing <= part.matches('(').count() || !before.ends_with('(') {
+        let after = source.get(end..).unwrap_or_default();
+        let blanks = after.len() - after.trim_start().len();
+        if closing > opening && before.ends_with('(') {
+            start = before.len() - 1;
+        } else if opening > closing && after.trim_start().starts_with(')') {
+            end += blanks + 1;
+        } else {
             return start..end;
         }
-        start = before.len() - 1;
     }
 }
 
@@ -257,6 +261,7 @@ fn first(expression: &Expr<'_>) -> usize {
         Expr::Test(test) => Some(&test.expr),
         Expr::UnaryOp(operation) => Some(&operation.expr),
         Expr::BinOp(operation) => Some(&operation.left),
+        Expr::IfExpr(choice) => Some(&choice.true_expr),
         _ => None,
     };
     let own = expression.span().start_offset as usize;

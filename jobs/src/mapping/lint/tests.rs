@@ -56,6 +56,11 @@ fn what_does_nothing_is_found_with_its_reason_and_place() {
             "(city or 'x') or state",
         ),
         (
+            "{{ city if (changeId if state else changeId) else state }}",
+            "true for every row: `(changeId if state else changeId)`",
+            "(changeId if state else changeId)",
+        ),
+        (
             "{% if changeId %}a{% endif %}",
             "true for every row: `changeId`",
             "changeId",
