@@ -1,9 +1,12 @@
 //! A dead letter's row, mended by hand: held against the mapping first, then replaced and replayed in one step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{
-    change::{self, editing},
+    change::{
+        self,
+        editing::{self, Editable, NEVER_EDITED},
+    },
     destination::Vendor,
     trial::{Death, Trial},
 };
@@ -11,6 +14,26 @@ use serde_json::{Value, value::to_raw_value};
 
 use super::Operations;
 use crate::queue::{QueueError, Record, audit::Actor, editing::Edited};
+
+/// Between the problems of a cause.
+const AND: &str = "; ";
+
+/// A row as somebody sees it before they edit it. Holds personal data.
+pub struct Draft {
+    record: Record,
+    /// Another one for another row: tells whether the row is still what was seen.
+    pub version: String,
+    /// Every canonical field; none where the row is not kept, or is nothing that fields can be read from.
+    pub fields: Vec<Editable>,
+}
+
+/// An edit that a destination would take.
+pub struct Accepted {
+    /// What the destination would be sent without the edit, or why nothing.
+    pub before: Result<Option<Value>, String>,
+    /// What it would be sent; `None` where it gets no document.
+    pub after: Option<Value>,
+}
 
 /// What is wrong with an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +90,29 @@ impl Operations {
         }
     }
 
+    /// The row's fields that `vendor`'s mapping reads; `None` where it gets no document.
+    pub fn fields_sent(&self, vendor: Vendor) -> Option<BTreeSet<&str>> {
+        match vendor {
+            Vendor::Crm => self.crm.as_deref().map(|mapping| mapping.fields()),
+            Vendor::Salsa => self.salsa.as_deref().map(|mapping| mapping.fields()),
+            Vendor::Alumniq => None,
+        }
+    }
+
+    /// The row of a change, as an edit begins with it. `None`: there is none (any more).
+    pub async fn draft(&self, id: &str) -> Result<Option<Draft>, QueueError> {
+        let row = self.queue.row(id).await?;
+        Ok(row.map(|(_, record)| {
+            let text = record.row.get();
+            let row = change::parse(text, &self.names).unwrap_or_default();
+            Draft {
+                version: sha1_smol::Sha1::from(text).digest().to_string(),
+                fields: editing::editable(&row, &self.names),
+                record,
+            }
+        }))
+    }
+
     /// What `vendor` would be sent for the edited row of a change; `None` inside where it gets no document.
     ///
     /// # Errors
@@ -77,12 +123,29 @@ impl Operations {
         id: &str,
         edits: &BTreeMap<String, String>,
     ) -> Result<Option<Value>, EditError> {
-        let Some((_, record)) = self.queue.row(id).await? else {
+        let Some(draft) = self.draft(id).await? else {
             return Err(EditError::Problems(Vec::new()));
         };
-        self.tried(vendor, &record, edits)
+        self.tried(vendor, &draft.record, edits)
             .map(|(_, document)| document)
             .map_err(EditError::Problems)
+    }
+
+    /// What `vendor` would be sent for a draft as it is, and as it is edited.
+    ///
+    /// # Errors
+    /// What is wrong with the edit.
+    pub fn preview_draft(
+        &self,
+        vendor: Vendor,
+        draft: &Draft,
+        edits: &BTreeMap<String, String>,
+    ) -> Result<Accepted, Vec<EditProblem>> {
+        let (_, after) = self.tried(vendor, &draft.record, edits)?;
+        let before = change::parse(draft.record.row.get(), &self.names)
+            .map_err(|error| error.cause)
+            .and_then(|row| self.judged(vendor, &row));
+        Ok(Accepted { before, after })
     }
 
     /// Edits the row of a letter and replays it, unless it would only die again.
@@ -96,11 +159,27 @@ impl Operations {
         edits: &BTreeMap<String, String>,
         by: &Actor,
     ) -> Result<EditOutcome, EditError> {
-        let Some((_, record)) = self.queue.row(id).await? else {
-            return Ok(EditOutcome::Gone);
-        };
+        match self.draft(id).await? {
+            Some(draft) => self.edit_draft(vendor, id, &draft, edits, by).await,
+            None => Ok(EditOutcome::Gone),
+        }
+    }
+
+    /// The same, if the row is still that of the draft.
+    ///
+    /// # Errors
+    /// What is wrong with the edit, or Redis.
+    pub async fn edit_draft(
+        &self,
+        vendor: Vendor,
+        id: &str,
+        draft: &Draft,
+        edits: &BTreeMap<String, String>,
+        by: &Actor,
+    ) -> Result<EditOutcome, EditError> {
+        let record = &draft.record;
         let (row, _) = self
-            .tried(vendor, &record, edits)
+            .tried(vendor, record, edits)
             .map_err(EditError::Problems)?;
         let edited = Record {
             xid: record.xid.clone(),
@@ -111,7 +190,7 @@ impl Operations {
         let fields: Vec<String> = edits.keys().cloned().collect();
         let done = self
             .queue
-            .edit(vendor, id, &record, &edited, &fields, by)
+            .edit(vendor, id, record, &edited, &fields, by)
             .await?;
         Ok(match done {
             Edited::Replayed => EditOutcome::Replayed,
@@ -131,20 +210,60 @@ impl Operations {
         record: &Record,
         edits: &BTreeMap<String, String>,
     ) -> Result<(Value, Option<Value>), Vec<EditProblem>> {
-        let unreadable = |cause: String| vec![problem("", &cause)];
         let row = change::parse(record.row.get(), &self.names)
-            .map_err(|error| unreadable(error.to_string()))?;
+            .map_err(|error| vec![problem("", &error.to_string())])?;
         let row = editing::edited(&row, &self.names, edits).map_err(|problems| {
             let problems = problems.into_iter();
             problems
                 .map(|(field, why)| problem(&field, why))
                 .collect::<Vec<_>>()
         })?;
-        change::decode(&row, &self.names, &self.timezone)
-            .map_err(|error| unreadable(error.to_string()))?;
-        let document = self.would_send(vendor, &row).transpose();
-        let document = document.map_err(|death| unreadable(death.cause))?;
-        Ok((row, document))
+        match self.judged(vendor, &row) {
+            Ok(document) => Ok((row, document)),
+            Err(cause) => Err(self.blamed(vendor, &row, &cause)),
+        }
+    }
+
+    /// The document of a row, or all that is wrong with it.
+    fn judged(&self, vendor: Vendor, row: &Value) -> Result<Option<Value>, String> {
+        change::decode(row, &self.names, &self.timezone).map_err(|error| error.cause)?;
+        let document = self.would_send(vendor, row).transpose();
+        document.map_err(|death| death.cause)
+    }
+
+    /// Every problem of a row beside the field without which it would not be there. A cause names the vendor's fields,
+    /// and which of the row's fields fill them only the templates know: so each is left out once.
+    fn blamed(&self, vendor: Vendor, row: &Value, cause: &str) -> Vec<EditProblem> {
+        let parts: Vec<&str> = cause.split(AND).collect();
+        let mut problems = Vec::new();
+        let mut explained = BTreeSet::new();
+        for field in self.names.canonical() {
+            let nothing = BTreeMap::from([(field.to_owned(), String::new())]);
+            let Ok(without) = editing::edited(row, &self.names, &nothing) else {
+                continue;
+            };
+            let left = self.judged(vendor, &without).err().unwrap_or_default();
+            let left: BTreeSet<&str> = left.split(AND).filter(|part| !part.is_empty()).collect();
+            // Where something else is wrong without the field, nothing is proved.
+            if !left.iter().all(|part| parts.contains(part)) {
+                continue;
+            }
+            for part in parts.iter().filter(|part| !left.contains(*part)) {
+                problems.push(problem(field, part));
+                explained.insert(*part);
+            }
+        }
+        let rest = parts.iter().filter(|part| !explained.contains(*part));
+        problems.extend(rest.map(|part| problem("", part)));
+        problems
+    }
+}
+
+impl Draft {
+    /// The fields that an edit may touch.
+    pub fn editable(&self) -> impl Iterator<Item = &Editable> {
+        let is_fixed = |field: &&Editable| NEVER_EDITED.contains(&field.name.as_str());
+        self.fields.iter().filter(move |field| !is_fixed(field))
     }
 }
 

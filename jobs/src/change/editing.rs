@@ -4,10 +4,43 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{FieldNames, MAX_FIELD, is_blank};
+use super::{FieldNames, MAX_FIELD, Row, is_blank, text};
 
 /// What names a change and puts it in order: an edit of it would make it another change.
 pub const NEVER_EDITED: [&str; 3] = ["changeId", "xid", "changedOn"];
+
+/// A field of a row, as an edit begins with it. Holds personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Editable {
+    /// Its canonical name.
+    pub name: String,
+    /// Its text; empty where the row has none, or none that can be read.
+    pub text: String,
+    /// Why its value cannot be read: whatever is written over it takes its place.
+    pub unreadable: Option<String>,
+}
+
+/// Every canonical field of `row`, in the order of the names; none where the row is no object.
+pub fn editable(row: &Value, names: &FieldNames) -> Vec<Editable> {
+    let Ok(row) = Row::read(row, names) else {
+        return Vec::new();
+    };
+    let fields = names.canonical().zip(&row.values);
+    fields
+        .map(|(name, value)| {
+            let (text, unreadable) = match value.map(|(_, value)| text(value)) {
+                None => (String::new(), None),
+                Some(Ok(text)) => (text.into_owned(), None),
+                Some(Err(why)) => (String::new(), Some(why.to_string())),
+            };
+            Editable {
+                name: name.to_owned(),
+                text,
+                unreadable,
+            }
+        })
+        .collect()
+}
 
 /// `row` with `edits` (canonical field -> new text, blank = taken away). A value goes under the key that the field was
 /// read from; a field that the row lacks goes under its canonical name, or the preferred key where the school's keys
@@ -120,6 +153,24 @@ mod tests {
             let edited = edited(&row, &names, &edits(&[edit])).unwrap();
             assert_eq!(edited, expected, "{row} {edit:?}");
         }
+    }
+
+    #[test]
+    fn an_edit_begins_with_what_was_read_and_names_what_could_not_be() {
+        let names = FieldNames::default();
+        let row = json!({"changeId": 41.0, "workPhone": " 1 ", "fax": {"x": 1}, "x": 2});
+        let fields = editable(&row, &names);
+        let all: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(all, names.canonical().collect::<Vec<_>>());
+        let field = |name: &str| {
+            let field = fields.iter().find(|field| field.name == name).unwrap();
+            (field.text.as_str(), field.unreadable.as_deref())
+        };
+        assert_eq!(field("changeId"), ("41", None));
+        assert_eq!(field("phone"), ("1", None));
+        assert_eq!(field("city"), ("", None));
+        assert_eq!(field("fax"), ("", Some("is an object, not a plain value")));
+        assert!(editable(&json!([]), &names).is_empty());
     }
 
     #[test]

@@ -47,6 +47,17 @@ impl Asked {
         self.answer(StatusCode::OK, tab, title, None, main)
     }
 
+    /// A page that says how it went.
+    pub fn with_status(
+        &self,
+        status: StatusCode,
+        tab: Tab,
+        title: &str,
+        main: &Markup,
+    ) -> Response {
+        self.answer(status, tab, title, None, main)
+    }
+
     /// A page whose changes `address` tells.
     pub fn live(&self, tab: Tab, title: &str, address: &str, main: &Markup) -> Response {
         self.answer(StatusCode::OK, tab, title, Some(address), main)

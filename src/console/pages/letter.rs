@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{
     asked::Asked,
+    edit,
     layout::Tab,
     links,
     text::{self, foreign, moment, name, place, subject},
@@ -79,7 +80,8 @@ async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, 
     }))
 }
 
-fn gone(asked: &Asked, id: &str) -> Response {
+/// There is no such letter.
+pub fn gone(asked: &Asked, id: &str) -> Response {
     let main = html! {
         p { "It was replayed or discarded meanwhile, or there never was one." }
         p { a href=(links::change(id)) { "What happened to change " (foreign(id)) } " · " a href=(links::LETTERS) { "All dead letters" } }
@@ -176,43 +178,58 @@ pub async fn reveal(
         return gone(&asked, &id);
     };
     if !asked.sees_people() {
-        return asked.not_found(
-            Tab::Letters,
-            "People are hidden from you",
-            "Ask an operator.",
-        );
+        return people_are_hidden(&asked);
     }
-    match revealed(&asked, &by, vendor, &id).await {
+    match row(&asked, &by, vendor, &id).await {
         Ok(Some((found, row))) => answer(&asked, &found, Some(&row)),
         Ok(None) => gone(&asked, &id),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
 
-async fn revealed(
+async fn row(
     asked: &Asked,
     by: &Visitor,
     vendor: Vendor,
     id: &str,
 ) -> Result<Option<(Found, String)>, QueueError> {
-    let queue = &asked.operations.queue;
     let Some(found) = find(asked, vendor, id).await? else {
         return Ok(None);
     };
+    // First written down, then shown.
+    revealed(asked, by, vendor, id).await?;
+    let row = asked.operations.queue.row(id).await?;
+    let row = row.map_or_else(
+        || "the row is not kept".to_owned(),
+        |(_, record)| record.row.get().to_owned(),
+    );
+    Ok(Some((found, row)))
+}
+
+/// Writes down that somebody is shown what a change says.
+pub async fn revealed(
+    asked: &Asked,
+    by: &Visitor,
+    vendor: Vendor,
+    id: &str,
+) -> Result<(), QueueError> {
     let note = Note {
         destination: Some(vendor),
         count: Some(1),
         change_ids: &[id.to_owned()],
         ..Note::default()
     };
-    // First written down, then shown.
-    queue.note(&by.actor, AuditAction::Revealed, &note).await?;
-    let row = queue.row(id).await?;
-    let row = row.map_or_else(
-        || "the row is not kept".to_owned(),
-        |(_, record)| record.row.get().to_owned(),
-    );
-    Ok(Some((found, row)))
+    let queue = &asked.operations.queue;
+    queue.note(&by.actor, AuditAction::Revealed, &note).await
+}
+
+/// Rows are not for everybody.
+pub fn people_are_hidden(asked: &Asked) -> Response {
+    asked.not_found(
+        Tab::Letters,
+        "People are hidden from you",
+        "Ask an operator.",
+    )
 }
 
 fn actions(asked: &Asked, letter: &Letter) -> Markup {
@@ -228,6 +245,9 @@ fn actions(asked: &Asked, letter: &Letter) -> Markup {
                 } @else {
                     button.primary type="submit" { "Replay" }
                 }
+            }
+            @if asked.sees_people() && edit::can_help(letter.class) {
+                a.button href={ (path) "/edit" } { "Edit and replay" }
             }
             details {
                 summary.button { "Discard…" }

@@ -5,7 +5,7 @@
 //! - `layout`: what is around every page; `asked`: who asks, and how they are answered; `links`: every address
 //! - `text`: numbers, times and other people's words; `fragment`: what is sent anew when it has changed
 //! - `overview` with `verdict` (the sentence that answers first), `flow` (the picture) and `panels`, all of one `snapshot`
-//! - `letters` and `letter` with `filter`; `bulk` and `progress`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations`
+//! - `letters` and `letter` with `filter`; `edit`: a row mended by hand; `bulk` and `progress`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations`
 //! - `watched`: which pages stay up to date by themselves; `assets`: style and script
 
 mod asked;
@@ -14,6 +14,7 @@ mod audit;
 mod bulk;
 mod change;
 mod destinations;
+mod edit;
 mod filter;
 #[cfg(test)]
 mod fixtures;
@@ -67,6 +68,10 @@ pub fn routes() -> Router<Console> {
             get(bulk::ask_discard).post(bulk::discard),
         )
         .route("/dead-letters/{destination}/{id}/row", post(letter::reveal))
+        .route(
+            "/dead-letters/{destination}/{id}/edit",
+            get(edit::show).post(edit::submit),
+        )
         .route("/bulks/{id}", get(progress::show))
         .route("/bulks/{id}/cancel", post(progress::cancel))
         .route(links::CHANGES, get(lookup::look_up))

@@ -139,6 +139,30 @@ pub fn destination(destination: Destination) -> &'static str {
     name(destination.into())
 }
 
+/// What people call a field of a row: `Job title`, `Address 1`, `State (ISO)`.
+pub fn field(name: &str) -> String {
+    let (name, code) = match name.strip_suffix("iso") {
+        Some(name) if !name.is_empty() => (name, " (ISO)"),
+        _ => (name, ""),
+    };
+    let mut words = String::new();
+    let mut last = ' ';
+    for c in name.chars() {
+        let begins = (c.is_uppercase() && last.is_lowercase())
+            || (c.is_ascii_digit() && last.is_alphabetic());
+        match (words.is_empty(), begins || c == '_') {
+            (true, _) => words.extend(c.to_uppercase()),
+            (false, true) => {
+                words.push(' ');
+                words.extend(c.to_lowercase().filter(|c| *c != '_'));
+            }
+            (false, false) => words.push(c),
+        }
+        last = c;
+    }
+    words + code
+}
+
 /// A class's mark; one that a person can simply wave through is amber.
 pub fn class(class: DeadClass) -> Markup {
     let tone = match class {
@@ -178,6 +202,20 @@ mod tests {
             (f64::NAN, "0 s"),
         ] {
             assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_field_is_called_as_people_do() {
+        for (name, text) in [
+            ("employer", "Employer"),
+            ("jobTitle", "Job title"),
+            ("address1", "Address 1"),
+            ("stateiso", "State (ISO)"),
+            ("iso", "Iso"),
+            ("class_year", "Class year"),
+        ] {
+            assert_eq!(field(name), text);
         }
     }
 

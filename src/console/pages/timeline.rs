@@ -37,6 +37,7 @@ fn entry(event: &Value, timezone: &TimeZone) -> Markup {
                     @if let Some(ms) = event["ms"].as_u64() { span.soft { " · " (ms) " ms" } }
                     @if let Some(by) = by { " · by " (foreign(by)) }
                 }
+                @if let Some(fields) = text(event, "fields") { p { (foreign(fields)) } }
                 @for field in ["cause", "detail", "reason"] {
                     @if let Some(said) = text(event, field).filter(|said| !said.is_empty()) { p.said { (foreign(said)) } }
                 }

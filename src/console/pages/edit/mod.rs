@@ -1,0 +1,226 @@
+//! `/dead-letters/{destination}/{id}/edit`: a row mended by hand. Its fields, then what would be sent, then the replay.
+
+mod form;
+mod preview;
+mod typed;
+
+use axum::{
+    Form,
+    extract::Path,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use jobs::{destination::Vendor, outcome::DeadClass};
+use maud::html;
+
+use self::{
+    form::Trouble,
+    typed::{Step, Typed},
+};
+use super::{
+    asked::Asked,
+    layout::Tab,
+    letter::{gone, people_are_hidden, revealed},
+    links,
+    text::place,
+};
+use crate::{
+    console::visitor::{Operator, Visitor},
+    operations::editing::{Draft, EditError, EditOutcome},
+    queue::letters::Letter,
+};
+
+/// Whether another row could help. A newer change has overtaken a stale one, and of a refused acknowledgement every
+/// destination has the row already.
+pub const fn can_help(class: DeadClass) -> bool {
+    !matches!(class, DeadClass::Stale | DeadClass::AckRejected)
+}
+
+/// A letter, and its row as it is now.
+struct Subject<'a> {
+    asked: &'a Asked,
+    letter: Letter,
+    /// Where else the change is dead, and another row could help.
+    others: Vec<Vendor>,
+    draft: Draft,
+}
+
+/// The form, with the row's values in it.
+pub async fn show(
+    Operator(by): Operator,
+    asked: Asked,
+    Path((vendor, id)): Path<(String, String)>,
+) -> Response {
+    match Subject::find(&asked, &vendor, &id).await {
+        Ok(subject) => {
+            let typed = Typed::of(&subject.draft);
+            subject.ask(&by, StatusCode::OK, &typed, None).await
+        }
+        Err(refused) => refused,
+    }
+}
+
+/// What was written into it: shown as it would be sent, or replayed.
+pub async fn submit(
+    Operator(by): Operator,
+    asked: Asked,
+    Path((vendor, id)): Path<(String, String)>,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
+    let subject = match Subject::find(&asked, &vendor, &id).await {
+        Ok(subject) => subject,
+        Err(refused) => return refused,
+    };
+    let typed = Typed::read(fields);
+    if typed.version != subject.draft.version {
+        return subject.moved(&by, &typed).await;
+    }
+    if typed.step == Step::Change {
+        return subject.ask(&by, StatusCode::OK, &typed, None).await;
+    }
+    let edits = typed.edits(&subject.draft);
+    if edits.is_empty() {
+        let trouble = Trouble::Nothing;
+        return subject.refuse(&by, &typed, &trouble).await;
+    }
+    let operations = &asked.operations;
+    let vendor = subject.letter.destination;
+    if typed.step == Step::Preview {
+        return match operations.preview_draft(vendor, &subject.draft, &edits) {
+            Ok(accepted) => {
+                let elsewhere = subject.others.iter().map(|other| {
+                    let draft = &subject.draft;
+                    (*other, operations.preview_draft(*other, draft, &edits))
+                });
+                let elsewhere: Vec<_> = elsewhere.collect();
+                let main = preview::main(&subject, &edits, &typed, &accepted, &elsewhere);
+                subject.reveal(&by, StatusCode::OK, &main).await
+            }
+            Err(problems) => {
+                let trouble = Trouble::Problems(&problems);
+                subject.refuse(&by, &typed, &trouble).await
+            }
+        };
+    }
+    let done = operations.edit_draft(vendor, &id, &subject.draft, &edits, &by.actor);
+    match done.await {
+        Ok(EditOutcome::Replayed) => subject.follow(&by, &typed).await,
+        Ok(EditOutcome::Changed) => match Subject::find(&asked, vendor.as_str(), &id).await {
+            Ok(now) => now.moved(&by, &typed).await,
+            Err(refused) => refused,
+        },
+        Ok(EditOutcome::Gone) => gone(&asked, &id),
+        Err(EditError::Problems(problems)) => {
+            let trouble = Trouble::Problems(&problems);
+            subject.refuse(&by, &typed, &trouble).await
+        }
+        Err(EditError::Queue(error)) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+impl<'a> Subject<'a> {
+    async fn find(asked: &'a Asked, vendor: &str, id: &str) -> Result<Self, Response> {
+        let Ok(vendor) = vendor.parse::<Vendor>() else {
+            return Err(gone(asked, id));
+        };
+        if !asked.sees_people() {
+            return Err(people_are_hidden(asked));
+        }
+        let failed = |error| asked.failed(Tab::Letters, &error);
+        let operations = &asked.operations;
+        let letters = operations.queue.letters_of(id).await.map_err(failed)?;
+        let (here, elsewhere): (Vec<_>, Vec<_>) = letters
+            .into_iter()
+            .partition(|letter| letter.destination == vendor);
+        let Some(letter) = here.into_iter().next() else {
+            return Err(gone(asked, id));
+        };
+        if !can_help(letter.class) {
+            return Err(cannot(asked, &letter, letter.class.explained().means));
+        }
+        let others = elsewhere.iter().filter(|other| can_help(other.class));
+        let others = others.map(|other| other.destination).collect();
+        let draft = operations.draft(id).await.map_err(failed)?;
+        match draft.filter(|draft| !draft.fields.is_empty()) {
+            Some(draft) => Ok(Self {
+                asked,
+                letter,
+                others,
+                draft,
+            }),
+            None => {
+                let why = "Its row is not kept any more, or holds nothing that fields can be read from. Correct it in AlumnIQ and fetch it again.";
+                Err(cannot(asked, &letter, why))
+            }
+        }
+    }
+
+    fn id(&self) -> &str {
+        &self.letter.change_id
+    }
+
+    fn title(&self) -> String {
+        let at = place(self.letter.destination);
+        format!("Edit change {} at {at}", self.id())
+    }
+
+    async fn ask(
+        &self,
+        by: &Visitor,
+        status: StatusCode,
+        typed: &Typed,
+        trouble: Option<&Trouble<'_>>,
+    ) -> Response {
+        let main = form::main(self, typed, trouble);
+        self.reveal(by, status, &main).await
+    }
+
+    async fn refuse(&self, by: &Visitor, typed: &Typed, trouble: &Trouble<'_>) -> Response {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        self.ask(by, status, typed, Some(trouble)).await
+    }
+
+    /// The edited row helps elsewhere, too, where that was wanted.
+    async fn follow(&self, by: &Visitor, typed: &Typed) -> Response {
+        let wanted = self
+            .others
+            .iter()
+            .filter(|other| typed.also.contains(other));
+        let letters: Vec<_> = wanted.map(|other| (*other, self.id().to_owned())).collect();
+        if !letters.is_empty() {
+            let replayed = self.asked.operations.replay(&letters, false, &by.actor);
+            if let Err(error) = replayed.await {
+                return self.asked.failed(Tab::Letters, &error);
+            }
+        }
+        Redirect::to(&links::change(self.id())).into_response()
+    }
+
+    /// Another row is there than the one that was seen.
+    async fn moved(&self, by: &Visitor, typed: &Typed) -> Response {
+        let trouble = Trouble::Moved;
+        self.ask(by, StatusCode::CONFLICT, typed, Some(&trouble))
+            .await
+    }
+
+    /// Values are shown: first that is written down.
+    async fn reveal(&self, by: &Visitor, status: StatusCode, main: &maud::Markup) -> Response {
+        let vendor = self.letter.destination;
+        match revealed(self.asked, by, vendor, self.id()).await {
+            Ok(()) => self
+                .asked
+                .with_status(status, Tab::Letters, &self.title(), main),
+            Err(error) => self.asked.failed(Tab::Letters, &error),
+        }
+    }
+}
+
+fn cannot(asked: &Asked, letter: &Letter, why: &str) -> Response {
+    let back = links::letter(letter.destination, &letter.change_id);
+    let main = html! {
+        p { (super::text::prose(why)) }
+        p { a href=(back) { "Back to the dead letter" } }
+    };
+    let what = "This change cannot be edited here";
+    asked.problem(StatusCode::CONFLICT, Tab::Letters, what, &main)
+}

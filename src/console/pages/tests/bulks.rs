@@ -1,0 +1,84 @@
+//! Many at once.
+
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+
+use super::stage::Stage;
+
+#[tokio::test]
+async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_none() {
+    let stage = Stage::new().await;
+    stage.kill(&["41", "42", "43"]).await;
+    let page = "/dead-letters/discard?destination=alumniq&class=undecodable";
+    let (_, body) = stage.get(page).await;
+    assert!(body.contains("Discard 3 dead letters"), "{body}");
+    let action = "/dead-letters/discard";
+    let wrong = [("reason", "x"), ("since", "yesterday")];
+    let (status, _) = stage.submit(page, action, &wrong).await;
+    assert_eq!(
+        (status, stage.letters().await),
+        (StatusCode::BAD_REQUEST, 3)
+    );
+    let wrong = [("reason", "x"), ("rate", "quickly")];
+    let (status, _) = stage.submit(page, action, &wrong).await;
+    assert_eq!(
+        (status, stage.letters().await),
+        (StatusCode::BAD_REQUEST, 3)
+    );
+
+    let said = [
+        ("reason", "a test"),
+        ("rate", "1000/s"),
+        ("acknowledge", "yes"),
+    ];
+    let (status, headers) = stage.submit(page, action, &said).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let bulk = headers[header::LOCATION].to_str().unwrap().to_owned();
+    let (_, body) = stage.get(&bulk).await;
+    assert!(
+        body.contains("0 of 3 dead letters") && body.contains("Cancel"),
+        "{body}"
+    );
+    let operations = stage.console.operations.get().unwrap().clone();
+    let closing = tokio_util::sync::CancellationToken::new();
+    let lease = Duration::from_secs(10);
+    let until_done = async {
+        while !stage.get(&bulk).await.1.contains("data-state=\"done\"") {
+            tokio::task::yield_now().await;
+        }
+        closing.cancel();
+    };
+    tokio::join!(operations.work_bulks("test", lease, &closing), until_done);
+    let (_, body) = stage.get(&bulk).await;
+    assert!(
+        body.contains("3 of 3 dead letters") && !body.contains("Cancel"),
+        "{body}"
+    );
+    assert_eq!(stage.letters().await, 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_bulk_is_cancelled_on_its_page() {
+    let stage = Stage::new().await;
+    stage.kill(&["41"]).await;
+    let page = "/dead-letters/replay?destination=alumniq";
+    let (_, headers) = stage.submit(page, "/dead-letters/replay", &[]).await;
+    let bulk = headers[header::LOCATION].to_str().unwrap().to_owned();
+    let cancel = format!("{bulk}/cancel");
+    assert_eq!(
+        stage.submit(&bulk, &cancel, &[]).await.0,
+        StatusCode::SEE_OTHER
+    );
+    assert!(
+        stage
+            .get(&bulk)
+            .await
+            .1
+            .contains("data-state=\"cancelled\"")
+    );
+    assert_eq!(stage.letters().await, 1);
+    assert_eq!(stage.get("/bulks/nothing").await.0, StatusCode::NOT_FOUND);
+    stage.stop().await;
+}

@@ -1,0 +1,9 @@
+mod bulks;
+mod colours;
+mod editing;
+mod gates;
+mod letters;
+mod live;
+mod reach;
+mod serving;
+mod stage;

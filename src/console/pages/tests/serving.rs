@@ -1,0 +1,31 @@
+//! Style and script.
+
+use axum::http::{StatusCode, header};
+
+use super::{super::assets, stage::Stage};
+use crate::console::Tokens;
+
+#[tokio::test]
+async fn assets_are_kept_for_good_and_need_nobody_logged_in() {
+    let tokens = Tokens {
+        operator: Some("open-sesame".into()),
+        viewer: None,
+    };
+    let stage = Stage::guarded(tokens).await;
+    for (asset, kind) in [
+        (&assets::STYLE, "text/css; charset=utf-8"),
+        (&assets::SCRIPT, "text/javascript; charset=utf-8"),
+        (&assets::ICON, "image/svg+xml"),
+    ] {
+        let (status, headers, _) = stage.answer("GET", &asset.address(), String::new()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers[header::CONTENT_TYPE], kind);
+        assert_eq!(
+            headers[header::CACHE_CONTROL],
+            "public, max-age=31536000, immutable"
+        );
+    }
+    let old = stage.get("/assets/console-000000000000.css").await;
+    assert_eq!(old.0, StatusCode::NOT_FOUND);
+    stage.stop().await;
+}

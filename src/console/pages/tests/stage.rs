@@ -1,0 +1,277 @@
+//! A console before a queue of its own, and a browser that keeps its cookie.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use jobs::{
+    change::FieldNames, country::CountryCodes, crm_update::CrmMapping, destination::Destination,
+    outcome::DeadClass,
+};
+use serde_json::{Value, json, value::to_raw_value};
+use tempfile::TempDir;
+use tower::Service;
+
+use crate::{
+    config::Schedule,
+    console::{Console, Guard, Heartbeats, Rules, Tokens, router},
+    operations::Operations,
+    queue::{
+        Queue, QueueSettings,
+        embedded::EmbeddedRedis,
+        executor::Transition,
+        lease::{ClaimRequest, Settlement},
+        letters::LetterFilter,
+    },
+    vendors::{AlumniqClient, ClientSettings},
+    workers::producer::{Producer, arrival},
+};
+
+pub const HOSTILE: &str = "x/<script>alert(1)</script>\"' onload=\"y\u{202e}\u{1f600}";
+pub const XID: &str = "1001-<b>secret</b>";
+
+/// A console before a queue of its own, and a browser that keeps its cookie.
+pub struct Stage {
+    pub console: Console,
+    pub queue: Queue,
+    redis: EmbeddedRedis,
+    _directory: TempDir,
+    cookie: Mutex<Option<String>>,
+    pub token: Option<&'static str>,
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        Self::guarded(Tokens::default()).await
+    }
+
+    pub async fn guarded(tokens: Tokens) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let redis = EmbeddedRedis::start(&directory.path().join("redis"), "redis-server")
+            .await
+            .unwrap();
+        let settings = QueueSettings {
+            urls: vec![redis.url()],
+            namespace: "campus".to_owned(),
+            response_timeout: Duration::from_secs(20),
+            keep: Duration::from_secs(3600),
+            keep_payload: Duration::ZERO,
+            keep_audit: Duration::from_secs(3600),
+            destinations: Destination::ALL.to_vec(),
+            patience: Duration::from_secs(3600),
+            seals: Default::default(),
+        };
+        let queue = Queue::connect(settings).await.unwrap();
+        let guard = Guard::new(Rules {
+            tokens,
+            ..Rules::open()
+        });
+        let _ = guard.queue.set(queue.clone());
+        let console = Console {
+            metrics: crate::metrics::install("test"),
+            heartbeats: Heartbeats::default(),
+            guard,
+            operations: Arc::new(OnceLock::from(operations(&queue))),
+        };
+        Self {
+            console,
+            queue,
+            redis,
+            _directory: directory,
+            cookie: Mutex::default(),
+            token: None,
+        }
+    }
+
+    /// Changes whose rows cannot be read: dead letters at once.
+    pub async fn kill(&self, ids: &[&str]) {
+        let operations = self.console.operations.get().unwrap();
+        let changes: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let row = json!({ "changeId": id, "xid": XID, "changedOn": "no day" });
+                let row = to_raw_value(&row).unwrap();
+                arrival(row, &operations.names, &operations.timezone)
+            })
+            .collect();
+        self.queue
+            .enqueue(1_795_312_800_000, &changes)
+            .await
+            .unwrap();
+        let total = self.letters().await;
+        assert_eq!(total, ids.len() as u64);
+    }
+
+    /// A change of somebody, on its way.
+    pub async fn fetch(&self, id: &str) {
+        let row = json!({ "changeId": id, "xid": XID, "changedOn": "2026-11-20" });
+        self.fetch_row(row).await;
+    }
+
+    async fn fetch_row(&self, row: Value) {
+        let operations = self.console.operations.get().unwrap();
+        let row = to_raw_value(&row).unwrap();
+        let change = arrival(row, &operations.names, &operations.timezone);
+        self.queue
+            .enqueue(1_795_312_800_000, &[change])
+            .await
+            .unwrap();
+    }
+
+    /// Changes that the CRM's mapping refused, with what was sent of each.
+    pub async fn refuse(&self, rows: &[Value], sent: Option<&Value>) {
+        for row in rows {
+            self.fetch_row(row.clone()).await;
+        }
+        let claim = ClaimRequest {
+            destination: Destination::Crm,
+            worker: "test",
+            most: 100,
+            lease: Duration::from_secs(600),
+            fleet_limit: 100,
+            full_batch: 1,
+            linger_over: true,
+        };
+        let leases = self.queue.claim(&claim).await.unwrap().leases;
+        assert_eq!(leases.len(), rows.len());
+        let settlements: Vec<Settlement> = leases
+            .iter()
+            .map(|lease| {
+                let sent = sent.map(Value::to_string);
+                let stored = |sent: String| {
+                    let id = &lease.change_id;
+                    self.queue.stored_document(Destination::Crm, id, &sent)
+                };
+                Settlement {
+                    lane: lease.lane.clone(),
+                    token: lease.token,
+                    call: lease.token,
+                    transition: Transition::Dead {
+                        class: DeadClass::Validation,
+                        cause: "PhoneWork is no E.164 phone number".to_owned(),
+                        advice: "adjust it".to_owned(),
+                        attempts: 1,
+                    },
+                    took: Duration::ZERO,
+                    sent: sent.map(stored),
+                }
+            })
+            .collect();
+        let crm = Destination::Crm;
+        self.queue.settle(crm, "test", &settlements).await.unwrap();
+    }
+
+    pub async fn letters(&self) -> u64 {
+        let all = LetterFilter::default();
+        self.queue.letters(&all, None, 1).await.unwrap().total
+    }
+
+    pub fn request(&self, method: &str, path: &str, body: Body) -> Request<Body> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "127.0.0.1:9464");
+        if let Some(cookie) = &*self.cookie.lock().unwrap() {
+            request = request.header(header::COOKIE, cookie);
+        }
+        if let Some(token) = self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if method == "POST" {
+            request = request
+                .header(header::ORIGIN, "http://127.0.0.1:9464")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        request.body(body).unwrap()
+    }
+
+    pub async fn answer(
+        &self,
+        method: &str,
+        path: &str,
+        body: String,
+    ) -> (StatusCode, HeaderMap, String) {
+        let request = self.request(method, path, Body::from(body));
+        let response = router(self.console.clone()).call(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        if let Some(cookie) = parts.headers.get(header::SET_COOKIE) {
+            let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
+            *self.cookie.lock().unwrap() = Some(cookie.to_owned());
+        }
+        let body = to_bytes(body, 1 << 22).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        (parts.status, parts.headers, body)
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, String) {
+        let (status, _, body) = self.answer("GET", path, String::new()).await;
+        (status, body)
+    }
+
+    /// What the form on `page` that goes to `action` sends, with `fields` filled in.
+    pub async fn submit(
+        &self,
+        page: &str,
+        action: &str,
+        fields: &[(&str, &str)],
+    ) -> (StatusCode, HeaderMap) {
+        let (_, body) = self.get(page).await;
+        let from = body
+            .find(&format!("action=\"{action}\""))
+            .expect("no such form");
+        let form = &body[from..][..body[from..].find("</form>").unwrap()];
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for field in form.split("<input type=\"hidden\" name=\"").skip(1) {
+            let mut parts = field.split('"');
+            let (name, value) = (parts.next().unwrap(), parts.nth(1).unwrap());
+            query.append_pair(name, &value.replace("&amp;", "&").replace("&lt;", "<"));
+        }
+        for (name, value) in fields {
+            query.append_pair(name, value);
+        }
+        let (status, headers, _) = self.answer("POST", action, query.finish()).await;
+        (status, headers)
+    }
+
+    pub async fn stop(self) {
+        self.redis.stop().await.unwrap();
+    }
+}
+
+fn operations(queue: &Queue) -> Operations {
+    let names = Arc::new(FieldNames::default());
+    let timezone = jiff::tz::TimeZone::get("America/New_York").unwrap();
+    let client = AlumniqClient::new(
+        "http://127.0.0.1:1/api",
+        "key".into(),
+        ClientSettings::default(),
+    );
+    let mapping = CrmMapping::compile(&BTreeMap::new(), &names, CountryCodes::Alpha3).unwrap();
+    Operations {
+        queue: queue.clone(),
+        names: Arc::clone(&names),
+        timezone: timezone.clone(),
+        anonymous_allowed: false,
+        crm: Some(Arc::new(mapping)),
+        salsa: None,
+        producer: Arc::new(Producer {
+            queue: queue.clone(),
+            client: Arc::new(client.unwrap()),
+            names,
+            timezone,
+            lookback_days: 7,
+            schedule: Schedule::Every(Duration::from_secs(900)),
+            mark_on_fetch: false,
+            lease: Duration::from_secs(10),
+            who: "test".to_owned(),
+            traces: Default::default(),
+        }),
+        max_wait: Duration::from_secs(5),
+    }
+}
