@@ -14,6 +14,7 @@ use super::{
     links,
     snapshot::Snapshot,
     text::{age, count, countdown, foreign, name, prose},
+    traffic,
     watched::Watched,
 };
 use crate::{
@@ -74,6 +75,7 @@ fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &Asked) -> M
         @if let Some(pause) = pause { (why(pause, snapshot)) }
         @if let Some(counts) = counts { (states(vendor, counts)) }
         @if vendor == Vendor::Alumniq { (feed(status)) }
+        @if let Some(traffic) = snapshot.traffic.get(&vendor) { (traffic::show(vendor, traffic, &asked.operations.timezone)) }
     }
 }
 
@@ -96,13 +98,11 @@ fn why(pause: &Pause, snapshot: &Snapshot) -> Markup {
     let explained = pause.reason.explained();
     html! {
         div.why {
-            p.said { @if pause.seconds_left.is_none() { "held by " } (foreign(&pause.cause)) }
-            p {
-                "For " (age(since, snapshot.at))
-                @match pause.seconds_left {
-                    Some(left) if left > 0.0 => { "; tries again in " (countdown(left, snapshot.at)) },
-                    Some(_) => "; tries again now",
-                    None => ", until somebody resumes it"
+            @match pause.seconds_left {
+                None => p { "Held by " (foreign(&pause.cause)) " for " (age(since, snapshot.at)) ", until somebody resumes it." },
+                Some(left) => {
+                    p.said { (foreign(&pause.cause)) }
+                    p { "Paused for " (age(since, snapshot.at)) "; it tries again " @if left > 0.0 { "in " (countdown(left, snapshot.at)) } @else { "now" } "." }
                 }
             }
             p.advice { (prose(explained.means)) " " (prose(explained.fix)) " " a href={ "/runbook#" (pause.reason.as_str()) } { "More" } }

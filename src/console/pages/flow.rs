@@ -7,6 +7,7 @@ use super::{
     fragment::Fragment,
     links,
     snapshot::Snapshot,
+    spark::spark,
     text::{age, count, countdown, destination, foreign},
 };
 use crate::queue::stats::{Books, Pause, Status};
@@ -50,6 +51,7 @@ fn feed(status: &Status, snapshot: &Snapshot) -> Markup {
             p.note {
                 @match since { Some(since) => { "last fetch " (age(since, now)) " ago" }, None => "no fetch yet" }
             }
+            (spark(status.rates.get("fetched"), "Fetched"))
         }
     }
 }
@@ -88,6 +90,7 @@ fn branch(to: Destination, status: &Status, snapshot: &Snapshot) -> Markup {
                     dd { @if counts.dead > 0 { a href=(dead) { (count(counts.dead)) } } @else { "0" } }
                 }
             }
+            (spark(status.rates.get(to.as_str()), "Applied"))
         }
     }
 }
@@ -102,6 +105,7 @@ fn acknowledged(status: &Status, snapshot: &Snapshot) -> Markup {
             h3 { "Acknowledged" (mark(status.pauses.get(&Vendor::Alumniq), snapshot)) }
             p.figure { (count(status.books.acknowledged)) }
             p.note { (count(i128::from(status.to_acknowledge) + i128::from(status.acknowledging))) " to be told" }
+            (spark(status.rates.get("acknowledged"), "Acknowledged"))
         }
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! - `layout`: what is around every page; `asked`: who asks, and how they are answered; `links`: every address
 //! - `text`: numbers, times and other people's words; `fragment`: what is sent anew when it has changed
-//! - `overview` with `verdict` (the sentence that answers first), `flow` (the picture) and `panels`, all of one `snapshot`
-//! - `letters` and `letter` with `filter`; `edit`: a row mended by hand; `bulk` and `progress`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations`
+//! - `overview` with `verdict` (the sentence that answers first), `flow` (the picture, with `spark`) and `panels`, all of one `snapshot`
+//! - `letters` and `letter` with `filter`; `edit`: a row mended by hand; `bulk` and `progress`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations` with `traffic`
 //! - `watched`: which pages stay up to date by themselves; `assets`: style and script
 
 mod asked;
@@ -30,10 +30,12 @@ mod panels;
 mod person;
 mod progress;
 mod snapshot;
+mod spark;
 #[cfg(test)]
 mod tests;
 mod text;
 mod timeline;
+mod traffic;
 mod verdict;
 mod watched;
 

@@ -8,6 +8,7 @@ use super::{
     links,
     snapshot::Snapshot,
     text::{self, age, count, countdown, foreign, name},
+    traffic,
 };
 use crate::queue::{
     letters::LetterGroup,
@@ -77,6 +78,7 @@ pub fn limits(status: &Status, snapshot: &Snapshot) -> Fragment {
         h2 { "Limits and pauses" }
         ul.rows {
             @for (vendor, pause) in &status.pauses { (paused(*vendor, pause, snapshot)) }
+            @for (vendor, traffic) in &snapshot.traffic { (traffic::places(*vendor, &traffic.limits)) }
             @if let Some(days) = status.producer.key_days { (key(days)) }
             (memory(status.memory))
         }

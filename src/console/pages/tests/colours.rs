@@ -57,6 +57,7 @@ fn every_text_can_be_read_in_both_themes() {
         ("bad", "bad-back", 4.5),
         ("run", "run-back", 4.5),
         ("ink", "wait-back", 4.5),
+        ("ink", "bad-back", 4.5),
         ("bad", "wait-back", 4.5),
         ("soft", "wait-back", 4.5),
     ]);

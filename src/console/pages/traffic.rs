@@ -1,0 +1,168 @@
+//! What is known of a vendor's limits, and the newest calls to it.
+
+use jiff::tz::TimeZone;
+use jobs::destination::Vendor;
+use maud::{Markup, html};
+
+use super::text::{count, foreign, moment, subject};
+use crate::{
+    operations::Operations,
+    queue::recent::{RecentCall, VendorLimits},
+};
+
+/// How many calls are shown at once; the rest on request.
+const SHOWN: usize = 8;
+
+/// Of one vendor.
+#[derive(Debug, Clone)]
+pub struct Traffic {
+    /// Beside the configuration.
+    pub limits: VendorLimits,
+    /// The newest first.
+    pub calls: Vec<RecentCall>,
+}
+
+impl Traffic {
+    /// Reads; what cannot be read is not shown.
+    pub async fn read(operations: &Operations, vendor: Vendor) -> Option<Self> {
+        let queue = &operations.queue;
+        let (limits, calls) = tokio::join!(queue.limits(vendor), queue.recent_calls(vendor));
+        Some(Self {
+            limits: limits.ok()?,
+            calls: calls.ok()?,
+        })
+    }
+}
+
+/// How near its limit a vendor is, where there is something to say.
+pub fn places(vendor: Vendor, limits: &VendorLimits) -> Markup {
+    let used = limits.places_used;
+    html! {
+        @if let Some(most) = limits.told_rate {
+            li data-limit=(vendor) { span { (subject(vendor)) ", calls this minute" } span { (count(used)) " of " (count(most)) } }
+            li.meter { meter min="0" max=(most.max(1)) low=(most * 4 / 5) high=(most) optimum="0" value=(used.min(most.into())) aria-label={ (subject(vendor)) ", calls this minute" } {} }
+        } @else if used > 0 {
+            li data-limit=(vendor) { span { (subject(vendor)) ", calls this minute" } span { (count(used)) } }
+        }
+    }
+}
+
+/// Limits and calls.
+pub fn show(vendor: Vendor, traffic: &Traffic, zone: &TimeZone) -> Markup {
+    let Traffic { limits, calls } = traffic;
+    let (shown, rest) = calls.split_at(calls.len().min(SHOWN));
+    html! {
+        div.traffic {
+            section aria-label={ "Limits of " (subject(vendor)) } {
+                h3 { "Limits" }
+                ul.rows {
+                    (places(vendor, limits))
+                    @if let Some(batch) = limits.told_batch { li { span { "Changes a call, at most" } span { (count(batch)) } } }
+                    @if let Some(at) = &limits.told_at { li { span { "Said so" } (moment(at, zone)) } }
+                    @if limits.told_rate.is_none() { li { span.soft { (subject(vendor)) " has told none; the configuration's hold" } } }
+                }
+            }
+            section.calls aria-label={ "Calls to " (subject(vendor)) } {
+                h3 { "Recent calls" }
+                @if shown.is_empty() {
+                    p.empty { "None yet. Processes tell of theirs every few seconds." }
+                } @else {
+                    (table(shown, zone))
+                    @if !rest.is_empty() {
+                        details { summary { (count(rest.len() as u64)) " more" } (table(rest, zone)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn table(calls: &[RecentCall], zone: &TimeZone) -> Markup {
+    html! {
+        table.tight {
+            thead { tr {
+                th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "Answer" }
+                th.number scope="col" { "Took" } th.number scope="col" { "Changes" }
+            } }
+            tbody {
+                @for call in calls {
+                    tr data-call=(call.request_id) {
+                        td { (moment(&call.at, zone)) }
+                        td data-name="What" { (foreign(&call.operation)) }
+                        td data-name="Answer" { span class=(tone(&call.status)) { (foreign(&call.status)) } }
+                        td.number data-name="Took" { (count(call.ms)) " ms" }
+                        td.number data-name="Changes" { (count(call.changes)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An answer's mark: throttled and overloaded is not our fault.
+fn tone(status: &str) -> &'static str {
+    match status.as_bytes() {
+        [b'2' | b'3', ..] => "tag ok",
+        b"404" => "tag",
+        b"429" => "tag wait",
+        _ => "tag bad",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(told_rate: Option<u32>, places_used: u64) -> VendorLimits {
+        VendorLimits {
+            told_rate,
+            told_batch: None,
+            told_at: None,
+            places_used,
+        }
+    }
+
+    #[test]
+    fn a_limit_that_was_told_has_a_meter_and_one_that_was_not_has_none() {
+        let told = places(Vendor::Salsa, &limits(Some(300), 297)).into_string();
+        assert!(
+            told.contains("297 of 300") && told.contains("<meter"),
+            "{told}"
+        );
+        let counted = places(Vendor::Crm, &limits(None, 12)).into_string();
+        assert!(
+            counted.contains(">12<") && !counted.contains("<meter"),
+            "{counted}"
+        );
+        assert!(
+            places(Vendor::Crm, &limits(None, 0))
+                .into_string()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn calls_beyond_the_newest_are_folded_away() {
+        let call = |number: usize| RecentCall {
+            vendor: Vendor::Crm,
+            operation: "update".to_owned(),
+            status: "503".to_owned(),
+            ms: 1200,
+            changes: 1,
+            at: "2026-11-22T08:00:00.000Z".to_owned(),
+            request_id: number.to_string(),
+            worker: "relay-0".to_owned(),
+        };
+        let traffic = Traffic {
+            limits: limits(None, 0),
+            calls: (0..SHOWN + 3).map(call).collect(),
+        };
+        let html = show(Vendor::Crm, &traffic, &TimeZone::UTC).into_string();
+        assert_eq!(html.matches("data-call").count(), SHOWN + 3);
+        assert!(html.contains("<summary>3 more</summary>"), "{html}");
+        assert!(
+            html.contains("tag bad") && html.contains("1\u{202f}200 ms"),
+            "{html}"
+        );
+    }
+}
