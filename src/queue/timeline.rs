@@ -41,6 +41,20 @@ pub struct Timeline {
 type RawChange = (Option<String>, Option<String>, Vec<String>, Option<f64>);
 
 impl Timeline {
+    /// For who may not see people: nobody's xid, and nothing that was written freely and may name somebody.
+    pub fn without_people(mut self) -> Self {
+        self.xid = None;
+        self.letters.iter_mut().for_each(|letter| letter.xid = None);
+        for event in &mut self.events {
+            if event["event"] == "discarded"
+                && let Some(fields) = event.as_object_mut()
+            {
+                fields.shift_remove("reason");
+            }
+        }
+        self
+    }
+
     /// When its first event was, RFC 3339.
     pub(super) fn began(&self) -> Option<&str> {
         self.events.first()?["at"].as_str()

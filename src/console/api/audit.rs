@@ -40,7 +40,7 @@ pub(super) struct Page {
 /// Who did what, when, to which changes
 ///
 /// The newest first. Where a filter is rare a page may hold fewer entries than asked for, even none, and still have
-/// a `next`.
+/// a `next`. Who may not see people gets no reasons: they may name somebody.
 #[utoipa::path(
     get,
     path = "/audit",
@@ -49,7 +49,7 @@ pub(super) struct Page {
     responses((status = OK, description = "A page, and where the next one begins", body = AuditPage))
 )]
 pub(super) async fn audit(
-    _: Visitor,
+    visitor: Visitor,
     Desk(desk): Desk,
     Asked(page): Asked<Page>,
 ) -> Result<Json<AuditPage>, ApiError> {
@@ -59,5 +59,10 @@ pub(super) async fn audit(
         action: page.action,
         change_id: page.change_id,
     };
-    Ok(Json(desk.queue.audit(page.cursor, limit, &filter).await?))
+    let mut page = desk.queue.audit(page.cursor, limit, &filter).await?;
+    if !visitor.sees_people {
+        // Written freely, a reason may name a person.
+        page.items.iter_mut().for_each(|entry| entry.reason = None);
+    }
+    Ok(Json(page))
 }

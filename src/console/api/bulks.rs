@@ -128,6 +128,7 @@ fn unknown(id: &str) -> ApiError {
 fn shown(mut bulk: BulkView, visitor: &Visitor) -> BulkView {
     if !visitor.sees_people {
         bulk.filter.xid = None;
+        bulk.reason.clear();
     }
     bulk
 }

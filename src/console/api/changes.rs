@@ -28,11 +28,7 @@ pub(super) async fn change(
         ));
     };
     if !visitor.sees_people {
-        timeline.xid = None;
-        timeline
-            .letters
-            .iter_mut()
-            .for_each(|letter| letter.xid = None);
+        timeline = timeline.without_people();
     }
     Ok(Json(timeline))
 }

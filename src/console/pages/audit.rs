@@ -8,7 +8,7 @@ use super::{
     asked::Asked,
     layout::Tab,
     links,
-    text::{changes, foreign, moment, name},
+    text::{self, changes, foreign, moment, name},
 };
 use crate::queue::audit::{AuditAction, AuditEntry, AuditFilter, AuditPage};
 
@@ -84,7 +84,7 @@ fn row(asked: &Asked, entry: &AuditEntry) -> Markup {
                 @if let Some(detail) = &entry.detail { div.note { (foreign(detail)) } }
             }
             td data-name="Changes" { (which(entry)) }
-            td data-name="Why" { @if let Some(reason) = &entry.reason { (foreign(reason)) } @else { span.soft { "–" } } }
+            td data-name="Why" { @if let Some(reason) = &entry.reason { (text::reason(reason, asked.sees_people())) } @else { span.soft { "–" } } }
         }
     }
 }

@@ -34,7 +34,6 @@ pub async fn one(asked: &Asked, id: &str) -> Response {
 }
 
 fn main(asked: &Asked, timeline: &Timeline) -> Markup {
-    let zone = &asked.operations.timezone;
     html! {
         div.title {
             h1 { "Change " (foreign(&timeline.change_id)) }
@@ -43,7 +42,7 @@ fn main(asked: &Asked, timeline: &Timeline) -> Markup {
         div.columns {
             section.card aria-label="Timeline" {
                 h2 { "Timeline" }
-                (timeline::list(&timeline.events, None, zone))
+                (timeline::list(&timeline.events, None, asked))
             }
             div.stack {
                 section.card aria-label="Where it stands" {

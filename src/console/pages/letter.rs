@@ -44,18 +44,23 @@ pub async fn show(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> R
 struct Found {
     letter: Letter,
     timeline: Timeline,
-    /// The document, for those who may see people.
+}
+
+/// What is shown only to who asks for it. Holds personal data.
+struct Shown {
+    row: String,
+    /// The document of the last attempt, where one was sent.
     sent: Option<String>,
 }
 
-fn answer(asked: &Asked, found: &Found, row: Option<&str>) -> Response {
+fn answer(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Response {
     let Letter {
         change_id,
         destination,
         ..
     } = &found.letter;
     let title = format!("Change {change_id} at {}", place(*destination));
-    asked.page(Tab::Letters, &title, &main(asked, found, row))
+    asked.page(Tab::Letters, &title, &main(asked, found, shown))
 }
 
 async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, QueueError> {
@@ -69,15 +74,7 @@ async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, 
     let Some(letter) = letter.cloned() else {
         return Ok(None);
     };
-    let sent = match asked.sees_people() {
-        true => asked.operations.queue.sent(vendor, id).await?,
-        false => None,
-    };
-    Ok(Some(Found {
-        letter,
-        timeline,
-        sent,
-    }))
+    Ok(Some(Found { letter, timeline }))
 }
 
 /// There is no such letter.
@@ -90,12 +87,8 @@ pub fn gone(asked: &Asked, id: &str) -> Response {
     asked.problem(StatusCode::NOT_FOUND, Tab::Letters, what, &main)
 }
 
-fn main(asked: &Asked, found: &Found, row: Option<&str>) -> Markup {
-    let Found {
-        letter,
-        timeline,
-        sent,
-    } = found;
+fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
+    let Found { letter, timeline } = found;
     let zone = &asked.operations.timezone;
     let vendor = letter.destination;
     html! {
@@ -116,7 +109,7 @@ fn main(asked: &Asked, found: &Found, row: Option<&str>) -> Markup {
                 }
                 section.card aria-label="Attempts" {
                     h2 { "What was tried at " (place(vendor)) }
-                    (timeline::list(&timeline.events, Some(vendor), zone))
+                    (timeline::list(&timeline.events, Some(vendor), asked))
                 }
             }
             div.stack {
@@ -134,29 +127,30 @@ fn main(asked: &Asked, found: &Found, row: Option<&str>) -> Markup {
                     }
                 }
             }
-            @if let Some(sent) = sent {
-                section.card #sent aria-label="What was sent" { h2 { "What was sent" } (json(sent)) }
-            }
-            @if asked.may_act() && asked.sees_people() { (row_data(asked, letter, row)) }
+            @if asked.sees_people() { (row_data(asked, letter, shown)) }
             }
         }
     }
 }
 
 /// Hidden until asked for: who asks stands in the audit.
-fn row_data(asked: &Asked, letter: &Letter, row: Option<&str>) -> Markup {
+fn row_data(asked: &Asked, letter: &Letter, shown: Option<&Shown>) -> Markup {
     let path = links::letter(letter.destination, &letter.change_id);
+    let at = place(letter.destination);
     html! {
         section.card #row aria-label="Row data" {
             h2 { "Row data" }
-            @match row {
-                Some(row) => (json(row)),
+            @match shown {
+                Some(shown) => (json(&shown.row)),
                 None => form method="post" action={ (path) "/row#row" } {
                     (asked.csrf())
-                    p.note { "What AlumnIQ sent. That you looked stands in the audit." }
+                    p.note { "What AlumnIQ sent, and what was sent to " (at) ". That you looked stands in the audit." }
                     p { button type="submit" { "Show row data" } }
                 }
             }
+        }
+        @if let Some(sent) = shown.and_then(|shown| shown.sent.as_deref()) {
+            section.card #sent aria-label="What was sent" { h2 { "What was sent to " (at) } (json(sent)) }
         }
     }
 }
@@ -168,9 +162,9 @@ fn json(text: &str) -> Markup {
     html! { pre tabindex="0" { (foreign(pretty.as_deref().unwrap_or(text))) } }
 }
 
-/// Shows the row, and writes down who looked.
+/// Shows the row, and writes down who looked. It changes nothing: whoever may see people may.
 pub async fn reveal(
-    Operator(by): Operator,
+    by: Visitor,
     asked: Asked,
     Path((vendor, id)): Path<(String, String)>,
 ) -> Response {
@@ -180,30 +174,32 @@ pub async fn reveal(
     if !asked.sees_people() {
         return people_are_hidden(&asked);
     }
-    match row(&asked, &by, vendor, &id).await {
-        Ok(Some((found, row))) => answer(&asked, &found, Some(&row)),
+    match uncovered(&asked, &by, vendor, &id).await {
+        Ok(Some((found, shown))) => answer(&asked, &found, Some(&shown)),
         Ok(None) => gone(&asked, &id),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
 
-async fn row(
+async fn uncovered(
     asked: &Asked,
     by: &Visitor,
     vendor: Vendor,
     id: &str,
-) -> Result<Option<(Found, String)>, QueueError> {
+) -> Result<Option<(Found, Shown)>, QueueError> {
     let Some(found) = find(asked, vendor, id).await? else {
         return Ok(None);
     };
     // First written down, then shown.
     revealed(asked, by, vendor, id).await?;
-    let row = asked.operations.queue.row(id).await?;
+    let queue = &asked.operations.queue;
+    let row = queue.row(id).await?;
     let row = row.map_or_else(
         || "the row is not kept".to_owned(),
         |(_, record)| record.row.get().to_owned(),
     );
-    Ok(Some((found, row)))
+    let sent = queue.sent(vendor, id).await?;
+    Ok(Some((found, Shown { row, sent })))
 }
 
 /// Writes down that somebody is shown what a change says.

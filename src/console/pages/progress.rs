@@ -88,7 +88,7 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
             li { span { "were no dead letters any more, or cannot be read" } b { (count(bulk.gone)) } }
             li { span { "which" } span { (which(bulk, asked)) } }
             li { span { "at most" } span { (bulk.rate.as_deref().unwrap_or("as fast as it goes")) } }
-            @if !bulk.reason.is_empty() { li { span { "why" } (foreign(&bulk.reason)) } }
+            @if !bulk.reason.is_empty() && asked.sees_people() { li { span { "why" } (foreign(&bulk.reason)) } }
             li { span { "begun by " (foreign(&bulk.by)) } (moment(&bulk.started_at, zone)) }
             @if let Some(ended) = &bulk.ended_at { li { span { "ended" } (moment(ended, zone)) } }
         }

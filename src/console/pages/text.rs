@@ -94,6 +94,13 @@ pub fn prose(text: &str) -> Markup {
     }
 }
 
+/// Why somebody did something, in their own words: they may name a person.
+pub fn reason(text: &str, sees_people: bool) -> Markup {
+    html! {
+        @if sees_people { (foreign(text)) } @else { span.soft title="It may name a person" { "hidden from you" } }
+    }
+}
+
 /// What to do, in words of ours that may quote somebody else's.
 pub fn advice(text: &str) -> Markup {
     html! { bdi { (prose(text)) } }

@@ -1,25 +1,27 @@
 //! What happened to a change, one line an event.
 
-use jiff::tz::TimeZone;
 use jobs::destination::Vendor;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::text::{class as class_mark, duration, foreign, moment, name};
+use super::{
+    asked::Asked,
+    text::{class as class_mark, duration, foreign, moment, name, reason},
+};
 
 /// All of it, or that at one vendor.
-pub fn list(events: &[Value], only: Option<Vendor>, timezone: &TimeZone) -> Markup {
+pub fn list(events: &[Value], only: Option<Vendor>, asked: &Asked) -> Markup {
     let of = |event: &&Value| {
         only.is_none_or(|vendor| text(event, "destination") == Some(vendor.as_str()))
     };
     html! {
         ol.timeline {
-            @for event in events.iter().filter(of) { (entry(event, timezone)) }
+            @for event in events.iter().filter(of) { (entry(event, asked)) }
         }
     }
 }
 
-fn entry(event: &Value, timezone: &TimeZone) -> Markup {
+fn entry(event: &Value, asked: &Asked) -> Markup {
     let kind = text(event, "event").unwrap_or("unreadable");
     let (words, tone) = words(kind, event);
     let vendor = text(event, "destination").and_then(|word| word.parse::<Vendor>().ok());
@@ -27,7 +29,7 @@ fn entry(event: &Value, timezone: &TimeZone) -> Markup {
     let by = text(event, "by");
     html! {
         li class=(tone) data-event=(kind) {
-            div.when { (moment(text(event, "at").unwrap_or_default(), timezone)) }
+            div.when { (moment(text(event, "at").unwrap_or_default(), &asked.operations.timezone)) }
             div.what {
                 p {
                     b { (words) }
@@ -38,8 +40,12 @@ fn entry(event: &Value, timezone: &TimeZone) -> Markup {
                     @if let Some(by) = by { " · by " (foreign(by)) }
                 }
                 @if let Some(fields) = text(event, "fields") { p { (foreign(fields)) } }
-                @for field in ["cause", "detail", "reason"] {
+                @for field in ["cause", "detail"] {
                     @if let Some(said) = text(event, field).filter(|said| !said.is_empty()) { p.said { (foreign(said)) } }
+                }
+                @if let Some(said) = text(event, "reason").filter(|said| !said.is_empty()) {
+                    // Any other reason is a word of ours.
+                    p.said { (reason(said, asked.sees_people() || kind != "discarded")) }
                 }
                 @if let Some(after) = event["after_ms"].as_u64() { p.soft { "again in " (duration(after as f64 / 1000.0)) } }
                 @if let Some(worker) = text(event, "worker") { p.soft { small { (foreign(worker)) } } }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use axum::http::{StatusCode, header};
 
-use super::stage::Stage;
+use serde_json::json;
+
+use super::stage::{Stage, XID};
 
 #[tokio::test]
 async fn a_letter_is_discarded_with_a_reason_and_it_stands_in_the_audit() {
@@ -60,6 +62,30 @@ async fn row_data_is_hidden_until_asked_for_and_who_asks_is_written_down() {
             .1
             .contains("data-audit=\"revealed\"")
     );
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_is_hidden_until_asked_for_too() {
+    let stage = Stage::new().await;
+    let row = json!({"changeId": "41", "xid": XID, "changedOn": "2026-11-20", "employer": "Acme"});
+    let sent = json!({"ContactNoteContent": "works at Acme now"});
+    stage.refuse(&[row], Some(&sent)).await;
+    let page = "/dead-letters/crm/41";
+    let (_, body) = stage.get(page).await;
+    assert!(
+        !body.contains("Acme") && body.contains("Show row data"),
+        "{body}"
+    );
+    let csrf = body.split("name=\"csrf\" value=\"").nth(1).unwrap();
+    let form = format!("csrf={}", csrf.split('"').next().unwrap());
+    let (_, _, body) = stage.answer("POST", &format!("{page}/row"), form).await;
+    assert!(
+        body.contains("works at Acme now") && body.contains("employer"),
+        "{body}"
+    );
+    let (_, audit) = stage.get("/audit?action=revealed").await;
+    assert_eq!(audit.matches("data-audit=\"revealed\"").count(), 1);
     stage.stop().await;
 }
 

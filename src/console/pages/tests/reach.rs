@@ -143,11 +143,15 @@ async fn a_viewer_sees_neither_people_nor_forms_that_act() {
         viewer: Some("just-looking".into()),
     };
     let mut stage = Stage::guarded(tokens).await;
-    stage.kill(&["41"]).await;
+    stage.kill(&["41", "42"]).await;
+    let by = Actor::at_command("ana");
+    let (letter, why) = ([(Vendor::Alumniq, "42".to_owned())], "asked by Jane Roe");
+    stage.queue.discard(&letter, true, why, &by).await.unwrap();
     assert_eq!(stage.get("/").await.0, StatusCode::SEE_OTHER);
     stage.token = Some("just-looking");
     for (address, status, body) in crawl(&stage).await {
         assert!(!body.contains("1001-"), "{address}");
+        assert!(!body.contains("Jane"), "{address}");
         assert!(!body.contains("method=\"post\""), "{address}");
         assert_eq!(status, StatusCode::OK, "{address}");
     }
@@ -156,7 +160,29 @@ async fn a_viewer_sees_neither_people_nor_forms_that_act() {
     let person = links::person(XID);
     assert_eq!(stage.get(&person).await.0, StatusCode::FORBIDDEN);
 
+    for address in [
+        "/audit",
+        "/changes/42",
+        "/api/v1/audit",
+        "/api/v1/changes/42",
+    ] {
+        let (_, body) = stage.get(address).await;
+        assert!(
+            body.contains("ana") && !body.contains("Jane"),
+            "{address}: {body}"
+        );
+    }
+
     stage.token = Some("open-sesame");
+    for address in [
+        "/audit",
+        "/changes/42",
+        "/api/v1/audit",
+        "/api/v1/changes/42",
+    ] {
+        let (_, body) = stage.get(address).await;
+        assert!(body.contains("Jane"), "{address}: {body}");
+    }
     assert!(stage.get("/changes/77").await.1.contains(&person));
     assert!(stage.get(&person).await.1.contains("data-change=\"77\""));
     let (_, body) = stage.get("/dead-letters").await;
