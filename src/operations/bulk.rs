@@ -39,7 +39,12 @@ impl Operations {
         let now = self.queue.now().await?;
         order.filter.until = Some(order.filter.until.map_or(now, |until| until.min(now)));
         let total = self.queue.letters(&order.filter, None, 1).await?.total;
-        let id = self.queue.start_bulk(&order, total).await?;
+        let about = match order.filter.cause {
+            Some(_) => self.queue.letter_groups(&order.filter).await?,
+            None => Vec::new(),
+        };
+        let about = about.first().map_or("", |group| group.text.as_str());
+        let id = self.queue.start_bulk(&order, total, about).await?;
         let note = Note {
             count: Some(total),
             reason: &order.reason,

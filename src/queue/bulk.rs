@@ -82,15 +82,20 @@ pub enum Cancelled {
 }
 
 impl Queue {
-    /// Begins a bulk over `total` letters. Returns its id.
-    pub async fn start_bulk(&self, order: &BulkOrder, total: u64) -> Result<String, QueueError> {
+    /// Begins a bulk over `total` letters; `about`: the cause that they have in common. Returns its id.
+    pub async fn start_bulk(
+        &self,
+        order: &BulkOrder,
+        total: u64,
+        about: &str,
+    ) -> Result<String, QueueError> {
         let mut call = self.scripts.bulk_start.prepare_invoke();
         call.arg(self.settings.keep_audit.as_millis() as u64)
             .arg(KNOWN);
         for (field, value) in order.fields() {
             call.arg(field).arg(value);
         }
-        call.arg("total").arg(total);
+        call.arg("total").arg(total).arg("about").arg(about);
         self.run(&mut call).await
     }
 

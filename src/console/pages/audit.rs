@@ -93,7 +93,8 @@ fn which(entry: &AuditEntry) -> Markup {
     let (first, rest) = entry.change_ids.split_at(entry.change_ids.len().min(NAMED));
     let link = |id: &String| html! { a href=(links::change(id)) { (foreign(id)) } " " };
     html! {
-        @if entry.count == 0 && first.is_empty() { span.soft { "–" } }
+        @if let Some(bulk) = &entry.bulk { a href=(links::bulk(bulk)) { "bulk " (foreign(bulk)) } " " }
+        @if entry.count == 0 && first.is_empty() && entry.bulk.is_none() { span.soft { "–" } }
         @for id in first { (link(id)) }
         @if !rest.is_empty() {
             details { summary { "and " (changes(rest.len() as u64)) " more" } @for id in rest { (link(id)) } }

@@ -102,7 +102,7 @@ fn confirm(
                             BulkAction::Discard => (discard_fields())
                         }
                         p.rate { label { "At most " input name="rate" placeholder="as fast as it goes" maxlength="20" autocomplete="off"; } span.soft { " e.g. 10/s or 300/m" } }
-                        p.soft { "Letters that die from now on are left alone." }
+                        p.soft { "Letters that die from now on are left alone. It goes on in the fleet, and stands among " a href=(links::BULKS) { "the bulks" } "." }
                         p.actions {
                             button type="submit" class=(match action { BulkAction::Replay => "primary", BulkAction::Discard => "danger" }) { (verb(action)) " " (count(total)) }
                             a.button href=(back) { "Back" }

@@ -59,7 +59,10 @@ async fn read(
 
 fn main(asked: &Asked, wanted: &Wanted, page: &LetterPage, snapshot: &Snapshot) -> Markup {
     html! {
-        h1 { "Dead letters" }
+        div.title.spread {
+            h1 { "Dead letters" }
+            a href=(links::BULKS) { "Bulks under way and past" }
+        }
         @if !snapshot.groups.is_empty() && wanted.after.is_empty() {
             section.card aria-label="By cause" {
                 h2 { "By cause" }
@@ -110,8 +113,8 @@ fn table(asked: &Asked, letters: &[Letter]) -> Markup {
                             td data-name="Person" { @if let Some(xid) = &letter.xid { a href=(links::person(xid)) { (foreign(xid)) } } @else { span.soft { "nobody" } } }
                         }
                         td data-name="Where" { (name(letter.destination)) }
-                        td { (text::class(letter.class)) " " (foreign(&letter.cause)) }
-                        td data-name="Died" { (moment(&letter.died_at, &asked.operations.timezone)) }
+                        td.why { (text::class(letter.class)) " " (foreign(&letter.cause)) }
+                        td.died data-name="Died" { (moment(&letter.died_at, &asked.operations.timezone)) }
                         td.actions { a.button href=(address) aria-label={ "Look at change " (letter.change_id) } { "Look" } }
                     }
                 }

@@ -42,8 +42,11 @@ pub fn letter(vendor: Vendor, id: &str) -> String {
 
 /// One bulk.
 pub fn bulk(id: &str) -> String {
-    format!("/bulks/{}", segment(id).unwrap_or_default())
+    format!("{BULKS}/{}", segment(id).unwrap_or_default())
 }
+
+/// All bulks.
+pub const BULKS: &str = "/bulks";
 
 /// What an operator does about letters of `class`.
 pub fn runbook(class: DeadClass) -> String {

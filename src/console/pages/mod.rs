@@ -5,13 +5,14 @@
 //! - `layout`: what is around every page; `asked`: who asks, and how they are answered; `links`: every address
 //! - `text`: numbers, times and other people's words; `fragment`: what is sent anew when it has changed
 //! - `overview` with `verdict` (the sentence that answers first), `flow` (the picture, with `spark`) and `panels`, all of one `snapshot`
-//! - `letters` and `letter` with `filter`; `edit`: a row mended by hand; `bulk` and `progress`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations` with `traffic`
+//! - `letters` and `letter` with `filter`; `edit`: a row mended by hand; `bulk`, `progress` and `bulks`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations` with `traffic`
 //! - `watched`: which pages stay up to date by themselves; `assets`: style and script
 
 mod asked;
 mod assets;
 mod audit;
 mod bulk;
+mod bulks;
 mod change;
 mod destinations;
 mod edit;
@@ -74,6 +75,7 @@ pub fn routes() -> Router<Console> {
             "/dead-letters/{destination}/{id}/edit",
             get(edit::show).post(edit::submit),
         )
+        .route(links::BULKS, get(bulks::list))
         .route("/bulks/{id}", get(progress::show))
         .route("/bulks/{id}/cancel", post(progress::cancel))
         .route(links::CHANGES, get(lookup::look_up))

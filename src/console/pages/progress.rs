@@ -11,7 +11,7 @@ use super::{
     fragment::Fragment,
     layout::Tab,
     links,
-    text::{count, foreign, letters, moment, name},
+    text::{count, foreign, letters, moment, name, place},
     watched::Watched,
 };
 use crate::{
@@ -23,15 +23,17 @@ use crate::{
 pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
     match asked.operations.bulk(&id).await {
         Ok(Some(bulk)) => {
+            let title = title(&bulk);
             let main = html! {
-                p.crumbs { a href=(links::LETTERS) { "Dead letters" } }
-                h1 { (title(&bulk)) }
+                p.crumbs { a href=(links::LETTERS) { "Dead letters" } " / " a href=(links::BULKS) { "Bulks" } }
+                h1 { (title) }
+                @if let Some(about) = &bulk.about { p.lead.subtitle { (foreign(about)) } }
                 (fragment(&bulk, &asked))
             };
             let address = format!("{}&bulk={}", Watched::Bulk.address(), bulk.id);
             match bulk.is_over() {
-                true => asked.page(Tab::Letters, title(&bulk), &main),
-                false => asked.live(Tab::Letters, title(&bulk), &address, &main),
+                true => asked.page(Tab::Letters, &title, &main),
+                false => asked.live(Tab::Letters, &title, &address, &main),
             }
         }
         Ok(None) => unknown(&asked),
@@ -53,10 +55,34 @@ fn unknown(asked: &Asked) -> Response {
     asked.not_found(Tab::Letters, "There is no such bulk", why)
 }
 
-fn title(bulk: &BulkView) -> &'static str {
-    match bulk.action {
-        BulkAction::Replay => "Replaying many",
-        BulkAction::Discard => "Discarding many",
+/// `Replaying 20 dead letters: unmatched at the CRM`, in the past where it is over.
+fn title(bulk: &BulkView) -> String {
+    let verb = match (bulk.action, bulk.is_over()) {
+        (BulkAction::Replay, false) => "Replaying",
+        (BulkAction::Replay, true) => "Replay of",
+        (BulkAction::Discard, false) => "Discarding",
+        (BulkAction::Discard, true) => "Discard of",
+    };
+    let mut title = format!("{verb} {}", letters(bulk.total));
+    let filter = &bulk.filter;
+    let class = filter.class.map(|class| class.as_str());
+    let at = filter
+        .destination
+        .map(|vendor| format!("at {}", place(vendor)));
+    let what: Vec<&str> = class.into_iter().chain(at.as_deref()).collect();
+    if !what.is_empty() {
+        title = format!("{title}: {}", what.join(" "));
+    }
+    title
+}
+
+/// A state's mark.
+pub const fn tone(state: BulkState) -> &'static str {
+    match state {
+        BulkState::Running => "tag run",
+        BulkState::Done => "tag ok",
+        BulkState::Cancelled => "tag wait",
+        BulkState::Failed => "tag bad",
     }
 }
 
@@ -64,12 +90,6 @@ fn title(bulk: &BulkView) -> &'static str {
 pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
     let zone = &asked.operations.timezone;
     let done = bulk.handled + bulk.gone;
-    let tone = match bulk.state {
-        BulkState::Running => "tag run",
-        BulkState::Done => "tag ok",
-        BulkState::Cancelled => "tag wait",
-        BulkState::Failed => "tag bad",
-    };
     let verb = match bulk.action {
         BulkAction::Replay => "replayed",
         BulkAction::Discard => "discarded",
@@ -77,7 +97,7 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
     let inner = html! {
         div.title data-state=(bulk.state.as_str()) {
             h2 { (count(done)) " of " (letters(bulk.total)) }
-            span class=(tone) { (bulk.state.as_str()) }
+            span class=(tone(bulk.state)) { (bulk.state.as_str()) }
             @if asked.may_act() && !bulk.is_over() {
                 form.gate method="post" action={ (links::bulk(&bulk.id)) "/cancel" } { (asked.csrf()) button.danger type="submit" { "Cancel" } }
             }
@@ -85,7 +105,7 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
         progress max=(bulk.total.max(1)) value=(done.min(bulk.total)) aria-label="Handled so far" {}
         ul.rows {
             li { span { (verb) } b { (count(bulk.handled)) } }
-            li { span { "were no dead letters any more, or cannot be read" } b { (count(bulk.gone)) } }
+            @if bulk.gone > 0 { li { span { "were no dead letters any more, or cannot be read" } b { (count(bulk.gone)) } } }
             li { span { "which" } span { (which(bulk, asked)) } }
             li { span { "at most" } span { (bulk.rate.as_deref().unwrap_or("as fast as it goes")) } }
             @if !bulk.reason.is_empty() && asked.sees_people() { li { span { "why" } (foreign(&bulk.reason)) } }
@@ -93,17 +113,22 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
             @if let Some(ended) = &bulk.ended_at { li { span { "ended" } (moment(ended, zone)) } }
         }
         @if let Some(error) = &bulk.error { p.said { (foreign(error)) } }
-        @if bulk.is_over() { p.after { a href=(links::LETTERS) { "What is dead now" } " · " a href=(links::OVERVIEW) { "Overview" } } }
+        @if bulk.is_over() { p.after { a href=(links::LETTERS) { "What is dead now" } " · " a href=(links::BULKS) { "All bulks" } " · " a href=(links::OVERVIEW) { "Overview" } } }
     };
     Fragment::section("bulk", "card", "Progress", inner)
 }
 
-fn which(bulk: &BulkView, asked: &Asked) -> Markup {
+/// The filter, in words.
+pub fn which(bulk: &BulkView, asked: &Asked) -> Markup {
     let filter = &bulk.filter;
     html! {
         (filter.destination.map_or("every destination", name))
         @if let Some(class) = filter.class { ", " (class) }
-        @if filter.cause.is_some() { ", one cause" }
+        @match (&bulk.about, &filter.cause) {
+            (Some(about), _) => { ": " (foreign(about)) },
+            (None, Some(_)) => ", one cause",
+            (None, None) => {}
+        }
         @if let Some(xid) = filter.xid.as_ref().filter(|_| asked.sees_people()) { ", person " (foreign(xid)) }
         @if let Some(since) = &filter.since { ", died from " (moment(since, &asked.operations.timezone)) }
     }

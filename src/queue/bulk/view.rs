@@ -96,6 +96,9 @@ pub struct BulkView {
     pub action: BulkAction,
     /// With which letters.
     pub filter: BulkFilter,
+    /// The cause that they have in common, in words, where the filter names one.
+    #[serde(default)]
+    pub about: Option<String>,
     /// How fast at most, e.g. `10/s`.
     pub rate: Option<String>,
     /// Why, for a discard.
@@ -179,6 +182,7 @@ impl BulkView {
                 .into_iter()
                 .find(|action| word("action") == Some(action.as_str()))?,
             filter: serde_json::from_str(word("filter")?).ok()?,
+            about: text("about"),
             rate: text("rate"),
             reason: text("reason").unwrap_or_default(),
             apply_stale: set("apply_stale"),

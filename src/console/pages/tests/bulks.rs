@@ -79,6 +79,41 @@ async fn a_bulk_is_cancelled_on_its_page() {
             .contains("data-state=\"cancelled\"")
     );
     assert_eq!(stage.letters().await, 1);
+    let (_, all) = stage.get("/bulks").await;
+    assert!(
+        all.contains(&format!("href=\"{bulk}\"")) && all.contains("cancelled"),
+        "{all}"
+    );
+    assert!(
+        stage
+            .get("/audit")
+            .await
+            .1
+            .contains(&format!("href=\"{bulk}\""))
+    );
     assert_eq!(stage.get("/bulks/nothing").await.0, StatusCode::NOT_FOUND);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_bulk_names_the_cause_that_its_letters_had_also_when_none_is_left() {
+    let stage = Stage::new().await;
+    assert!(stage.get("/bulks").await.1.contains("None yet"));
+    stage.kill(&["41"]).await;
+    let (_, list) = stage.get("/dead-letters").await;
+    let mut links = list.split("href=\"/dead-letters/replay?").skip(1);
+    let query = links.find(|rest| rest.contains("cause=")).unwrap();
+    let query = query.split('"').next().unwrap().replace("&amp;", "&");
+    let page = format!("/dead-letters/discard?{query}");
+    let fields = [("reason", "a test")];
+    let (_, headers) = stage.submit(&page, "/dead-letters/discard", &fields).await;
+    let bulk = headers[header::LOCATION].to_str().unwrap().to_owned();
+    let letter = [(jobs::destination::Vendor::Alumniq, "41".to_owned())];
+    let by = crate::queue::audit::Actor::at_command("ana");
+    stage.queue.discard(&letter, true, "", &by).await.unwrap();
+    for page in [bulk.as_str(), "/bulks"] {
+        let (_, body) = stage.get(page).await;
+        assert!(body.contains("changedOn is no date"), "{page}: {body}");
+    }
     stage.stop().await;
 }

@@ -1,0 +1,60 @@
+//! `/bulks`: what was done with many letters at once, under way and past.
+
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::{
+    asked::Asked,
+    layout::Tab,
+    links,
+    progress::{tone, which},
+    text::{count, foreign, moment},
+};
+use crate::queue::bulk::{BulkAction, BulkView};
+
+/// The page.
+pub async fn list(asked: Asked) -> Response {
+    match asked.operations.bulks().await {
+        Ok(bulks) => asked.page(Tab::Letters, "Bulks", &main(&asked, &bulks)),
+        Err(error) => asked.failed(Tab::Letters, &error),
+    }
+}
+
+fn main(asked: &Asked, bulks: &[BulkView]) -> Markup {
+    html! {
+        p.crumbs { a href=(links::LETTERS) { "Dead letters" } }
+        h1 { "Bulks" }
+        section.card aria-label="Bulks" {
+            @if bulks.is_empty() {
+                p.empty { "None yet. All letters that a filter lets pass are replayed or discarded at once on " a href=(links::LETTERS) { "the page of dead letters" } "." }
+            } @else {
+                table {
+                    thead { tr {
+                        th scope="col" { "What" } th scope="col" { "Which" } th scope="col" { "So far" }
+                        th scope="col" { "State" } th scope="col" { "Begun" } th scope="col" { "By" }
+                    } }
+                    tbody { @for bulk in bulks { (row(asked, bulk)) } }
+                }
+                p.note.after { "The last hundred, as long as the audit is kept." }
+            }
+        }
+    }
+}
+
+fn row(asked: &Asked, bulk: &BulkView) -> Markup {
+    let what = match bulk.action {
+        BulkAction::Replay => "Replay",
+        BulkAction::Discard => "Discard",
+    };
+    let done = bulk.handled + bulk.gone;
+    html! {
+        tr data-bulk=(bulk.id) {
+            th scope="row" { a href=(links::bulk(&bulk.id)) { (what) " " (count(bulk.total)) } }
+            td data-name="Which" { (which(bulk, asked)) }
+            td data-name="So far" { progress.small max=(bulk.total.max(1)) value=(done.min(bulk.total)) aria-label="Handled so far" {} " " (count(done)) " of " (count(bulk.total)) }
+            td data-name="State" { span class=(tone(bulk.state)) { (bulk.state.as_str()) } }
+            td data-name="Begun" { (moment(&bulk.started_at, &asked.operations.timezone)) }
+            td data-name="By" { (foreign(&bulk.by)) }
+        }
+    }
+}
