@@ -94,13 +94,17 @@ fn text(previewed: &Previewed) -> String {
     }
     text += &match (count, would_die) {
         (0, _) => "AlumnIQ lists nothing.".to_owned(),
-        (_, 0) => format!(
-            "{count} changes of {} people; all can be mapped.",
-            people.len()
+        (_, 0) => match count {
+            1 => format!("{}; it can be mapped.", whose(*count, people.len())),
+            _ => format!("{}; all can be mapped.", whose(*count, people.len())),
+        },
+        (_, 1) => format!(
+            "{}; 1 would become a dead letter.",
+            whose(*count, people.len())
         ),
         _ => format!(
-            "{count} changes of {} people; {would_die} would become dead letters.",
-            people.len()
+            "{}; {would_die} would become dead letters.",
+            whose(*count, people.len())
         ),
     };
     if previewed.more {
@@ -120,6 +124,13 @@ fn text(previewed: &Previewed) -> String {
         );
     }
     text + "Nothing was written anywhere.\n"
+}
+
+/// `1 change of 1 person`.
+fn whose(changes: usize, people: usize) -> String {
+    let changed = if changes == 1 { "change" } else { "changes" };
+    let person = if people == 1 { "person" } else { "people" };
+    format!("{changes} {changed} of {people} {person}")
 }
 
 fn headline(person: &Person) -> String {
@@ -293,7 +304,7 @@ mod tests {
             "ContactNoteContent ? -> Employer: A [2Jcme Job: x",
             "custom.Employer Old -> New (3 fields stay)",
             "DEAD undecodable no changeId -> name the key",
-            "2 changes of 2 people; 1 would become dead letters. AlumnIQ lists more",
+            "2 changes of 2 people; 1 would become a dead letter. AlumnIQ lists more",
             "The CRM cannot be asked",
             "No Redis runs",
             "`Spo use` (2 rows have it)",

@@ -11,7 +11,7 @@ use super::{
     links,
     text::foreign,
 };
-use crate::console::visitor::{Role, Visitor};
+use crate::console::visitor::Visitor;
 
 /// The parts of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,12 +143,13 @@ fn header(frame: Frame<'_>) -> Markup {
 
 fn person(frame: Frame<'_>) -> Markup {
     let visitor = frame.visitor;
-    let role = match visitor.role {
-        Role::Viewer => "viewer",
-        Role::Operator => "operator",
-    };
+    let role = visitor.role.as_str();
+    let name = visitor.actor.name.as_str();
     html! {
-        span.person { (foreign(&visitor.actor.name)) span.soft { " · " (role) } }
+        span.person {
+            @if name == visitor.role.nobody_in_particular() { (role) }
+            @else { (foreign(name)) span.soft { " · " (role) } }
+        }
         @if visitor.logged_in {
             form.logout method="post" action="/logout" {
                 input type="hidden" name="csrf" value=[visitor.csrf.as_deref()];

@@ -109,7 +109,7 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
                 }
                 section.card aria-label="Attempts" {
                     h2 { "What was tried at " (place(vendor)) }
-                    (timeline::list(&timeline.events, Some(vendor), asked))
+                    (timeline::list(&timeline.events, Some(letter), asked))
                 }
             }
             div.stack {

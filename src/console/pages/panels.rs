@@ -57,7 +57,7 @@ fn row(group: &LetterGroup, may_act: bool) -> Markup {
                 p.advice { (text::advice(&group.advice)) }
             }
             td data-name="Where" { (name(group.destination)) }
-            td.number data-name="Changes" { (count(group.count)) }
+            td.number data-name="Changes" { (count(group.count)) span.unit { @if group.count == 1 { " change" } @else { " changes" } } }
             td.actions {
                 a.button href=(look) aria-label={ "Look at " (of) } { "Look" }
                 @if may_act {

@@ -101,9 +101,22 @@ pub fn reason(text: &str, sees_people: bool) -> Markup {
     }
 }
 
-/// What to do, in words of ours that may quote somebody else's.
+/// What to do, in words of ours that may quote somebody else's; as a sentence, however it was written.
 pub fn advice(text: &str) -> Markup {
-    html! { bdi { (prose(text)) } }
+    let text = text.trim();
+    let first = text.split(' ').next().unwrap_or_default();
+    let rest = match first.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        true => text.get(1..).unwrap_or_default(),
+        // A name of somebody's.
+        false => text,
+    };
+    let begin = text[..text.len() - rest.len()].to_ascii_uppercase();
+    let end = if text.ends_with(['.', '?', '!', '…']) {
+        ""
+    } else {
+        "."
+    };
+    html! { @if !text.is_empty() { bdi { (begin) (prose(rest)) (end) } } }
 }
 
 /// `1 dead letter`, `7 dead letters`.
@@ -224,6 +237,23 @@ mod tests {
         ] {
             assert_eq!(field(name), text);
         }
+    }
+
+    #[test]
+    fn an_advice_is_a_sentence() {
+        for (written, shown) in [
+            (
+                "adjust `[crm.map]`; then replay",
+                "Adjust <code>[crm.map]</code>; then replay.",
+            ),
+            ("Discard it.", "Discard it."),
+            ("`crm.url` is wrong", "<code>crm.url</code> is wrong."),
+            ("changedOn is no date", "changedOn is no date."),
+        ] {
+            let html = advice(written).into_string();
+            assert_eq!(html, format!("<bdi>{shown}</bdi>"));
+        }
+        assert_eq!(advice("").into_string(), "");
     }
 
     #[test]

@@ -8,20 +8,22 @@ use super::{
     asked::Asked,
     text::{class as class_mark, duration, foreign, moment, name, reason},
 };
+use crate::queue::letters::Letter;
 
-/// All of it, or that at one vendor.
-pub fn list(events: &[Value], only: Option<Vendor>, asked: &Asked) -> Markup {
+/// All of it, or on a letter's page what was tried there: the page has told already why it died.
+pub fn list(events: &[Value], only: Option<&Letter>, asked: &Asked) -> Markup {
     let of = |event: &&Value| {
-        only.is_none_or(|vendor| text(event, "destination") == Some(vendor.as_str()))
+        only.is_none_or(|letter| text(event, "destination") == Some(letter.destination.as_str()))
     };
+    let told = only.map(|letter| letter.cause.as_str());
     html! {
         ol.timeline {
-            @for event in events.iter().filter(of) { (entry(event, asked)) }
+            @for event in events.iter().filter(of) { (entry(event, told, asked)) }
         }
     }
 }
 
-fn entry(event: &Value, asked: &Asked) -> Markup {
+fn entry(event: &Value, told: Option<&str>, asked: &Asked) -> Markup {
     let kind = text(event, "event").unwrap_or("unreadable");
     let (words, tone) = words(kind, event);
     let vendor = text(event, "destination").and_then(|word| word.parse::<Vendor>().ok());
@@ -41,7 +43,7 @@ fn entry(event: &Value, asked: &Asked) -> Markup {
                 }
                 @if let Some(fields) = text(event, "fields") { p { (foreign(fields)) } }
                 @for field in ["cause", "detail"] {
-                    @if let Some(said) = text(event, field).filter(|said| !said.is_empty()) { p.said { (foreign(said)) } }
+                    @if let Some(said) = text(event, field).filter(|said| !said.is_empty() && !(kind == "dead" && told == Some(said))) { p.said { (foreign(said)) } }
                 }
                 @if let Some(said) = text(event, "reason").filter(|said| !said.is_empty()) {
                     // Any other reason is a word of ours.

@@ -91,7 +91,7 @@ fn table(calls: &[RecentCall], zone: &TimeZone) -> Markup {
                         td data-name="What" { (foreign(&call.operation)) }
                         td data-name="Answer" { span class=(tone(&call.status)) { (foreign(&call.status)) } }
                         td.number data-name="Took" { (count(call.ms)) " ms" }
-                        td.number data-name="Changes" { (count(call.changes)) }
+                        td.number data-name="Changes" { (count(call.changes)) span.unit { @if call.changes == 1 { " change" } @else { " changes" } } }
                     }
                 }
             }

@@ -1,13 +1,14 @@
-//! Pictures of every page, and what every page has to have: one heading, a name for everything that can be pressed
+//! Pictures of every page in `target/screenshots`, and what every page has to have: one heading, a name for everything that can be pressed
 //! or filled in, and no line wider than a phone.
 
 use alumniq_relay::sandbox::SandboxOptions;
 use serde_json::json;
 
-use super::fleet::{Fleet, quiet};
+use super::fleet::{Fleet, VIEWER, quiet};
 use crate::harness::{
     browser::{Browser, DARK, DESK, PHONE},
     relay::text,
+    waiting::until_true,
 };
 
 /// What somebody would hear nothing of.
@@ -22,6 +23,19 @@ async fn is_fit_for_everybody(browser: &Browser, page: &str) {
     assert_eq!(browser.evaluate(NAMELESS, &[]).await, json!([]), "{page}");
     let language = "return document.documentElement.lang";
     assert_eq!(browser.evaluate(language, &[]).await, "en", "{page}");
+}
+
+/// The page that the browser is at, by day, by night and on a phone.
+async fn is_seen(browser: &Browser, name: &str) {
+    browser
+        .until_text("main", |text| !text.trim().is_empty())
+        .await;
+    is_fit_for_everybody(browser, name).await;
+    for (look, mode) in [(DARK, "dark"), (PHONE, "phone"), (DESK, "light")] {
+        browser.look(look).await;
+        browser.fits(look).await;
+        browser.screenshot(&format!("{name}-{mode}")).await;
+    }
 }
 
 #[tokio::test]
@@ -72,16 +86,73 @@ async fn every_page_is_fit_for_everybody_at_a_desk_at_night_and_on_a_phone() {
     let browser = Browser::open(&fleet.console).await;
     for (name, page) in &pages {
         browser.visit(page).await;
-        browser.until_text("main", |text| !text.is_empty()).await;
-        is_fit_for_everybody(&browser, page).await;
-        for (look, mode) in [(DESK, "light"), (DARK, "dark"), (PHONE, "phone")] {
-            browser.look(look).await;
-            browser.screenshot(&format!("{name}-{mode}")).await;
-            browser.fits(look).await;
-        }
+        is_seen(&browser, name).await;
         if *name == "not-found" {
             browser.forgive().await; // a 404 is said on the console
         }
     }
+    browser
+        .visit(&format!("/dead-letters/{where_dead}/{id}"))
+        .await;
+    browser.press("#row", "Show row data").await;
+    browser.until_text("#row", |row| row.contains(&id)).await;
+    is_seen(&browser, "row-data").await;
+    the_edit_of(&browser, &format!("/dead-letters/{at}/{invalid}")).await;
+    a_bulk(&browser).await;
+    browser.close().await;
+}
+
+async fn the_edit_of(browser: &Browser, letter: &str) {
+    browser.visit(letter).await;
+    browser.press("main", "Edit and replay").await;
+    let fields = "form.edit";
+    browser
+        .until_text(fields, |form| form.contains("Employer"))
+        .await;
+    is_seen(browser, "edit").await;
+    let phone = "main [name='field.phone']";
+    browser.fill(phone, "extension 12, mornings").await;
+    browser.press(fields, "Preview").await;
+    browser
+        .until_text("#problems", |text| !text.is_empty())
+        .await;
+    is_seen(browser, "edit-refused").await;
+    browser.forgive().await; // a 422 is said on the console
+    browser.fill(phone, "+14155550100").await;
+    browser.press(fields, "Preview").await;
+    browser
+        .until_text("form.confirm", |text| !text.is_empty())
+        .await;
+    is_seen(browser, "edit-preview").await;
+}
+
+async fn a_bulk(browser: &Browser) {
+    browser.visit("/").await;
+    browser.press("#attention [data-group]", "Replay").await;
+    browser.fill("main [name=rate]", "20/m").await;
+    browser.press("main", "Replay").await;
+    until_true("the bulk has a page", async || {
+        browser.path().await.starts_with("/bulks/")
+    })
+    .await;
+    is_seen(browser, "bulk").await;
+    browser.visit("/bulks").await;
+    is_seen(browser, "bulks").await;
+    browser.visit("/audit").await;
+    is_seen(browser, "audit-filled").await;
+}
+
+#[tokio::test]
+async fn what_strangers_and_viewers_see_is_fit_for_everybody_too() {
+    let fleet = Fleet::guarded(quiet(4)).await;
+    fleet.settled(4).await;
+    let browser = Browser::open(&fleet.console).await;
+    browser.visit("/").await;
+    is_seen(&browser, "login").await;
+    browser.log_in("Vera Viewer", VIEWER).await;
+    is_seen(&browser, "viewer").await;
+    browser.visit("/people/1001").await;
+    is_seen(&browser, "forbidden").await;
+    browser.forgive().await; // a 403 is said on the console
     browser.close().await;
 }

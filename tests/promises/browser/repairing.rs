@@ -32,9 +32,9 @@ async fn from_the_verdict_to_the_acknowledgement(look: Look) {
         .until_text("main", |page| page.contains(&cause))
         .await;
     assert!(page.contains("unmatched"), "{page}");
-    // Keys and values are set in type, without the marks around them.
+    // Keys and values are set in type, without the marks around them; and it begins as a sentence does.
     let advice = text(&letter["advice"]).replace('`', "");
-    assert!(page.contains(&advice), "{advice}: {page}");
+    assert!(page.contains(&advice[1..]), "{advice}: {page}");
     browser.screenshot("letter-unmatched").await;
 
     fleet.sandbox.repair();
