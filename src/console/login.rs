@@ -103,26 +103,24 @@ fn show(next: &str, problem: Option<&str>, may_be_in: bool) -> Markup {
         "Log in",
         &html! {
             @if let Some(problem) = problem {
-                p role="alert" id="problem" { strong { (problem) } }
+                p.alert.bad role="alert" id="problem" { b { (problem) } }
             }
             @if may_be_in {
                 p { "Logged in already? " a href=(next.unwrap_or(HOME)) { "Continue" } "." }
             }
-            form method="post" action=(LOGIN) {
-                p {
-                    label for="token" { "Token" } br;
-                    input id="token" name="token" type="password" required autofocus autocomplete="current-password";
-                    br;
-                    small { "console.operator_token to act, console.viewer_token to look" }
+            form.login method="post" action=(LOGIN) {
+                div.field {
+                    label for="token" { "Token" }
+                    input id="token" name="token" type="password" required autofocus autocomplete="current-password" aria-describedby="token-note";
+                    p.note id="token-note" { code { "console.operator_token" } " to act, " code { "console.viewer_token" } " to look" }
                 }
-                p {
-                    label for="name" { "Your name" } br;
-                    input id="name" name="name" type="text" maxlength=(NAME_LENGTH) autocomplete="username";
-                    br;
-                    small { "The audit names you so" }
+                div.field {
+                    label for="name" { "Your name" }
+                    input id="name" name="name" type="text" maxlength=(NAME_LENGTH) autocomplete="username" aria-describedby="name-note";
+                    p.note id="name-note" { "The audit names you so" }
                 }
                 @if let Some(next) = next { input type="hidden" name="next" value=(next); }
-                p { button type="submit" { "Log in" } }
+                p { button.primary type="submit" { "Log in" } }
             }
         },
     )

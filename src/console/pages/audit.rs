@@ -57,7 +57,7 @@ fn main(asked: &Asked, wanted: &Wanted, page: &AuditPage) -> Markup {
             @if page.items.is_empty() {
                 p.empty { @if page.next.is_some() { "Nothing here passes the filter; older entries may." } @else { "Nothing passes the filter: nobody has done such a thing while the audit was kept." } }
             } @else {
-                table {
+                table.audit {
                     thead { tr {
                         th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }
                         th scope="col" { "Changes" } th scope="col" { "Why" }
@@ -77,14 +77,14 @@ fn row(asked: &Asked, entry: &AuditEntry) -> Markup {
     html! {
         tr data-audit=(entry.action) {
             td { (moment(&entry.at, &asked.operations.timezone)) }
-            td data-name="Who" { (foreign(&entry.by)) " " span.soft { (entry.via.as_str()) } }
-            td data-name="What" {
+            td data-name="Who" { div { (foreign(&entry.by)) " " span.soft { (entry.via.as_str()) } } }
+            td data-name="What" { div {
                 b { (entry.action.as_str().replace('_', " ")) }
                 @if let Some(vendor) = entry.destination { " · " (name(vendor)) }
                 @if let Some(detail) = &entry.detail { div.note { (foreign(detail)) } }
-            }
-            td data-name="Changes" { (which(entry)) }
-            td data-name="Why" { @if let Some(reason) = &entry.reason { (text::reason(reason, asked.sees_people())) } @else { span.soft { "–" } } }
+            } }
+            td data-name="Changes" .none[entry.count == 0 && entry.bulk.is_none()] { div { (which(entry)) } }
+            td data-name="Why" .none[entry.reason.is_none()] { @if let Some(reason) = &entry.reason { (text::reason(reason, asked.sees_people())) } @else { span.soft { "–" } } }
         }
     }
 }
@@ -93,7 +93,7 @@ fn which(entry: &AuditEntry) -> Markup {
     let (first, rest) = entry.change_ids.split_at(entry.change_ids.len().min(NAMED));
     let link = |id: &String| html! { a href=(links::change(id)) { (foreign(id)) } " " };
     html! {
-        @if let Some(bulk) = &entry.bulk { a href=(links::bulk(bulk)) { "bulk " (foreign(bulk)) } " " }
+        @if let Some(bulk) = &entry.bulk { a href=(links::bulk(bulk)) aria-label={ "Bulk " (bulk) } { "bulk" } " " }
         @if entry.count == 0 && first.is_empty() && entry.bulk.is_none() { span.soft { "–" } }
         @for id in first { (link(id)) }
         @if !rest.is_empty() {

@@ -28,7 +28,7 @@ fn main(asked: &Asked, bulks: &[BulkView]) -> Markup {
             @if bulks.is_empty() {
                 p.empty { "None yet. All letters that a filter lets pass are replayed or discarded at once on " a href=(links::LETTERS) { "the page of dead letters" } "." }
             } @else {
-                table {
+                table.bulks {
                     thead { tr {
                         th scope="col" { "What" } th scope="col" { "Which" } th scope="col" { "So far" }
                         th scope="col" { "State" } th scope="col" { "Begun" } th scope="col" { "By" }
@@ -50,8 +50,8 @@ fn row(asked: &Asked, bulk: &BulkView) -> Markup {
     html! {
         tr data-bulk=(bulk.id) {
             th scope="row" { a href=(links::bulk(&bulk.id)) { (what) " " (count(bulk.total)) } }
-            td data-name="Which" { (which(bulk, asked)) }
-            td data-name="So far" { progress.small max=(bulk.total.max(1)) value=(done.min(bulk.total)) aria-label="Handled so far" {} " " (count(done)) " of " (count(bulk.total)) }
+            td.reason data-name="Which" { div { (which(bulk, asked, true)) } }
+            td data-name="So far" { div { progress.small max=(bulk.total.max(1)) value=(done.min(bulk.total)) aria-label="Handled so far" {} " " (count(done)) " of " (count(bulk.total)) } }
             td data-name="State" { span class=(tone(bulk.state)) { (bulk.state.as_str()) } }
             td data-name="Begun" { (moment(&bulk.started_at, &asked.operations.timezone)) }
             td data-name="By" { (foreign(&bulk.by)) }

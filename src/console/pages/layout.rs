@@ -100,7 +100,7 @@ pub fn outside(title: &str, main: &Markup) -> Markup {
             }
             body {
                 header { a.brand href=(links::OVERVIEW) { span.mark aria-hidden="true" {} "alumniq-relay" } }
-                main #main {
+                main.outside #main {
                     h1 { (title) }
                     div.card.prose { (main) }
                 }

@@ -113,7 +113,7 @@ fn table(asked: &Asked, letters: &[Letter]) -> Markup {
                             td data-name="Person" { @if let Some(xid) = &letter.xid { a href=(links::person(xid)) { (foreign(xid)) } } @else { span.soft { "nobody" } } }
                         }
                         td data-name="Where" { (name(letter.destination)) }
-                        td.why { (text::class(letter.class)) " " (foreign(&letter.cause)) }
+                        td.reason { (text::class(letter.class)) " " (foreign(&letter.cause)) }
                         td.died data-name="Died" { (moment(&letter.died_at, &asked.operations.timezone)) }
                         td.actions { a.button href=(address) aria-label={ "Look at change " (letter.change_id) } { "Look" } }
                     }

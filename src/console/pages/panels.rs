@@ -78,7 +78,7 @@ pub fn limits(status: &Status, snapshot: &Snapshot) -> Fragment {
         h2 { "Limits and pauses" }
         ul.rows {
             @for (vendor, pause) in &status.pauses { (paused(*vendor, pause, snapshot)) }
-            @for (vendor, traffic) in &snapshot.traffic { (traffic::places(*vendor, &traffic.limits)) }
+            @for (vendor, traffic) in &snapshot.traffic { (traffic::places(*vendor, &traffic.limits, &format!("{}, calls this minute", name(*vendor)))) }
             @if let Some(days) = status.producer.key_days { (key(days)) }
             (memory(status.memory))
         }
@@ -89,7 +89,7 @@ pub fn limits(status: &Status, snapshot: &Snapshot) -> Fragment {
 fn paused(vendor: Vendor, pause: &Pause, snapshot: &Snapshot) -> Markup {
     html! {
         li data-pause=(vendor) {
-            span { a href={ (links::DESTINATIONS) "#" (vendor) } { (name(vendor)) } ": " (foreign(&pause.cause)) }
+            span { a href={ (links::DESTINATIONS) "#" (vendor) } { (name(vendor)) } @if pause.seconds_left.is_none() { ", by " } @else { ": " } (foreign(&pause.cause)) }
             span.tag.wait {
                 @match pause.seconds_left {
                     Some(left) if left > 0.0 => { "tries again in " (countdown(left, snapshot.at)) },

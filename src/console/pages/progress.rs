@@ -27,7 +27,7 @@ pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
             let main = html! {
                 p.crumbs { a href=(links::LETTERS) { "Dead letters" } " / " a href=(links::BULKS) { "Bulks" } }
                 h1 { (title) }
-                @if let Some(about) = &bulk.about { p.lead.subtitle { (foreign(about)) } }
+                @if let Some(about) = &bulk.about { p.subtitle { (foreign(about)) } }
                 (fragment(&bulk, &asked))
             };
             let address = format!("{}&bulk={}", Watched::Bulk.address(), bulk.id);
@@ -91,8 +91,8 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
     let zone = &asked.operations.timezone;
     let done = bulk.handled + bulk.gone;
     let verb = match bulk.action {
-        BulkAction::Replay => "replayed",
-        BulkAction::Discard => "discarded",
+        BulkAction::Replay => "Replayed",
+        BulkAction::Discard => "Discarded",
     };
     let inner = html! {
         div.title data-state=(bulk.state.as_str()) {
@@ -105,27 +105,27 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
         progress max=(bulk.total.max(1)) value=(done.min(bulk.total)) aria-label="Handled so far" {}
         ul.rows {
             li { span { (verb) } b { (count(bulk.handled)) } }
-            @if bulk.gone > 0 { li { span { "were no dead letters any more, or cannot be read" } b { (count(bulk.gone)) } } }
-            li { span { "which" } span { (which(bulk, asked)) } }
-            li { span { "at most" } span { (bulk.rate.as_deref().unwrap_or("as fast as it goes")) } }
-            @if !bulk.reason.is_empty() && asked.sees_people() { li { span { "why" } (foreign(&bulk.reason)) } }
-            li { span { "begun by " (foreign(&bulk.by)) } (moment(&bulk.started_at, zone)) }
-            @if let Some(ended) = &bulk.ended_at { li { span { "ended" } (moment(ended, zone)) } }
+            @if bulk.gone > 0 { li { span { "Were no dead letters any more, or cannot be read" } b { (count(bulk.gone)) } } }
+            li { span { "Which" } span { (which(bulk, asked, false)) } }
+            li { span { "At most" } span { (bulk.rate.as_deref().unwrap_or("as fast as it goes")) } }
+            @if !bulk.reason.is_empty() && asked.sees_people() { li { span { "Why" } (foreign(&bulk.reason)) } }
+            li { span { "Begun by " (foreign(&bulk.by)) } (moment(&bulk.started_at, zone)) }
+            @if let Some(ended) = &bulk.ended_at { li { span { "Ended" } (moment(ended, zone)) } }
         }
         @if let Some(error) = &bulk.error { p.said { (foreign(error)) } }
         @if bulk.is_over() { p.after { a href=(links::LETTERS) { "What is dead now" } " · " a href=(links::BULKS) { "All bulks" } " · " a href=(links::OVERVIEW) { "Overview" } } }
     };
-    Fragment::section("bulk", "card", "Progress", inner)
+    Fragment::section("bulk", "card narrow", "Progress", inner)
 }
 
 /// The filter, in words.
-pub fn which(bulk: &BulkView, asked: &Asked) -> Markup {
+pub fn which(bulk: &BulkView, asked: &Asked, with_cause: bool) -> Markup {
     let filter = &bulk.filter;
     html! {
         (filter.destination.map_or("every destination", name))
         @if let Some(class) = filter.class { ", " (class) }
         @match (&bulk.about, &filter.cause) {
-            (Some(about), _) => { ": " (foreign(about)) },
+            (Some(about), _) => { @if with_cause { ": " (foreign(about)) } },
             (None, Some(_)) => ", one cause",
             (None, None) => {}
         }

@@ -34,15 +34,15 @@ impl Traffic {
     }
 }
 
-/// How near its limit a vendor is, where there is something to say.
-pub fn places(vendor: Vendor, limits: &VendorLimits) -> Markup {
+/// How near its limit a vendor is, where there is something to say; `what`: in words.
+pub fn places(vendor: Vendor, limits: &VendorLimits, what: &str) -> Markup {
     let used = limits.places_used;
     html! {
         @if let Some(most) = limits.told_rate {
-            li data-limit=(vendor) { span { (subject(vendor)) ", calls this minute" } span { (count(used)) " of " (count(most)) } }
-            li.meter { meter min="0" max=(most.max(1)) low=(most * 4 / 5) high=(most) optimum="0" value=(used.min(most.into())) aria-label={ (subject(vendor)) ", calls this minute" } {} }
+            li data-limit=(vendor) { span { (what) } span { (count(used)) " of " (count(most)) } }
+            li.meter { meter min="0" max=(most.max(1)) low=(most * 4 / 5) high=(most) optimum="0" value=(used.min(most.into())) aria-label=(what) {} }
         } @else if used > 0 {
-            li data-limit=(vendor) { span { (subject(vendor)) ", calls this minute" } span { (count(used)) } }
+            li data-limit=(vendor) { span { (what) } span { (count(used)) } }
         }
     }
 }
@@ -56,10 +56,10 @@ pub fn show(vendor: Vendor, traffic: &Traffic, zone: &TimeZone) -> Markup {
             section aria-label={ "Limits of " (subject(vendor)) } {
                 h3 { "Limits" }
                 ul.rows {
-                    (places(vendor, limits))
+                    (places(vendor, limits, "Calls this minute"))
                     @if let Some(batch) = limits.told_batch { li { span { "Changes a call, at most" } span { (count(batch)) } } }
                     @if let Some(at) = &limits.told_at { li { span { "Said so" } (moment(at, zone)) } }
-                    @if limits.told_rate.is_none() { li { span.soft { (subject(vendor)) " has told none; the configuration's hold" } } }
+                    @if limits.told_rate.is_none() { li { span.soft { (subject(vendor)) " has told none: those of the configuration hold" } } }
                 }
             }
             section.calls aria-label={ "Calls to " (subject(vendor)) } {
@@ -124,18 +124,18 @@ mod tests {
 
     #[test]
     fn a_limit_that_was_told_has_a_meter_and_one_that_was_not_has_none() {
-        let told = places(Vendor::Salsa, &limits(Some(300), 297)).into_string();
+        let told = places(Vendor::Salsa, &limits(Some(300), 297), "Calls").into_string();
         assert!(
             told.contains("297 of 300") && told.contains("<meter"),
             "{told}"
         );
-        let counted = places(Vendor::Crm, &limits(None, 12)).into_string();
+        let counted = places(Vendor::Crm, &limits(None, 12), "Calls").into_string();
         assert!(
             counted.contains(">12<") && !counted.contains("<meter"),
             "{counted}"
         );
         assert!(
-            places(Vendor::Crm, &limits(None, 0))
+            places(Vendor::Crm, &limits(None, 0), "Calls")
                 .into_string()
                 .is_empty()
         );

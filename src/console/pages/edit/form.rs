@@ -178,7 +178,10 @@ impl Fields<'_> {
         let wrong = (!problems.is_empty()).then_some("true");
         html! {
             div.field .wrong[wrong.is_some()] {
-                label for=(id) { (text::field(name)) }
+                div.name {
+                    label for=(id) { (text::field(name)) }
+                    @if !is_sent { span.note id={ (id) "-unsent" } { "not sent to " (self.place) } }
+                }
                 @if text.contains('\n') || field.text.contains('\n') {
                     textarea id=(id) name={ (FIELD) (name) } rows="3" spellcheck="false" aria-invalid=[wrong] aria-describedby=[described.as_deref()] { "\n" (text) }
                 } @else {
@@ -193,7 +196,6 @@ impl Fields<'_> {
                 @if let Some(why) = &field.unreadable {
                     p.note id={ (id) "-unreadable" } { "it " (why) ": what stands here takes its place" }
                 }
-                @if !is_sent { p.note id={ (id) "-unsent" } { "not sent to " (self.place) } }
             }
         }
     }

@@ -10,8 +10,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
+use jiff::{SignedDuration, Timestamp};
 use jobs::{destination::Vendor, outcome::DeadClass};
-use maud::html;
+use maud::{Markup, html};
 
 use self::{
     form::Trouble,
@@ -27,7 +28,11 @@ use super::{
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::editing::{Draft, EditError, EditOutcome},
-    queue::letters::Letter,
+    queue::{
+        QueueError,
+        audit::{AuditAction, AuditFilter},
+        letters::Letter,
+    },
 };
 
 /// Whether another row could help. A newer change has overtaken a stale one, and of a refused acknowledgement every
@@ -203,14 +208,33 @@ impl<'a> Subject<'a> {
             .await
     }
 
-    /// Values are shown: first that is written down.
-    async fn reveal(&self, by: &Visitor, status: StatusCode, main: &maud::Markup) -> Response {
-        let vendor = self.letter.destination;
-        match revealed(self.asked, by, vendor, self.id()).await {
+    /// Values are shown: first that is written down, once an hour.
+    async fn reveal(&self, by: &Visitor, status: StatusCode, main: &Markup) -> Response {
+        match self.on_record(by).await {
             Ok(()) => self
                 .asked
                 .with_status(status, Tab::Letters, &self.title(), main),
             Err(error) => self.asked.failed(Tab::Letters, &error),
+        }
+    }
+}
+
+impl Subject<'_> {
+    async fn on_record(&self, by: &Visitor) -> Result<(), QueueError> {
+        let queue = &self.asked.operations.queue;
+        let filter = AuditFilter {
+            by: Some(by.actor.name.clone()),
+            action: Some(AuditAction::Revealed),
+            change_id: Some(self.id().to_owned()),
+        };
+        let known = queue.audit(None, 1, &filter).await?.items;
+        let at = known.first().and_then(|entry| entry.at.parse().ok());
+        let is_known = at.is_some_and(|at: Timestamp| {
+            Timestamp::now().duration_since(at) < SignedDuration::from_hours(1)
+        });
+        match is_known {
+            true => Ok(()),
+            false => revealed(self.asked, by, self.letter.destination, self.id()).await,
         }
     }
 }

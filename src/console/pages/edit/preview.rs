@@ -32,10 +32,10 @@ pub fn main(
             div.stack {
                 section.card #edits aria-label="In the row" {
                     h2 { "In the row" }
-                    (table("Field", edits.iter().map(|(name, after)| {
+                    (table(edits.iter().map(|(name, after)| {
                         let field = subject.draft.fields.iter().find(|field| field.name == *name);
                         Line { name: text::field(name), before: field.map(|field| field.text.clone()), after: Some(after.clone()) }
-                    }).collect()))
+                    }).collect(), true))
                 }
                 (document(letter.destination, accepted))
                 @for (other, tried) in elsewhere {
@@ -120,12 +120,12 @@ fn document(vendor: Vendor, accepted: &Accepted) -> Markup {
             @if other.is_empty() {
                 p { (named(vendor)) " would be sent what it would be sent without the edit: no template of its mapping uses these fields so." }
             } @else {
-                (table("Field", other))
+                (table(other, refused.is_none()))
             }
             @if !same.is_empty() {
                 details.after {
                     summary { (count(same.len() as u64)) @if same.len() == 1 { " field stays" } @else { " fields stay" } " as without the edit" }
-                    (table("Field", same))
+                    (table(same, false))
                 }
             }
         }
@@ -138,16 +138,24 @@ struct Line {
     after: Option<String>,
 }
 
-fn table(what: &str, lines: Vec<Line>) -> Markup {
+/// `compared`: whether there is anything to hold it against.
+fn table(lines: Vec<Line>, compared: bool) -> Markup {
     html! {
         table.diff {
-            thead { tr { th scope="col" { (what) } th scope="col" { "Before" } th scope="col" { "After" } } }
+            thead { tr {
+                th scope="col" { "Field" }
+                @if compared { th scope="col" { "Before" } th scope="col" { "After" } } @else { th.whole scope="col" { "Value" } }
+            } }
             tbody {
                 @for line in lines {
                     tr {
                         th scope="row" { (foreign(&line.name)) }
-                        td data-name="Before" { (value(line.before.as_deref(), line.before == line.after)) }
-                        td data-name="After" { (value(line.after.as_deref(), true)) }
+                        @if compared {
+                            td data-name="Before" { (value(line.before.as_deref(), line.before == line.after)) }
+                            td data-name="After" { (value(line.after.as_deref(), true)) }
+                        } @else {
+                            td { (value(line.after.as_deref(), true)) }
+                        }
                     }
                 }
             }

@@ -134,6 +134,7 @@ async fn what_would_be_sent_is_shown_before_it_is_replayed_and_the_audit_names_f
     ];
     let (status, _, preview) = stage.send(form(&body), "preview", &typed).await;
     assert_eq!(status, StatusCode::OK, "{preview}");
+    assert_eq!(stage.audited("revealed").await, 1, "once an hour");
     for shown in [
         "none",
         "+49228123456",
