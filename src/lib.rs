@@ -17,6 +17,7 @@
 //! - [`metrics`], [`telemetry`]: every metric's name, and the logs
 //! - `documented`: the documents' tables are those of the code
 //! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends
+//! - [`visible`]: text of others, where people look at it
 //! - [`stopping`]: the two stages in which a process stops; [`trail`]: which calls were made for a change
 
 pub mod cli;
@@ -35,4 +36,5 @@ pub mod stopping;
 pub mod telemetry;
 pub mod trail;
 pub mod vendors;
+pub mod visible;
 pub mod workers;

@@ -13,6 +13,7 @@ use crate::{
     cli::{Cli, Command, Global, dead::DeadCommand, value::Moment},
     config::ConfigErrors,
     exit::Exit,
+    visible::marked,
 };
 
 mod assemble;
@@ -223,6 +224,7 @@ fn print(text: &str) -> miette::Result<()> {
 fn one_line(text: &str) -> String {
     text.split(|c: char| c.is_control() || c.is_whitespace())
         .filter(|word| !word.is_empty())
+        .map(marked)
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -246,6 +248,11 @@ mod tests {
     #[test]
     fn what_others_say_is_one_line_that_commands_no_terminal() {
         assert_eq!(one_line(" a\n\tb \u{1b}[2Jc\u{7}"), "a b [2Jc");
+        // Neither turns the line around nor looks like another text.
+        assert_eq!(
+            one_line("\u{202e}gnp.exe 1001\u{200b}\u{2028}x"),
+            "\u{fffd}gnp.exe 1001\u{fffd} x"
+        );
     }
 
     #[tokio::test]

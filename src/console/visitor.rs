@@ -10,7 +10,10 @@ use super::{
     Console,
     refusal::{Audience, Refusal, Refused},
 };
-use crate::queue::audit::{Actor, Via};
+use crate::{
+    queue::audit::{Actor, Via},
+    visible::is_hidden,
+};
 
 /// Who a bearer of a token says to be. A foreign page cannot make a browser send it.
 pub const NAME_HEADER: &str = "x-relay-operator";
@@ -115,13 +118,6 @@ pub(crate) fn clean_name(given: &str) -> Option<String> {
     let name: String = words.join(" ").chars().take(NAME_LENGTH).collect();
     let name = name.trim_end();
     (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// Control characters, and those that nobody sees but that turn or split what stands around them.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffd}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use jobs::{
 };
 use maud::{Markup, html};
 
+use crate::visible::marked;
+
 /// Between groups of three digits: narrow, and no place for a line's end.
 const GROUPS: char = '\u{202f}';
 
@@ -80,9 +82,10 @@ pub fn moment(stored: &str, timezone: &TimeZone) -> Markup {
     }
 }
 
-/// Text that somebody else wrote: whatever its direction, it does not turn ours around.
+/// Text that somebody else wrote: whatever its direction, it does not turn ours around, and what nobody would see in
+/// it is marked.
 pub fn foreign(text: &str) -> Markup {
-    html! { bdi { (text) } }
+    html! { bdi { (marked(text)) } }
 }
 
 /// Our own words with `code` in them, as the catalogue has them.
@@ -103,6 +106,7 @@ pub fn reason(text: &str, sees_people: bool) -> Markup {
 
 /// What to do, in words of ours that may quote somebody else's; as a sentence, however it was written.
 pub fn advice(text: &str) -> Markup {
+    let text = marked(text);
     let text = text.trim();
     let first = text.split(' ').next().unwrap_or_default();
     let rest = match first.bytes().all(|byte| byte.is_ascii_lowercase()) {
@@ -266,5 +270,13 @@ mod tests {
             moment("<yesterday>", &zone).into_string(),
             "<bdi>&lt;yesterday&gt;</bdi>"
         );
+    }
+
+    #[test]
+    fn what_others_wrote_hides_nothing() {
+        let shown = "<bdi>\u{fffd}gnp.exe 1001\u{fffd}</bdi>";
+        let hidden = "\u{202e}gnp.exe 1001\u{200b}";
+        assert_eq!(foreign(hidden).into_string(), shown);
+        assert_eq!(advice(hidden).into_string(), shown);
     }
 }

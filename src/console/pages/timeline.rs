@@ -43,7 +43,7 @@ fn entry(event: &Value, told: Option<&str>, asked: &Asked) -> Markup {
                 }
                 @if let Some(fields) = text(event, "fields") { p { (foreign(fields)) } }
                 @for field in ["cause", "detail"] {
-                    @if let Some(said) = text(event, field).filter(|said| !said.is_empty() && !(kind == "dead" && told == Some(said))) { p.said { (foreign(said)) } }
+                    @if let Some(said) = text(event, field).filter(|said| !said.is_empty() && (kind != "dead" || told != Some(said))) { p.said { (foreign(said)) } }
                 }
                 @if let Some(said) = text(event, "reason").filter(|said| !said.is_empty()) {
                     // Any other reason is a word of ours.
