@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Operations, rate::Rate};
 use crate::queue::{
     QueueError,
-    audit::{Actor, AuditAction, Handling, Note},
-    bulk::{BulkAction, BulkLease, BulkNews, BulkOrder, BulkState, BulkView, Cancelled},
+    audit::{Actor, Handling},
+    bulk::{BulkAction, BulkLease, BulkNews, BulkOrder, BulkState, BulkView},
 };
 
 /// How often a process looks for a bulk that nobody works on.
@@ -45,16 +45,6 @@ impl Operations {
         };
         let about = about.first().map_or("", |group| group.text.as_str());
         let id = self.queue.start_bulk(&order, total, about).await?;
-        let note = Note {
-            count: Some(total),
-            reason: &order.reason,
-            detail: order.action.as_str(),
-            bulk: Some(&id),
-            ..Note::default()
-        };
-        self.queue
-            .note(&order.by, AuditAction::BulkStarted, &note)
-            .await?;
         self.bulk(&id).await?.ok_or_else(|| QueueError::Unreadable {
             what: format!("bulk {id}"),
             why: "it is not there: Redis was emptied".to_owned(),
@@ -73,15 +63,7 @@ impl Operations {
 
     /// Ends a bulk before its next step; one that is over stays as it is. `None`: there is none.
     pub async fn cancel_bulk(&self, id: &str, by: &Actor) -> Result<Option<BulkView>, QueueError> {
-        if self.queue.cancel_bulk(id).await? == Cancelled::Now {
-            let note = Note {
-                bulk: Some(id),
-                ..Note::default()
-            };
-            self.queue
-                .note(by, AuditAction::BulkCancelled, &note)
-                .await?;
-        }
+        self.queue.cancel_bulk(id, by).await?;
         self.bulk(id).await
     }
 

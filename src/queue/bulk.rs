@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 pub use self::view::{BulkAction, BulkFilter, BulkList, BulkState, BulkView};
 use super::{
     Queue, QueueError,
-    audit::Actor,
+    audit::{Actor, Handling},
     letters::{LetterFilter, LetterRef},
     scripts::or_empty,
 };
@@ -82,7 +82,8 @@ pub enum Cancelled {
 }
 
 impl Queue {
-    /// Begins a bulk over `total` letters; `about`: the cause that they have in common. Returns its id.
+    /// Begins a bulk over `total` letters; `about`: the cause that they have in common. Says so in the
+    /// audit. Returns its id.
     pub async fn start_bulk(
         &self,
         order: &BulkOrder,
@@ -90,12 +91,12 @@ impl Queue {
         about: &str,
     ) -> Result<String, QueueError> {
         let mut call = self.scripts.bulk_start.prepare_invoke();
-        call.arg(self.settings.keep_audit.as_millis() as u64)
-            .arg(KNOWN);
+        self.push_hand(&mut call, Handling::from(&order.by));
+        call.arg(KNOWN).arg(total);
         for (field, value) in order.fields() {
             call.arg(field).arg(value);
         }
-        call.arg("total").arg(total).arg("about").arg(about);
+        call.arg("about").arg(about);
         self.run(&mut call).await
     }
 
@@ -149,9 +150,13 @@ impl Queue {
     }
 
     /// Ends a bulk before its next step.
-    pub async fn cancel_bulk(&self, id: &str) -> Result<Cancelled, QueueError> {
+    pub async fn cancel_bulk(&self, id: &str, by: &Actor) -> Result<Cancelled, QueueError> {
+        // A script would read a name with a blank as a step's.
+        if !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Cancelled::Unknown);
+        }
         let mut call = self.scripts.bulk_cancel.prepare_invoke();
-        call.arg(id);
+        self.push_hand(&mut call, Handling { by, bulk: Some(id) });
         let met: i8 = self.run(&mut call).await?;
         Ok(match met {
             1 => Cancelled::Now,

@@ -5,10 +5,12 @@ local id, token = ARGV[1], ARGV[2]
 local bulk = key('bulk', id)
 local now = now_ms()
 local held = redis.call('HMGET', bulk, 'token', 'state')
-if held[1] ~= token or held[2] ~= 'running' then return 0 end
-redis.call('HSET', bulk, 'cursor', ARGV[4])
+if not held[2] then return 0 end
+-- What was done before the bulk was lost or ended was done.
 redis.call('HINCRBY', bulk, 'handled', ARGV[5])
 redis.call('HINCRBY', bulk, 'gone', ARGV[6])
+if held[1] ~= token or held[2] ~= 'running' then return 0 end
+redis.call('HSET', bulk, 'cursor', ARGV[4])
 if ARGV[7] == '' then
   redis.call('ZADD', key('bulking'), string.format('%.0f', now + tonumber(ARGV[3])), id)
 else

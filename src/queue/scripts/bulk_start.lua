@@ -1,13 +1,17 @@
--- Begins a bulk. ARGV: how long it stays known (ms), how many stay known, then its fields and values.
--- Returns its id: its place among all.
-local keep, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- Begins a bulk, and writes who began it into the audit. ARGV: the hand (4, see hand_at), how many bulks stay known,
+-- how many letters there are, then its fields and values. Returns its id: its place among all.
+local hand, most = hand_at(1), tonumber(ARGV[5])
 local now = now_ms()
-local place = next_token()
-local id = string.format('%.0f', place)
+local id = string.format('%.0f', next_token())
 local bulk = key('bulk', id)
-redis.call('HSET', bulk, 'state', 'running', 'handled', 0, 'gone', 0, 'started_at', string.format('%.0f', now))
-for i = 3, #ARGV, 2 do redis.call('HSET', bulk, ARGV[i], ARGV[i + 1]) end
-redis.call('PEXPIRE', bulk, keep)
+redis.call('HSET', bulk, 'state', 'running', 'total', ARGV[6], 'handled', 0, 'gone', 0,
+  'started_at', string.format('%.0f', now))
+local ordered = {}
+for i = 7, #ARGV, 2 do
+  ordered[ARGV[i]] = ARGV[i + 1]
+  redis.call('HSET', bulk, ARGV[i], ARGV[i + 1])
+end
+redis.call('PEXPIRE', bulk, hand.keep)
 redis.call('ZADD', key('bulks'), id, id)
 -- Nobody has it yet: its lease has ended.
 redis.call('ZADD', key('bulking'), 0, id)
@@ -18,4 +22,8 @@ for _, old in ipairs(redis.call('ZRANGE', key('bulks'), 0, -most - 1)) do
     redis.call('ZREM', key('bulks'), old)
   end
 end
+hand.bulk = id
+audit(now, hand, {
+  action = 'bulk_started', count = ARGV[6], reason = ordered.reason, detail = ordered.action,
+})
 return id

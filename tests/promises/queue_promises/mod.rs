@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod budgets;
+mod bulks;
 mod calls;
 mod crashes;
 mod desk;

@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use alumniq_relay::queue::{
     audit::{AuditAction, AuditFilter, Note},
+    bulk::{BulkAction, BulkOrder, BulkState},
     erase::{Erased, Files},
+    letters::LetterFilter,
 };
 use jobs::{
     destination::{
@@ -323,4 +325,42 @@ async fn a_dead_letter_that_alumniq_refused_is_erased_without_telling_it() {
     holds_none("memory", &memory(&mut namespace).await, &everything());
     let books = namespace.books().await;
     assert_eq!((books.discarded, books.dead, books.difference), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_bulk_that_was_ordered_for_a_person_forgets_whom() {
+    let redis = Redis::start().await;
+    let mut namespace = in_every_state(&redis).await;
+    let queue = namespace.queue.clone();
+    let order = |xid: &str| BulkOrder {
+        action: BulkAction::Discard,
+        filter: LetterFilter {
+            xid: Some(xid.to_owned()),
+            class: Some(DeadClass::Rejected),
+            ..LetterFilter::default()
+        },
+        rate: None,
+        reason: format!("asked for by {xid}"),
+        apply_stale: false,
+        keep_unacknowledged: false,
+        by: tester(),
+    };
+    let hers = queue.start_bulk(&order(XID), 1).await.unwrap();
+    let others = queue.start_bulk(&order("somebody else"), 1).await.unwrap();
+    queue.erase(XID, "", true, &tester()).await.unwrap();
+    holds_none("memory", &memory(&mut namespace).await, &everything());
+    let bulk = queue.bulk(&hers).await.unwrap().unwrap();
+    assert_eq!(
+        bulk.filter.xid.as_deref(),
+        Some("erased"),
+        "it is not about everybody now"
+    );
+    assert_eq!(bulk.filter.class, Some(DeadClass::Rejected));
+    assert_eq!(
+        (bulk.state, bulk.reason.as_str()),
+        (BulkState::Running, "erased")
+    );
+    let bulk = queue.bulk(&others).await.unwrap().unwrap();
+    assert_eq!(bulk.filter.xid.as_deref(), Some("somebody else"));
+    assert_eq!(bulk.reason, "asked for by somebody else");
 }
