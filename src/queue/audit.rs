@@ -163,7 +163,8 @@ impl AuditFilter {
 
 impl Queue {
     /// Writes down what somebody did that is no transition of the queue. What strangers can cause at will
-    /// (`login_refused`) is to be noted once a span of time, not each time: entries stay for `history.audit`.
+    /// (`login_refused`) is noted once a span of time, see [`Knocked`](super::sessions::Knocked): entries stay for
+    /// `history.audit`.
     pub async fn note(
         &self,
         by: &Actor,

@@ -63,7 +63,8 @@
 //! | `audit:<place>` | hash with expiry | at, by, via, action; destination, count, change_ids (JSON), reason, detail, bulk where there are any |
 //! | `leader` `producer` `workers` | string, hashes | who leads; the last fetch, and as `lead` the newest lead, `<token> <who>`; who lives |
 //! | `session:<digest>` | hash with expiry | a login at the console: `json`, `ends` (ms); by the SHA-256 of what the cookie holds |
-//! | `refused:<door>:<client>` `refused:<door>` | hashes with expiry | wrong tokens: `times`, `until` when (ms) nobody is let in |
+//! | `refused:<door>:<client>` `refused:<door>` | hashes with expiry | wrong tokens: `times`, `until` when (ms) nobody is let in; of a client, when (ms) it was `told` to the audit |
+//! | `noted:<door>` | string with expiry | how many clients with wrong tokens came into the audit lately |
 //! | `known:<client>` | string with expiry | where the right token was presented from |
 //! | `bulk:<id>` | hash with expiry | what was ordered, `state`, `handled`, `gone`, `cursor`, and its worker's fencing token |
 //! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |

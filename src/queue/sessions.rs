@@ -53,6 +53,21 @@ impl Patience {
     };
 }
 
+/// So many clients with wrong tokens stand in the audit within [`Patience::CLIENT`]'s `remembered`, each once.
+const CLIENTS_NOTED: u32 = 20;
+
+/// What became of a token that was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knocked {
+    /// It counts. A wrong one `is_news` if it belongs into the audit, where not each of them stands.
+    Heard {
+        /// Whether it does.
+        is_news: bool,
+    },
+    /// Neither a right nor a wrong one counts before this has passed; being told so makes the wait no longer.
+    Wait(Duration),
+}
+
 /// So long a client that presented the right token is not held up by what others guess.
 pub const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -113,14 +128,13 @@ impl Queue {
         Ok(())
     }
 
-    /// `client` has presented a token. `Some`: it has to wait so long, and neither a right nor a wrong one counts
-    /// meanwhile; being told so makes the wait no longer.
+    /// `client` has presented a token.
     pub async fn knock(
         &self,
         door: Door,
         client: &str,
         right: bool,
-    ) -> Result<Option<Duration>, QueueError> {
+    ) -> Result<Knocked, QueueError> {
         let mut call = self.scripts.knock.prepare_invoke();
         call.arg(door.as_str()).arg(client).arg(u8::from(right));
         for patience in [Patience::CLIENT, Patience::ALL] {
@@ -128,8 +142,11 @@ impl Queue {
                 .arg(patience.longest.as_millis() as u64)
                 .arg(patience.remembered.as_millis() as u64);
         }
-        call.arg(KNOWN_FOR.as_millis() as u64);
-        let wait: u64 = self.run(&mut call).await?;
-        Ok((wait > 0).then(|| Duration::from_millis(wait)))
+        call.arg(KNOWN_FOR.as_millis() as u64).arg(CLIENTS_NOTED);
+        let (wait, is_news): (u64, bool) = self.run(&mut call).await?;
+        Ok(match wait {
+            0 => Knocked::Heard { is_news },
+            wait => Knocked::Wait(Duration::from_millis(wait)),
+        })
     }
 }

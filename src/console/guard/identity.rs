@@ -18,7 +18,7 @@ use crate::{
     queue::{
         Queue,
         audit::{Actor, AuditAction, Note, Via},
-        sessions::{Door, Session},
+        sessions::{Door, Knocked, Session},
     },
 };
 
@@ -148,9 +148,9 @@ pub async fn knock(guard: &Guard, door: Door, request: &Parts, role: Option<Role
     if let Some(queue) = guard.queue.get() {
         let counted = queue.knock(door, client.as_str(), role.is_some());
         match timeout(REDIS_IN_TIME, counted).await {
-            Ok(Ok(Some(wait))) => return Knock::Wait(wait),
-            Ok(Ok(None)) => {
-                if role.is_none() {
+            Ok(Ok(Knocked::Wait(wait))) => return Knock::Wait(wait),
+            Ok(Ok(Knocked::Heard { is_news })) => {
+                if is_news {
                     note_refusal(queue, door, &client).await;
                 }
                 return Knock::Heard;
@@ -164,7 +164,7 @@ pub async fn knock(guard: &Guard, door: Door, request: &Parts, role: Option<Role
     Knock::Heard
 }
 
-/// The throttle bounds how many of these there can be.
+/// Once in a while, see [`Knocked`].
 async fn note_refusal(queue: &Queue, door: Door, client: &Client) {
     let (via, place) = match door {
         Door::Login => (Via::Console, "the login page"),

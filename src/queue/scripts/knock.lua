@@ -1,7 +1,9 @@
 -- A token was presented. ARGV: kind (login | bearer), client, '1' = it is the right one, then for the client and
--- for all of that kind together: wrong tokens that cost nothing, longest wait (ms), remembered for (ms); and for how
--- long (ms) a client that had the right one stays known.
--- Returns how long (ms) the client has to wait: then the token counts for nothing, whichever it is. 0 = it counts.
+-- for all of that kind together: wrong tokens that cost nothing, longest wait (ms), remembered for (ms); for how long
+-- (ms) a client that had the right one stays known; and how many clients may stand in the audit within the time for
+-- which a client's wrong tokens are remembered.
+-- Returns how long (ms) the client has to wait: then the token counts for nothing, whichever it is. 0 = it counts; and
+-- 1 if it is a wrong one that belongs into the audit.
 local kind, client, right = ARGV[1], ARGV[2], ARGV[3] == '1'
 local now = now_ms()
 local own, all = key('refused', kind, client), key('refused', kind)
@@ -22,7 +24,21 @@ end
 local wait = rest(own)
 -- Who guesses from everywhere keeps nobody out who has been in.
 if is_known < 0 then wait = math.max(wait, rest(all)) end
-if wait > 0 then return wait end
+if wait > 0 then return { wait, 0 } end
+
+-- Once in that time for each client, and not for any number of clients: who guesses must not fill the audit.
+local function is_news(window, most)
+  local told = tonumber(redis.call('HGET', own, 'told') or 0)
+  if now - told < window then return 0 end
+  local noted = key('noted', kind)
+  local many = redis.call('INCR', noted)
+  if many == 1 then redis.call('PEXPIRE', noted, window) end
+  if many > most then return 0 end
+  redis.call('HSET', own, 'told', string.format('%.0f', now))
+  return 1
+end
+
+local news = 0
 if right then
   redis.call('UNLINK', own)
   local stays = tonumber(ARGV[10])
@@ -31,5 +47,6 @@ if right then
 else
   wrong_again(own, tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6])
   wrong_again(all, tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9])
+  news = is_news(tonumber(ARGV[6]), tonumber(ARGV[11]))
 end
-return 0
+return { 0, news }

@@ -155,3 +155,53 @@ async fn who_guesses_from_everywhere_is_slowed_down_and_keeps_nobody_out_who_has
         429
     );
 }
+
+/// Who was refused, as the audit has it, newest first.
+async fn refusals(guarded: &Guarded) -> Vec<String> {
+    let browser = guarded.browser();
+    let page = browser
+        .bearer(OPERATOR)
+        .get("/api/v1/audit?action=login_refused&limit=1000")
+        .await;
+    let page: serde_json::Value = serde_json::from_str(&page.body).unwrap();
+    let items = page["items"].as_array().unwrap().iter();
+    items
+        .map(|entry| entry["detail"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn who_guesses_stands_in_the_audit_once_in_a_while_and_cannot_fill_it() {
+    let guarded = Guarded::with(|relay| relay.set("console.trusted_proxies", "127.0.0.1")).await;
+    let from = |address: &str| guarded.browser().with("x-forwarded-for", address);
+    for _ in 0..5 {
+        assert_eq!(from("198.51.100.1").log_in(WRONG, "Eve").await.status, 401);
+    }
+    assert_eq!(from("198.51.100.2").log_in(WRONG, "Eve").await.status, 401);
+    let noted = refusals(&guarded).await;
+    assert_eq!(noted.len(), 2, "{noted:?}");
+    assert!(
+        noted[1].contains("198.51.100.1") && noted[0].contains("198.51.100.2"),
+        "{noted:?}"
+    );
+    // Another door is another attack.
+    let wrong = from("198.51.100.1")
+        .bearer(WRONG)
+        .get("/api/v1/status")
+        .await;
+    assert_eq!(wrong.status, 401);
+    assert_eq!(refusals(&guarded).await.len(), 3);
+    // A quarter of an hour later it is told again.
+    let told = "HSET {sandbox}:refused:login:198.51.100.1 until 0 told 1";
+    guarded.redis.command(told).await;
+    assert_eq!(from("198.51.100.1").log_in(WRONG, "Eve").await.status, 401);
+    assert_eq!(refusals(&guarded).await.len(), 4);
+    // From however many addresses.
+    for last in 3..40 {
+        let _ = from(&format!("198.51.100.{last}"))
+            .log_in(WRONG, "Eve")
+            .await;
+    }
+    let noted = refusals(&guarded).await.len();
+    assert!((5..=21).contains(&noted), "{noted}");
+}
