@@ -1,5 +1,7 @@
 //! A dead letter's row, mended by hand: held against the mapping first, then replaced and replayed in one step.
 
+mod trying;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{
@@ -12,11 +14,9 @@ use jobs::{
 };
 use serde_json::{Value, value::to_raw_value};
 
+use self::trying::{document, judged, problem, tried};
 use super::Operations;
 use crate::queue::{QueueError, Record, audit::Actor, editing::Edited};
-
-/// Between the problems of a cause.
-const AND: &str = "; ";
 
 /// A row as somebody sees it before they edit it. Holds personal data.
 pub struct Draft {
@@ -72,21 +72,16 @@ impl Operations {
     /// # Errors
     /// Why the row would be a dead letter.
     pub fn would_send(&self, vendor: Vendor, row: &Value) -> Option<Result<Value, Death>> {
-        let trial = Trial {
+        document(&self.trial(), vendor, row)
+    }
+
+    fn trial(&self) -> Trial<'_> {
+        Trial {
             names: &self.names,
             timezone: &self.timezone,
             anonymous_allowed: self.anonymous_allowed,
             crm: self.crm.as_deref(),
             salsa: self.salsa.as_deref(),
-        };
-        let tried = trial.of(row);
-        match vendor {
-            Vendor::Crm => Some(tried.crm?.map(Value::Object)),
-            Vendor::Salsa => {
-                let documents = tried.salsa?;
-                Some(documents.map(|documents| Value::Object(documents.laid_over)))
-            }
-            Vendor::Alumniq => None,
         }
     }
 
@@ -126,7 +121,7 @@ impl Operations {
         let Some(draft) = self.draft(id).await? else {
             return Err(EditError::Problems(Vec::new()));
         };
-        self.tried(vendor, &draft.record, edits)
+        tried(&self.trial(), vendor, &draft.record, edits)
             .map(|(_, document)| document)
             .map_err(EditError::Problems)
     }
@@ -141,10 +136,10 @@ impl Operations {
         draft: &Draft,
         edits: &BTreeMap<String, String>,
     ) -> Result<Accepted, Vec<EditProblem>> {
-        let (_, after) = self.tried(vendor, &draft.record, edits)?;
+        let (_, after) = tried(&self.trial(), vendor, &draft.record, edits)?;
         let before = change::parse(draft.record.row.get(), &self.names)
             .map_err(|error| error.cause)
-            .and_then(|row| self.judged(vendor, &row));
+            .and_then(|row| judged(&self.trial(), vendor, &row));
         Ok(Accepted { before, after })
     }
 
@@ -178,9 +173,7 @@ impl Operations {
         by: &Actor,
     ) -> Result<EditOutcome, EditError> {
         let record = &draft.record;
-        let (row, _) = self
-            .tried(vendor, record, edits)
-            .map_err(EditError::Problems)?;
+        let (row, _) = tried(&self.trial(), vendor, record, edits).map_err(EditError::Problems)?;
         let edited = Record {
             xid: record.xid.clone(),
             row: to_raw_value(&row).map_err(|_| {
@@ -202,61 +195,6 @@ impl Operations {
             Edited::Gone => EditOutcome::Gone,
         })
     }
-
-    /// The edited row, and what it would be sent as.
-    fn tried(
-        &self,
-        vendor: Vendor,
-        record: &Record,
-        edits: &BTreeMap<String, String>,
-    ) -> Result<(Value, Option<Value>), Vec<EditProblem>> {
-        let row = change::parse(record.row.get(), &self.names)
-            .map_err(|error| vec![problem("", &error.to_string())])?;
-        let row = editing::edited(&row, &self.names, edits).map_err(|problems| {
-            let problems = problems.into_iter();
-            problems
-                .map(|(field, why)| problem(&field, why))
-                .collect::<Vec<_>>()
-        })?;
-        match self.judged(vendor, &row) {
-            Ok(document) => Ok((row, document)),
-            Err(cause) => Err(self.blamed(vendor, &row, &cause)),
-        }
-    }
-
-    /// The document of a row, or all that is wrong with it.
-    fn judged(&self, vendor: Vendor, row: &Value) -> Result<Option<Value>, String> {
-        change::decode(row, &self.names, &self.timezone).map_err(|error| error.cause)?;
-        let document = self.would_send(vendor, row).transpose();
-        document.map_err(|death| death.cause)
-    }
-
-    /// Every problem of a row beside the field without which it would not be there. A cause names the vendor's fields,
-    /// and which of the row's fields fill them only the templates know: so each is left out once.
-    fn blamed(&self, vendor: Vendor, row: &Value, cause: &str) -> Vec<EditProblem> {
-        let parts: Vec<&str> = cause.split(AND).collect();
-        let mut problems = Vec::new();
-        let mut explained = BTreeSet::new();
-        for field in self.names.canonical() {
-            let nothing = BTreeMap::from([(field.to_owned(), String::new())]);
-            let Ok(without) = editing::edited(row, &self.names, &nothing) else {
-                continue;
-            };
-            let left = self.judged(vendor, &without).err().unwrap_or_default();
-            let left: BTreeSet<&str> = left.split(AND).filter(|part| !part.is_empty()).collect();
-            // Where something else is wrong without the field, nothing is proved.
-            if !left.iter().all(|part| parts.contains(part)) {
-                continue;
-            }
-            for part in parts.iter().filter(|part| !left.contains(*part)) {
-                problems.push(problem(field, part));
-                explained.insert(*part);
-            }
-        }
-        let rest = parts.iter().filter(|part| !explained.contains(*part));
-        problems.extend(rest.map(|part| problem("", part)));
-        problems
-    }
 }
 
 impl Draft {
@@ -267,9 +205,5 @@ impl Draft {
     }
 }
 
-fn problem(field: &str, problem: &str) -> EditProblem {
-    EditProblem {
-        field: field.to_owned(),
-        problem: problem.to_owned(),
-    }
-}
+#[cfg(test)]
+mod tests;
