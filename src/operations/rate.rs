@@ -77,6 +77,6 @@ impl PartialSchema for Rate {
 
 impl ToSchema for Rate {
     fn name() -> Cow<'static, str> {
-        "Rate".into()
+        "Pace".into()
     }
 }

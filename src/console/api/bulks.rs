@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    asking::{Desk, Named, Sent},
+    asking::{Desk, Named, Sent, object},
     error::ApiError,
-    letters::{filter, reason},
+    letters::{filter, reason, words},
 };
 use crate::{
     console::visitor::{Operator, Visitor},
@@ -22,6 +22,7 @@ pub struct NewBulk {
     /// What.
     pub action: BulkAction,
     /// With which letters; {} is all. Those that die after the start are left alone.
+    #[serde(deserialize_with = "object")]
     pub filter: Wanted,
     /// Not faster than this; absent: as fast as it goes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -68,7 +69,7 @@ pub(super) async fn start(
     let filter = filter(&asked.filter, &visitor, &desk)?;
     let reason = match asked.action {
         BulkAction::Discard => reason(&asked.reason)?,
-        BulkAction::Replay => "",
+        BulkAction::Replay => words(&asked.reason)?,
     };
     let bulk = desk
         .start_bulk(BulkOrder {

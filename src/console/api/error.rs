@@ -94,6 +94,11 @@ impl ApiError {
         error
     }
 
+    /// A part of the program failed at it.
+    pub fn failed() -> Self {
+        Self::of(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// One field breaks a rule.
     pub fn invalid_field(field: &str, problem: &str) -> Self {
         let problem = FieldProblem {
@@ -158,6 +163,11 @@ fn told(status: StatusCode) -> (&'static str, &'static str, &'static str) {
             "too_many_requests",
             "too often",
             "wait as long as Retry-After says",
+        ),
+        StatusCode::BAD_GATEWAY => (
+            "vendor",
+            "a vendor did not answer as it should",
+            "try again once it does",
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "unavailable",

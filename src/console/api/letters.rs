@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    asking::{Asked, Desk, Sent},
+    asking::{Asked, Desk, Sent, objects, optional_object},
     error::ApiError,
 };
 use crate::{
@@ -165,11 +165,15 @@ pub const HANDLED_AT_ONCE: usize = 5000;
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     /// By name, at most 5000. A name without a letter is an error, and then nothing is done.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     #[schema(max_items = 5000)]
     pub ids: Vec<LetterName>,
     /// By filter; an empty one is all. Of more than 5000 the oldest are handled: `left` says how many there still are.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "optional_object"
+    )]
     pub filter: Option<Wanted>,
     /// Only count.
     #[serde(default)]
@@ -184,11 +188,15 @@ pub struct Replay {
 #[serde(deny_unknown_fields)]
 pub struct Discard {
     /// By name, at most 5000.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     #[schema(max_items = 5000)]
     pub ids: Vec<LetterName>,
     /// By filter; an empty one is all.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "optional_object"
+    )]
     pub filter: Option<Wanted>,
     /// Only count.
     #[serde(default)]
@@ -265,13 +273,25 @@ pub(super) async fn discard(
 
 /// Why, in somebody's words.
 pub(super) fn reason(given: &str) -> Result<&str, ApiError> {
-    let given = given.trim();
-    let problem = match given.chars().count() {
-        0 => "say why: it stays in the history",
-        1..=1000 => return Ok(given),
-        _ => "say it in at most 1000 characters",
-    };
-    Err(ApiError::invalid_field("reason", problem))
+    match words(given)? {
+        "" => Err(ApiError::invalid_field(
+            "reason",
+            "say why: it stays in the history",
+        )),
+        given => Ok(given),
+    }
+}
+
+/// The same where it need not be said.
+pub(super) fn words(given: &str) -> Result<&str, ApiError> {
+    // As the document counts them: what is trimmed off is counted, too.
+    match given.chars().count() {
+        0..=1000 => Ok(given.trim()),
+        _ => Err(ApiError::invalid_field(
+            "reason",
+            "say it in at most 1000 characters",
+        )),
+    }
 }
 
 /// The letters, and how many there are with those beyond the bound.
