@@ -1,8 +1,11 @@
 //! What can be typed: every command, its arguments and the words that explain them.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    error::ErrorKind, parser::ValueSource,
+};
 use clap_complete::Shell;
 use jobs::destination::Vendor;
 
@@ -65,7 +68,8 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub config: Option<PathBuf>,
-    /// Ask this process of the fleet (its console's address) instead of Redis: status, show, dead, pause, resume
+    /// Ask this process of the fleet (its console's address) instead of Redis: status, show, dead, pause, resume,
+    /// reconcile, erase. The others refuse it, and do not look at the variable
     #[arg(
         long,
         global = true,
@@ -104,6 +108,57 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub log_format: Option<LogFormat>,
+}
+
+impl Cli {
+    /// Reads a command line and the variables that stand for its flags.
+    ///
+    /// # Errors
+    /// Wrong usage, and what is asked for by `--help` and `--version`.
+    pub fn read<Word: Into<OsString> + Clone>(
+        line: impl IntoIterator<Item = Word>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(line)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let mut refuse = |why: String| Err(command.error(ErrorKind::ArgumentConflict, why));
+        let is_blank = |url: &String| url.trim().is_empty();
+        if !cli.command.asks_a_server() {
+            for (id, flag) in [("server", "--server"), ("token_file", "--token-file")] {
+                if typed(id) {
+                    return refuse(format!(
+                        "{flag} is not for this command: it works here, with the configuration's own Redis and \
+                         vendors. Leave {flag} out; status, show, dead, pause, resume, reconcile and erase take it"
+                    ));
+                }
+            }
+            cli.global.server = None;
+        } else if typed("server") && cli.global.server.as_ref().is_some_and(is_blank) {
+            // Something that was meant to stand there does not: that must not mean the Redis that is near.
+            return refuse(
+                "--server is empty: give the address, or leave it out to ask Redis".to_owned(),
+            );
+        }
+        cli.global.server = cli.global.server.filter(|url| !is_blank(url));
+        Ok(cli)
+    }
+}
+
+impl Command {
+    /// Whether it can be sent to a process of the fleet by `--server`.
+    pub fn asks_a_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Status(_)
+                | Self::Show(_)
+                | Self::Dead(_)
+                | Self::Pause(_)
+                | Self::Resume(_)
+                | Self::Reconcile(_)
+                | Self::Erase(_)
+        )
+    }
 }
 
 impl Global {

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use alumniq_relay::{cli::Cli, commands, telemetry};
-use clap::Parser;
 
 fn main() -> ExitCode {
     telemetry::report_panics();
-    commands::run(Cli::parse()).into()
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    commands::run(cli).into()
 }

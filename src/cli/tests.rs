@@ -131,6 +131,85 @@ fn wrong_usage_exits_with_2_and_says_what_is_right() {
     }
 }
 
+fn read(line: &str) -> Result<Cli, clap::Error> {
+    Cli::read(line.split_whitespace())
+}
+
+/// A line of each command.
+const EVERY_COMMAND: [(&str, bool); 25] = [
+    ("demo", false),
+    ("chaos", false),
+    ("run", false),
+    ("sync", false),
+    ("preview", false),
+    ("reconcile", true),
+    ("status", true),
+    ("show 1", true),
+    ("dead list", true),
+    ("dead discard 1 --reason x", true),
+    ("pause crm", true),
+    ("resume crm", true),
+    ("erase --xid 1", true),
+    ("encryption rotate", false),
+    ("check", false),
+    ("config print", false),
+    ("map test", false),
+    ("notify test", false),
+    ("sandbox", false),
+    ("supporter delete 1", false),
+    ("contact update -", false),
+    ("runbook", false),
+    ("schema", false),
+    ("man", false),
+    ("openapi", false),
+];
+
+#[test]
+fn a_command_that_asks_no_server_refuses_one_and_the_others_take_it() {
+    for (command, asks) in EVERY_COMMAND {
+        for flag in ["--server http://relay", "--token-file token"] {
+            for line in [
+                format!("alumniq-relay {command} {flag}"),
+                format!("alumniq-relay {flag} {command}"),
+            ] {
+                let read = read(&line);
+                assert_eq!(read.is_ok(), asks, "{line}");
+                if let Err(error) = read {
+                    assert_eq!(error.exit_code(), 2, "{line}");
+                    let said = error.to_string();
+                    assert!(said.contains("is not for this command"), "{line}: {said}");
+                }
+            }
+        }
+        assert!(
+            read(&format!("alumniq-relay {command}")).is_ok(),
+            "{command}"
+        );
+    }
+    let named = |command: &clap::Command| command.get_name().to_owned();
+    let all = Cli::command()
+        .get_subcommands()
+        .map(named)
+        .collect::<std::collections::BTreeSet<_>>();
+    let here = EVERY_COMMAND.map(|(line, _)| line.split(' ').next().unwrap_or(line).to_owned());
+    let here = here.into_iter().chain(["completions".to_owned()]).collect();
+    assert_eq!(all, here, "a command is missing in the list above");
+}
+
+#[test]
+fn an_empty_server_is_wrong_usage_and_not_the_redis_that_is_near() {
+    for command in [
+        "status",
+        "dead replay --all",
+        "dead discard 1 --reason x",
+        "erase --xid 1",
+    ] {
+        let error = read(&format!("alumniq-relay {command} --server=")).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{command}");
+        assert!(error.to_string().contains("--server is empty"), "{error}");
+    }
+}
+
 #[test]
 fn the_help_and_the_readme_have_the_sentence_of_exit_codes() {
     let unwrapped = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -167,8 +246,21 @@ fn a_moment_is_a_campus_day_an_instant_or_a_while_ago() {
             "{text}"
         );
     }
-    let ages: value::Moment = "500000years".parse().unwrap();
-    assert!(ages.instant(now, &campus).is_err());
+    // What the calendar cannot hold is wrong usage, not the nearest day that it can.
+    for text in [
+        "500000years",
+        "9999-12-31",
+        "-0001-01-01",
+        "2026-02-31",
+        "2026-02-31T00:00:00Z",
+    ] {
+        assert!(text.parse::<value::Moment>().is_err(), "{text}");
+        assert!(value::day(text).is_err(), "{text}");
+    }
+    for text in ["9998-12-31", "0001-01-01", "1000years"] {
+        let moment: value::Moment = text.parse().unwrap();
+        assert!(moment.instant(now, &campus).is_ok(), "{text}");
+    }
 }
 
 #[test]

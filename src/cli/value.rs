@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{civil::Date, tz::TimeZone};
 use jobs::{destination::Vendor, outcome::DeadClass};
 
+use crate::operations::moment::Day;
 pub use crate::operations::{moment::Moment, rate::Rate};
 
 /// A day, e.g. `2026-11-21`.
@@ -14,8 +15,7 @@ pub use crate::operations::{moment::Moment, rate::Rate};
 ///
 /// A sentence for people.
 pub fn day(text: &str) -> Result<Date, String> {
-    text.parse()
-        .map_err(|_| "write an existing day as YYYY-MM-DD, e.g. 2026-11-21".to_owned())
+    text.parse::<Day>().map(|day| day.0)
 }
 
 /// An IANA time zone.

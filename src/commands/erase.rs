@@ -4,50 +4,43 @@ use std::io::{self, BufRead, IsTerminal};
 
 use miette::{IntoDiagnostic, miette};
 
-use super::{
-    assemble,
-    context::{Context, operator},
-    told::PersonErased,
-};
+use super::{desk::Desk, one_line};
 use crate::{
     cli::{Global, privacy::Erase},
     exit::Exit,
-    operations::erase::{Erasure, NOT_ERASED},
+    operations::erase::PersonErased,
     queue::erase::Files,
 };
 
 /// Asks, removes, and says what is left elsewhere.
 pub async fn run(global: &Global, arguments: Erase) -> miette::Result<Exit> {
-    let context = Context::load(global)?;
-    if !arguments.yes && !confirmed(context.config.namespace.as_str())? {
-        return Err(miette!("nothing was erased"));
-    }
-    let redis = context.redis().await?;
-    let operations = assemble::operations(&context, &redis.queue)?;
-    let (reason, tell) = (arguments.reason.as_deref(), !arguments.keep_unacknowledged);
-    let erasure = operations
-        .erase(&arguments.xid, reason, tell, &operator())
-        .await;
-    drop(operations);
-    redis.close().await?;
-    let erasure = erasure.into_diagnostic()?;
+    let desk = Desk::open_patiently(global).await?;
+    let erased = erase(&desk, &arguments).await;
+    desk.close().await?;
+    let erased = erased?;
     super::print(&if arguments.json {
-        let told = PersonErased {
-            erasure: erasure.clone(),
-            not_erased: NOT_ERASED.to_vec(),
-        };
-        format!("{}\n", serde_json::to_string(&told).into_diagnostic()?)
+        format!("{}\n", serde_json::to_string(&erased).into_diagnostic()?)
     } else {
-        text(&erasure)
+        text(&erased)
     })?;
+    let erasure = &erased.erasure;
     Ok(match (&erasure.files, erasure.erased.arrived) {
         (Files::Kept(_), _) | (_, 1..) => Exit::NeedsAPerson,
         _ => Exit::Good,
     })
 }
 
+async fn erase(desk: &Desk, arguments: &Erase) -> miette::Result<PersonErased> {
+    if !arguments.yes && !confirmed(desk.name())? {
+        return Err(miette!("nothing was erased"));
+    }
+    let reason = arguments.reason.as_deref().unwrap_or_default();
+    desk.erase(&arguments.xid, reason, !arguments.keep_unacknowledged)
+        .await
+}
+
 /// Asks on a terminal. Not with the xid: a terminal's history need not hold it twice.
-fn confirmed(namespace: &str) -> miette::Result<bool> {
+fn confirmed(whose: &str) -> miette::Result<bool> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(super::usage(
             "erasing cannot be undone, and there is no terminal to ask on",
@@ -55,7 +48,7 @@ fn confirmed(namespace: &str) -> miette::Result<bool> {
         ));
     }
     eprint!(
-        "Erase everything that {namespace} holds of this person? This cannot be undone. Type yes: "
+        "Erase everything that {whose} holds of this person? This cannot be undone. Type yes: "
     );
     let mut answer = String::new();
     io::stdin()
@@ -65,7 +58,12 @@ fn confirmed(namespace: &str) -> miette::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn text(erasure: &Erasure) -> String {
+fn text(
+    PersonErased {
+        erasure,
+        not_erased,
+    }: &PersonErased,
+) -> String {
     let erased = &erasure.erased;
     let open = match (erased.discarded, erasure.told) {
         (0, _) => "0 open changes".to_owned(),
@@ -86,8 +84,9 @@ fn text(erasure: &Erasure) -> String {
         Files::None => {}
         Files::Kept(why) => {
             text += &format!(
-                "Redis' files hold it until they are rewritten, which was not done: {why}\nRun BGREWRITEAOF, and BGSAVE \
-                 where it saves snapshots.\n"
+                "Redis' files hold it until they are rewritten, which was not done: {}\nRun BGREWRITEAOF, and BGSAVE \
+                 where it saves snapshots.\n",
+                one_line(why)
             );
         }
     }
@@ -98,8 +97,8 @@ fn text(erasure: &Erasure) -> String {
         );
     }
     text += "Not erased:\n";
-    for left in NOT_ERASED {
-        text += &format!("  {left}\n");
+    for left in not_erased {
+        text += &format!("  {}\n", one_line(left));
     }
     text
 }
@@ -107,10 +106,11 @@ fn text(erasure: &Erasure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::erase::Erased;
+    use crate::{operations::erase::Erasure, queue::erase::Erased};
 
     #[test]
     fn it_says_what_went_what_is_told_and_what_is_left() {
+        let erased = |erasure: &Erasure| PersonErased::from(erasure.clone());
         let mut erasure = Erasure {
             erased: Erased {
                 discarded: 3,
@@ -122,7 +122,7 @@ mod tests {
             told: true,
             files: Files::Rewritten,
         };
-        let shown = text(&erasure);
+        let shown = text(&erased(&erasure));
         for part in [
             "3 open changes",
             "AlumnIQ is told",
@@ -137,7 +137,7 @@ mod tests {
         erasure.told = false;
         erasure.files = Files::Kept("NOPERM".to_owned());
         erasure.erased.arrived = 5;
-        let shown = text(&erasure);
+        let shown = text(&erased(&erasure));
         for part in [
             "goes on listing them",
             "NOPERM",

@@ -1,17 +1,13 @@
 //! `reconcile`: the books against AlumnIQ's feed.
 
 use jobs::outcome::PauseReason;
-use miette::{IntoDiagnostic, miette};
+use miette::IntoDiagnostic;
 
-use super::{
-    assemble,
-    context::{Context, operator},
-    one_line, usage,
-};
+use super::{desk::Desk, one_line, usage};
 use crate::{
     cli::{Global, pipeline::Reconcile as Arguments},
     exit::Exit,
-    operations::reconcile::{Applied, Days, Reconciled},
+    operations::reconcile::{Applied, Days, Muddled, Reconciled},
 };
 
 /// How many changes of each kind a person is shown.
@@ -19,34 +15,18 @@ const NAMED: usize = 8;
 
 /// Compares and prints.
 pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
-    let context = Context::load(global)?;
-    let days = match (arguments.on, arguments.since) {
-        (Some(on), _) => Days::On(on),
-        (None, Some(since)) => Days::Since(since, arguments.until),
-        (None, None) => Days::AsAPoll,
-    };
-    if let Days::Since(since, Some(until)) = days
-        && until < since
-    {
-        return Err(usage("--until is before --since", "swap them"));
-    }
-    let redis = context.redis().await?;
-    let outcome = async {
-        let operations = assemble::operations(&context, &redis.queue)?;
-        let by = operator();
-        operations
-            .reconcile(days, arguments.fix.then_some(&by))
-            .await
-            .map_err(|error| {
-                miette!(
-                    help = "what was mended by then stays mended: run the command again once that works",
-                    "{error}"
-                )
-            })
-    }
-    .await;
-    redis.close().await?;
-    let report = outcome?;
+    let days = Days::of(arguments.on, arguments.since, arguments.until).map_err(
+        |Muddled { field, problem }| {
+            usage(
+                format!("--{field}: {problem}"),
+                "see `alumniq-relay reconcile --help`",
+            )
+        },
+    )?;
+    let desk = Desk::open_patiently(global).await?;
+    let compared = desk.reconcile(days, arguments.fix).await;
+    desk.close().await?;
+    let report = compared?;
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&report).into_diagnostic()?)
     } else {

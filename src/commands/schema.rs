@@ -8,12 +8,12 @@ use utoipa::{
 
 use super::{
     chaos, contact, map, supporter, sync,
-    told::{LetterGroups, LettersHandled, LettersShown, PayloadsResealed, PersonErased},
+    told::{LetterGroups, LettersHandled, LettersShown, PayloadsResealed},
 };
 use crate::{
     cli::Schema,
     exit::Exit,
-    operations::{preview::Previewed, reconcile::Reconciled},
+    operations::{erase::PersonErased, preview::Previewed, reconcile::Reconciled},
     queue::{letters::LetterPage, stats::Status, timeline::Timeline},
 };
 

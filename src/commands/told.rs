@@ -3,12 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{
-    operations::erase::Erasure,
-    queue::{
-        letters::{Letter, LetterGroup},
-        timeline::Timeline,
-    },
+use crate::queue::{
+    letters::{Letter, LetterGroup},
+    timeline::Timeline,
 };
 
 /// `dead show --json`.
@@ -32,15 +29,6 @@ pub struct LetterShown {
 pub struct LetterGroups {
     /// The most frequent first; of very many the 200 most frequent.
     pub items: Vec<LetterGroup>,
-}
-
-/// `erase --json`.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PersonErased {
-    /// What was removed.
-    pub erasure: Erasure,
-    /// What holds the person's data still, whatever is done here.
-    pub not_erased: Vec<&'static str>,
 }
 
 /// `encryption rotate --json`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Operations;
@@ -16,7 +16,7 @@ use crate::queue::{
 const REWRITE: Duration = Duration::from_secs(120);
 
 /// What an erasure left where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Erasure {
     /// What became of the person's data in Redis.
     #[serde(flatten)]
@@ -25,6 +25,24 @@ pub struct Erasure {
     pub told: bool,
     /// Whether Redis' files still hold what was removed.
     pub files: Files,
+}
+
+/// What an erasure did, and what it cannot do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PersonErased {
+    /// What was removed.
+    pub erasure: Erasure,
+    /// What holds the person's data still, whatever is done here.
+    pub not_erased: Vec<String>,
+}
+
+impl From<Erasure> for PersonErased {
+    fn from(erasure: Erasure) -> Self {
+        Self {
+            erasure,
+            not_erased: NOT_ERASED.map(str::to_owned).to_vec(),
+        }
+    }
 }
 
 /// What holds the person's data still, whatever is done here.
@@ -41,14 +59,11 @@ impl Operations {
     pub async fn erase(
         &self,
         xid: &str,
-        reason: Option<&str>,
+        reason: &str,
         tell: bool,
         by: &Actor,
     ) -> Result<Erasure, QueueError> {
-        let erased = self
-            .queue
-            .erase(xid, reason.unwrap_or_default(), tell, by)
-            .await?;
+        let erased = self.queue.erase(xid, reason, tell, by).await?;
         let files = self.queue.rewrite_files(REWRITE).await;
         Ok(Erasure {
             erased,

@@ -12,6 +12,9 @@ use utoipa::{
     },
 };
 
+/// Longer ago nothing was; and what is subtracted from now stays within the calendar.
+const LONGEST_AGO: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
+
 /// A point in time, as people say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
@@ -45,13 +48,77 @@ impl FromStr for Moment {
         if let Ok(instant) = text.parse() {
             return Ok(Self::At(instant));
         }
-        if let Ok(day) = text.parse() {
-            return Ok(Self::Day(day));
+        if let Ok(day) = text.parse::<Date>() {
+            return within_calendar(day).map(Self::Day);
         }
-        humantime::parse_duration(text).map(Self::Ago).map_err(|_| {
-            "write a day (2026-11-21), an instant (2026-11-21T02:00:00Z) or how long ago (2h, 3d)"
-                .to_owned()
-        })
+        match humantime::parse_duration(text) {
+            Ok(ago) if ago <= LONGEST_AGO => Ok(Self::Ago(ago)),
+            Ok(_) => Err("write at most a thousand years".to_owned()),
+            Err(_) => Err(
+                "write a day (2026-11-21), an instant (2026-11-21T02:00:00Z) or how long ago (2h, 3d)"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// A year of the calendar more or less moves no instant out of what can be written.
+fn within_calendar(day: Date) -> Result<Date, String> {
+    match day.year() {
+        1..=9998 => Ok(day),
+        _ => Err("write a day between the years 1 and 9998".to_owned()),
+    }
+}
+
+/// A day of the campus, as people write it: `2026-11-21` and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day(pub Date);
+
+impl FromStr for Day {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let help = "write an existing day as YYYY-MM-DD, e.g. 2026-11-21";
+        match text.parse::<Date>() {
+            Ok(day) if text.len() == "YYYY-MM-DD".len() => within_calendar(day).map(Self),
+            _ => Err(help.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for Day {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
+            .description(Some("A day of the campus: 2026-11-21"))
+            .into()
+    }
+}
+
+impl ToSchema for Day {
+    fn name() -> Cow<'static, str> {
+        "Day".into()
     }
 }
 

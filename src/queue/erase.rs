@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use utoipa::ToSchema;
 
@@ -32,7 +32,7 @@ const ERASED: &str = "erased";
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What became of one person's data.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Erased {
     /// Changes that were open: they count as discarded.
     pub discarded: u64,
@@ -47,7 +47,7 @@ pub struct Erased {
 }
 
 /// Whether Redis' files still hold what was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Files {
     /// They were rewritten.

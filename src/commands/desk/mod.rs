@@ -3,9 +3,10 @@
 
 mod server;
 
-use miette::{IntoDiagnostic, miette};
+use std::time::Duration;
 
 use jobs::destination::Vendor;
+use miette::{IntoDiagnostic, miette};
 
 use self::server::Server;
 use super::{
@@ -16,7 +17,9 @@ use crate::{
     cli::Global,
     operations::{
         Operations,
+        erase::PersonErased,
         rate::Rate,
+        reconcile::{Days, Reconciled},
         wanted::{LetterName, SelectError, Wanted},
     },
     queue::{
@@ -42,6 +45,7 @@ pub enum Desk {
 pub struct Here {
     redis: Redis,
     operations: Operations,
+    namespace: String,
     by: Actor,
 }
 
@@ -74,12 +78,22 @@ pub struct Ended {
 impl Desk {
     /// As the flags say.
     pub async fn open(global: &Global) -> miette::Result<Self> {
-        if let Some(server) = Server::of(global)? {
+        Self::open_for(global, server::TIMEOUT).await
+    }
+
+    /// The same for what takes a while: AlumnIQ is asked, or Redis' files are rewritten.
+    pub async fn open_patiently(global: &Global) -> miette::Result<Self> {
+        Self::open_for(global, server::PATIENCE).await
+    }
+
+    async fn open_for(global: &Global, timeout: Duration) -> miette::Result<Self> {
+        if let Some(server) = Server::of(global, timeout)? {
             return Ok(Self::Server(Box::new(server)));
         }
         let context = Context::load(global)?;
         let redis = context.redis().await?;
         Ok(Self::Redis(Box::new(Here {
+            namespace: context.config.namespace.as_str().to_owned(),
             operations: assemble::operations(&context, &redis.queue)?,
             redis,
             by: operator(),
@@ -217,6 +231,43 @@ impl Desk {
                 .await
                 .into_diagnostic(),
             Self::Server(server) => server.gate(vendor, "resume").await,
+        }
+    }
+}
+
+impl Desk {
+    /// What it works on, for people.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Redis(here) => &here.namespace,
+            Self::Server(server) => server.url(),
+        }
+    }
+
+    /// Holds the books against AlumnIQ's feed; `fix`: and mends what is safe to mend.
+    pub async fn reconcile(&self, days: Days, fix: bool) -> miette::Result<Reconciled> {
+        match self {
+            Self::Redis(here) => {
+                let by = fix.then_some(&here.by);
+                here.operations.reconcile(days, by).await.map_err(|error| {
+                    miette!(
+                        help = "what was mended by then stays mended: run the command again once that works",
+                        "{error}"
+                    )
+                })
+            }
+            Self::Server(server) => server.reconcile(days, fix).await,
+        }
+    }
+
+    /// Removes one person's data; `tell`: AlumnIQ is told of what was open.
+    pub async fn erase(&self, xid: &str, reason: &str, tell: bool) -> miette::Result<PersonErased> {
+        match self {
+            Self::Redis(here) => {
+                let erased = here.operations.erase(xid, reason, tell, &here.by).await;
+                erased.map(PersonErased::from).into_diagnostic()
+            }
+            Self::Server(server) => server.erase(xid, reason, tell).await,
         }
     }
 }

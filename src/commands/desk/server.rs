@@ -27,11 +27,16 @@ use crate::{
             destinations::Gate,
             error::ErrorBody,
             letters::{Discard, Done, Replay},
+            people::NewErasure,
+            reconcile::WhichDays,
         },
         visitor::{NAME_HEADER, clean_name},
     },
     operations::{
+        erase::PersonErased,
+        moment::Day,
         rate::Rate,
+        reconcile::{Days, Reconciled},
         wanted::{LetterName, Wanted},
     },
     queue::{
@@ -45,7 +50,10 @@ use crate::{
 };
 
 /// After which an answer is given up.
-const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The same of what takes a while; the console itself ends a request after ten minutes.
+pub const PATIENCE: Duration = Duration::from_secs(590);
 
 /// How often a bulk is looked at.
 const LOOK: Duration = Duration::from_millis(300);
@@ -67,25 +75,22 @@ type Query<'a> = Vec<(&'static str, String)>;
 
 impl Server {
     /// The one that the flags or the environment name.
-    pub fn of(global: &Global) -> miette::Result<Option<Self>> {
+    pub fn of(global: &Global, timeout: Duration) -> miette::Result<Option<Self>> {
         let Some(url) = global.server.as_deref().map(str::trim) else {
             return Ok(None);
         };
-        if url.is_empty() {
-            return Ok(None);
-        }
         let format = global.log_format.unwrap_or(LogFormat::Pretty);
         let filter = Some(telemetry::SUMMARY_FILTER);
         telemetry::init(format, global.log_flag(), filter).map_err(misused)?;
         let token = token(global.token_file.as_deref())?;
         let settings = ClientSettings {
-            timeouts: Timeouts::within(TIMEOUT),
+            timeouts: Timeouts::within(timeout),
             ..ClientSettings::default()
         };
         let secrets: Vec<&SecretString> = token.iter().collect();
         let http = Http::new("server", "--server", url, &secrets, settings)
             .map_err(misused)?
-            .under(ROOT);
+            .under(ROOT.trim_start_matches('/'));
         if token.is_some() && http.is_plaintext_remote() {
             eprintln!("warning: the token goes to {url} without TLS: use https://");
         }
@@ -278,6 +283,48 @@ impl Server {
         let request = self.request(Method::POST, &path);
         let _: Gate = self.answer(request).await?;
         Ok(())
+    }
+
+    /// Its address, for people.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Holds the books against AlumnIQ's feed.
+    pub async fn reconcile(&self, days: Days, fix: bool) -> miette::Result<Reconciled> {
+        let asked = match days {
+            Days::AsAPoll => WhichDays::default(),
+            Days::On(on) => WhichDays {
+                on: Some(Day(on)),
+                ..WhichDays::default()
+            },
+            Days::Since(since, until) => WhichDays {
+                on: None,
+                since: Some(Day(since)),
+                until: until.map(Day),
+            },
+        };
+        if fix {
+            return self.post("reconcile/fix", &asked).await;
+        }
+        let parts = [
+            ("on", asked.on),
+            ("since", asked.since),
+            ("until", asked.until),
+        ];
+        let parts = parts.into_iter();
+        let query = parts.filter_map(|(name, day)| Some((name, day?.to_string())));
+        self.get("reconcile", query.collect()).await
+    }
+
+    /// Removes one person's data.
+    pub async fn erase(&self, xid: &str, reason: &str, tell: bool) -> miette::Result<PersonErased> {
+        let path = format!("people/{}/erase", segment(xid));
+        let order = NewErasure {
+            reason: reason.to_owned(),
+            keep_unacknowledged: !tell,
+        };
+        self.post(&path, &order).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> miette::Result<T> {

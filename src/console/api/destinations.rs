@@ -1,7 +1,7 @@
-//! The gates.
+//! The destinations: what is known of each, and its gate.
 
 use axum::Json;
-use jobs::destination::Vendor;
+use jobs::destination::{Destination, Vendor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,7 +9,69 @@ use super::{
     asking::{Desk, Named},
     error::ApiError,
 };
-use crate::console::visitor::Operator;
+use crate::{
+    console::visitor::{Operator, Visitor},
+    queue::{
+        recent::{RecentCall, VendorLimits},
+        stats::{DestinationStatus, Pause},
+    },
+};
+
+/// What is known of one.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DestinationShown {
+    /// Which one; alumniq: the feed, and what AlumnIQ is told.
+    pub destination: Vendor,
+    /// Whether it is in use; AlumnIQ always is.
+    pub enabled: bool,
+    /// Its changes by state; absent for AlumnIQ.
+    pub counts: Option<DestinationStatus>,
+    /// Dead letters there.
+    pub dead_letters: u64,
+    /// Why its gate is shut; absent: it is open.
+    pub pause: Option<Pause>,
+    /// What it said of its limits, and how much of them is used.
+    pub limits: VendorLimits,
+    /// The newest calls of all processes, the newest first; nothing of people is in them.
+    pub recent_calls: Vec<RecentCall>,
+}
+
+/// The CRM, Salsa and AlumnIQ.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Destinations {
+    /// Always three.
+    pub items: Vec<DestinationShown>,
+}
+
+/// Every destination: its counts, its gate, its limits and the newest calls to it
+#[utoipa::path(
+    get,
+    path = "/destinations",
+    tag = "destinations",
+    responses((status = OK, description = "Each of them", body = Destinations))
+)]
+pub(super) async fn list(_: Visitor, Desk(desk): Desk) -> Result<Json<Destinations>, ApiError> {
+    let queue = &desk.queue;
+    let mut status = queue.status().await?;
+    let enabled = &queue.settings().destinations;
+    let mut items = Vec::with_capacity(Vendor::ALL.len());
+    for vendor in Vendor::ALL {
+        let destination = Destination::ALL
+            .into_iter()
+            .find(|destination| Vendor::from(*destination) == vendor);
+        let letters = status.dead_letters.get(&vendor);
+        items.push(DestinationShown {
+            destination: vendor,
+            enabled: destination.is_none_or(|destination| enabled.contains(&destination)),
+            counts: destination.and_then(|at| status.destinations.remove(&at)),
+            dead_letters: letters.map_or(0, |classes| classes.values().sum()),
+            pause: status.pauses.remove(&vendor),
+            limits: queue.limits(vendor).await?,
+            recent_calls: queue.recent_calls(vendor).await?,
+        });
+    }
+    Ok(Json(Destinations { items }))
+}
 
 /// What an operator made of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -14,7 +14,8 @@ pub mod destinations;
 pub mod error;
 mod letter;
 pub mod letters;
-mod people;
+pub mod people;
+pub mod reconcile;
 mod status;
 
 use std::sync::LazyLock;
@@ -32,7 +33,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::error::{ApiError, ErrorBody, in_json};
 use super::Console;
-use crate::operations::moment::Moment;
+use crate::operations::moment::{Day, Moment};
 
 /// Where it is served. The number rises when something that scripts rely on goes away.
 pub const ROOT: &str = "/api/v1";
@@ -43,7 +44,7 @@ pub const ROOT: &str = "/api/v1";
         title = "alumniq-relay",
         description = "The queue between AlumnIQ, the CRM and Salsa Engage: what is stuck and why, and what operators do about it."
     ),
-    components(schemas(ErrorBody, Moment, letters::OrderWord)),
+    components(schemas(ErrorBody, Day, Moment, letters::OrderWord)),
     security(("token" = []), ("session" = [])),
     modifiers(&Common)
 )]
@@ -91,6 +92,7 @@ fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
         .routes(routes!(status::status))
         .routes(routes!(changes::change))
         .routes(routes!(people::person))
+        .routes(routes!(people::erase))
         .routes(routes!(letters::list))
         .routes(routes!(letters::groups))
         .routes(routes!(letters::replay))
@@ -101,8 +103,11 @@ fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
         .routes(routes!(bulks::list, bulks::start))
         .routes(routes!(bulks::show))
         .routes(routes!(bulks::cancel))
+        .routes(routes!(destinations::list))
         .routes(routes!(destinations::pause))
         .routes(routes!(destinations::resume))
+        .routes(routes!(reconcile::compare))
+        .routes(routes!(reconcile::fix))
         .routes(routes!(audit::audit))
         .routes(routes!(openapi));
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
@@ -164,7 +169,6 @@ fn may_fail(operation: &mut Operation) {
     get,
     path = "/openapi.json",
     tag = "about",
-    security(()),
     responses((status = OK, description = "OpenAPI 3.1", body = Object))
 )]
 async fn openapi() -> Json<&'static utoipa::openapi::OpenApi> {

@@ -53,6 +53,36 @@ pub enum Days {
     Since(Date, Option<Date>),
 }
 
+/// Days that do not go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Muddled {
+    /// The one that is too much, or wrong.
+    pub field: &'static str,
+    /// Why, for people.
+    pub problem: &'static str,
+}
+
+impl Days {
+    /// As people name them.
+    ///
+    /// # Errors
+    /// They do not go together.
+    pub fn of(on: Option<Date>, since: Option<Date>, until: Option<Date>) -> Result<Self, Muddled> {
+        let muddled = |field, problem| Err(Muddled { field, problem });
+        match (on, since, until) {
+            (Some(_), Some(_), _) => muddled("since", "it does not go with `on`"),
+            (Some(_), _, Some(_)) => muddled("until", "it does not go with `on`"),
+            (None, None, Some(_)) => muddled("until", "it needs `since`"),
+            (None, Some(since), Some(until)) if until < since => {
+                muddled("until", "it is before `since`")
+            }
+            (Some(on), None, None) => Ok(Self::On(on)),
+            (None, Some(since), until) => Ok(Self::Since(since, until)),
+            (None, None, None) => Ok(Self::AsAPoll),
+        }
+    }
+}
+
 /// A comparison under way.
 struct Look<'a> {
     operations: &'a Operations,

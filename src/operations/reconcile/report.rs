@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use jobs::{destination::Vendor, outcome::PauseReason};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::queue::stats::{Books, Pause, Status};
@@ -11,25 +11,25 @@ use crate::queue::stats::{Books, Pause, Status};
 pub(super) const SHOWN: usize = 100;
 
 /// The campus days that were compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Range {
     /// The first.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Date)]
     pub from: Date,
     /// The last.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = Date)]
     pub to: Date,
 }
 
 /// What was read of AlumnIQ's feed.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Feed {
     /// Rows that it lists.
     pub rows: u64,
 }
 
 /// Changes that differ in one way.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Found {
     /// How many.
     pub count: u64,
@@ -47,7 +47,7 @@ impl Found {
 }
 
 /// Changes that every destination has, or that were given up, and that AlumnIQ was not told of.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Applied {
     /// How many.
     pub count: u64,
@@ -84,7 +84,7 @@ impl Applied {
 }
 
 /// What was mended.
-#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 pub struct Fixed {
     /// Taken into the queue.
     pub enqueued: u64,
@@ -95,7 +95,7 @@ pub struct Fixed {
 }
 
 /// The outcome.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Reconciled {
     /// As `status` has them.
     pub books: Books,

@@ -1,6 +1,6 @@
 //! Bulks: begun once, carried to the end whoever dies, at their pace, until somebody calls them off.
 
-use super::{Fleet, OPERATOR};
+use super::{Fleet, OPERATOR, client};
 use crate::harness::waiting::until;
 
 #[tokio::test]
@@ -79,10 +79,4 @@ async fn post(url: &str, token: &str, body: &str) -> serde_json::Value {
         .header("content-type", "application/json")
         .body(body.to_owned());
     request.send().await.unwrap().json().await.unwrap()
-}
-
-fn client() -> reqwest::Client {
-    // The client wants one although nothing here is encrypted; a second installation is refused.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
 }

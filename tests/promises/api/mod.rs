@@ -2,9 +2,13 @@
 
 mod bulks;
 mod documented;
+mod elsewhere;
+mod people;
+mod reconciling;
 mod server;
 
 use alumniq_relay::sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
+use serde_json::Value;
 
 use crate::harness::{
     redis::Redis,
@@ -20,7 +24,7 @@ const VIEWER: &str = "viewer-of-the-api-test";
 struct Fleet {
     sandbox: Sandbox,
     relay: Relay,
-    _redis: Redis,
+    redis: Redis,
 }
 
 impl Fleet {
@@ -49,7 +53,7 @@ impl Fleet {
         Self {
             sandbox,
             relay,
-            _redis: redis,
+            redis,
         }
     }
 
@@ -67,4 +71,38 @@ impl Fleet {
             .with_variable("USER", "ada");
         desk.run(arguments).await
     }
+
+    /// What an operator is answered at `path` of the API, which is good.
+    async fn get(&self, service: &Service, path: &str) -> Value {
+        let (status, body) = self.answer(service, path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// The same, whatever it is.
+    async fn answer(&self, service: &Service, path: &str) -> (u16, Value) {
+        let url = format!("http://{}/api/v1/{path}", service.address());
+        answered(client().get(url)).await
+    }
+
+    /// The same of a write.
+    async fn post(&self, service: &Service, path: &str, body: &str) -> (u16, Value) {
+        let url = format!("http://{}/api/v1/{path}", service.address());
+        let request = client()
+            .post(url)
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        answered(request).await
+    }
+}
+
+async fn answered(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.bearer_auth(OPERATOR).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+fn client() -> reqwest::Client {
+    // The client wants one although nothing here is encrypted; a second installation is refused.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }

@@ -1,0 +1,135 @@
+//! The books against AlumnIQ's feed.
+
+use axum::{Json, http::StatusCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    asking::{Asked, Desk, Sent, to_its_end},
+    error::ApiError,
+};
+use crate::{
+    console::visitor::{Operator, Visitor},
+    operations::{
+        Operations,
+        moment::Day,
+        reconcile::{Days, Reconciled},
+    },
+    workers::producer::FetchError,
+};
+
+/// How many days one request compares: AlumnIQ is asked once a day of them, and a request is not answered for ever.
+const DAYS: i32 = 100;
+
+/// Each comparison asks AlumnIQ for rows: whoever may look could make it ask without end.
+static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+
+/// Which days of the campus. Nothing: as far back as the next poll.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WhichDays {
+    /// Only this one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub on: Option<Day>,
+    /// From this one, at most a hundred.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<Day>,
+    /// To this one, included; absent: to today.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<Day>,
+}
+
+impl WhichDays {
+    fn read(self, desk: &Operations) -> Result<Days, ApiError> {
+        let date = |day: Option<Day>| day.map(|day| day.0);
+        let days = Days::of(date(self.on), date(self.since), date(self.until))
+            .map_err(|muddled| ApiError::invalid_field(muddled.field, muddled.problem))?;
+        if let Days::Since(since, until) = days {
+            let today = Timestamp::now().to_zoned(desk.timezone.clone()).date();
+            let many = (until.unwrap_or(today) - since).get_days();
+            if many >= DAYS {
+                let problem = "ask for at most 100 days at a time";
+                return Err(ApiError::invalid_field("since", problem));
+            }
+        }
+        Ok(days)
+    }
+}
+
+/// Hold the books against AlumnIQ's feed
+///
+/// Changes nothing. It takes as long as AlumnIQ takes to list those days, and a second or two; a process makes one
+/// comparison at a time.
+#[utoipa::path(
+    get,
+    path = "/reconcile",
+    tag = "reconcile",
+    params(WhichDays),
+    responses((status = OK, description = "What differs", body = Reconciled))
+)]
+pub(super) async fn compare(
+    _: Visitor,
+    Desk(desk): Desk,
+    Asked(days): Asked<WhichDays>,
+) -> Result<Json<Reconciled>, ApiError> {
+    let days = days.read(&desk)?;
+    let _turn = turn()?;
+    Ok(Json(desk.reconcile(days, None).await?))
+}
+
+/// Hold the books against AlumnIQ's feed, and mend what is safe to mend
+///
+/// What is unknown here is taken in as a fetch does, and AlumnIQ is told again of what it should know.
+#[utoipa::path(
+    post,
+    path = "/reconcile/fix",
+    tag = "reconcile",
+    request_body = WhichDays,
+    responses((status = OK, description = "What differed, and what was mended", body = Reconciled))
+)]
+pub(super) async fn fix(
+    Operator(visitor): Operator,
+    Desk(desk): Desk,
+    Sent(days): Sent<WhichDays>,
+) -> Result<Json<Reconciled>, ApiError> {
+    let days = days.read(&desk)?;
+    let turn = turn()?;
+    let mended = to_its_end(async move {
+        let _turn = turn;
+        desk.reconcile(days, Some(&visitor.actor)).await
+    });
+    Ok(Json(mended.await??))
+}
+
+fn turn() -> Result<SemaphorePermit<'static>, ApiError> {
+    ONE_AT_A_TIME.try_acquire().map_err(|_| {
+        ApiError::new(
+            StatusCode::CONFLICT,
+            "this process is comparing already",
+            "try again when that comparison is over",
+        )
+    })
+}
+
+impl From<FetchError> for ApiError {
+    fn from(error: FetchError) -> Self {
+        let message = error.to_string();
+        match error {
+            FetchError::Queue(error) => error.into(),
+            FetchError::Feed(_) => Self::new(
+                StatusCode::BAD_GATEWAY,
+                message,
+                "try again once AlumnIQ answers; what was mended by then stays mended",
+            ),
+            FetchError::Date(_) => Self::invalid_field("since", &message),
+            FetchError::Full | FetchError::Stopped => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                message,
+                "try again later; what was mended by then stays mended",
+            ),
+        }
+    }
+}
