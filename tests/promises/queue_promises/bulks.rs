@@ -34,7 +34,7 @@ async fn begun(redis: &Redis, action: BulkAction) -> (Namespace, String) {
         keep_unacknowledged: false,
         by: tester(),
     };
-    let id = namespace.queue.start_bulk(&order, 6).await.unwrap();
+    let id = namespace.queue.start_bulk(&order, 6, "").await.unwrap();
     (namespace, id)
 }
 

@@ -345,8 +345,11 @@ async fn a_bulk_that_was_ordered_for_a_person_forgets_whom() {
         keep_unacknowledged: false,
         by: tester(),
     };
-    let hers = queue.start_bulk(&order(XID), 1).await.unwrap();
-    let others = queue.start_bulk(&order("somebody else"), 1).await.unwrap();
+    let hers = queue.start_bulk(&order(XID), 1, "").await.unwrap();
+    let others = queue
+        .start_bulk(&order("somebody else"), 1, "")
+        .await
+        .unwrap();
     queue.erase(XID, "", true, &tester()).await.unwrap();
     holds_none("memory", &memory(&mut namespace).await, &everything());
     let bulk = queue.bulk(&hers).await.unwrap().unwrap();
