@@ -1,8 +1,11 @@
 //! Puts a process's roles together from the configuration.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicUsize},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize},
+    },
 };
 
 use jobs::{
@@ -14,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use crate::{
-    config::{AcknowledgeMode, AnonymousRows, CrmConfig, SalsaConfig},
+    config::{AcknowledgeMode, AnonymousRows, Config, CrmConfig, SalsaConfig},
     console::Heartbeats,
-    operations::{Operations, supporters::Calls},
+    operations::{Operations, allowed::Allowed, supporters::Calls},
     queue::{Queue, acknowledgement::AckLimits, calls::CallLimit},
     stopping::Stopping,
     telemetry::traces::Traces,
@@ -158,7 +161,34 @@ pub fn operations(context: &Context, queue: &Queue) -> miette::Result<Operations
         salsa: config.mappings.salsa.clone(),
         producer: Arc::new(producer),
         max_wait: config.acknowledge.max_wait,
+        allowed: allowed(config),
     })
+}
+
+fn allowed(config: &Config) -> BTreeMap<Vendor, Allowed> {
+    let crm = config.crm.as_ref().map(|crm| Allowed {
+        concurrency: Some(crm.concurrency),
+        rate_per_minute: crm.rate_per_minute,
+        batch: Some(1),
+    });
+    let salsa = config.salsa.as_ref().map(|salsa| Allowed {
+        concurrency: Some(salsa.concurrency),
+        rate_per_minute: salsa.rate_per_minute,
+        batch: None,
+    });
+    let alumniq = Allowed {
+        concurrency: None,
+        rate_per_minute: None,
+        batch: Some(config.acknowledge.max_batch),
+    };
+    let all = [
+        (Vendor::Crm, crm),
+        (Vendor::Salsa, salsa),
+        (Vendor::Alumniq, Some(alumniq)),
+    ];
+    all.into_iter()
+        .filter_map(|(vendor, allowed)| Some((vendor, allowed?)))
+        .collect()
 }
 
 /// `None` where nobody wants to be told.

@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //!
+//! - [`allowed`]: the configured limits towards each vendor
 //! - [`preview`]: what the changes that AlumnIQ lists would do
 //! - [`reconcile`]: the books against AlumnIQ's feed
 //! - [`erase`]: one person's data away
@@ -12,13 +13,17 @@
 //! - [`moment`], [`rate`]: when and how fast, as people say it
 //! - [`supporters`]: calls to Salsa that make room for the service
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
-use jobs::{change::FieldNames, crm_update::CrmMapping, salsa_upsert::SalsaMapping};
+use jobs::{
+    change::FieldNames, crm_update::CrmMapping, destination::Vendor, salsa_upsert::SalsaMapping,
+};
 
+use self::allowed::Allowed;
 use crate::{queue::Queue, workers::producer::Producer};
 
+pub mod allowed;
 pub mod bulk;
 pub mod editing;
 pub mod erase;
@@ -49,4 +54,6 @@ pub struct Operations {
     pub producer: Arc<Producer>,
     /// `acknowledge.max_wait`.
     pub max_wait: Duration,
+    /// The limits towards each vendor; none towards one that is switched off.
+    pub allowed: BTreeMap<Vendor, Allowed>,
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     console::visitor::{Operator, Visitor},
+    operations::allowed::Allowed,
     queue::{
         recent::{RecentCall, VendorLimits},
         stats::{DestinationStatus, Pause},
@@ -30,6 +31,8 @@ pub struct DestinationShown {
     pub dead_letters: u64,
     /// Why its gate is shut; absent: it is open.
     pub pause: Option<Pause>,
+    /// The configured limits; absent: it is switched off.
+    pub allowed: Option<Allowed>,
     /// What it said of its limits, and how much of them is used.
     pub limits: VendorLimits,
     /// The newest calls of all processes, the newest first; nothing of people is in them.
@@ -66,6 +69,7 @@ pub(super) async fn list(_: Visitor, Desk(desk): Desk) -> Result<Json<Destinatio
             counts: destination.and_then(|at| status.destinations.remove(&at)),
             dead_letters: letters.map_or(0, |classes| classes.values().sum()),
             pause: status.pauses.remove(&vendor),
+            allowed: desk.allowed.get(&vendor).copied(),
             limits: queue.limits(vendor).await?,
             recent_calls: queue.recent_calls(vendor).await?,
         });

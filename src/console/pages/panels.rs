@@ -78,7 +78,7 @@ pub fn limits(status: &Status, snapshot: &Snapshot) -> Fragment {
         h2 { "Limits and pauses" }
         ul.rows {
             @for (vendor, pause) in &status.pauses { (paused(*vendor, pause, snapshot)) }
-            @for (vendor, traffic) in &snapshot.traffic { (traffic::places(*vendor, &traffic.limits, &format!("{}, calls this minute", name(*vendor)))) }
+            @for (vendor, traffic) in &snapshot.traffic { (traffic::places(*vendor, traffic, &format!("{}, calls this minute", name(*vendor)))) }
             @if let Some(days) = status.producer.key_days { (key(days)) }
             (memory(status.memory))
         }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::text::{count, foreign, moment, subject};
 use crate::{
-    operations::Operations,
+    operations::{Operations, allowed::Allowed},
     queue::recent::{RecentCall, VendorLimits},
 };
 
@@ -16,6 +16,8 @@ const SHOWN: usize = 8;
 /// Of one vendor.
 #[derive(Debug, Clone)]
 pub struct Traffic {
+    /// By the configuration.
+    pub allowed: Allowed,
     /// Beside the configuration.
     pub limits: VendorLimits,
     /// The newest first.
@@ -25,20 +27,28 @@ pub struct Traffic {
 impl Traffic {
     /// Reads; what cannot be read is not shown.
     pub async fn read(operations: &Operations, vendor: Vendor) -> Option<Self> {
+        let allowed = *operations.allowed.get(&vendor)?;
         let queue = &operations.queue;
         let (limits, calls) = tokio::join!(queue.limits(vendor), queue.recent_calls(vendor));
         Some(Self {
+            allowed,
             limits: limits.ok()?,
             calls: calls.ok()?,
         })
     }
+
+    /// The lower of the limits in calls a minute.
+    fn most(&self) -> Option<u32> {
+        let limits = [self.allowed.rate_per_minute, self.limits.told_rate];
+        limits.into_iter().flatten().min()
+    }
 }
 
 /// How near its limit a vendor is, where there is something to say; `what`: in words.
-pub fn places(vendor: Vendor, limits: &VendorLimits, what: &str) -> Markup {
-    let used = limits.places_used;
+pub fn places(vendor: Vendor, traffic: &Traffic, what: &str) -> Markup {
+    let used = traffic.limits.places_used;
     html! {
-        @if let Some(most) = limits.told_rate {
+        @if let Some(most) = traffic.most() {
             li data-limit=(vendor) { span { (what) } span { (count(used)) " of " (count(most)) } }
             li.meter { meter min="0" max=(most.max(1)) low=(most * 4 / 5) high=(most) optimum="0" value=(used.min(most.into())) aria-label=(what) {} }
         } @else if used > 0 {
@@ -49,17 +59,22 @@ pub fn places(vendor: Vendor, limits: &VendorLimits, what: &str) -> Markup {
 
 /// Limits and calls.
 pub fn show(vendor: Vendor, traffic: &Traffic, zone: &TimeZone) -> Markup {
-    let Traffic { limits, calls } = traffic;
+    let Traffic {
+        allowed,
+        limits,
+        calls,
+    } = traffic;
     let (shown, rest) = calls.split_at(calls.len().min(SHOWN));
     html! {
         div.traffic {
             section aria-label={ "Limits of " (subject(vendor)) } {
                 h3 { "Limits" }
                 ul.rows {
-                    (places(vendor, limits, "Calls this minute"))
-                    @if let Some(batch) = limits.told_batch { li { span { "Changes a call, at most" } span { (count(batch)) } } }
-                    @if let Some(at) = &limits.told_at { li { span { "Said so" } (moment(at, zone)) } }
-                    @if limits.told_rate.is_none() { li { span.soft { (subject(vendor)) " has told none: those of the configuration hold" } } }
+                    (places(vendor, traffic, "Calls this minute"))
+                    li { span { "Calls a minute" } span { @match traffic.most() { Some(most) => { "at most " (count(most)) } None => "no limit" } } }
+                    li { span { "Calls at once" } span { @match allowed.concurrency { Some(most) => { "at most " (count(most)) } None => "one a process" } } }
+                    @if let Some(batch) = limits.told_batch.or(allowed.batch) { li { span { "Changes a call" } span { @if batch > 1 { "at most " } (count(batch)) } } }
+                    @if let Some(at) = &limits.told_at { li { span { (subject(vendor)) " told its limits" } (moment(at, zone)) } }
                 }
             }
             section.calls aria-label={ "Calls to " (subject(vendor)) } {
@@ -113,32 +128,62 @@ fn tone(status: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn limits(told_rate: Option<u32>, places_used: u64) -> VendorLimits {
-        VendorLimits {
-            told_rate,
-            told_batch: None,
-            told_at: None,
-            places_used,
+    fn traffic(configured: Option<u32>, told_rate: Option<u32>, places_used: u64) -> Traffic {
+        Traffic {
+            allowed: Allowed {
+                concurrency: Some(32),
+                rate_per_minute: configured,
+                batch: Some(1),
+            },
+            limits: VendorLimits {
+                told_rate,
+                told_batch: None,
+                told_at: None,
+                places_used,
+            },
+            calls: Vec::new(),
         }
     }
 
     #[test]
-    fn a_limit_that_was_told_has_a_meter_and_one_that_was_not_has_none() {
-        let told = places(Vendor::Salsa, &limits(Some(300), 297), "Calls").into_string();
-        assert!(
-            told.contains("297 of 300") && told.contains("<meter"),
-            "{told}"
-        );
-        let counted = places(Vendor::Crm, &limits(None, 12), "Calls").into_string();
+    fn a_vendor_with_a_limit_has_a_meter_and_one_without_has_none() {
+        for (configured, told, used, says) in [
+            (None, Some(300), 297, "297 of 300"),
+            (Some(60), None, 7, "7 of 60"),
+            (Some(60), Some(300), 7, "7 of 60"),
+        ] {
+            let shown = places(Vendor::Salsa, &traffic(configured, told, used), "Calls");
+            let shown = shown.into_string();
+            assert!(shown.contains(says) && shown.contains("<meter"), "{shown}");
+        }
+        let counted = places(Vendor::Crm, &traffic(None, None, 12), "Calls").into_string();
         assert!(
             counted.contains(">12<") && !counted.contains("<meter"),
             "{counted}"
         );
-        assert!(
-            places(Vendor::Crm, &limits(None, 0), "Calls")
-                .into_string()
-                .is_empty()
-        );
+        let unused = places(Vendor::Crm, &traffic(None, None, 0), "Calls").into_string();
+        assert_eq!(unused, "");
+    }
+
+    #[test]
+    fn the_limits_are_told_whether_the_vendor_or_the_configuration_sets_them() {
+        for (vendor, traffic, says) in [
+            (
+                Vendor::Crm,
+                traffic(None, None, 0),
+                ["no limit", "at most 32", "Changes a call</span><span>1<"],
+            ),
+            (
+                Vendor::Salsa,
+                traffic(None, Some(300), 0),
+                ["at most 300", "at most 32", "Changes a call"],
+            ),
+        ] {
+            let shown = show(vendor, &traffic, &TimeZone::UTC).into_string();
+            for words in says {
+                assert!(shown.contains(words), "{words}: {shown}");
+            }
+        }
     }
 
     #[test]
@@ -154,8 +199,8 @@ mod tests {
             worker: "relay-0".to_owned(),
         };
         let traffic = Traffic {
-            limits: limits(None, 0),
             calls: (0..SHOWN + 3).map(call).collect(),
+            ..traffic(None, None, 0)
         };
         let html = show(Vendor::Crm, &traffic, &TimeZone::UTC).into_string();
         assert_eq!(html.matches("data-call").count(), SHOWN + 3);

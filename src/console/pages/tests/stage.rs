@@ -11,7 +11,10 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header},
 };
 use jobs::{
-    change::FieldNames, country::CountryCodes, crm_update::CrmMapping, destination::Destination,
+    change::FieldNames,
+    country::CountryCodes,
+    crm_update::CrmMapping,
+    destination::{Destination, Vendor},
     outcome::DeadClass,
 };
 use serde_json::{Value, json, value::to_raw_value};
@@ -21,7 +24,7 @@ use tower::Service;
 use crate::{
     config::Schedule,
     console::{Console, Guard, Heartbeats, Rules, Tokens, router},
-    operations::Operations,
+    operations::{Operations, allowed::Allowed},
     queue::{
         Queue, QueueSettings,
         embedded::EmbeddedRedis,
@@ -273,5 +276,15 @@ fn operations(queue: &Queue) -> Operations {
             traces: Default::default(),
         }),
         max_wait: Duration::from_secs(5),
+        allowed: Vendor::ALL
+            .map(|vendor| {
+                let allowed = Allowed {
+                    concurrency: Some(8),
+                    rate_per_minute: None,
+                    batch: None,
+                };
+                (vendor, allowed)
+            })
+            .into(),
     }
 }
