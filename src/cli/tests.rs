@@ -252,12 +252,13 @@ fn a_moment_is_a_campus_day_an_instant_or_a_while_ago() {
         "9999-12-31",
         "-0001-01-01",
         "2026-02-31",
+        "0",
         "2026-02-31T00:00:00Z",
     ] {
         assert!(text.parse::<value::Moment>().is_err(), "{text}");
         assert!(value::day(text).is_err(), "{text}");
     }
-    for text in ["9998-12-31", "0001-01-01", "1000years"] {
+    for text in ["9999-12-29", "0001-01-01", "99999w"] {
         let moment: value::Moment = text.parse().unwrap();
         assert!(moment.instant(now, &campus).is_ok(), "{text}");
     }

@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, date},
+    tz::TimeZone,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -13,7 +17,7 @@ use utoipa::{
 };
 
 /// Longer ago nothing was; and what is subtracted from now stays within the calendar.
-const LONGEST_AGO: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
+const LONGEST_AGO: Duration = Duration::from_secs(2000 * 366 * 24 * 60 * 60);
 
 /// A point in time, as people say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +56,9 @@ impl FromStr for Moment {
             return within_calendar(day).map(Self::Day);
         }
         match humantime::parse_duration(text) {
-            Ok(ago) if ago <= LONGEST_AGO => Ok(Self::Ago(ago)),
-            Ok(_) => Err("write at most a thousand years".to_owned()),
-            Err(_) => Err(
+            Ok(ago) if ago > LONGEST_AGO => Err("write at most two thousand years".to_owned()),
+            Ok(ago) if text != "0" => Ok(Self::Ago(ago)),
+            _ => Err(
                 "write a day (2026-11-21), an instant (2026-11-21T02:00:00Z) or how long ago (2h, 3d)"
                     .to_owned(),
             ),
@@ -62,11 +66,11 @@ impl FromStr for Moment {
     }
 }
 
-/// A year of the calendar more or less moves no instant out of what can be written.
+/// What lies near its ends begins, somewhere on earth, outside of it.
 fn within_calendar(day: Date) -> Result<Date, String> {
-    match day.year() {
-        1..=9998 => Ok(day),
-        _ => Err("write a day between the years 1 and 9998".to_owned()),
+    match (date(1, 1, 1)..=date(9999, 12, 29)).contains(&day) {
+        true => Ok(day),
+        false => Err("write a day from 0001-01-01 to 9999-12-29".to_owned()),
     }
 }
 
@@ -170,7 +174,7 @@ impl PartialSchema for Moment {
             ))
             .item(format(KnownFormat::Date))
             .item(format(KnownFormat::DateTime))
-            .item(text().pattern(Some("^[1-9][0-9]{0,5}(s|m|h|d|w)$")))
+            .item(text().pattern(Some("^[1-9][0-9]{0,4}(s|m|h|d|w)$")))
             .into()
     }
 }

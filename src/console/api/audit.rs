@@ -16,18 +16,19 @@ use crate::{
 /// How many entries a page has where nobody says otherwise.
 const PAGE: u16 = 50;
 
+/// No place is behind it: programs that read numbers as JavaScript does know them all.
+const LAST: u64 = (1 << 53) - 1;
+
 /// Which entries, and which page of them. What is absent is any.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
     /// Whose
-    #[param(min_length = 1)]
     by: Option<String>,
     /// Which kind
     action: Option<AuditAction>,
     /// About which change
-    #[param(min_length = 1)]
     change_id: Option<String>,
     /// Where to go on: `next` of the page before
     #[param(maximum = 9007199254740991_i64)]
@@ -54,6 +55,12 @@ pub(super) async fn audit(
     Asked(page): Asked<Page>,
 ) -> Result<Json<AuditPage>, ApiError> {
     let limit = super::page_size(page.limit, PAGE)?;
+    if page.cursor.is_some_and(|cursor| cursor > LAST) {
+        return Err(ApiError::bad_request(
+            "it is no cursor",
+            "take the one at the end of the page before (`next`)",
+        ));
+    }
     let filter = AuditFilter {
         by: page.by,
         action: page.action,

@@ -52,10 +52,8 @@ pub(super) struct Page {
     /// Which kind
     class: Option<DeadClass>,
     /// The key of a group of causes
-    #[param(min_length = 1)]
     cause: Option<String>,
     /// Whose: the constituent's id
-    #[param(min_length = 1)]
     xid: Option<String>,
     /// Died since
     since: Option<Moment>,
@@ -64,7 +62,7 @@ pub(super) struct Page {
     /// By the time of death: `oldest` (the default) or `newest` first
     order: Option<OrderWord>,
     /// Where to go on: `next` of the page before, in the same order
-    #[param(value_type = Option<String>, pattern = "^[0-9]{1,15}/(crm|salsa|alumniq)/[a-z_]+/.+$")]
+    #[param(value_type = Option<String>, pattern = "^[0-9]{1,15}/(crm|salsa|alumniq)/(undecodable|anonymous|mapping|validation|unmatched|rejected|exhausted|stale|crashed|ack_rejected)/.+$")]
     cursor: Option<LetterRef>,
     /// How many at most
     #[param(minimum = 1, maximum = 1000, default = 50)]

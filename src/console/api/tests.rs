@@ -163,3 +163,24 @@ fn every_reference_of_the_document_leads_somewhere() {
         assert!(document.pointer(pointer).is_some(), "{to}");
     }
 }
+
+#[test]
+fn the_cursor_of_dead_letters_is_described_as_it_is_read() {
+    use jobs::{destination::Vendor, outcome::DeadClass};
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    let parameters = &document["paths"]["/api/v1/dead-letters"]["get"]["parameters"];
+    let named = |parameter: &&Value| parameter["name"] == "cursor";
+    let cursor = parameters.as_array().unwrap().iter().find(named).unwrap();
+    let validator = jsonschema::validator_for(&cursor["schema"]).unwrap();
+    for vendor in Vendor::ALL {
+        for class in DeadClass::ALL {
+            let cursor = format!("1795346689512/{vendor}/{class}/41/2");
+            assert!(
+                cursor.parse::<crate::queue::letters::LetterRef>().is_ok(),
+                "{cursor}"
+            );
+            assert!(validator.is_valid(&cursor.into()), "{vendor} {class}");
+        }
+    }
+    assert!(!validator.is_valid(&"1/crm/stail/41".into()));
+}

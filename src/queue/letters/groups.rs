@@ -105,6 +105,9 @@ impl Queue {
         filter: &LetterFilter,
         groups: &mut Vec<Counted>,
     ) -> Result<(), QueueError> {
+        if groups.is_empty() {
+            return Ok(());
+        }
         let (from, to) = filter.scores();
         let mut pipeline = redis::pipe();
         for group in groups.iter() {

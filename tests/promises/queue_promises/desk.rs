@@ -43,6 +43,37 @@ async fn with_causes(redis: &Redis, causes: &[&str]) -> Namespace {
 }
 
 #[tokio::test]
+async fn where_nothing_is_dead_there_is_no_group_whatever_is_asked_for() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    for filter in [
+        LetterFilter::default(),
+        LetterFilter {
+            since: Some(1),
+            until: Some(2),
+            ..LetterFilter::default()
+        },
+        LetterFilter {
+            vendor: Some(Vendor::Crm),
+            class: Some(DeadClass::Stale),
+            cause: Some("0123456789ab".to_owned()),
+            since: Some(1),
+            ..LetterFilter::default()
+        },
+        LetterFilter {
+            xid: Some("p1".to_owned()),
+            until: Some(1),
+            ..LetterFilter::default()
+        },
+    ] {
+        let groups = namespace.queue.letter_groups(&filter).await.unwrap();
+        assert!(groups.is_empty(), "{filter:?}");
+        let page = namespace.queue.letters(&filter, None, 10).await.unwrap();
+        assert_eq!((page.total, page.items.len()), (0, 0), "{filter:?}");
+    }
+}
+
+#[tokio::test]
 async fn causes_that_differ_in_what_names_one_change_are_one_group() {
     let redis = Redis::start().await;
     let causes = [
