@@ -20,7 +20,9 @@ SCHEMATHESIS = pathlib.Path(sys.argv[2]).resolve()
 TOKENS = {"operator": "operator-of-the-api-test", "viewer": "viewer-of-the-api-test"}
 EXAMPLES = 12
 SEED = 5
-PATIENCE = 120
+PATIENCE = 60
+# How `sync --wait` ends where some changes are dead letters.
+SOME_DEAD = 3
 # What the document cannot say: a replay names letters or gives a filter, a discard gives a reason. That is 422.
 CONFIG = """
 [parameters]
@@ -85,15 +87,18 @@ def main(folder):
     processes = []
 
     def start(arguments, output):
-        file = open(folder / output, "w")
-        process = subprocess.Popen([PROGRAM, *arguments], cwd=folder, env=variables, stdout=file, stderr=file)
+        said = open(folder / f"{arguments[0]}.log", "w")
+        process = subprocess.Popen([PROGRAM, *arguments], cwd=folder, env=variables, stdout=output, stderr=said)
         processes.append(process)
 
     try:
         data = ["--changes", "60", "--people", "30", "--missing-in-crm", "5", "--anonymous", "3"]
-        start(["sandbox", "--listen", f"127.0.0.1:{sandbox_port}", *data], "relay.toml")
+        start(["sandbox", "--listen", f"127.0.0.1:{sandbox_port}", *data], open(folder / "relay.toml", "w"))
         until("the sandbox", lambda: urllib.request.urlopen(f"http://127.0.0.1:{sandbox_port}/_sandbox/report"))
-        start(["run"], "relay.log")
+        fetched = subprocess.run([PROGRAM, "sync", "--wait"], cwd=folder, env=variables, capture_output=True, text=True)
+        if fetched.returncode != SOME_DEAD:
+            sys.exit(f"sync --wait ended with {fetched.returncode}: {fetched.stdout}{fetched.stderr}")
+        start(["run"], None)
         api = f"http://127.0.0.1:{port}/api/v1"
         letters = until("dead letters", lambda: dead_letters(api))
         config = CONFIG.format(
