@@ -69,7 +69,6 @@ if ! cmp -s deploy/validate/api-requirements.txt "$tools/api-installed"; then
     fi
 fi
 if [ -e "$tools/api-installed" ]; then
-    need redis-server redis-server
     "$python/python" deploy/validate/api.py "$program" "$tools/api/bin/schemathesis"
 else
     echo "skipped: schemathesis cannot be installed, because PyPI cannot be reached or lacks it"

@@ -25,7 +25,7 @@ def check(way, config, variables, arguments):
         folder = pathlib.Path(folder)
         (folder / "secrets").mkdir()
         for name in SECRETS:
-            (folder / "secrets" / name).write_text("not-a-secret\n")
+            (folder / "secrets" / name).write_text(f"{name}-not-a-secret\n")
         (folder / "relay.toml").write_text(config)
         variables = {name: value.replace("/etc/alumniq-relay", str(folder)) for name, value in variables.items()}
         commands = [[PROGRAM, "check"], [PROGRAM, *arguments, "--help"]]
