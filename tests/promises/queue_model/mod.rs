@@ -4,6 +4,7 @@
 mod books;
 mod change;
 mod compare;
+mod erase;
 mod gate;
 mod leading;
 mod model;

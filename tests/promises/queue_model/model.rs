@@ -157,6 +157,8 @@ impl Model {
                         change.may_lag = true;
                         change.block = block;
                         change.record.clear();
+                        // They went with the row when the change was closed.
+                        change.edits = 0;
                         self.to_tell.push(row.id.clone());
                     }
                     _ => {

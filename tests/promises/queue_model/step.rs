@@ -187,6 +187,11 @@ pub enum Step {
         picks: Vec<Index>,
         tell: bool,
     },
+    /// A person's data goes.
+    Erase {
+        xid: String,
+        tell: bool,
+    },
     AckClaim {
         most: usize,
         patient: bool,
@@ -254,6 +259,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<Index>(), any::<bool>(), prop::option::of(id()))
             .prop_map(|(pick, undecodable, id)| Step::Reread { pick, undecodable, id }),
         3 => (picks(2), any::<bool>()).prop_map(|(picks, tell)| Step::Discard { picks, tell }),
+        2 => (person(), any::<bool>()).prop_map(|(xid, tell)| Step::Erase { xid, tell }),
         7 => (1..8_usize, any::<bool>(), any::<bool>())
             .prop_map(|(most, patient, eager)| Step::AckClaim { most, patient, eager }),
         7 => (any::<Index>(), 1..6_usize, prop::bool::weighted(0.2), ack_kind()).prop_map(
@@ -276,9 +282,14 @@ fn id() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Few people, so that each has several changes.
+fn person() -> impl Strategy<Value = String> {
+    (1..6_u32).prop_map(|n| format!("person {n}"))
+}
+
 fn row() -> impl Strategy<Value = Row> {
     let xid = prop_oneof![
-        7 => (1..6_u32).prop_map(|n| Some(format!("person {n}"))),
+        7 => person().prop_map(Some),
         1 => Just(None),
     ];
     (

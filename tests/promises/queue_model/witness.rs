@@ -101,6 +101,13 @@ impl Witness {
         self.finished.insert((vendor, id.to_owned()));
     }
 
+    /// Nothing is known of the person any more: neither leases nor what was applied.
+    pub fn erased(&mut self, xid: &str) {
+        let lane = format!("x:{xid}");
+        self.leased.retain(|(_, other)| *other != lane);
+        self.applied.retain(|(_, other), _| *other != lane);
+    }
+
     /// A change that may be told to AlumnIQ is finished at every destination, or given up as a whole.
     pub fn to_acknowledge(&self, id: &str, destinations: &[Destination]) -> Checked {
         let finished = |vendor| self.finished.contains(&(vendor, id.to_owned()));

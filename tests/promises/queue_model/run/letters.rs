@@ -1,4 +1,4 @@
-//! Replay, reread and discard.
+//! Replay, reread, discard and erase.
 
 use alumniq_relay::queue::{Record, audit::AuditAction, editing::Edited};
 use jobs::{destination::Vendor, outcome::DeadClass};
@@ -123,5 +123,30 @@ impl Run {
         }
         self.model.audited(AuditAction::Discarded, &discarded);
         same("discarded", handled.handled, discarded.len() as u64)
+    }
+
+    pub(super) async fn erase(&mut self, xid: &str, tell: bool) -> Checked {
+        let mut named = self.model.of_person(xid);
+        for id in &named {
+            if !self.model.changes[id].is_closed() {
+                self.witness.discarded(Vendor::Alumniq, id);
+            }
+        }
+        named.sort_unstable();
+        let erased = self.queue.erase(xid, "asked for", tell, &tester()).await;
+        let erased = erased.unwrap();
+        let gone = self.model.erase(xid, tell);
+        self.witness.erased(xid);
+        self.model.audit.push((AuditAction::Erased, None, named));
+        same(
+            "erased: (discarded, applied, closed, arrived)",
+            (
+                erased.discarded,
+                erased.applied,
+                erased.closed,
+                erased.arrived,
+            ),
+            (gone.discarded, gone.applied, gone.closed, 0),
+        )
     }
 }

@@ -153,6 +153,7 @@ impl Run {
                 let letters = pick_some(picks, self.letters());
                 self.discard(letters, *tell).await
             }
+            Step::Erase { xid, tell } => self.erase(xid, *tell).await,
             Step::AckClaim {
                 most,
                 patient,
