@@ -95,6 +95,14 @@ async fn hostile_strings_are_shown_as_text_and_nothing_else() {
                 .until_text("#row", |row| row.contains("employer"))
                 .await;
             is_inert(&browser, page).await;
+            browser.visit(&format!("{page}/edit")).await;
+            is_inert(&browser, page).await;
+            let typed = "return document.querySelector(\"[name='field.employer']\").value";
+            let employer = browser.evaluate(typed, &[]).await;
+            assert!(
+                STRINGS.iter().any(|string| employer == *string),
+                "{employer}"
+            );
         }
     }
     browser.close().await;
