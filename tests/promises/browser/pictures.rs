@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::fleet::{Fleet, VIEWER, quiet};
 use crate::harness::{
-    browser::{Browser, DARK, DESK, PHONE},
+    browser::{Browser, DARK, DESK, Look, PHONE},
     relay::text,
     waiting::until_true,
 };
@@ -151,6 +151,12 @@ async fn what_strangers_and_viewers_see_is_fit_for_everybody_too() {
     is_seen(&browser, "login").await;
     browser.log_in("Vera Viewer", VIEWER).await;
     is_seen(&browser, "viewer").await;
+    for width in [1000, 1200, 1279, 1440] {
+        let look = Look { width, ..DESK };
+        browser.look(look).await;
+        browser.fits(look).await;
+    }
+    browser.look(DESK).await;
     browser.visit("/people/1001").await;
     is_seen(&browser, "forbidden").await;
     browser.forgive().await; // a 403 is said on the console
