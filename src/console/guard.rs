@@ -1,4 +1,4 @@
-//! Who comes in. Everything that shows or changes data stands behind [`admit`]; handlers ask it for a
+//! Who comes in. Everything that shows or changes data stands behind `admit`; handlers ask it for a
 //! [`Visitor`](super::Visitor) or an [`Operator`](super::Operator), and without it nobody is one.
 //!
 //! # Layout

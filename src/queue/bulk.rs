@@ -51,7 +51,7 @@ pub struct BulkLease {
 }
 
 impl BulkLease {
-    /// What a step is done under, see [`Handling`](super::audit::Handling).
+    /// What a step is done under, see [`Handling`].
     pub fn step(&self) -> String {
         format!("{} {}", self.id, self.token)
     }
