@@ -276,6 +276,7 @@ impl Stage {
             schedule: self.done.clone(),
             promises: evidence.verdicts(),
             timelines: self.timelines(&report, &dead).await,
+            status: stalled.then(|| status.clone()),
         })
     }
 

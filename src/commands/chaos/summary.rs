@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::{possible::LeftOut, watch::Seen};
 use crate::{
-    queue::stats::Books,
+    commands::status,
+    queue::stats::{Books, Status},
     sandbox::{Report, Verdict},
 };
 
@@ -150,6 +151,9 @@ pub struct Summary {
     pub promises: Vec<Verdict>,
     /// Timelines of changes that tell of a broken promise.
     pub timelines: Vec<String>,
+    /// Where nothing moved any more before everything was through: what the fleet said then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 impl Summary {
@@ -189,6 +193,9 @@ impl Summary {
         }
         for timeline in &self.timelines {
             let _ = write!(text, "\n{timeline}");
+        }
+        if let Some(status) = &self.status {
+            let _ = write!(text, "\nNothing moves any more:\n{}", status::text(status));
         }
         text
     }

@@ -71,7 +71,8 @@ fn show(status: &Status, json: bool) -> miette::Result<String> {
     Ok(text(status))
 }
 
-fn text(status: &Status) -> String {
+/// For people.
+pub fn text(status: &Status) -> String {
     let books = status.books;
     let mut text = verdict(status);
     if status.memory.is_full() {
