@@ -42,7 +42,8 @@ pub fn in_flight(changes: usize) -> u64 {
     (crm_calls(changes) + SALSA_CALLS * SALSA_BATCH) as u64
 }
 
-/// The fleet's `relay.toml`, without secrets.
+/// The fleet's `relay.toml`, without secrets. AlumnIQ has the longest time: a day of the feed is one answer without
+/// a cap, here of all changes that are open, and a machine that is busy with everything else sends it slowly.
 pub fn relay_toml(
     namespace: &str,
     urls: &Urls,
@@ -69,7 +70,7 @@ url = "{alumniq}"
 timezone = "{timezone}"
 lookback_days = {lookback}
 poll = "every 10s"
-timeout = "8s"
+timeout = "30s"
 
 [crm]
 url = "{crm}"
