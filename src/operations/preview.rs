@@ -188,7 +188,7 @@ impl Preview {
             && let Some(mut block) = walk.next(&mut feed).await?
         {
             previewed.fetched += block.rows.len() as u64;
-            let block = block.changes(&self.names, &self.timezone).into_iter();
+            let block = block.changes(&self.names, &self.timezone).await.into_iter();
             changes.extend(block.filter(|change| seen.insert(change.change_id.clone())));
         }
         previewed.more = changes.len() > limit || !walk.is_over();

@@ -1,5 +1,6 @@
 //! The producer: fetches what AlumnIQ calls unprocessed and takes it into the queue, each change once.
 
+mod apart;
 mod arrival;
 mod calendar;
 pub mod feed;

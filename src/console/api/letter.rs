@@ -15,29 +15,22 @@ use super::{
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::editing::{EditError, EditOutcome},
-    queue::{
-        audit::{AuditAction, Note},
-        letters::Letter,
+    operations::{
+        Operations,
+        editing::{EditError, EditOutcome},
     },
+    queue::letters::Letter,
 };
 
-/// A dead letter, and what was sent before it died.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Details {
-    /// The letter.
-    pub letter: Letter,
-    /// The document of the last attempt; absent where nothing was sent, and for viewers.
-    #[schema(value_type = Option<Object>)]
-    pub sent: Option<Value>,
-}
-
-/// The row behind a letter.
+/// The row behind a letter, and what was made of it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Row {
     /// As AlumnIQ sent it, or as it was edited since.
     #[schema(value_type = Value)]
     pub row: Value,
+    /// The document of the last attempt; absent where nothing was sent.
+    #[schema(value_type = Option<Object>)]
+    pub sent: Option<Value>,
 }
 
 /// What is to be another in the row.
@@ -46,7 +39,7 @@ pub struct Row {
 pub struct NewValues {
     /// Canonical field -> its new text; blank takes it away. All but changeId, xid and changedOn can be edited.
     pub fields: BTreeMap<String, String>,
-    /// Only show what would be sent.
+    /// Only show what would be sent; that somebody looked stands in the audit.
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -61,38 +54,27 @@ pub struct EditDone {
     pub would_send: Option<Value>,
 }
 
-/// One dead letter, and what was sent before it died
+/// One dead letter
 #[utoipa::path(
     get,
     path = "/dead-letters/{destination}/{change_id}",
     tag = "dead letters",
     params(("destination" = Vendor, Path, description = "Where it died"), ("change_id" = String, Path, description = "AlumnIQ's changeId")),
-    responses((status = OK, description = "What is known of it", body = Details))
+    responses((status = OK, description = "What is known of it", body = Letter))
 )]
 pub(super) async fn show(
     visitor: Visitor,
     Desk(desk): Desk,
     Named((destination, change_id)): Named<(Vendor, String)>,
-) -> Result<Json<Details>, ApiError> {
-    let letters = desk.queue.letters_of(&change_id).await?;
-    let letter = letters
-        .into_iter()
-        .find(|letter| letter.destination == destination);
-    let mut details = Details {
-        letter: letter.ok_or_else(|| no_letter(destination, &change_id))?,
-        sent: None,
-    };
-    match visitor.sees_people {
-        true => {
-            let sent = desk.queue.sent(destination, &change_id).await?;
-            details.sent = sent.and_then(|sent| serde_json::from_str(&sent).ok());
-        }
-        false => details.letter.xid = None,
+) -> Result<Json<Letter>, ApiError> {
+    let mut letter = letter(&desk, destination, &change_id).await?;
+    if !visitor.sees_people {
+        letter.xid = None;
     }
-    Ok(Json(details))
+    Ok(Json(letter))
 }
 
-/// The row behind a dead letter; who looks is written into the audit
+/// The row behind a dead letter, and what was sent before it died; who looks is written into the audit
 #[utoipa::path(
     get,
     path = "/dead-letters/{destination}/{change_id}/row",
@@ -106,31 +88,19 @@ pub(super) async fn row(
     Named((destination, change_id)): Named<(Vendor, String)>,
 ) -> Result<Json<Row>, ApiError> {
     sees_people(&visitor)?;
-    let letters = desk.queue.letters_of(&change_id).await?;
-    if !letters
-        .iter()
-        .any(|letter| letter.destination == destination)
-    {
-        return Err(no_letter(destination, &change_id));
-    }
+    letter(&desk, destination, &change_id).await?;
+    desk.reveal(destination, &change_id, &visitor.actor).await?;
     let (_, record) = desk
         .queue
         .row(&change_id)
         .await?
         .ok_or_else(|| no_letter(destination, &change_id))?;
-    let note = Note {
-        destination: Some(destination),
-        count: Some(1),
-        change_ids: std::slice::from_ref(&change_id),
-        ..Note::default()
-    };
-    desk.queue
-        .note(&visitor.actor, AuditAction::Revealed, &note)
-        .await?;
+    let sent = desk.queue.sent(destination, &change_id).await?;
     // A row that is no JSON any more is shown as the text that it is.
     let row = serde_json::from_str(record.row.get());
     Ok(Json(Row {
         row: row.unwrap_or_else(|_| record.row.get().into()),
+        sent: sent.and_then(|sent| serde_json::from_str(&sent).ok()),
     }))
 }
 
@@ -153,14 +123,9 @@ pub(super) async fn edit(
     if asked.fields.is_empty() {
         return Err(ApiError::invalid_field("fields", "name at least one"));
     }
-    let letters = desk.queue.letters_of(&change_id).await?;
-    if !letters
-        .iter()
-        .any(|letter| letter.destination == destination)
-    {
-        return Err(no_letter(destination, &change_id));
-    }
+    letter(&desk, destination, &change_id).await?;
     if asked.dry_run {
+        desk.reveal(destination, &change_id, &visitor.actor).await?;
         let would_send = desk
             .preview_edit(destination, &change_id, &asked.fields)
             .await?;
@@ -184,6 +149,18 @@ pub(super) async fn edit(
         )),
         EditOutcome::Gone => Err(no_letter(destination, &change_id)),
     }
+}
+
+async fn letter(
+    desk: &Operations,
+    destination: Vendor,
+    change_id: &str,
+) -> Result<Letter, ApiError> {
+    let letters = desk.queue.letters_of(change_id).await?;
+    let mut letters = letters.into_iter();
+    letters
+        .find(|letter| letter.destination == destination)
+        .ok_or_else(|| no_letter(destination, change_id))
 }
 
 fn no_letter(destination: Vendor, change_id: &str) -> ApiError {

@@ -20,12 +20,7 @@ use super::{
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    queue::{
-        QueueError,
-        audit::{AuditAction, Note},
-        letters::Letter,
-        timeline::Timeline,
-    },
+    queue::{QueueError, letters::Letter, timeline::Timeline},
 };
 
 /// The page.
@@ -191,7 +186,7 @@ async fn uncovered(
         return Ok(None);
     };
     // First written down, then shown.
-    revealed(asked, by, vendor, id).await?;
+    asked.operations.reveal(vendor, id, &by.actor).await?;
     let queue = &asked.operations.queue;
     let row = queue.row(id).await?;
     let row = row.map_or_else(
@@ -200,23 +195,6 @@ async fn uncovered(
     );
     let sent = queue.sent(vendor, id).await?;
     Ok(Some((found, Shown { row, sent })))
-}
-
-/// Writes down that somebody is shown what a change says.
-pub async fn revealed(
-    asked: &Asked,
-    by: &Visitor,
-    vendor: Vendor,
-    id: &str,
-) -> Result<(), QueueError> {
-    let note = Note {
-        destination: Some(vendor),
-        count: Some(1),
-        change_ids: &[id.to_owned()],
-        ..Note::default()
-    };
-    let queue = &asked.operations.queue;
-    queue.note(&by.actor, AuditAction::Revealed, &note).await
 }
 
 /// Rows are not for everybody.

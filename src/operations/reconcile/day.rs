@@ -64,7 +64,7 @@ impl Day {
         let operations = look.operations;
         let mut block = look.feed.rows(&Filter::ChangedOn(date)).await?;
         *rows = block.rows.len() as u64;
-        let mut changes = block.changes(&operations.names, &operations.timezone);
+        let mut changes = block.changes(&operations.names, &operations.timezone).await;
         for change in &changes {
             look.listed.add(&change.change_id);
         }

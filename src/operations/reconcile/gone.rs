@@ -80,7 +80,7 @@ impl Look<'_> {
             let Operations {
                 names, timezone, ..
             } = self.operations;
-            for change in block.changes(names, timezone) {
+            for change in block.changes(names, timezone).await {
                 self.listed.add(&change.change_id);
             }
         }

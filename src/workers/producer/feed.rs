@@ -1,7 +1,10 @@
 //! How AlumnIQ is asked what it lists: each GET is tried again while the trouble may pass, and a capped answer is
 //! walked day by day. Whoever reads the feed reads it so: the service, `sync`, `preview` and `reconcile`.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use jobs::{
@@ -13,7 +16,7 @@ use jobs::{
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::{arrival, calendar, fetch::FetchError};
+use super::{apart::apart, arrival, calendar, fetch::FetchError};
 use crate::{
     metrics,
     queue::{Queue, QueueError, intake::NewChange},
@@ -84,11 +87,19 @@ pub struct Block {
 
 impl Block {
     /// The rows as changes on their way in, oldest first; they are taken out of the block.
-    pub fn changes(&mut self, names: &FieldNames, timezone: &TimeZone) -> Vec<NewChange> {
+    pub async fn changes(
+        &mut self,
+        names: &Arc<FieldNames>,
+        timezone: &TimeZone,
+    ) -> Vec<NewChange> {
         let rows = std::mem::take(&mut self.rows).into_iter();
-        let mut changes: Vec<_> = rows.map(|row| arrival(row, names, timezone)).collect();
-        changes.sort_by(|a, b| a.order.cmp(&b.order));
-        changes
+        let (names, timezone) = (Arc::clone(names), timezone.clone());
+        apart(move || {
+            let mut changes: Vec<_> = rows.map(|row| arrival(row, &names, &timezone)).collect();
+            changes.sort_by(|a, b| a.order.cmp(&b.order));
+            changes
+        })
+        .await
     }
 }
 
@@ -137,7 +148,7 @@ impl<'a> Feed<'a> {
             if let Some(days) = answer.key_days_remaining {
                 self.key_days = Some(days);
             }
-            let rows = acknowledge::parse_feed(&answer.reply);
+            let rows = apart(move || acknowledge::parse_feed(&answer.reply)).await;
             if let Err(FeedError {
                 fault: FeedFault::Throttled,
                 ..

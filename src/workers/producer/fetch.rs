@@ -144,7 +144,7 @@ impl<'a> Fetch<'a> {
         let Producer {
             names, timezone, ..
         } = self.producer;
-        let changes = block.changes(names, timezone);
+        let changes = block.changes(names, timezone).await;
         self.take_in_some(&block, changes).await
     }
 

@@ -21,7 +21,7 @@ use self::{
 use super::{
     asked::Asked,
     layout::Tab,
-    letter::{gone, people_are_hidden, revealed},
+    letter::{gone, people_are_hidden},
     links,
     text::place,
 };
@@ -234,7 +234,13 @@ impl Subject<'_> {
         });
         match is_known {
             true => Ok(()),
-            false => revealed(self.asked, by, self.letter.destination, self.id()).await,
+            false => {
+                let vendor = self.letter.destination;
+                self.asked
+                    .operations
+                    .reveal(vendor, self.id(), &by.actor)
+                    .await
+            }
         }
     }
 }
