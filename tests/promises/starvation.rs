@@ -138,17 +138,14 @@ async fn a_hundred_thousand_changes_of_one_person_keep_nobody_waiting_and_cost_n
         enqueues.push(commands(&mut namespace.connection).await - before);
         applications.push(apply_one(&mut namespace).await.1);
     }
-    // The first ones bring Redis the scripts.
-    assert_eq!(
-        enqueues[1],
-        enqueues[MANY / BLOCK - 1],
-        "commands of a block"
-    );
-    assert_eq!(
-        applications[1],
-        applications[MANY / BLOCK - 1],
-        "commands of a change"
-    );
+    // The first ones bring Redis the scripts. The call that opens a new bucket of the rates has a few commands more.
+    for (what, counts) in [("block", enqueues), ("change", applications)] {
+        let (early, late) = (counts[1], counts[MANY / BLOCK - 1]);
+        assert!(
+            early.abs_diff(late) <= 4,
+            "commands of a {what}: {early}, then {late}"
+        );
+    }
 
     let others = (0..100).map(|n| change(&format!("other-{n}"), Some(&format!("{n}")), 0));
     namespace.enqueue(others.collect()).await;
