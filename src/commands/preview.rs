@@ -188,10 +188,8 @@ fn rows(vendor: Vendor, would: &Would) -> Vec<[String; 4]> {
             if rows.is_empty() {
                 rows = said("nothing changes", String::new());
             }
-            if let Some(last) = rows.last_mut()
-                && *unchanged > 0
-            {
-                last[3] += &format!(" ({unchanged} fields stay)");
+            if *unchanged > 0 {
+                rows.extend(said(&format!("({unchanged} more stay)"), String::new()));
             }
             rows
         }
@@ -302,7 +300,8 @@ mod tests {
         for part in [
             "41 (in flight)",
             "ContactNoteContent ? -> Employer: A [2Jcme Job: x",
-            "custom.Employer Old -> New (3 fields stay)",
+            "custom.Employer Old -> New",
+            "(3 more stay)",
             "DEAD undecodable no changeId -> name the key",
             "2 changes of 2 people; 1 would become a dead letter. AlumnIQ lists more",
             "The CRM cannot be asked",
