@@ -45,18 +45,7 @@ fn text(report: &Reconciled, mended: bool) -> String {
         (true, true) => "Nothing is left that needs a person.\n".to_owned(),
         (false, _) => "The books and AlumnIQ's feed differ.\n".to_owned(),
     };
-    text += &format!(
-        "{} fetched = {} acknowledged + {} discarded + {} in flight + {} dead  ({})\n",
-        books.fetched,
-        books.acknowledged,
-        books.discarded,
-        books.in_flight,
-        books.dead,
-        match books.difference {
-            0 => "the books balance".to_owned(),
-            difference => format!("THE BOOKS ARE OFF BY {difference}"),
-        }
-    );
+    text += &format!("{books}\n");
     text += &format!(
         "{} to {}: AlumnIQ lists {} changes as unprocessed\n\n",
         range.from, range.to, report.feed.rows

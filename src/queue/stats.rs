@@ -1,6 +1,6 @@
 //! Counts, books, pauses and processes: one consistent view.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jobs::{
     destination::{Destination, Vendor},
@@ -61,6 +61,28 @@ pub struct Books {
     /// What does not add up: 0.
     #[serde(default)]
     pub difference: i64,
+}
+
+impl fmt::Display for Books {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            fetched,
+            acknowledged,
+            discarded,
+            in_flight,
+            dead,
+            difference,
+        } = self;
+        write!(
+            f,
+            "{fetched} fetched = {acknowledged} acknowledged + {discarded} discarded + {in_flight} in flight + \
+             {dead} dead  "
+        )?;
+        match difference {
+            0 => f.write_str("(the books balance)"),
+            difference => write!(f, "(THE BOOKS ARE OFF BY {difference})"),
+        }
+    }
 }
 
 /// The state of one destination, in changes.

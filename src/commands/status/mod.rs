@@ -73,23 +73,11 @@ fn show(status: &Status, json: bool) -> miette::Result<String> {
 
 /// For people.
 pub fn text(status: &Status) -> String {
-    let books = status.books;
     let mut text = verdict(status);
     if status.memory.is_full() {
         text += &format!("{}\n", Trouble::Full);
     }
-    text += &format!(
-        "{} fetched = {} acknowledged + {} discarded + {} in flight + {} dead  ({})\n\n",
-        books.fetched,
-        books.acknowledged,
-        books.discarded,
-        books.in_flight,
-        books.dead,
-        match books.difference {
-            0 => "the books balance".to_owned(),
-            difference => format!("THE BOOKS ARE OFF BY {difference}"),
-        }
-    );
+    text += &format!("{}\n\n", status.books);
     let columns = [
         Column::Words(""),
         Column::Number("waiting"),
