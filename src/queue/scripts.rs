@@ -1,4 +1,5 @@
-//! The transitions: one Lua script each, with the shared preludes in front.
+//! The transitions: one Lua script each, with the shared preludes in front. Each is the body of a function, so that
+//! what it gathered is written whichever way it ends.
 
 use std::ops::{Deref, DerefMut};
 
@@ -43,7 +44,9 @@ macro_rules! scripts {
                         include_str!("scripts/prelude.lua"),
                         include_str!("scripts/gate_prelude.lua"),
                         include_str!("scripts/hands_prelude.lua"),
+                        "local function transition()\n",
                         include_str!(concat!("scripts/", $file)),
+                        "\nend\nlocal answer = transition()\nwrite_gathered()\nreturn answer\n",
                     )),
                 },)* }
             }

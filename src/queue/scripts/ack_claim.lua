@@ -25,12 +25,13 @@ local waiting = redis.call('ZCARD', ack)
 local is_last = eager and waiting >= tonumber(redis.call('HGET', key('counters'), 'in_flight') or 0)
 if not list and waiting < most and due > now and not is_last then return nothing(due) end
 
-local token, last, batch = string.format('%.0f', next_token()), nil, {}
+local token, batch, ids = string.format('%.0f', next_token()), {}, {}
 local first = redis.call('ZRANGE', ack, 0, most - 1, 'WITHSCORES')
-for i = 1, #first, 2 do
-  local id = first[i]
-  last = first[i + 1]
-  batch[#batch + 1] = { id, fetched_at(id), redis.call('HEXISTS', key('discarded'), id) == 1 and '1' or '0' }
+for i = 1, #first, 2 do ids[#ids + 1] = first[i] end
+local discarded = each_of('HMGET', key('discarded'), ids)
+for i, id in ipairs(ids) do
+  batch[i] = { id, fetched_at(id), discarded[i] and '1' or '0' }
 end
+local last = first[#first]
 redis.call('HSET', key('acking'), 'token', token, 'ends', string.format('%.0f', now + lease), 'last', last)
 return { wait, token, batch, redis.call('GET', key('told')) or '' }

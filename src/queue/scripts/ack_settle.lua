@@ -33,36 +33,35 @@ local function lane_of(id)
   return type(xid) == 'string' and 'x:' .. xid or ''
 end
 
-local verdicts, settled, told = {}, nil, 0
-for i = 8, #ARGV do
-  local id = ARGV[i]
-  local place = list and redis.call('ZSCORE', ack, id)
-  if not place or tonumber(place) > tonumber(list.last) then
+local ids = {}
+for i = 8, #ARGV do ids[#ids + 1] = ARGV[i] end
+local places = list and each_of('ZMSCORE', ack, ids) or {}
+local discarded = each_of('HMGET', key('discarded'), ids)
+local verdicts, settled, is_settled = {}, {}, {}
+for i, id in ipairs(ids) do
+  if is_settled[id] or not places[i] or tonumber(places[i]) > tonumber(list.last) then
     count('refused', 1)
-    verdicts[#verdicts + 1] = 'l'
+    verdicts[i] = 'l'
   else
-    redis.call('ZREM', ack, id)
-    settled = id
+    settled[#settled + 1], is_settled[id] = id, true
     if kind == 'accepted' then
-      local discarded = redis.call('HEXISTS', key('discarded'), id) == 1
-      told = told + 1
-      close(id, now, discarded and 'discarded' or 'acknowledged', true, keep, keep_payload)
+      close(id, now, discarded[i] and 'discarded' or 'acknowledged', true, keep, keep_payload)
     else
       bury('alumniq', id, now, {
         class = 'ack_rejected', cause = detail, advice = reason, attempts = '1', lane = lane_of(id), member = '',
       })
     end
-    verdicts[#verdicts + 1] = 's'
+    verdicts[i] = 's'
   end
 end
-if settled then
-  if kind == 'accepted' then redis.call('SET', key('told'), settled) end
+if #settled > 0 then
+  call_with('ZREM', ack, settled)
+  if kind == 'accepted' then redis.call('SET', key('told'), settled[#settled]) end
   gate_succeeded('alumniq', gate_read('alumniq'), now)
   if redis.call('ZCOUNT', ack, '-inf', list.last) == 0 then
     redis.call('DEL', key('acking'))
     if redis.call('ZCARD', ack) > 0 then wake('alumniq') end
   end
 end
-meter('acknowledged', now, told)
-write_counts()
+if kind == 'accepted' then meter('acknowledged', now, #settled) end
 return { table.concat(verdicts), turn }

@@ -36,7 +36,9 @@ for _, lane in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 
   local id = change_of(member)
   redis.call('ZREM', leases, lane)
   redis.call('HDEL', running, lane)
-  reached(destination, lane, member)
+  -- Written at once: this very call may claim the lane again.
+  local applied = key('applied', destination)
+  if is_reached(redis.call('HGET', applied, lane), lane, member) then redis.call('HSET', applied, lane, member) end
   local losses = redis.call('HINCRBY', crashes, id, 1)
   remember(id, now, cjson.encode({ event = 'lease_expired', destination = destination, worker = holder }))
   if losses >= crash_limit then
@@ -80,16 +82,24 @@ end
 
 -- 4. Lease. A lane whose oldest change is older than what was applied gives it up and waits its turn.
 local claimed, locked = {}, {}
-local steps = 0
-while #claimed < take and steps < take + 200 and #locked == 0 do
-  steps = steps + 1
-  local lane = redis.call('LPOP', key('ready', destination))
-  if not lane then break end
-  local member = head(lane, b)
-  if member then
-    local id = change_of(member)
-    local record = redis.call('GET', key('change', id))
-    local applied = redis.call('HGET', key('applied', destination), lane)
+
+-- Leases of these lanes what can be leased.
+local function lease_from(lanes)
+  local found, members, ids, records = {}, {}, {}, {}
+  for _, lane in ipairs(lanes) do
+    local member = head(lane, b)
+    if member then
+      local n = #found + 1
+      found[n], members[n], ids[n] = lane, member, change_of(member)
+      records[n] = key('change', ids[n])
+    end
+  end
+  if #found == 0 then return end
+  records = redis.call('MGET', unpack(records))
+  local newest, used = each_of('HMGET', key('applied', destination), found), each_of('HMGET', attempts, ids)
+  local token = next_tokens(#found)
+  for n, lane in ipairs(found) do
+    local member, id, record, applied = members[n], ids[n], records[n], newest[n]
     local under = record and sealed_under(record)
     if not record then
       -- Redis has lost the row (does it evict?): the change waits until AlumnIQ, which still lists it, sends it.
@@ -101,21 +111,28 @@ while #claimed < take and steps < take + 200 and #locked == 0 do
     elseif under and not keys:find(under .. ' ', 1, true) then
       -- An operator's mistake, not the change's: it waits, out of the others' way, for a process that has the key.
       redis.call('ZADD', key('due', destination), now + 10000, lane)
-      locked[1] = { id, under }
+      locked[1] = locked[1] or { id, under }
     else
-      local token = next_token()
-      redis.call('ZADD', leases, now + lease, lane)
-      redis.call('HSET', running, lane, string.format('%.0f %s %s', token, worker, member))
-      claimed[#claimed + 1] = {
-        lane, member, token, tonumber(redis.call('HGET', attempts, id) or 0), record,
-      }
+      gather('ZADD', leases, string.format('%.0f', now + lease), lane)
+      gather('HSET', running, lane, string.format('%.0f %s %s', token, worker, member))
+      claimed[#claimed + 1] = { lane, member, token, tonumber(used[n] or 0), record }
+      token = token + 1
     end
   end
 end
-write_counts()
+
+-- Bounded, also where lanes lead nowhere.
+local STEP, steps = 200, 0
+while #claimed < take and steps < take + STEP and #locked == 0 do
+  local lanes = redis.call('LPOP', key('ready', destination), math.min(take - #claimed, STEP))
+  if not lanes then break end
+  steps = steps + #lanes
+  lease_from(lanes)
+end
 
 -- 5. When to look again if nobody calls.
 sooner(now, redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2])
+if #claimed > 0 then sooner(now, now + lease) end
 if #claimed < take and redis.call('LLEN', key('ready', destination)) > 0 then sooner(now, now) end
 if shut then
   if not gate.operator then sooner(now, gate.ends) end

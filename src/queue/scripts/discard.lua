@@ -14,13 +14,14 @@ for i = 9, #ARGV, 2 do
     gone = gone + 1
     verdicts[#verdicts + 1] = 'g'
   else
-    unmark_dead(id, VENDOR_BIT[vendor])
+    local dead_at = unmark_dead(id, VENDOR_BIT[vendor])
     local rest = letter.member ~= '' and waiting_for(letter.lane, letter.member) or 0
     -- AlumnIQ refused the id, or never gave one (then the letter has no lane): there is nobody to tell.
     local tell = acknowledge and letter.class ~= 'ack_rejected' and letter.lane ~= ''
-    redis.call('HSET', key('discarded'), id, tell and '1' or '0')
+    local discarded = tell and '1' or '0'
+    redis.call('HSET', key('discarded'), id, discarded)
     remember(id, now, cjson.encode({ event = 'discarded', destination = vendor, reason = reason, by = hand.by }))
-    join(id, letter.lane, rest, now, keep, keep_payload)
+    join(id, letter.lane, rest, dead_at ~= 0, discarded, now, keep, keep_payload)
     has_handled(vendor, id)
     verdicts[#verdicts + 1] = 'd'
   end
@@ -31,5 +32,4 @@ if #handled > 0 then
     action = 'discarded', destination = handled_at, count = #handled, ids = handled, reason = reason,
   })
 end
-write_counts()
 return table.concat(verdicts)

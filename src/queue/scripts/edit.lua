@@ -26,5 +26,4 @@ audit(now, hand, {
 })
 if vendor == 'alumniq' and class == 'undecodable' then return 'u' end
 revive(vendor, id, exhume(vendor, id), now, false, hand.by)
-write_counts()
 return 'r'

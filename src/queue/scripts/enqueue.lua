@@ -71,7 +71,7 @@ for i = 5, #ARGV, 6 do
   note_seal(sealed_under(ARGV[i + 3]), now)
   if replaces ~= '' and exhume('alumniq', replaces) then
     unmark_dead(replaces, VENDOR_BIT.alumniq)
-    forget_fetch(fetched_at(replaces))
+    count_outstanding(fetched_at(replaces), -1)
     redis.call('DEL', key('change', replaces), key('events', replaces))
     -- An edit stands where the row keeps its name; under another one AlumnIQ will send none.
     if id ~= replaces then redis.call('DEL', key('edits', replaces)) end
@@ -99,5 +99,4 @@ for i = 5, #ARGV, 6 do
   end
 end
 meter('fetched', now, new)
-write_counts()
 return table.concat(verdicts)

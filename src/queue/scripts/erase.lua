@@ -84,5 +84,4 @@ for _, d in ipairs(DESTINATIONS) do
     if next and (freed[d.name] or was_due) then make_ready(d.name, lane) end
   end
 end
-write_counts()
 return table.concat(verdicts)

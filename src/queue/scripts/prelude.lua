@@ -25,15 +25,44 @@ local DESTINATIONS = { { name = 'crm', bit = 1 }, { name = 'salsa', bit = 2 } }
 local EVERY_DESTINATION = 3
 local VENDOR_BIT = { crm = 1, salsa = 2, alumniq = 4 }
 
--- Counter changes are gathered and written once, whatever the size of the batch.
+-- A change more in a batch is to cost an argument, not a call: counts, and members of one key that share a command, are
+-- gathered and written once, when the script ends (write_gathered, see ../scripts.rs). A script does not read again
+-- what it has gathered.
 local counted = {}
 local function count(name, by)
   counted[name] = (counted[name] or 0) + by
 end
-local function write_counts()
-  for name, by in pairs(counted) do
-    if by ~= 0 then redis.call('HINCRBY', key('counters'), name, by) end
+
+local gathered = {}
+local function gather(command, name, member, value)
+  local of = gathered[command] or {}
+  gathered[command] = of
+  local arguments = of[name] or {}
+  of[name] = arguments
+  arguments[#arguments + 1] = member
+  if value then arguments[#arguments + 1] = value end
+end
+
+-- Lua's stack bounds how many there may be; even, so that pairs stay together.
+local ARGUMENTS_A_CALL = 1000
+local function in_parts(arguments, call)
+  local answer
+  for from = 1, #arguments, ARGUMENTS_A_CALL do
+    answer = call(unpack(arguments, from, math.min(from + ARGUMENTS_A_CALL - 1, #arguments)))
   end
+  return answer
+end
+local function call_with(command, name, arguments)
+  return in_parts(arguments, function(...) return redis.call(command, name, ...) end)
+end
+
+-- What a command that answers an entry a member answers; false where there is none.
+local function each_of(command, name, members)
+  local answers = {}
+  in_parts(members, function(...)
+    for _, answer in ipairs(redis.call(command, name, ...)) do answers[#answers + 1] = answer end
+  end)
+  return answers
 end
 
 -- How much happens: a ring of 360 buckets of 10 s each, 32 bits a bucket, and before them the number of the newest.
@@ -75,14 +104,35 @@ local function change_of(member)
   return member:sub(member:find(' ', 1, true) + 1)
 end
 
+-- A lane as far as it is short, which most are: its members, each with who waits for it. Nil where it may be longer.
+local SHORT = 4
+local function short_lane(lane)
+  local members = redis.call('ZRANGE', key('lane', lane), 0, SHORT - 1, 'WITHSCORES')
+  if #members < 2 * SHORT then return members end
+end
+
+local function waits_for(mask, b)
+  return mask <= EVERY_DESTINATION and bit.band(mask, b) ~= 0
+end
+
 -- The oldest change of the lane that destination `b` (a bit) has still to take. Members are grouped by
 -- score, the set of destinations that still wait for them, and sorted by bytes within a group.
 local function head(lane, b)
   local oldest
+  local function is_older(member)
+    return member and (not oldest or before(member, oldest))
+  end
+  local members = short_lane(lane)
+  if members then
+    for i = 1, #members, 2 do
+      if waits_for(tonumber(members[i + 1]), b) and is_older(members[i]) then oldest = members[i] end
+    end
+    return oldest
+  end
   for mask = 1, EVERY_DESTINATION do
     if bit.band(mask, b) ~= 0 then
       local member = redis.call('ZRANGEBYSCORE', key('lane', lane), mask, mask, 'LIMIT', 0, 1)[1]
-      if member and (not oldest or before(member, oldest)) then oldest = member end
+      if is_older(member) then oldest = member end
     end
   end
   return oldest
@@ -106,8 +156,11 @@ local function wake(who)
   redis.call('PUBLISH', key('wake'), who)
 end
 
+local readied = {}
 local function make_ready(destination, lane)
-  if redis.call('RPUSH', key('ready', destination), lane) == 1 then wake(destination) end
+  local lanes = readied[destination] or {}
+  readied[destination] = lanes
+  lanes[#lanes + 1] = lane
 end
 
 -- A lane of a person, not of one change that names nobody.
@@ -116,12 +169,9 @@ local function is_persons(lane)
 end
 
 -- The destination took the change, or may have taken it: an attempt whose end is unknown counts like one that
--- succeeded, because an older change must not come after it either.
-local function reached(destination, lane, member)
-  local newest = redis.call('HGET', key('applied', destination), lane)
-  if is_persons(lane) and (not newest or before(newest, member)) then
-    redis.call('HSET', key('applied', destination), lane, member)
-  end
+-- succeeded, because an older change must not come after it either. Whether that is news, after `newest` of the lane.
+local function is_reached(newest, lane, member)
+  return is_persons(lane) and (not newest or before(newest, member))
 end
 
 -- Timelines are bounded: a change that is retried for weeks keeps its newest entries.
@@ -135,14 +185,19 @@ end
 -- A token is at least the time in microseconds, and greater than every one before: neither a restart that
 -- loses the last second nor an emptied Redis gives one out twice.
 local last_token
-local function next_token()
+-- Takes `many` of them in a row; returns the first.
+local function next_tokens(many)
   if not last_token then
     local time = redis.call('TIME')
     last_token = math.max(tonumber(redis.call('GET', key('token')) or 0), time[1] * 1000000 + time[2])
   end
-  last_token = last_token + 1
+  local first = last_token + 1
+  last_token = last_token + many
   redis.call('SET', key('token'), string.format('%.0f', last_token))
-  return last_token
+  return first
+end
+local function next_token()
+  return next_tokens(1)
 end
 
 -- The newest lead ever given: its token and who got it. It may have ended since.
@@ -162,9 +217,9 @@ end
 -- AlumnIQ is told of changes in the order in which they were done, so that what it still lists of a person is
 -- always the newest: should Redis be emptied, applying that again ends in the newest value. A change keeps its
 -- place until AlumnIQ accepts it, whatever happens to the list in which it is told.
+local told_next = {}
 local function to_acknowledge(id)
-  if redis.call('ZCARD', key('ack')) == 0 then wake('alumniq') end
-  redis.call('ZADD', key('ack'), string.format('%.0f', next_token()), id)
+  told_next[#told_next + 1] = id
 end
 
 -- The list that AlumnIQ is being told, one in the whole fleet: the first of `ack`, up to the place `last`.
@@ -175,15 +230,31 @@ local function ack_list()
   return { token = list[1], ends = tonumber(list[2]), last = list[3] }
 end
 
--- Takes the change out of the lane of one destination; returns who still waits for it.
+-- Takes the change out of the lane of one destination; returns who still waits for it, and whether another change of
+-- the lane waits for the destination.
 local function leave(lane, member, b)
-  local rest = bit.band(waiting_for(lane, member), bit.bnot(b))
+  local members = short_lane(lane)
+  local waiting, has_more = 0, false
+  if members then
+    for i = 1, #members, 2 do
+      local mask = tonumber(members[i + 1])
+      if members[i] == member then
+        waiting = mask
+      elseif waits_for(mask, b) then
+        has_more = true
+      end
+    end
+  else
+    waiting = waiting_for(lane, member)
+  end
+  local rest = bit.band(waiting, bit.bnot(b))
   if rest == 0 then
     redis.call('ZREM', key('lane', lane), member)
   else
     redis.call('ZADD', key('lane', lane), rest, member)
   end
-  return rest
+  if not members then has_more = head(lane, b) ~= nil end
+  return rest, has_more
 end
 
 -- The books count changes: only the first dead destination moves the change from in flight to dead.
@@ -270,18 +341,19 @@ local function fetched_at(id)
   return redis.call('GETRANGE', key('change', id), 0, 12)
 end
 
-local function forget_fetch(fetched)
-  if fetched ~= '' and redis.call('HINCRBY', key('outstanding'), fetched, -1) <= 0 then
-    redis.call('HDEL', key('outstanding'), fetched)
-  end
+-- How many open changes each block of the feed has.
+local outstanding = {}
+local function count_outstanding(fetched, by)
+  if fetched ~= '' then outstanding[fetched] = (outstanding[fetched] or 0) + by end
 end
 
+local obsolete = {}
 -- The end of a change: a marker and the timeline stay for `keep` ms, so that a late fetch is recognised.
 -- The row never outlives the marker: without it, it would pass for a change that is still open. So both
 -- ends are counted from one instant, not each from the moment of its own command.
 local function close(id, now, verdict, told, keep, keep_payload)
   local fetched = fetched_at(id)
-  forget_fetch(fetched)
+  count_outstanding(fetched, -1)
   redis.call('SET', key('done', id),
     string.format('%s %.0f %s%s', verdict, now, fetched, told and '' or ' untold'),
     'PXAT', string.format('%.0f', now + keep))
@@ -290,25 +362,27 @@ local function close(id, now, verdict, told, keep, keep_payload)
     redis.call('PEXPIREAT', key('change', id), ends)
     redis.call('PEXPIREAT', key('edits', id), ends)
   else
-    redis.call('DEL', key('change', id), key('edits', id))
+    obsolete[#obsolete + 1] = key('change', id)
+    obsolete[#obsolete + 1] = key('edits', id)
   end
-  redis.call('HDEL', key('discarded'), id)
+  gather('HDEL', key('discarded'), id)
   count('in_flight', -1)
   count(verdict, 1)
   remember(id, now, cjson.encode({ event = verdict }))
   redis.call('PEXPIRE', key('events', id), keep)
 end
 
--- Nothing waits and nothing is dead: AlumnIQ is told, unless the operator who gave the change up said no. From now
--- on only this list knows that the change was the person's; it ends with the timelines.
-local function join(id, lane, rest, now, keep, keep_payload)
-  if rest ~= 0 or redis.call('HEXISTS', key('dead'), id) == 1 then return end
+-- A destination is done with the change. Where none waits (`rest`) and none is dead, AlumnIQ is told, unless the
+-- operator who gave the change up said no (`discarded` = '0'). From now on only this list knows that the change was the
+-- person's; it ends with the timelines.
+local function join(id, lane, rest, is_dead, discarded, now, keep, keep_payload)
+  if rest ~= 0 or is_dead then return end
   if is_persons(lane) then
     local past = key('past', lane)
     if redis.call('RPUSH', past, id) > 100 then redis.call('LTRIM', past, -100, -1) end
     redis.call('PEXPIRE', past, keep)
   end
-  if redis.call('HGET', key('discarded'), id) == '0' then
+  if discarded == '0' then
     close(id, now, 'discarded', false, keep, keep_payload)
   else
     to_acknowledge(id)
@@ -329,4 +403,30 @@ local function note_seal(under, now)
   noted[under] = true
   local since = redis.call('HGET', key('seals'), under)
   if not since or since == 'leaving' then redis.call('HSET', key('seals'), under, string.format('%.0f', now)) end
+end
+
+local function write_gathered()
+  for name, by in pairs(counted) do
+    if by ~= 0 then redis.call('HINCRBY', key('counters'), name, by) end
+  end
+  for fetched, by in pairs(outstanding) do
+    if by ~= 0 and redis.call('HINCRBY', key('outstanding'), fetched, by) <= 0 then
+      redis.call('HDEL', key('outstanding'), fetched)
+    end
+  end
+  for command, names in pairs(gathered) do
+    for name, arguments in pairs(names) do call_with(command, name, arguments) end
+  end
+  for destination, lanes in pairs(readied) do
+    if call_with('RPUSH', key('ready', destination), lanes) == #lanes then wake(destination) end
+  end
+  if #told_next > 0 then
+    if redis.call('ZCARD', key('ack')) == 0 then wake('alumniq') end
+    local place, places = next_tokens(#told_next), {}
+    for i, id in ipairs(told_next) do
+      places[2 * i - 1], places[2 * i] = string.format('%.0f', place + i - 1), id
+    end
+    call_with('ZADD', key('ack'), places)
+  end
+  in_parts(obsolete, function(...) redis.call('DEL', ...) end)
 end

@@ -24,5 +24,4 @@ if #handled > 0 then
   local action = forced and 'replayed_over_newer' or 'replayed'
   audit(now, hand, { action = action, destination = handled_at, count = #handled, ids = handled })
 end
-write_counts()
 return table.concat(verdicts)

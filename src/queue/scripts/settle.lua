@@ -29,29 +29,34 @@ local function event(id, name, fields)
 end
 
 local function forget(id)
-  redis.call('HDEL', attempts, id)
-  redis.call('HDEL', crashes, id)
-  redis.call('HDEL', suspects, id)
-  redis.call('HDEL', key('forced', destination), id)
+  gather('HDEL', attempts, id)
+  gather('HDEL', crashes, id)
+  gather('HDEL', suspects, id)
+  gather('HDEL', key('forced', destination), id)
 end
 
 local function fails(item)
   return item.kind == 'retry' or item.kind == 'exhausted'
 end
 
--- 1. Which leases are still held, and what each call brought.
-local items, calls, seen = {}, {}, {}
+-- 1. Which leases are still held, and what each call brought. A lane is leased once: what is read of it here, and of
+-- its change, nobody else touches until the end.
+local items, lanes, held_items, ids, calls, seen = {}, {}, {}, {}, {}, {}
 for i = 8, #ARGV, 11 do
-  local item = {
+  items[#items + 1] = {
     lane = ARGV[i], token = ARGV[i + 1], kind = ARGV[i + 2], detail = ARGV[i + 3],
     delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5], class = ARGV[i + 6], advice = ARGV[i + 7],
     ms = tonumber(ARGV[i + 8]), call = ARGV[i + 9], sent = ARGV[i + 10],
   }
-  items[#items + 1] = item
-  local held, _, member = (redis.call('HGET', running, item.lane) or ''):match('^(%d+) (%S+) (.*)$')
+  lanes[#lanes + 1] = ARGV[i]
+end
+local holders, newest = each_of('HMGET', running, lanes), each_of('HMGET', key('applied', destination), lanes)
+for n, item in ipairs(items) do
+  local held, _, member = (holders[n] or ''):match('^(%d+) (%S+) (.*)$')
   if held == item.token and not seen[item.lane] then
     seen[item.lane] = true
-    item.member, item.id = member, change_of(member)
+    item.member, item.id, item.newest = member, change_of(member), newest[n]
+    held_items[#held_items + 1], ids[#ids + 1] = item, item.id
     local call = calls[item.call]
     if not call then
       call = { items = {}, token = tonumber(item.call) }
@@ -66,6 +71,9 @@ for i = 8, #ARGV, 11 do
     if item.class == 'unmatched' or item.class == 'rejected' then call.answered = true end
   end
 end
+
+local dead, discarded = each_of('HMGET', key('dead'), ids), each_of('HMGET', key('discarded'), ids)
+for n, item in ipairs(held_items) do item.is_dead, item.discarded = dead[n], discarded[n] end
 
 -- 2. What each call says of the vendor. One that took some changes of a batch and failed on others works.
 for _, call in ipairs(calls) do
@@ -98,21 +106,32 @@ end
 -- 3. What becomes of each change.
 local settle, applied = {}, 0
 
+local function reached(item)
+  if is_reached(item.newest, item.lane, item.member) then
+    gather('HSET', key('applied', destination), item.lane, item.member)
+  end
+end
+
+local DONE = string.format('{"event":"done","destination":"%s","worker":%s', destination, cjson.encode(worker))
 function settle.done(item)
   forget(item.id)
-  redis.call('SREM', poison, item.lane)
-  reached(destination, item.lane, item.member)
+  gather('SREM', poison, item.lane)
+  reached(item)
   count('pending:' .. destination, -1)
   count('applied:' .. destination, 1)
   applied = applied + 1
-  event(item.id, 'done', { detail = item.detail, ms = item.ms })
-  join(item.id, item.lane, leave(item.lane, item.member, b), now, keep, keep_payload)
+  -- The commonest entry by far is put together by hand.
+  remember(item.id, now, string.format('%s,"detail":%s,"ms":%.0f}', DONE, cjson.encode(item.detail), item.ms))
+  local rest
+  rest, item.has_more = leave(item.lane, item.member, b)
+  join(item.id, item.lane, rest, item.is_dead, item.discarded, now, keep, keep_payload)
 end
 
 function settle.dead(item)
   forget(item.id)
-  leave(item.lane, item.member, b)
-  if not head(item.lane, b) then redis.call('SREM', poison, item.lane) end
+  local _
+  _, item.has_more = leave(item.lane, item.member, b)
+  if not item.has_more then redis.call('SREM', poison, item.lane) end
   count('pending:' .. destination, -1)
   bury(destination, item.id, now, {
     class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
@@ -145,7 +164,7 @@ function settle.exhausted(item, call)
     item.class = 'exhausted'
     settle.dead(item)
     -- The person's next change will probably meet the same: it needs no proof of its own.
-    if head(item.lane, b) then redis.call('SADD', poison, item.lane) end
+    if item.has_more then redis.call('SADD', poison, item.lane) end
     return 's'
   end
   settle.retry(item, call)
@@ -170,9 +189,9 @@ for n, item in ipairs(items) do
     verdict = 'l'
   else
     local call = calls[item.call]
-    redis.call('ZREM', leases, item.lane)
-    redis.call('HDEL', running, item.lane)
-    if fails(item) or item.kind == 'abandon' then reached(destination, item.lane, item.member) end
+    gather('ZREM', leases, item.lane)
+    gather('HDEL', running, item.lane)
+    if fails(item) or item.kind == 'abandon' then reached(item) end
     if fails(item) and (call.is_late or gate.machine) and not call.accepted then
       item.class = 'outage'
       settle.pause(item)
@@ -180,10 +199,11 @@ for n, item in ipairs(items) do
     else
       verdict = settle[item.kind](item, call) or 's'
     end
-    if not item.is_due_later and head(item.lane, b) then make_ready(destination, item.lane) end
+    local has_more = item.has_more
+    if has_more == nil and not item.is_due_later then has_more = head(item.lane, b) ~= nil end
+    if has_more then make_ready(destination, item.lane) end
   end
   verdicts[n] = verdict
 end
 meter(destination, now, applied)
-write_counts()
 return { table.concat(verdicts), turn }
