@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    checker::ledger::slot,
+    checker::ledger::{Times, slot},
     http::{Answer, Call},
     options::Limits,
     world::{World, lock},
@@ -28,6 +28,8 @@ pub struct ChangeState {
     pub crm: Vec<u64>,
     /// Sequence numbers of its applications at Salsa.
     pub salsa: Vec<u64>,
+    /// When it happened.
+    pub times: Times,
 }
 
 /// What somebody marks in AlumnIQ by hand (`POST /_sandbox/marked`).
@@ -49,6 +51,12 @@ pub(super) fn answer(world: &World, call: &Call) -> Answer {
             200,
             &json!({ "writes": lock(&world.traffic).writes }),
         )),
+        ("GET", "progress") => Ok(Answer::json(200, &lock(&world.ledger).progress)),
+        ("GET", "times") => {
+            let ledger = lock(&world.ledger);
+            let times: Vec<_> = ledger.entries.iter().map(|entry| entry.times).collect();
+            Ok(Answer::json(200, &times))
+        }
         ("GET", "faults") => Ok(Answer::json(200, &lock(&world.faults).faults)),
         ("PUT", "faults") => read(call).map(|faults| {
             lock(&world.faults).replace(faults);
@@ -142,6 +150,7 @@ impl World {
             acknowledged: entry.acknowledged,
             crm: entry.applied[slot(Destination::Crm)].clone(),
             salsa: entry.applied[slot(Destination::Salsa)].clone(),
+            times: entry.times,
         })
     }
 }

@@ -8,6 +8,7 @@
 //! | `/crms/api/…` | the CRM |
 //! | `/api/integration/ext/v1/…` | Salsa Engage |
 //! | `GET /_sandbox/report`, `writes`, `change/ID`, `person/XID` | what happened |
+//! | `GET /_sandbox/progress`, `times` | how many changes have come how far, and when each did ([`Progress`], [`Times`]) |
 //! | `GET`, `PUT /_sandbox/faults`, `limits` | what goes wrong, and what is allowed ([`Faults`], [`Limits`]) |
 //! | `POST /_sandbox/repair`, `changes` | mends the data; adds changes ([`NewChanges`]) |
 //! | `POST`, `GET`, `PUT /_sandbox/webhook` | takes notifications; what it took; how it answers ([`WebhookMood`]) |
@@ -44,7 +45,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use self::world::{World, lock};
 pub use self::{
     admin::{ChangeState, Marked},
-    checker::{Breach, Forgotten, Moved, Repeat, Report, Verdict},
+    checker::{Breach, Forgotten, Moved, Progress, Repeat, Report, Times, Verdict},
     data::NewChanges,
     faults::{Fault, Faults, Outage, VendorFaults},
     operation::Vendor,

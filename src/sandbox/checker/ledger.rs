@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use jobs::destination::Destination;
@@ -41,12 +41,45 @@ pub(crate) struct Entry {
     pub(crate) applied: [Vec<u64>; Destination::ALL.len()],
     pub(crate) acknowledged: Option<u64>,
     pub(crate) marked_on_fetch: bool,
+    pub(crate) times: Times,
+}
+
+/// When it happened to one change, in seconds since the epoch (`GET /_sandbox/times`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// It came into the feed.
+    pub published: f64,
+    /// The CRM took it first.
+    pub crm: Option<f64>,
+    /// Salsa took it first.
+    pub salsa: Option<f64>,
+    /// It was PUT as handled first.
+    pub acknowledged: Option<f64>,
+}
+
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
+}
+
+/// How many changes have come how far (`GET /_sandbox/progress`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Ever in the feed.
+    pub changes: usize,
+    /// Applied in the CRM.
+    pub crm: usize,
+    /// Applied in Salsa.
+    pub salsa: usize,
+    /// PUT as handled.
+    pub acknowledged: usize,
 }
 
 /// The log.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     sequence: u64,
+    pub(crate) progress: Progress,
     pub(crate) entries: Vec<Entry>,
     by_id: HashMap<String, usize>,
     lanes: HashMap<(Destination, String), Lane>,
@@ -84,7 +117,14 @@ impl Ledger {
             applied: [Vec::new(), Vec::new()],
             acknowledged: None,
             marked_on_fetch: false,
+            times: Times {
+                published: now(),
+                crm: None,
+                salsa: None,
+                acknowledged: None,
+            },
         });
+        self.progress.changes += 1;
     }
 
     pub(crate) fn entry(&self, id: &str) -> Option<&Entry> {
@@ -111,6 +151,14 @@ impl Ledger {
         };
         let entry = &mut self.entries[index];
         entry.applied[slot(destination)].push(sequence);
+        let (at, so_far) = match destination {
+            Destination::Crm => (&mut entry.times.crm, &mut self.progress.crm),
+            Destination::Salsa => (&mut entry.times.salsa, &mut self.progress.salsa),
+        };
+        if at.is_none() {
+            *at = Some(now());
+            *so_far += 1;
+        }
         let Some(xid) = entry.xid.clone() else { return };
         if owner != Some(&xid) {
             let change_id = entry.id.clone();
@@ -174,7 +222,12 @@ impl Ledger {
             Some(&index) if self.entries[index].acknowledged.is_some() => {
                 self.repeated_acknowledgements += 1;
             }
-            Some(&index) => self.entries[index].acknowledged = Some(sequence),
+            Some(&index) => {
+                let entry = &mut self.entries[index];
+                entry.acknowledged = Some(sequence);
+                entry.times.acknowledged = Some(now());
+                self.progress.acknowledged += 1;
+            }
         }
     }
 

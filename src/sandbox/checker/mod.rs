@@ -4,6 +4,6 @@ pub(crate) mod ledger;
 mod report;
 mod verdict;
 
-pub use ledger::Forgotten;
+pub use ledger::{Forgotten, Progress, Times};
 pub use report::{Breach, Moved, Repeat, Report};
 pub use verdict::Verdict;
