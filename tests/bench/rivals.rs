@@ -1,0 +1,79 @@
+//! The same work on other queues, for scale (see `rivals/README.md`): there where `install.sh` has put them.
+
+use std::{fmt, path::Path, process::Stdio};
+
+use serde::Serialize;
+use tokio::process::Command;
+
+use crate::{Outcome, process::Process, relay, setting::Setting, settings::Settings};
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rival {
+    BullMq,
+    Celery,
+}
+
+impl fmt::Display for Rival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BullMq => "BullMQ flow",
+            Self::Celery => "Celery chord",
+        })
+    }
+}
+
+/// Those that can be run.
+pub fn installed(settings: &Settings) -> impl Iterator<Item = Rival> {
+    let both = [Rival::BullMq, Rival::Celery].into_iter();
+    both.filter(move |rival| {
+        let folder = settings.rivals.as_deref();
+        folder.is_some_and(|folder| folder.join(rival.marker()).exists())
+    })
+}
+
+impl Rival {
+    /// What is there once it is installed, in the folder.
+    fn marker(self) -> &'static Path {
+        Path::new(match self {
+            Self::BullMq => "bullmq/node_modules",
+            Self::Celery => "celery/venv",
+        })
+    }
+}
+
+pub fn start(rival: Rival, setting: &Setting, day: &str, settings: &Settings) -> Outcome<Process> {
+    let folder = settings.rivals.as_deref().ok_or("no folder of rivals")?;
+    let mut command = match rival {
+        Rival::BullMq => {
+            let mut command = Command::new("node");
+            command.arg(folder.join("bullmq/pipeline.mjs"));
+            command
+        }
+        Rival::Celery => {
+            let mut command = Command::new(folder.join("celery/venv/bin/python"));
+            command.arg(folder.join("celery/pipeline.py"));
+            command
+        }
+    };
+    let address = |section: &str| -> Outcome<String> {
+        let (_, rest) = setting
+            .vendors
+            .config
+            .split_once(section)
+            .ok_or("no section")?;
+        let url = rest.lines().find_map(|line| line.strip_prefix("url = \""));
+        Ok(url.ok_or("no address")?.trim_end_matches('"').to_owned())
+    };
+    command
+        .env("REDIS_URL", setting.redis.url())
+        .env("ALUMNIQ_URL", address("[alumniq]")?)
+        .env("CRM_URL", address("[crm]")?)
+        .env("SALSA_URL", address("[salsa]")?)
+        .env("CHANGES", settings.changes.to_string())
+        .env("DAY", day)
+        .envs(relay::secrets())
+        .stdout(Stdio::null());
+    Process::spawn(command)
+}

@@ -1,0 +1,140 @@
+//! The simulated vendors, in a process of their own.
+
+use std::{process::Stdio, time::Duration};
+
+use alumniq_relay::sandbox::{ChangeState, Faults, Progress, Report, Times, VendorFaults};
+use reqwest::Client;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::{
+    Outcome,
+    process::{Process, Used},
+};
+
+/// The program under test; the vendors are a command of it.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_alumniq-relay");
+
+/// More calls a minute than anybody makes: in effect no limit.
+pub const NO_LIMIT: u64 = 1_000_000_000;
+
+pub struct Vendors {
+    process: Process,
+    client: Client,
+    /// `relay.toml` as the sandbox prints it.
+    pub config: String,
+    base: String,
+}
+
+impl Vendors {
+    /// With so many changes, all of today, each of one of `people`; no limit, no latency, no faults.
+    pub async fn start(changes: usize, people: usize) -> Outcome<Self> {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args([
+                "sandbox",
+                "--listen",
+                "127.0.0.1:0",
+                "--days",
+                "1",
+                "--timezone",
+                "UTC",
+            ])
+            .args(["--changes", &changes.max(1).to_string()])
+            .args(["--people", &people.to_string()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut process = Process::spawn(command)?;
+        let stdout = process.child().stdout.take().ok_or("no stdout")?;
+        let (mut lines, mut config) = (BufReader::new(stdout).lines(), String::new());
+        while let Some(line) = lines.next_line().await? {
+            config.push_str(&line);
+            config.push('\n');
+            // The last section has three keys.
+            if config.contains("[salsa]") && line.starts_with("url = ") {
+                break;
+            }
+        }
+        let base = config
+            .lines()
+            .filter_map(|line| line.strip_prefix("url = \""))
+            .find_map(|url| Some(url.split_once("/api/v1/")?.0.to_owned()))
+            .ok_or("the sandbox printed no address")?;
+        let vendors = Self {
+            process,
+            client: Client::builder().no_proxy().build()?,
+            config,
+            base,
+        };
+        vendors
+            .put("limits", &json!({ "rate_per_minute": NO_LIMIT }))
+            .await?;
+        Ok(vendors)
+    }
+
+    /// Every call takes so long from now on.
+    pub async fn slow_down(&self, milliseconds: u64) -> Outcome<()> {
+        let slow = || VendorFaults {
+            latency_ms: milliseconds,
+            ..VendorFaults::default()
+        };
+        let faults = Faults {
+            alumniq: slow(),
+            crm: slow(),
+            salsa: slow(),
+        };
+        self.put("faults", &faults).await
+    }
+
+    pub async fn put(&self, what: &str, body: &impl Serialize) -> Outcome<()> {
+        let request = self.client.put(self.address(what)).json(body);
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    pub async fn post<T: DeserializeOwned>(&self, what: &str, body: &impl Serialize) -> Outcome<T> {
+        let request = self.client.post(self.address(what)).json(body);
+        Ok(request.send().await?.error_for_status()?.json().await?)
+    }
+
+    pub async fn progress(&self) -> Outcome<Progress> {
+        self.get("progress").await
+    }
+
+    pub async fn times(&self) -> Outcome<Vec<Times>> {
+        self.get("times").await
+    }
+
+    pub async fn report(&self) -> Outcome<Report> {
+        self.get("report").await
+    }
+
+    pub async fn change(&self, id: &str) -> Outcome<ChangeState> {
+        self.get(&format!("change/{id}")).await
+    }
+
+    pub fn used(&self) -> Outcome<Used> {
+        self.process.used()
+    }
+
+    /// Waits until so many changes have come so far.
+    pub async fn reached(&self, enough: impl Fn(&Progress) -> bool) -> Outcome<()> {
+        while !enough(&self.progress().await?) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    async fn get<T: DeserializeOwned>(&self, what: &str) -> Outcome<T> {
+        let answer = self.client.get(self.address(what)).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    fn address(&self, what: &str) -> String {
+        format!("{}/_sandbox/{what}", self.base)
+    }
+}
