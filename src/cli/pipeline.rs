@@ -56,22 +56,10 @@ pub struct Run {
     pub roles: Vec<Role>,
 }
 
-/// `sync`
+/// Which of AlumnIQ's changes; its filters exclude each other.
 #[derive(Debug, Clone, Args)]
-#[command(
-    group = ArgGroup::new("only").args(["on", "since", "xid"]),
-    after_help = "\
-Without --on, --since or --xid it looks back alumniq.lookback_days, as `run` does.
-With --wait it does everything in this process, so that cron needs nothing else; a service may run
-beside it. Exit code 0: all acknowledged; 3: some changes are dead letters.
-
-Examples:
-  alumniq-relay sync --wait
-  alumniq-relay sync --since 2026-11-01 --wait --json
-  alumniq-relay sync --xid 0012345
-  alumniq-relay sync --wait --metrics-file /var/lib/prometheus/node-exporter/alumniq.prom"
-)]
-pub struct Sync {
+#[group(multiple = false)]
+pub struct Only {
     /// Only the changes of this campus-local day
     #[arg(long, value_name = "DATE", value_parser = value::day)]
     pub on: Option<Date>,
@@ -81,6 +69,24 @@ pub struct Sync {
     /// Only the changes of this person
     #[arg(long, value_name = "XID", value_parser = value::non_blank)]
     pub xid: Option<String>,
+}
+
+/// `sync`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Without --on, --since or --xid it looks back alumniq.lookback_days, as `run` does.
+With --wait it does everything in this process, so that cron needs nothing else; a service may run
+beside it. Exit code 0: all acknowledged; 3: some changes are dead letters.
+
+Examples:
+  alumniq-relay sync --wait
+  alumniq-relay sync --since 2026-11-01 --wait --json
+  alumniq-relay sync --xid 0012345
+  alumniq-relay sync --wait --metrics-file /var/lib/prometheus/node-exporter/alumniq.prom")]
+pub struct Sync {
+    /// Which changes.
+    #[command(flatten)]
+    pub only: Only,
     /// Run every role here until all that was fetched is acknowledged or dead
     #[arg(long)]
     pub wait: bool,
@@ -94,9 +100,7 @@ pub struct Sync {
 
 /// `preview`
 #[derive(Debug, Clone, Args)]
-#[command(
-    group = ArgGroup::new("only").args(["on", "since", "xid"]),
-    after_help = "\
+#[command(after_help = "\
 Prints personal data, and writes nothing anywhere: AlumnIQ marks nothing, no destination is written to, and of the
 queue only what it knows is read. Salsa is asked what it has now; the CRM's documents have no read, so for the CRM
 the whole document is shown. Several changes of one person are shown one after the other: the second one's old value
@@ -112,18 +116,11 @@ dead, to acknowledge, acknowledged, discarded, or null where no Redis runs.
 Examples:
   alumniq-relay preview
   alumniq-relay preview --on 2026-11-21 --limit 1000
-  alumniq-relay preview --xid 0012345 --json"
-)]
+  alumniq-relay preview --xid 0012345 --json")]
 pub struct Preview {
-    /// Only the changes of this campus-local day
-    #[arg(long, value_name = "DATE", value_parser = value::day)]
-    pub on: Option<Date>,
-    /// The changes since this campus-local day
-    #[arg(long, value_name = "DATE", value_parser = value::day)]
-    pub since: Option<Date>,
-    /// Only the changes of this person
-    #[arg(long, value_name = "XID", value_parser = value::non_blank)]
-    pub xid: Option<String>,
+    /// Which changes.
+    #[command(flatten)]
+    pub only: Only,
     /// How many changes at most, the oldest
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,

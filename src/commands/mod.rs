@@ -10,9 +10,10 @@ use miette::{Diagnostic, IntoDiagnostic, Report};
 use tokio::task::JoinError;
 
 use crate::{
-    cli::{Cli, Command, Global, dead::DeadCommand, value::Moment},
+    cli::{Cli, Command, Global, dead::DeadCommand, pipeline::Only, value::Moment},
     config::ConfigErrors,
     exit::Exit,
+    vendors::Filter,
     visible::marked,
 };
 
@@ -192,6 +193,14 @@ fn instant(moment: &Moment, timezone: &TimeZone) -> miette::Result<Timestamp> {
             "write a day (2026-11-21), an instant (2026-11-21T02:00:00Z) or how long ago (2h, 3d)",
         )
     })
+}
+
+/// What AlumnIQ is asked for; `None` = as the schedule asks.
+fn asked_for(only: Only) -> Option<Filter> {
+    let Only { on, since, xid } = only;
+    on.map(Filter::ChangedOn)
+        .or(since.map(Filter::ChangedSince))
+        .or(xid.map(Filter::Xid))
 }
 
 /// What a task returned. Its panic's message may hold a row's data, so it is not repeated.

@@ -19,17 +19,12 @@ use crate::{
         preview::{Person, Preview, PreviewError, Previewed, PreviewedSalsa, Previewing},
         supporters::told,
     },
-    vendors::Filter,
 };
 
 /// Looks and prints.
 pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
     let context = Context::load(global)?;
-    let filter = arguments
-        .on
-        .map(Filter::ChangedOn)
-        .or(arguments.since.map(Filter::ChangedSince))
-        .or(arguments.xid.map(Filter::Xid));
+    let filter = super::asked_for(arguments.only);
     let preview = preview(&context).await?;
     let previewed = preview.look(filter, arguments.limit as usize).await;
     let previewed = previewed.map_err(failed)?;

@@ -76,11 +76,7 @@ async fn sync(global: &Global, context: &Context, arguments: Sync) -> miette::Re
     signals::drain_on_signal(closing)?;
     let redis = closing.run_until_cancelled(context.redis());
     let redis = redis.await.ok_or_else(|| miette!("interrupted"))??;
-    let filter = arguments
-        .on
-        .map(Filter::ChangedOn)
-        .or(arguments.since.map(Filter::ChangedSince))
-        .or(arguments.xid.map(Filter::Xid));
+    let filter = super::asked_for(arguments.only);
     let outcome = async {
         context.refuse_unfit(&redis.queue).await?;
         let beats = Heartbeats::default();

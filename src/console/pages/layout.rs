@@ -62,16 +62,7 @@ fn document(frame: Frame<'_>, main: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="robots" content="noindex";
-                title { (plain(frame.title)) " · " (frame.namespace) " · alumniq-relay" }
-                link rel="icon" type="image/svg+xml" href=(ICON.address());
-                link rel="stylesheet" href=(STYLE.address());
-                script src=(SCRIPT.address()) defer {}
-            }
+            (head(&html! { (plain(frame.title)) " · " (frame.namespace) }, true))
             body {
                 a.skip href="#main" { "Skip to the content" }
                 (header(frame))
@@ -89,15 +80,7 @@ pub fn outside(title: &str, main: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="robots" content="noindex";
-                title { (title) " · alumniq-relay" }
-                link rel="icon" type="image/svg+xml" href=(ICON.address());
-                link rel="stylesheet" href=(STYLE.address());
-            }
+            (head(&html! { (title) }, false))
             body {
                 header { a.brand href=(links::OVERVIEW) { span.mark aria-hidden="true" {} "alumniq-relay" } }
                 main.outside #main {
@@ -106,6 +89,21 @@ pub fn outside(title: &str, main: &Markup) -> Markup {
                 }
                 footer { a href="/runbook" { "Runbook" } }
             }
+        }
+    }
+}
+
+fn head(title: &Markup, is_live: bool) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="robots" content="noindex";
+            title { (title) " · alumniq-relay" }
+            link rel="icon" type="image/svg+xml" href=(ICON.address());
+            link rel="stylesheet" href=(STYLE.address());
+            @if is_live { script src=(SCRIPT.address()) defer {} }
         }
     }
 }
