@@ -38,10 +38,13 @@ impl Rival {
     fn marker(self) -> &'static Path {
         Path::new(match self {
             Self::BullMq => "bullmq/node_modules",
-            Self::Celery => "celery/venv",
+            Self::Celery => "celery/bin/python",
         })
     }
 }
+
+/// They are slow: fewer changes say as much.
+pub const CHANGES: usize = 1_000;
 
 pub fn start(rival: Rival, setting: &Setting, day: &str, settings: &Settings) -> Outcome<Process> {
     let folder = settings.rivals.as_deref().ok_or("no folder of rivals")?;
@@ -52,8 +55,11 @@ pub fn start(rival: Rival, setting: &Setting, day: &str, settings: &Settings) ->
             command
         }
         Rival::Celery => {
-            let mut command = Command::new(folder.join("celery/venv/bin/python"));
-            command.arg(folder.join("celery/pipeline.py"));
+            let mut command = Command::new(folder.join("celery/bin/python"));
+            command.arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/bench/rivals/celery/pipeline.py"
+            ));
             command
         }
     };
@@ -71,7 +77,7 @@ pub fn start(rival: Rival, setting: &Setting, day: &str, settings: &Settings) ->
         .env("ALUMNIQ_URL", address("[alumniq]")?)
         .env("CRM_URL", address("[crm]")?)
         .env("SALSA_URL", address("[salsa]")?)
-        .env("CHANGES", settings.changes.to_string())
+        .env("CHANGES", CHANGES.to_string())
         .env("DAY", day)
         .envs(relay::secrets())
         .stdout(Stdio::null());

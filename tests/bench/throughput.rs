@@ -51,6 +51,15 @@ impl fmt::Display for Contender {
     }
 }
 
+impl Contender {
+    fn changes(self, settings: &Settings) -> usize {
+        match self {
+            Self::Rival(_) => rivals::CHANGES,
+            _ => settings.changes,
+        }
+    }
+}
+
 /// All runs of one contender at one latency.
 #[derive(Debug, Serialize)]
 pub struct Throughput {
@@ -85,7 +94,7 @@ pub async fn measure(settings: &Settings) -> Outcome<Vec<Throughput>> {
             .map(|contender| Throughput {
                 contender,
                 vendor_ms,
-                changes: settings.changes,
+                changes: contender.changes(settings),
                 runs: Vec::new(),
                 ratio: None,
             })
@@ -133,7 +142,7 @@ fn compare(measured: &mut [Throughput]) {
 }
 
 async fn once(contender: Contender, vendor_ms: u64, settings: &Settings) -> Outcome<Run> {
-    let mut setting = Setting::new(settings.changes, vendor_ms).await?;
+    let mut setting = Setting::new(contender.changes(settings), vendor_ms).await?;
     let limits = match contender {
         Contender::Narrow => NARROW,
         Contender::TwiceNarrow => Concurrency {

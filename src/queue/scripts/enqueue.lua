@@ -18,7 +18,7 @@ local function still_listed(id, marker)
     redis.call('DEL', key('done', id))
     redis.call('PERSIST', key('events', id))
     redis.call('SET', key('change', id), block)
-    redis.call('HINCRBY', key('outstanding'), block, 1)
+    count_outstanding(block, 1)
     if verdict == 'discarded' then redis.call('HSET', key('discarded'), id, '1') end
     count(verdict, -1)
     count('in_flight', 1)
@@ -31,9 +31,9 @@ local function still_listed(id, marker)
   return 'd'
 end
 
-local function add(id, lane, member, record, letter)
+local function add(id, lane, member, record, letter, is_new)
   redis.call('SET', key('change', id), block .. record)
-  redis.call('HINCRBY', key('outstanding'), block, 1)
+  count_outstanding(block, 1)
   count('fetched', 1)
   count('in_flight', 1)
   if letter ~= '' then
@@ -43,7 +43,6 @@ local function add(id, lane, member, record, letter)
     bury('alumniq', id, now, letter)
     return
   end
-  local is_new = redis.call('EXISTS', key('lane', lane)) == 0
   for _, destination in ipairs(DESTINATIONS) do
     if bit.band(mask, destination.bit) ~= 0 then
       count('pending:' .. destination.name, 1)
@@ -66,9 +65,17 @@ local function correct(id, lane, member, record)
   end
 end
 
+-- Most blocks are new as a whole, or known: then one question is enough.
+local asked = {}
 for i = 5, #ARGV, 6 do
-  local id, replaces = ARGV[i], ARGV[i + 5]
-  note_seal(sealed_under(ARGV[i + 3]), now)
+  asked[#asked + 1] = key('done', ARGV[i])
+  asked[#asked + 1] = key('change', ARGV[i])
+end
+local is_any_known, seen = redis.call('EXISTS', unpack(asked)) > 0, {}
+
+for i = 5, #ARGV, 6 do
+  local id, lane, member, record, letter, replaces = unpack(ARGV, i, i + 5)
+  note_seal(sealed_under(record), now)
   if replaces ~= '' and exhume('alumniq', replaces) then
     unmark_dead(replaces, VENDOR_BIT.alumniq)
     count_outstanding(fetched_at(replaces), -1)
@@ -78,22 +85,24 @@ for i = 5, #ARGV, 6 do
     count('in_flight', -1)
     count('fetched', -1)
   end
-  local marker = redis.call('GET', key('done', id))
+  local may_be_known = is_any_known or seen[id]
+  seen[id] = true
+  local marker = may_be_known and redis.call('GET', key('done', id))
+  local in_lane = short_lane(lane)
+  local is_new = in_lane and #in_lane == 0
   if marker then
     verdicts[#verdicts + 1] = still_listed(id, marker)
-  elseif redis.call('EXISTS', key('change', id)) == 1 then
-    if redis.call('HEXISTS', key('dead'), id) == 1 then
-      correct(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
-    end
+  elseif may_be_known and redis.call('EXISTS', key('change', id)) == 1 then
+    if redis.call('HEXISTS', key('dead'), id) == 1 then correct(id, lane, member, record) end
     verdicts[#verdicts + 1] = 'd'
-  elseif waiting_for(ARGV[i + 1], ARGV[i + 2]) ~= 0 then
+  elseif not is_new and waiting_for(lane, member) ~= 0 then
     -- Redis had lost the row, see claim.
-    redis.call('SET', key('change', id), block .. ARGV[i + 3])
+    redis.call('SET', key('change', id), block .. record)
     redis.call('DEL', key('edits', id))
-    redis.call('HINCRBY', key('outstanding'), block, 1)
+    count_outstanding(block, 1)
     verdicts[#verdicts + 1] = 'd'
   else
-    add(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+    add(id, lane, member, record, letter, is_new)
     new = new + 1
     verdicts[#verdicts + 1] = 'n'
   end
