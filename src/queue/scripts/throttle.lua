@@ -58,6 +58,8 @@ if action == 'book' then
     local gate = gate_read(vendor)
     if gate.operator or gate.ends > now then return { 0, -1, known.batch } end
     if known.doubt > now then return { 0, known.doubt - now, known.batch } end
+    -- Redis was emptied: whoever rests until the limits are old is to ask now.
+    if published > 0 and known.at == 0 and known.asking <= now then wake('limits') end
   end
   local most = limit(known, tonumber(ARGV[3]), published)
   local given, wait = book(most, published, purpose, tonumber(ARGV[6]), 7)

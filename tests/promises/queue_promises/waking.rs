@@ -5,6 +5,7 @@ use std::time::Duration;
 use alumniq_relay::queue::{
     acknowledgement::{AckClaim, AckLimits},
     bulk::{BulkAction, BulkClaim, BulkNews, BulkOrder},
+    calls::{Booking, CallLimit, Purpose},
     lease::ClaimRequest,
     letters::LetterFilter,
     wake::{Bell, Bells},
@@ -90,6 +91,16 @@ async fn whatever_somebody_waits_for_is_called_out() {
     bells.of(Vendor::Crm).rung().await;
     bells.limits().rung().await;
 
+    // Nobody has asked Salsa for its limits yet.
+    let limit = CallLimit {
+        vendor: Vendor::Salsa,
+        configured: None,
+        published: Some(300),
+    };
+    let ids = ["call".to_owned()];
+    let booked = queue.book_calls(&limit, Purpose::Work, minute, &ids);
+    assert_eq!(booked.await.unwrap().0, Booking::Given(1));
+    bells.limits().rung().await;
     queue.doubt_limits(Vendor::Salsa, minute).await.unwrap();
     bells.limits().rung().await;
 
