@@ -61,7 +61,7 @@ impl BulkLease {
 #[derive(Debug)]
 pub enum BulkClaim {
     /// Work on it.
-    Lease(BulkLease),
+    Lease(Box<BulkLease>),
     /// Nobody needs a worker.
     Wait(Option<Duration>),
 }
@@ -121,12 +121,12 @@ impl Queue {
         let fields = self.bulk_fields(id).await?;
         let order = BulkOrder::read(&fields)
             .ok_or_else(|| QueueError::unreadable(format!("bulk {id}"), "a field is missing"))?;
-        Ok(BulkClaim::Lease(BulkLease {
+        Ok(BulkClaim::Lease(Box::new(BulkLease {
             id: id.clone(),
             order,
             cursor: fields.get("cursor").and_then(|at| at.parse().ok()),
             token: token.clone(),
-        }))
+        })))
     }
 
     /// Keeps a bulk for another `lease`, and writes down how far it is. `false`: it is somebody else's now, or was

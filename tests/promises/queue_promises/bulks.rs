@@ -40,7 +40,7 @@ async fn begun(redis: &Redis, action: BulkAction) -> (Namespace, String) {
 
 async fn claimed(namespace: &Namespace, worker: &str) -> Option<BulkLease> {
     match namespace.queue.claim_bulk(worker, LONG).await.unwrap() {
-        BulkClaim::Lease(bulk) => Some(bulk),
+        BulkClaim::Lease(bulk) => Some(*bulk),
         BulkClaim::Wait(_) => None,
     }
 }
