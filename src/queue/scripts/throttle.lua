@@ -84,6 +84,7 @@ elseif action == 'untold' then
   redis.call('HSET', limits, 'asking', string.format('%.0f', now + tonumber(ARGV[3])))
 elseif action == 'smaller' then
   redis.call('HSET', limits, 'batch', ARGV[3])
+  wake('limits')
 elseif action == 'doubt' then
   local ends = math.max(now, gate_read(vendor).ends) + tonumber(ARGV[3])
   redis.call('HSET', limits, 'doubt', string.format('%.0f', ends))
