@@ -20,7 +20,7 @@ use crate::{
     config::{AcknowledgeMode, AnonymousRows, Config, CrmConfig, SalsaConfig},
     console::Heartbeats,
     operations::{Operations, allowed::Allowed, supporters::Calls},
-    queue::{Queue, acknowledgement::AckLimits, calls::CallLimit},
+    queue::{Queue, acknowledgement::AckLimits, calls::CallLimit, wake::Bells},
     stopping::Stopping,
     telemetry::traces::Traces,
     vendors::AlumniqClient,
@@ -119,6 +119,7 @@ pub fn fleet(
         worker,
         traces,
         heartbeats,
+        bells: Bells::default(),
         stopping: stopping.clone(),
     })
 }

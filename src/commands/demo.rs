@@ -82,8 +82,10 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     let bulks = {
         let (desk, closing) = (desk.clone(), closing.clone());
         let (worker, lease) = (fleet.worker.clone(), context.config.worker.lease);
+        let bells = fleet.bells.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
-            desk.work_bulks(&worker, lease, &closing).await;
+            desk.work_bulks(&worker, lease, bells.bulks(), &closing)
+                .await;
         }))
     };
     let console = Console {

@@ -61,9 +61,10 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
         let bulks = roles.contains(&Role::Console).then(|| {
             let _ = operations.set(desk.clone());
             let (worker, lease) = (worker.clone(), context.config.worker.lease);
-            let closing = stopping.closing.clone();
+            let (bells, closing) = (fleet.bells.clone(), stopping.closing.clone());
             AbortOnDropHandle::new(tokio::spawn(async move {
-                desk.work_bulks(&worker, lease, &closing).await;
+                desk.work_bulks(&worker, lease, bells.bulks(), &closing)
+                    .await;
             }))
         });
         tracing::info!(worker, ?roles, listen = %address, "running");

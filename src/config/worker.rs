@@ -8,7 +8,8 @@ section! {
     /// How a process holds its work.
     WorkerConfig at "worker" {
         /// How long work stays with a process that no longer answers; also the time that the fleet needs
-        /// to take it over. The lead of the fetches is taken over after 15 s even if this is longer.
+        /// to take it over. The lead of the fetches is taken over after 15 s even if this is longer, and
+        /// within a minute while no fetch is due.
         lease: Duration = default("10s").within(2.0, 300.0),
         /// How long a process that is told to stop finishes the calls it has begun. What is not finished
         /// then goes back and costs no attempt; the vendor may have taken it, and it is sent again. Let an

@@ -19,9 +19,9 @@ use super::{
 /// How often buffered observations are folded into buckets when nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// How old what was read of the queue may become. Processes read it every five seconds: one failed look leaves no
-/// gap, and a Redis that is away is soon not shown as if it were there.
-const FRESH: Duration = Duration::from_secs(15);
+/// How late the next look at the queue may come until what the last one saw is not shown any more: one failed look
+/// leaves no gap, and a Redis that is away is soon not shown as if it were there.
+const LATE: Duration = Duration::from_secs(10);
 
 static INSTALLED: OnceLock<Exposition> = OnceLock::new();
 
@@ -37,6 +37,7 @@ pub struct Exposition {
 /// showing what Redis said before it went away.
 #[derive(Debug, Default)]
 struct Fleet {
+    /// Until when it is fresh, and what it is.
     seen: Option<(Instant, String)>,
     discarded: Growth,
 }
@@ -56,10 +57,10 @@ pub fn install(namespace: &str) -> Exposition {
         .clone()
 }
 
-/// Shows what was just read of the shared queue.
-pub fn publish(snapshot: &QueueSnapshot) {
+/// Shows what was just read of the shared queue, which is read again after `next` at the latest.
+pub fn publish(snapshot: &QueueSnapshot, next: Duration) {
     if let Some(exposition) = INSTALLED.get() {
-        exposition.publish(snapshot, Instant::now());
+        exposition.publish(snapshot, Instant::now() + next);
     }
 }
 
@@ -90,7 +91,7 @@ impl Exposition {
         self.process.run_upkeep();
     }
 
-    pub(super) fn publish(&self, snapshot: &QueueSnapshot, now: Instant) {
+    pub(super) fn publish(&self, snapshot: &QueueSnapshot, next: Instant) {
         let mut fleet = self.fleet();
         let discarded = fleet.discarded.of(snapshot.books.discarded);
         let recorder = recorder(&self.namespace);
@@ -98,7 +99,7 @@ impl Exposition {
             describe(Scope::Fleet);
             snapshot::set(snapshot, discarded);
         });
-        fleet.seen = Some((now, recorder.handle().render()));
+        fleet.seen = Some((next + LATE, recorder.handle().render()));
     }
 
     /// The text exposition.
@@ -108,8 +109,8 @@ impl Exposition {
 
     pub(super) fn render_at(&self, now: Instant) -> String {
         let mut text = self.process.render();
-        if let Some((seen, fleet)) = &self.fleet().seen
-            && now.saturating_duration_since(*seen) <= FRESH
+        if let Some((fresh_until, fleet)) = &self.fleet().seen
+            && now <= *fresh_until
         {
             text += fleet;
         }

@@ -10,10 +10,11 @@ use super::{Operations, rate::Rate};
 use crate::queue::{
     QueueError,
     audit::{Actor, Handling},
-    bulk::{BulkAction, BulkLease, BulkNews, BulkOrder, BulkState, BulkView},
+    bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkState, BulkView},
+    wake::Bell,
 };
 
-/// How often a process looks for a bulk that nobody works on.
+/// How soon a process that had a bulk looks again after Redis failed it.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How many letters are read, and without a rate handled, at once.
@@ -68,12 +69,19 @@ impl Operations {
     }
 
     /// Works on whatever bulk nobody works on, until `closing`.
-    pub async fn work_bulks(&self, worker: &str, lease: Duration, closing: &CancellationToken) {
+    pub async fn work_bulks(
+        &self,
+        worker: &str,
+        lease: Duration,
+        bell: &Bell,
+        closing: &CancellationToken,
+    ) {
         while !closing.is_cancelled() {
             match self.queue.claim_bulk(worker, lease).await {
-                Ok(Some(bulk)) => self.work_bulk(&bulk, lease, closing).await,
-                Ok(None) => {
-                    let _ = closing.run_until_cancelled(sleep(LOOK)).await;
+                Ok(BulkClaim::Lease(bulk)) => self.work_bulk(&bulk, lease, closing).await,
+                Ok(BulkClaim::Wait(wait)) => {
+                    let rest = bell.wait(bell.rest(wait), || ());
+                    let _ = closing.run_until_cancelled(rest).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "no bulk can be worked on");

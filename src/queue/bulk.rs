@@ -57,6 +57,15 @@ impl BulkLease {
     }
 }
 
+/// A bulk, or when to look again (`None`: not before somebody calls).
+#[derive(Debug)]
+pub enum BulkClaim {
+    /// Work on it.
+    Lease(Box<BulkLease>),
+    /// Nobody needs a worker.
+    Wait(Option<Duration>),
+}
+
 /// What a worker says of its bulk.
 #[derive(Debug, Clone, Default)]
 pub struct BulkNews {
@@ -101,26 +110,23 @@ impl Queue {
     }
 
     /// A bulk that nobody works on, for `lease`.
-    pub async fn claim_bulk(
-        &self,
-        worker: &str,
-        lease: Duration,
-    ) -> Result<Option<BulkLease>, QueueError> {
+    pub async fn claim_bulk(&self, worker: &str, lease: Duration) -> Result<BulkClaim, QueueError> {
         let mut call = self.scripts.bulk_claim.prepare_invoke();
         call.arg(worker).arg(lease.as_millis() as u64);
-        let claimed: Vec<String> = self.run(&mut call).await?;
+        let (wait, claimed): (i64, Vec<String>) = self.run(&mut call).await?;
         let [id, token] = &claimed[..] else {
-            return Ok(None);
+            let wait = u64::try_from(wait).ok().map(Duration::from_millis);
+            return Ok(BulkClaim::Wait(wait));
         };
         let fields = self.bulk_fields(id).await?;
         let order = BulkOrder::read(&fields)
             .ok_or_else(|| QueueError::unreadable(format!("bulk {id}"), "a field is missing"))?;
-        Ok(Some(BulkLease {
+        Ok(BulkClaim::Lease(Box::new(BulkLease {
             id: id.clone(),
             order,
             cursor: fields.get("cursor").and_then(|at| at.parse().ok()),
             token: token.clone(),
-        }))
+        })))
     }
 
     /// Keeps a bulk for another `lease`, and writes down how far it is. `false`: it is somebody else's now, or was

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use redis::{
-    Client, Cmd, Pipeline, RedisFuture, RedisResult, Value,
+    Client, Cmd, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, Value,
     aio::{ConnectionLike, PubSub},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
+    io::tcp::TcpSettings,
 };
 use tokio::time::timeout;
 
@@ -29,6 +30,7 @@ impl Connection {
                 .map(Self::Single),
             urls => {
                 let client = ClusterClient::builder(urls.to_vec())
+                    .tcp_settings(without_delay())
                     .connection_timeout(response_timeout)
                     .response_timeout(response_timeout)
                     .build()?;
@@ -36,6 +38,18 @@ impl Connection {
             }
         }
     }
+}
+
+/// Of one server.
+pub(super) fn client(url: &str) -> RedisResult<Client> {
+    let info = url.into_connection_info()?;
+    Client::open(info.set_tcp_settings(without_delay()))
+}
+
+/// Commands are small and follow one another: gathered for full packets, each would wait until the last one is
+/// acknowledged.
+fn without_delay() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 /// A connection that only listens. In a cluster every node hears every channel, so the first that answers
@@ -48,7 +62,7 @@ pub(super) async fn subscribe(
     let mut last = None;
     for url in urls {
         let subscribed = timeout(patience, async {
-            let mut listener = Client::open(url.as_str())?.get_async_pubsub().await?;
+            let mut listener = client(url)?.get_async_pubsub().await?;
             listener.subscribe(channel).await?;
             RedisResult::Ok(listener)
         });

@@ -70,7 +70,7 @@
 //! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |
 //! | `seals` | hash | key that payloads are sealed under -> since when (ms), or `leaving`: it is being given up |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
-//! | `wake` | channel | `crm`, `salsa`, `alumniq`: there is something to do |
+//! | `wake` | channel | there is something to do: `crm`, `salsa`, `alumniq` for a vendor, `bulks` without a worker, `producer`: nobody leads, `limits` in doubt, `fleet`: something to see |
 //!
 //! `events` and `change` of a closed change have an expiry. Where memory is short they give way before their time
 //! ([`room`](super::room)); `done` stays.

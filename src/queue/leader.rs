@@ -1,10 +1,10 @@
 //! One producer at a time, and what it remembers for the next.
 
-use std::{fmt, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use redis::AsyncTypedCommands;
 
-use super::{Queue, QueueError, recent::RecentCall, scripts::or_empty};
+use super::{Queue, QueueError, scripts::or_empty};
 
 /// What the fleet knows of its fetches. All times in ms by Redis' clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,19 @@ pub struct ProducerRecord {
     pub error: Option<String>,
 }
 
+impl ProducerRecord {
+    fn read(fields: &HashMap<String, String>) -> Self {
+        let number = |field: &str| fields.get(field)?.parse().ok();
+        Self {
+            last_started: number("last_started"),
+            last_success: number("last_success"),
+            last_sweep: number("last_sweep"),
+            key_days: fields.get("key_days").and_then(|days| days.parse().ok()),
+            error: fields.get("error").cloned(),
+        }
+    }
+}
+
 /// The right to fetch for the fleet. Whoever takes it over gets a newer one, and from then on nothing that was
 /// fetched under the older is taken in. It is a fencing token: a process that was stopped for longer than its
 /// lead does not know that it was replaced.
@@ -33,21 +46,47 @@ impl fmt::Display for Lead {
     }
 }
 
+/// Who leads, and what is known of the last fetch, at one moment.
+#[derive(Debug, Clone)]
+pub struct Leading {
+    /// The lead, if the process that asked has it.
+    pub lead: Option<Lead>,
+    /// Otherwise: how long the other one has it if it is not heard of again.
+    pub ends: Duration,
+    /// When this was.
+    pub now: u64,
+    /// What is known.
+    pub record: ProducerRecord,
+}
+
+/// Token, ms until the other's lead ends, now, the record.
+type RawLeading = (String, i64, u64, HashMap<String, String>);
+
 impl Queue {
     /// Takes or keeps the lead for `ttl`; `None` while another holds it. The lead stays the same one until
     /// another process has had it.
     pub async fn lead(&self, who: &str, ttl: Duration) -> Result<Option<Lead>, QueueError> {
+        Ok(self.leading(who, ttl).await?.lead)
+    }
+
+    /// The same, and what a producer has to know besides.
+    pub async fn leading(&self, who: &str, ttl: Duration) -> Result<Leading, QueueError> {
         let mut call = self.scripts.leader.prepare_invoke();
         call.arg("acquire").arg(who).arg(ttl.as_millis() as u64);
-        let token: String = self.run(&mut call).await?;
-        Ok(token.parse().ok().map(Lead))
+        let (token, ends, now, record): RawLeading = self.run(&mut call).await?;
+        Ok(Leading {
+            lead: token.parse().ok().map(Lead),
+            ends: Duration::from_millis(u64::try_from(ends).unwrap_or_default()),
+            now,
+            record: ProducerRecord::read(&record),
+        })
     }
 
     /// Gives the lead up, so that another need not wait for its end.
     pub async fn resign(&self, who: &str) -> Result<(), QueueError> {
         let mut call = self.scripts.leader.prepare_invoke();
         call.arg("release").arg(who).arg(0);
-        let _: String = self.run(&mut call).await?;
+        let _: RawLeading = self.run(&mut call).await?;
         Ok(())
     }
 
@@ -58,13 +97,7 @@ impl Queue {
             .clone()
             .hgetall(self.keys.of(&["producer"]))
             .await?;
-        Ok(ProducerRecord {
-            last_started: fields.get("last_started").and_then(|v| v.parse().ok()),
-            last_success: fields.get("last_success").and_then(|v| v.parse().ok()),
-            last_sweep: fields.get("last_sweep").and_then(|v| v.parse().ok()),
-            key_days: fields.get("key_days").and_then(|v| v.parse().ok()),
-            error: fields.get("error").cloned(),
-        })
+        Ok(ProducerRecord::read(&fields))
     }
 
     /// Writes down what a fetch says of itself: fields that are `None` stay as they are, but for the error,
@@ -86,25 +119,5 @@ impl Queue {
             1 => Ok(()),
             _ => Err(QueueError::Deposed),
         }
-    }
-
-    /// Says that this process lives; `info` (JSON) is shown by `status`. `calls`: what it called since, oldest first.
-    pub async fn beat(
-        &self,
-        worker: &str,
-        info: &str,
-        calls: &[RecentCall],
-    ) -> Result<(), QueueError> {
-        let mut call = self.scripts.beat.prepare_invoke();
-        call.arg(worker).arg(info);
-        for recent in calls {
-            call.arg(recent.vendor.as_str()).arg(recent.stored(worker));
-        }
-        self.run(&mut call).await
-    }
-
-    /// Says that this process leaves.
-    pub async fn leave(&self, worker: &str) -> Result<(), QueueError> {
-        self.beat(worker, "", &[]).await
     }
 }

@@ -16,6 +16,7 @@ use jobs::{destination::Vendor, outcome::DeadClass};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(super) use self::groups::MOST_CANDIDATES;
 pub use self::{
     cursor::{LetterRef, NoCursor},
     groups::LetterGroup,

@@ -13,7 +13,7 @@
 //! - [`sessions`]: who is logged in at the console
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`recent`]: the newest calls; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
-//!   [`standing`]: where many stand; [`sent`]: the documents; [`notices`]: what the outside was told of it
+//!   [`watched`]: what a page shows; [`standing`]: where many stand; [`sent`]: the documents; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
@@ -53,6 +53,7 @@ pub mod stats;
 pub mod timeline;
 pub mod trouble;
 pub mod wake;
+pub mod watched;
 
 use std::{sync::Arc, time::Duration};
 

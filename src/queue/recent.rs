@@ -29,7 +29,7 @@ pub struct RecentCall {
 }
 
 /// The fields `rate`, `batch` and `at` of `limits:<v>`.
-type Told = (Option<u32>, Option<u32>, Option<u64>);
+pub(super) type Told = (Option<u32>, Option<u32>, Option<u64>);
 
 /// What is known of a vendor's limits beside the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -53,7 +53,7 @@ impl RecentCall {
 }
 
 impl Queue {
-    /// The newest calls to a vendor, newest first, as far as processes have told of them: they do every five seconds.
+    /// The newest calls to a vendor, newest first, as far as processes have told of them: they do every few seconds.
     pub async fn recent_calls(&self, vendor: Vendor) -> Result<Vec<RecentCall>, QueueError> {
         let stored: Vec<String> = redis::cmd("LRANGE")
             .arg(self.keys.of(&["calls", vendor.as_str()]))
@@ -61,15 +61,7 @@ impl Queue {
             .arg(-1)
             .query_async(&mut self.connection.clone())
             .await?;
-        let mut calls = Vec::with_capacity(stored.len());
-        for call in stored {
-            let call: RecentCall = serde_json::from_str(&call)
-                .map_err(|error| QueueError::unreadable("a call", error.classify_for_people()))?;
-            calls.push(call);
-        }
-        // Each process tells of its own, so those of several are not in order.
-        calls.sort_by(|a, b| b.at.cmp(&a.at));
-        Ok(calls)
+        read(stored)
     }
 
     /// What is known of a vendor's limits.
@@ -86,12 +78,30 @@ impl Queue {
             )
             .query_async(&mut self.connection.clone())
             .await?;
-        let (told_rate, told_batch, told_at) = told;
-        Ok(VendorLimits {
+        Ok(VendorLimits::read(told, places_used))
+    }
+}
+
+impl VendorLimits {
+    pub(super) fn read((told_rate, told_batch, told_at): Told, places_used: u64) -> Self {
+        Self {
             told_rate,
             told_batch,
             told_at: told_at.map(rfc3339),
             places_used,
-        })
+        }
     }
+}
+
+/// Calls as they are stored, the newest first.
+pub(super) fn read(stored: Vec<String>) -> Result<Vec<RecentCall>, QueueError> {
+    let mut calls = Vec::with_capacity(stored.len());
+    for call in stored {
+        let call: RecentCall = serde_json::from_str(&call)
+            .map_err(|error| QueueError::unreadable("a call", error.classify_for_people()))?;
+        calls.push(call);
+    }
+    // Each process tells of its own, so those of several are not in order.
+    calls.sort_by(|a, b| b.at.cmp(&a.at));
+    Ok(calls)
 }

@@ -37,7 +37,7 @@ struct Inner {
 impl Reconnecting {
     /// Connects, once.
     pub async fn open(url: &str, response_timeout: Duration) -> RedisResult<Self> {
-        let client = Client::open(url)?;
+        let client = super::connection::client(url)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(response_timeout))
             .set_response_timeout(Some(response_timeout));

@@ -31,7 +31,7 @@ macro_rules! first_line {
 }
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident: $purpose:ident $file:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $purpose:ident $($file:literal)+,)*) => {
         /// Every script, compiled once. A script that Redis has forgotten is loaded again on the way.
         pub(super) struct Scripts { $($(#[$doc])* pub $name: Transition,)* }
 
@@ -45,7 +45,7 @@ macro_rules! scripts {
                         include_str!("scripts/gate_prelude.lua"),
                         include_str!("scripts/hands_prelude.lua"),
                         "local function transition()\n",
-                        include_str!(concat!("scripts/", $file)),
+                        $(include_str!(concat!("scripts/", $file)),)+
                         "\nend\nlocal answer = transition()\nwrite_gathered()\nreturn answer\n",
                     )),
                 },)* }
@@ -75,10 +75,11 @@ scripts! {
     throttle: CarriesOn "throttle.lua",
     leader: CarriesOn "leader.lua",
     producer: CarriesOn "producer.lua",
-    beat: CarriesOn "beat.lua",
+    beat: CarriesOn "stats_prelude.lua" "beat.lua",
     notice_claim: CarriesOn "notice_claim.lua",
     notice_settle: CarriesOn "notice_settle.lua",
-    stats: Looks "stats.lua",
+    stats: Looks "stats_prelude.lua" "stats.lua",
+    watch: Looks "stats_prelude.lua" "watch.lua",
     standing: Looks "standing.lua",
     open: Looks "open.lua",
     payloads: Looks "payloads.lua",

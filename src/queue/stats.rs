@@ -10,10 +10,16 @@ use redis::AsyncTypedCommands;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ClassifyForPeople, Queue, QueueError, room::Memory};
+use super::{ClassifyForPeople, Queue, QueueError, recent::RecentCall, room::Memory};
 
-/// How long after its last sign of life a process still counts as living.
+/// How long after its last sign of life a process still counts as living, if it does not say when the next one comes.
 const SILENT_AFTER_MS: u64 = 15_000;
+
+/// How late the next one may come, if it does.
+const LATE_MS: u64 = 10_000;
+
+/// Where a process says, in what is shown of it, within how many seconds it tells of itself again.
+pub const TELLS_AGAIN: &str = "tells_again_seconds";
 
 /// `status --json`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -174,10 +180,12 @@ struct RawStatus {
     acknowledging: u64,
     oldest_unacknowledged_ms: u64,
     vendors: BTreeMap<Vendor, RawVendor>,
+    #[serde(default)]
     leader: String,
     // An empty Lua table is `{}` in JSON, whatever it was meant to be.
     producer: BTreeMap<String, String>,
     workers: BTreeMap<String, String>,
+    #[serde(default)]
     rates: BTreeMap<String, Vec<u64>>,
     memory: Memory,
 }
@@ -207,9 +215,35 @@ impl Queue {
             call.arg(class.as_str());
         }
         let json: String = self.run(&mut call).await?;
-        let raw: RawStatus = serde_json::from_str(&json)
-            .map_err(|error| QueueError::unreadable("a status", error.classify_for_people()))?;
-        Ok(Status::from(raw))
+        Status::read(&json)
+    }
+
+    /// Says that this process lives, and sees the fleet, but for its leader and its rates. `info` (JSON) is shown by `status`;
+    /// `calls`: what it called since, oldest first.
+    pub async fn beat(
+        &self,
+        worker: &str,
+        info: &str,
+        calls: &[RecentCall],
+    ) -> Result<Status, QueueError> {
+        let mut call = self.scripts.beat.prepare_invoke();
+        call.arg(worker).arg(info).arg(calls.len());
+        for recent in calls {
+            call.arg(recent.vendor.as_str()).arg(recent.stored(worker));
+        }
+        for class in DeadClass::ALL {
+            call.arg(class.as_str());
+        }
+        let json: String = self.run(&mut call).await?;
+        Status::read(&json)
+    }
+
+    /// Says that this process leaves.
+    pub async fn leave(&self, worker: &str) -> Result<(), QueueError> {
+        let mut call = self.scripts.beat.prepare_invoke();
+        call.arg(worker).arg("").arg(0);
+        let _: String = self.run(&mut call).await?;
+        Ok(())
     }
 
     /// How many changes each process has leased; who has none is not listed.
@@ -224,6 +258,15 @@ impl Queue {
             }
         }
         Ok(holders)
+    }
+}
+
+impl Status {
+    /// As the scripts tell it.
+    pub(super) fn read(json: &str) -> Result<Self, QueueError> {
+        let raw: RawStatus = serde_json::from_str(json)
+            .map_err(|error| QueueError::unreadable("a status", error.classify_for_people()))?;
+        Ok(Self::from(raw))
     }
 }
 
@@ -332,7 +375,9 @@ fn living(name: String, beat: &str, now: u64) -> Option<(String, serde_json::Val
     let silent = now.saturating_sub(at.parse().ok()?);
     let mut info: serde_json::Value = serde_json::from_str(info).ok()?;
     info["silent_seconds"] = (silent as f64 / 1000.0).into();
-    (silent < SILENT_AFTER_MS).then_some((name, info))
+    let again = info[TELLS_AGAIN].as_u64();
+    let silent_after = again.map_or(SILENT_AFTER_MS, |seconds| seconds * 1000 + LATE_MS);
+    (silent < silent_after).then_some((name, info))
 }
 
 fn seconds(ms: u64) -> f64 {

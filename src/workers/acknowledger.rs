@@ -11,7 +11,6 @@ use std::{
 };
 
 use jobs::destination::Vendor;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::telling::{Put, Stop, Telling};
@@ -21,7 +20,7 @@ use crate::{
     queue::{
         Queue, QueueError,
         acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits, AckPause, ToAcknowledge},
-        wake::LOOK_AGAIN,
+        wake::Bell,
     },
     stopping::Stopping,
     telemetry::traces::{Step, Traces},
@@ -41,6 +40,14 @@ const REFUSED: &str = "the lease of its list was lost";
 
 const LOST: &str =
     "the lease of a list of changeIds was lost: another process tells it, or Redis was emptied";
+
+/// What one look came to.
+enum Looked {
+    /// There was a list; there may be another.
+    Told,
+    /// There is none; when that may change by itself.
+    Nothing(Option<Duration>),
+}
 
 /// The role's parts.
 pub struct Acknowledger {
@@ -62,13 +69,15 @@ pub struct Acknowledger {
 
 impl Acknowledger {
     /// Works until `closing`; a list that was leased is finished first, or given back at `abandon`.
-    pub async fn run(&self, bell: &Notify, beat: &Beat, stopping: &Stopping) {
+    pub async fn run(&self, bell: &Bell, beat: &Beat, stopping: &Stopping) {
         let Stopping { closing, abandon } = stopping;
         while !closing.is_cancelled() {
             let pause = match self.step(abandon).await {
-                Ok(None) => Duration::ZERO,
-                Ok(Some(wait)) if self.limits.eager => wait.min(EAGER),
-                Ok(Some(wait)) => wait.min(LOOK_AGAIN),
+                Ok(Looked::Told) => Duration::ZERO,
+                Ok(Looked::Nothing(wait)) if self.limits.eager => {
+                    wait.map_or(EAGER, |wait| wait.min(EAGER))
+                }
+                Ok(Looked::Nothing(wait)) => bell.rest(wait),
                 Err(error) => {
                     tracing::debug!(%error, "cannot acknowledge; trying again");
                     tokio::select! {
@@ -82,20 +91,18 @@ impl Acknowledger {
             if !pause.is_zero() {
                 tokio::select! {
                     () = closing.cancelled() => {}
-                    () = bell.notified() => {}
-                    () = tokio::time::sleep(pause) => {}
+                    () = bell.wait(pause, || beat.beat()) => {}
                 }
             }
         }
     }
 
-    /// One list at the most. `Some`: there was none, look again after this.
-    async fn step(&self, abandon: &CancellationToken) -> Result<Option<Duration>, QueueError> {
+    /// One list at the most.
+    async fn step(&self, abandon: &CancellationToken) -> Result<Looked, QueueError> {
         let batch = match self.queue.claim_acknowledgements(&self.limits).await? {
             AckClaim::Wait(wait) => {
-                return Ok(Some(
-                    wait.unwrap_or(LOOK_AGAIN).max(Duration::from_millis(1)),
-                ));
+                let wait = wait.map(|wait| wait.max(Duration::from_millis(1)));
+                return Ok(Looked::Nothing(wait));
             }
             AckClaim::Batch(batch) => batch,
         };
@@ -108,7 +115,7 @@ impl Acknowledger {
             // No call is made: AlumnIQ knew before.
             let put = Put::default();
             self.settle(&batch, &AckEnd::Accepted, &ids, &put).await;
-            return Ok(None);
+            return Ok(Looked::Told);
         }
         let accepts_repeats = self.controls_refused.load(Ordering::Relaxed) < CONTROLS_PROVE;
         let told = tokio::select! {
@@ -130,7 +137,7 @@ impl Acknowledger {
                 self.give_back(&batch, Some(&pause)).await;
             }
         }
-        Ok(None)
+        Ok(Looked::Told)
     }
 
     /// Renews the lease while AlumnIQ takes its time, so that a list of a process that died is soon another's.

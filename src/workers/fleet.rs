@@ -86,6 +86,8 @@ pub struct Fleet {
     pub heartbeats: Heartbeats,
     /// Where steps are told.
     pub traces: Traces,
+    /// What rings when there is something to do; whoever else in this process waits for that has a clone.
+    pub bells: Bells,
     /// How to stop it.
     pub stopping: Stopping,
 }
@@ -97,7 +99,7 @@ impl Fleet {
     /// # Errors
     /// A worker that ended by itself, which must not leave the process up.
     pub async fn run(self, roles: &[Role]) -> Result<(), FleetError> {
-        let bells = Bells::default();
+        let bells = self.bells;
         let stopping = self.stopping;
         let closing = stopping.closing.clone();
         let mut tasks = JoinSet::new();
@@ -111,8 +113,9 @@ impl Fleet {
             info: json!({
                 "roles": roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
                 "pid": std::process::id(),
-            })
-            .to_string(),
+            }),
+            bell: bells.fleet().clone(),
+            notices: bells.notices().clone(),
         };
         let beat = self.heartbeats.register("redis", STUCK);
         tasks.spawn({
@@ -120,13 +123,13 @@ impl Fleet {
             async move { publisher.run(&beat, &closing).await }
         });
         if let Some(notifier) = self.notifier {
-            let closing = closing.clone();
-            tasks.spawn(async move { notifier.run(&closing).await });
+            let (bells, closing) = (bells.clone(), closing.clone());
+            tasks.spawn(async move { notifier.run(bells.notices(), &closing).await });
         }
         if roles.contains(&Role::Producer) {
             let beat = self.heartbeats.register(Role::Producer.as_str(), STUCK * 4);
-            let (producer, closing) = (self.producer, closing.clone());
-            tasks.spawn(async move { producer.run(&beat, &closing).await });
+            let (producer, bells, closing) = (self.producer, bells.clone(), closing.clone());
+            tasks.spawn(async move { producer.run(bells.producer(), &beat, &closing).await });
         }
         if roles.contains(&Role::Acknowledger) {
             let beat = self
@@ -151,7 +154,7 @@ impl Fleet {
                 lease: self.lease,
                 retry: retry_policy(limits.max_attempts),
             };
-            let bell = Arc::clone(bells.of(destination.into()));
+            let bell = bells.of(destination.into()).clone();
             let beat = self.heartbeats.register(destination.as_str(), STUCK);
             let beat: Arc<dyn Fn() + Send + Sync> = Arc::new(move || beat.beat());
             let (stopping, traces) = (stopping.clone(), self.traces.clone());
@@ -160,7 +163,7 @@ impl Fleet {
                 Driver::start(
                     queue.clone(),
                     settings.clone(),
-                    Arc::clone(&bell),
+                    bell.clone(),
                     Arc::new(move |attempted: &Attempted<'_>| {
                         attempts::observe(attempted, &traces);
                     }),
@@ -189,7 +192,7 @@ impl Fleet {
             let job = consumer.job;
             let batch = Arc::clone(&job.throttle.batch);
             let driver = start(Destination::Salsa, &consumer.limits, batch);
-            let following = salsa_limits::follow(Arc::clone(&job));
+            let following = salsa_limits::follow(Arc::clone(&job), bells.limits().clone());
             let closing = closing.clone();
             // The question changes nothing at Salsa: its answer need not be waited for.
             tasks.spawn(async move {

@@ -16,11 +16,12 @@ use crate::{
     queue::{
         Queue, QueueError,
         notices::{NoticeClaim, NoticeEnd, ToTell},
+        wake::Bell,
     },
     vendors::Webhook,
 };
 
-/// How often the state is looked at.
+/// How often the state is looked at while that fails.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How long a notice stays with a process that does not answer: twice what a call may take.
@@ -61,13 +62,13 @@ enum Looked {
 }
 
 impl Notifier {
-    /// Until `closing`.
-    pub async fn run(&self, closing: &CancellationToken) {
+    /// Until `closing`. `bell` rings when the state has changed.
+    pub async fn run(&self, bell: &Bell, closing: &CancellationToken) {
         while !closing.is_cancelled() {
             let pause = match self.step(self.after, closing).await {
                 // There may be more, of other subjects.
                 Ok(Looked::Told | Looked::Failed) => Duration::ZERO,
-                Ok(Looked::Quiet(wait)) => wait.unwrap_or(LOOK).min(LOOK),
+                Ok(Looked::Quiet(wait)) => bell.rest(wait),
                 Err(error) => {
                     tracing::debug!(%error, "cannot see whether there is something to tell");
                     LOOK
@@ -75,7 +76,7 @@ impl Notifier {
             };
             tokio::select! {
                 () = closing.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
+                () = bell.wait(pause, || ()) => {}
             }
         }
     }

@@ -10,6 +10,7 @@ use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use jobs::change::FieldNames;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::calendar::{day, days, first_day};
@@ -25,7 +26,8 @@ use crate::{
     queue::{
         Queue, QueueError,
         intake::NewChange,
-        leader::{Lead, ProducerRecord},
+        leader::{Lead, Leading, ProducerRecord},
+        wake::Bell,
     },
     telemetry::traces::Traces,
     vendors::{AlumniqClient, Filter},
@@ -34,6 +36,10 @@ use crate::{
 /// The longest lease of the lead. A `worker.lease` may be long because calls to vendors are: nobody should wait
 /// that long for the next fetch.
 const LONGEST_LEAD: Duration = Duration::from_secs(15);
+
+/// The longest lead while no fetch is due. It ends when one is: nobody waits longer for a fetch because the leader
+/// died at rest.
+const LEAD_AT_REST: Duration = Duration::from_secs(60);
 
 /// The role's parts.
 pub struct Producer {
@@ -59,25 +65,40 @@ pub struct Producer {
     pub traces: Traces,
 }
 
+/// What is known after a step.
+struct Next {
+    /// When the next fetch is due, where this process leads.
+    due: Option<Instant>,
+    /// How long until there may be something to do.
+    look: Duration,
+}
+
 impl Producer {
     /// Fetches on schedule while this process leads, until `closing`.
-    pub async fn run(&self, beat: &Beat, closing: &CancellationToken) {
+    pub async fn run(&self, bell: &Bell, beat: &Beat, closing: &CancellationToken) {
+        let (mut due, mut is_heard) = (None, false);
         while !closing.is_cancelled() {
-            let pause = match self.step(beat, closing).await {
-                Ok(wait) => {
+            let pause = match self.step(due, is_heard, beat, closing).await {
+                Ok(Next { due: next, look }) => {
                     beat.beat();
-                    wait.min(self.renew_every())
+                    (due, is_heard) = (next, true);
+                    // Until it hears that nobody leads, it asks.
+                    match bell.hears() {
+                        true => look,
+                        false => look.min(self.renew_every()),
+                    }
                 }
                 Err(error) => {
                     // Only Redis knows whether it still does.
                     metrics::leader(false);
                     tracing::debug!(%error, "the producer cannot use Redis; trying again");
+                    (due, is_heard) = (None, false);
                     Duration::from_secs(1)
                 }
             };
             tokio::select! {
                 () = closing.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = bell.wait(pause, || beat.beat()) => {}
             }
         }
         // Without the word the next leader waits for the end of our time.
@@ -85,19 +106,37 @@ impl Producer {
         metrics::leader(false);
     }
 
-    /// Fetches if this process leads and a fetch is due; returns how long until there may be something to do.
-    async fn step(&self, beat: &Beat, closing: &CancellationToken) -> Result<Duration, QueueError> {
-        // Before the lead: a process that Redis hears and that hears nothing must not keep renewing it.
-        let now = self.queue.now().await?;
-        let lead = self.lead().await?;
+    /// Fetches if this process leads and a fetch is due. `due`: when one is, as far as it was known; `is_heard`: Redis
+    /// answered the last time.
+    async fn step(
+        &self,
+        due: Option<Instant>,
+        is_heard: bool,
+        beat: &Beat,
+        closing: &CancellationToken,
+    ) -> Result<Next, QueueError> {
+        if !is_heard {
+            // Before the lead: a process that Redis hears and that hears nothing must not keep renewing it.
+            self.queue.ping().await?;
+        }
+        let ttl = self.lead_until(due);
+        let Leading {
+            lead,
+            ends,
+            now,
+            record,
+        } = self.queue.leading(&self.who, ttl).await?;
         metrics::leader(lead.is_some());
         let Some(lead) = lead else {
-            return Ok(self.renew_every());
+            let look = ends.max(Duration::from_millis(1));
+            return Ok(Next { due: None, look });
         };
-        let record = self.queue.producer_record().await?;
         let wait = calendar::due_in(&self.schedule, &self.timezone, &record, now);
         if !wait.is_zero() {
-            return Ok(wait);
+            return Ok(Next {
+                due: Instant::now().checked_add(wait),
+                look: wait.min(ttl / 3),
+            });
         }
         let stop = closing.child_token();
         let ended = tokio::select! {
@@ -105,16 +144,27 @@ impl Producer {
             never = self.keep_leading(lead, &stop, beat) => match never {},
         };
         match ended {
-            Ok(wait) if closing.is_cancelled() || !stop.is_cancelled() => Ok(wait),
+            Ok(wait) if closing.is_cancelled() || !stop.is_cancelled() => {
+                let look = wait.min(self.renew_every());
+                Ok(Next { due: None, look })
+            }
             Ok(_) | Err(QueueError::Deposed) => {
                 metrics::leader(false);
                 tracing::warn!(
                     "another process leads now, or Redis was emptied: this fetch ends here"
                 );
-                Ok(Duration::ZERO)
+                let look = Duration::ZERO;
+                Ok(Next { due: None, look })
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// How long to take the lead for.
+    fn lead_until(&self, due: Option<Instant>) -> Duration {
+        let rest = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let shortest = self.lease.min(LONGEST_LEAD);
+        rest.unwrap_or_default().clamp(shortest, LEAD_AT_REST)
     }
 
     async fn lead(&self) -> Result<Option<Lead>, QueueError> {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use clap::ValueEnum as _;
 use jobs::destination::Vendor;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::roles::Role;
@@ -13,13 +14,17 @@ use crate::{
     queue::{
         Queue, QueueError,
         recent::RecentCall,
-        stats::{Books, DestinationStatus, Status},
+        stats::{Books, DestinationStatus, Status, TELLS_AGAIN},
+        wake::Bell,
     },
     trail,
 };
 
-/// How often.
+/// How often, while something happens.
 const PUBLISH: Duration = Duration::from_secs(5);
+
+/// How often, while nothing does. Whatever begins then is called out.
+const AT_REST: Duration = Duration::from_secs(15);
 
 /// What every process runs, whatever its roles.
 pub struct Publisher {
@@ -27,34 +32,78 @@ pub struct Publisher {
     pub queue: Queue,
     /// This process.
     pub worker: String,
-    /// What `status` shows of it, JSON.
-    pub info: String,
+    /// What `status` shows of it, an object.
+    pub info: Value,
+    /// Rung when something happens in the fleet.
+    pub bell: Bell,
+    /// To be rung when its state has changed.
+    pub notices: Bell,
 }
 
 impl Publisher {
     /// Until `closing`.
     pub async fn run(&self, beat: &Beat, closing: &CancellationToken) {
+        let mut before = None;
+        // What each look says of the next one: readers count on it.
+        let mut next = PUBLISH;
         loop {
-            let looked = self.step().await;
+            let looked = self.step(next).await;
             answered(&looked);
+            let mut is_at_rest = false;
             match looked {
-                Ok(()) => beat.beat(),
+                Ok(seen) => {
+                    beat.beat();
+                    let seen = Some(still(seen));
+                    is_at_rest = seen == before;
+                    before = seen;
+                }
                 Err(error) => tracing::debug!(%error, "cannot publish the queue's counts"),
             }
-            tokio::select! {
-                () = closing.cancelled() => break,
-                () = tokio::time::sleep(PUBLISH) => {}
+            if !is_at_rest {
+                self.notices.ring();
             }
+            let pause = if is_at_rest { next } else { PUBLISH };
+            if !self.wait(pause, closing).await {
+                break;
+            }
+            let may_rest = is_at_rest && self.bell.hears();
+            next = if may_rest { AT_REST } else { PUBLISH };
         }
         // Otherwise it is shown until its silence is noticed.
         let _ = self.queue.leave(&self.worker).await;
     }
 
-    async fn step(&self) -> Result<(), QueueError> {
+    /// Shows the fleet and says that this process lives; both again within `next`.
+    async fn step(&self, next: Duration) -> Result<QueueSnapshot, QueueError> {
         let calls = recent_calls();
-        self.queue.beat(&self.worker, &self.info, &calls).await?;
-        metrics::publish(&snapshot(&self.queue.status().await?));
-        Ok(())
+        let mut info = self.info.clone();
+        info[TELLS_AGAIN] = next.as_secs().into();
+        let info = info.to_string();
+        let status = self.queue.beat(&self.worker, &info, &calls).await?;
+        let seen = snapshot(&status);
+        metrics::publish(&seen, next);
+        Ok(seen)
+    }
+
+    /// Until something happens, but not sooner than looks are apart while it does. `false`: until `closing`.
+    async fn wait(&self, at_most: Duration, closing: &CancellationToken) -> bool {
+        let called = async {
+            tokio::join!(self.bell.rung(), tokio::time::sleep(PUBLISH));
+        };
+        tokio::select! {
+            () = closing.cancelled() => false,
+            () = tokio::time::sleep(at_most) => true,
+            () = called => true,
+        }
+    }
+}
+
+/// What of it tells that something happened: time passes and memory is used also where nothing does.
+fn still(seen: QueueSnapshot) -> QueueSnapshot {
+    QueueSnapshot {
+        oldest_unacknowledged: None,
+        redis_memory: 0.0,
+        ..seen
     }
 }
 
@@ -63,7 +112,7 @@ pub async fn publish_last(queue: &Queue) {
     let status = queue.status().await;
     answered(&status);
     match status {
-        Ok(status) => metrics::publish(&snapshot(&status)),
+        Ok(status) => metrics::publish(&snapshot(&status), PUBLISH),
         Err(error) => {
             tracing::debug!(%error, "cannot publish the queue's counts");
             metrics::forget_queue();

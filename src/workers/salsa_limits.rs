@@ -11,6 +11,7 @@ use super::salsa::SalsaConsumer;
 use crate::queue::{
     QueueError,
     calls::{Purpose, Turn},
+    wake::Bell,
 };
 
 /// How old the fleet's knowledge may become.
@@ -22,16 +23,18 @@ const CLAIM: Duration = Duration::from_secs(30);
 /// How soon it is asked again when it did not say.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// How often each process looks what the others learned.
+/// How often each process looks what the others learned while it may miss a call.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The pace while Redis is away.
 const REDIS_AWAY: Duration = Duration::from_secs(1);
 
 /// Takes its turns of asking, for as long as it is polled.
-pub async fn follow(salsa: Arc<SalsaConsumer>) -> Infallible {
+pub async fn follow(salsa: Arc<SalsaConsumer>, bell: Bell) -> Infallible {
     loop {
         let pause = match look(&salsa).await {
+            // What the others learn meanwhile comes with each place for a call.
+            Ok(wait) if bell.hears() => wait.min(AGE),
             Ok(wait) => wait.min(LOOK_AGAIN),
             Err(error) => {
                 tracing::debug!(%error, "cannot look up Salsa's limits");
@@ -40,6 +43,7 @@ pub async fn follow(salsa: Arc<SalsaConsumer>) -> Infallible {
         };
         tokio::select! {
             () = salsa.throttled.notified() => {}
+            () = bell.rung() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -74,7 +78,7 @@ async fn look(salsa: &SalsaConsumer) -> Result<Duration, QueueError> {
                 ..
             } = limits;
             queue.limits_told(vendor, rate, batch).await?;
-            return Ok(LOOK_AGAIN);
+            return Ok(AGE);
         }
         Err(outcome) => outcome,
     };

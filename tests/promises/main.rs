@@ -15,6 +15,7 @@
 //! - `chaos`: all of the following at once, under load
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `full`, `redis_away`: Redis has no room, or refuses, or falls silent; `fitness`: what is said of it before
+//! - `resting`: what a fleet costs that has nothing to do, and that it hears of everything nevertheless
 //! - `hostile`: ids, rows and feeds that mean harm
 //! - `producing`: who fetches, and when: leaders that are killed, stopped and cut off, midnight, wrong clocks
 //! - `bad_config`, `bad_data`: each wrong thing gets a clear error, and nothing is lost
@@ -76,6 +77,7 @@ mod queue_wire;
 mod readme;
 mod reconciling;
 mod redis_away;
+mod resting;
 mod secrecy;
 mod soak;
 mod stale;

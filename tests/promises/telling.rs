@@ -8,7 +8,7 @@ use std::{
 
 use alumniq_relay::{
     console::Heartbeats,
-    queue::acknowledgement::AckLimits,
+    queue::{acknowledgement::AckLimits, wake::Bell},
     stopping::Stopping,
     telemetry::traces::Traces,
     vendors::{AlumniqClient, ClientSettings},
@@ -20,10 +20,7 @@ use jobs::{
     outcome::DeadClass,
 };
 use redis::AsyncTypedCommands;
-use tokio::{
-    sync::{Notify, Semaphore},
-    task::JoinHandle,
-};
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::harness::namespace::tester;
 use crate::harness::{
@@ -164,7 +161,7 @@ impl Case {
         let beat = Heartbeats::default().register("acknowledger", LONG);
         let stop = stopping.clone();
         let works = tokio::spawn(async move {
-            acknowledger.run(&Notify::new(), &beat, &stop).await;
+            acknowledger.run(&Bell::default(), &beat, &stop).await;
         });
         until_true(what, async || is_so(&self.namespace).await).await;
         stopping.closing.cancel();

@@ -142,7 +142,7 @@ pub fn fleet(status: &Status, snapshot: &Snapshot) -> Fragment {
     let leader = status.producer.leader.as_deref();
     let inner = html! {
         h2 { "Fleet" }
-        @if status.workers.is_empty() { p.empty { "No process has told of itself in the last 15 s." } }
+        @if status.workers.is_empty() { p.empty { "No process has told of itself lately." } }
         ul.rows {
             @for (worker, info) in &status.workers {
                 @let silent = info["silent_seconds"].as_f64().unwrap_or_default();

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use jobs::destination::{Destination, Vendor};
 
 use super::traffic::Traffic;
 use crate::{
     operations::Operations,
-    queue::{
-        letters::{LetterFilter, LetterGroup},
-        stats::Status,
-    },
+    queue::{letters::LetterGroup, stats::Status},
 };
 
 /// The fleet at one moment.
@@ -34,16 +30,25 @@ impl Snapshot {
     /// Reads.
     pub async fn read(operations: &Operations) -> Self {
         let queue = &operations.queue;
-        let status = queue.status().await.map_err(|error| error.to_string());
-        let groups = queue.letter_groups(&LetterFilter::default()).await;
-        let traffic = Vendor::ALL
-            .map(async |vendor| Some((vendor, Traffic::read(operations, vendor).await?)));
+        let (status, groups, traffic) = match queue.watched().await {
+            Ok(seen) => (seen.status, seen.groups.unwrap_or_default(), seen.traffic),
+            Err(error) => (Err(error), Vec::new(), BTreeMap::new()),
+        };
+        let traffic = traffic.into_iter().filter_map(|(vendor, (limits, calls))| {
+            let allowed = *operations.allowed.get(&vendor)?;
+            let traffic = Traffic {
+                allowed,
+                limits,
+                calls,
+            };
+            Some((vendor, traffic))
+        });
         Self {
             at: Timestamp::now(),
             enabled: queue.settings().destinations.clone(),
-            status,
-            groups: groups.unwrap_or_default(),
-            traffic: join_all(traffic).await.into_iter().flatten().collect(),
+            status: status.map_err(|error| error.to_string()),
+            groups,
+            traffic: traffic.collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::text::{count, foreign, moment, subject};
 use crate::{
-    operations::{Operations, allowed::Allowed},
+    operations::allowed::Allowed,
     queue::recent::{RecentCall, VendorLimits},
 };
 
@@ -25,18 +25,6 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Reads; what cannot be read is not shown.
-    pub async fn read(operations: &Operations, vendor: Vendor) -> Option<Self> {
-        let allowed = *operations.allowed.get(&vendor)?;
-        let queue = &operations.queue;
-        let (limits, calls) = tokio::join!(queue.limits(vendor), queue.recent_calls(vendor));
-        Some(Self {
-            allowed,
-            limits: limits.ok()?,
-            calls: calls.ok()?,
-        })
-    }
-
     /// The lower of the limits in calls a minute.
     fn most(&self) -> Option<u32> {
         let limits = [self.allowed.rate_per_minute, self.limits.told_rate];

@@ -14,7 +14,6 @@ use super::{Finished, REDIS_AWAY, Shared, settle::settle};
 use crate::queue::{
     backend::Batch,
     lease::{ClaimRequest, Died, Lease, Locked},
-    wake::LOOK_AGAIN,
 };
 use crate::trail::CHANGE;
 
@@ -86,9 +85,7 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
                 LINGER
             } else {
                 held_back_since = None;
-                claimed
-                    .look_again
-                    .map_or(LOOK_AGAIN, |wait| wait.min(LOOK_AGAIN))
+                shared.bell.rest(claimed.look_again)
             };
             wait(&shared, pause.max(Duration::from_millis(1))).await;
             continue;
@@ -135,8 +132,7 @@ fn warn_locked(shared: &Shared, locked: &Locked, told: &mut Option<Instant>) {
 async fn wait(shared: &Shared, at_most: Duration) {
     tokio::select! {
         () = shared.stopping.closing.cancelled() => {}
-        () = shared.bell.notified() => {}
-        () = tokio::time::sleep(at_most) => {}
+        () = shared.bell.wait(at_most, || (shared.beat)()) => {}
     }
 }
 

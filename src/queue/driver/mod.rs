@@ -14,7 +14,7 @@ use std::{
 };
 
 use jobs::{destination::Destination, retry::RetryPolicy};
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     backend::{Batch, Verdicts},
     executor,
     lease::{Hold, Lease},
+    wake::Bell,
 };
 use crate::stopping::Stopping;
 
@@ -97,9 +98,9 @@ impl Finished {
 struct Shared {
     queue: Queue,
     settings: DriverSettings,
-    bell: Arc<Notify>,
+    bell: Bell,
     observer: AttemptObserver,
-    /// Told whenever Redis answered a claim or a renewal: progress is possible.
+    /// Told whenever Redis answered a claim or a renewal, and while it is heard: progress is possible.
     beat: Arc<dyn Fn() + Send + Sync>,
     /// Lane -> token and hold of everything leased by this driver.
     held: Mutex<HashMap<String, (u64, Hold)>>,
@@ -169,7 +170,7 @@ impl Driver {
     pub fn start(
         queue: Queue,
         settings: DriverSettings,
-        bell: Arc<Notify>,
+        bell: Bell,
         observer: AttemptObserver,
         beat: Arc<dyn Fn() + Send + Sync>,
         stopping: Stopping,

@@ -15,7 +15,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut finished: mpsc::Receiver<Finish
     let mut gathered = Vec::new();
     while gather(&shared, &mut finished, &mut gathered).await {
         settle(&shared, std::mem::take(&mut gathered)).await;
-        shared.bell.notify_one();
+        shared.bell.ring();
     }
 }
 

@@ -13,7 +13,7 @@ use crate::queue::{Queue, QueueError, stats::rfc3339};
 const MOST_GROUPS: usize = 200;
 
 /// Among how many groups of a vendor's class those are looked for.
-const MOST_CANDIDATES: usize = 1000;
+pub(in crate::queue) const MOST_CANDIDATES: usize = 1000;
 
 /// Letters of one cause, but for what names one change in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -44,6 +44,16 @@ struct Counted {
     count: u64,
 }
 
+fn most_frequent(mut groups: Vec<Counted>) -> Vec<Counted> {
+    groups.sort_by(|a, b| {
+        let name = |group: &Counted| (group.vendor, group.class);
+        let by_name = || (name(a), &a.cause).cmp(&(name(b), &b.cause));
+        b.count.cmp(&a.count).then_with(by_name)
+    });
+    groups.truncate(MOST_GROUPS);
+    groups
+}
+
 impl Queue {
     /// The groups of the letters that a filter matches, most frequent first; of very many the 200 most frequent.
     pub async fn letter_groups(
@@ -57,13 +67,26 @@ impl Queue {
         if filter.since.is_some() || filter.until.is_some() || filter.cause.is_some() {
             self.count_within(filter, &mut groups).await?;
         }
-        groups.sort_by(|a, b| {
-            let name = |group: &Counted| (group.vendor, group.class);
-            let by_name = || (name(a), &a.cause).cmp(&(name(b), &b.cause));
-            b.count.cmp(&a.count).then_with(by_name)
-        });
-        groups.truncate(MOST_GROUPS);
-        self.describe(filter, groups).await
+        self.describe(filter, most_frequent(groups)).await
+    }
+
+    /// The same of all letters, where the sizes are known: vendor, class, cause, how many.
+    pub(in crate::queue) async fn letter_groups_of(
+        &self,
+        sizes: Vec<(String, String, String, u64)>,
+    ) -> Result<Vec<LetterGroup>, QueueError> {
+        let groups = sizes
+            .into_iter()
+            .filter_map(|(vendor, class, cause, count)| {
+                Some(Counted {
+                    vendor: vendor.parse().ok()?,
+                    class: class.parse().ok()?,
+                    cause,
+                    count,
+                })
+            });
+        let groups = most_frequent(groups.collect());
+        self.describe(&LetterFilter::default(), groups).await
     }
 
     /// The most frequent groups of each index, with all that they hold.

@@ -1,5 +1,6 @@
 -- Takes a bulk that nobody works on, or whose worker fell silent. ARGV: worker, lease (ms).
--- Returns id and fencing token, or nothing.
+-- Returns ms until one may need a worker (-1 = not before one is begun or given back), and id and fencing token of one that
+-- does now, if any.
 local now = now_ms()
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('bulking'), '-inf', now, 'LIMIT', 0, 10)) do
   if redis.call('EXISTS', key('bulk', id)) == 0 then
@@ -8,7 +9,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('bulking'), '-inf', now, 'LI
     local token = string.format('%.0f', next_token())
     redis.call('HSET', key('bulk', id), 'token', token, 'worker', ARGV[1])
     redis.call('ZADD', key('bulking'), string.format('%.0f', now + tonumber(ARGV[2])), id)
-    return { id, token }
+    return { 0, { id, token } }
   end
 end
-return {}
+sooner(now, redis.call('ZRANGE', key('bulking'), 0, 0, 'WITHSCORES')[2])
+return { wait, {} }

@@ -15,6 +15,7 @@ redis.call('PEXPIRE', bulk, hand.keep)
 redis.call('ZADD', key('bulks'), id, id)
 -- Nobody has it yet: its lease has ended.
 redis.call('ZADD', key('bulking'), 0, id)
+wake('bulks')
 -- The oldest are forgotten, unless they are still worked on.
 for _, old in ipairs(redis.call('ZRANGE', key('bulks'), 0, -most - 1)) do
   if not redis.call('ZSCORE', key('bulking'), old) then

@@ -7,10 +7,12 @@ local now = now_ms()
 if action == 'pause' then
   redis.call('HSET', key('gate', vendor), 'operator', '1', 'operator_cause', ARGV[6],
     'operator_since', string.format('%.0f', now))
+  wake('fleet')
 elseif action == 'resume' then
   redis.call('DEL', key('gate', vendor))
   refund(vendor, now)
   wake(vendor)
+  wake('limits')
 elseif action == 'shut' then
   gate_shut(vendor, gate_read(vendor), now, tonumber(ARGV[3]), ARGV[4], ARGV[5])
 end

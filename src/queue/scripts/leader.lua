@@ -1,16 +1,25 @@
 -- One producer at a time. ARGV: action (acquire | release), who, ttl (ms).
--- Returns the token of the lead that `who` holds now, '' where another leads.
+-- Returns the token of the lead that `who` holds now, '' where another leads, whose lead ends in so many ms; then the
+-- time, and what the fleet knows of its fetches.
+local who, now = ARGV[2], now_ms()
 local leader = redis.call('GET', key('leader'))
 if ARGV[1] == 'release' then
-  if leader == ARGV[2] then redis.call('DEL', key('leader')) end
-  return ''
+  if leader == who then
+    redis.call('DEL', key('leader'))
+    wake('producer')
+  end
+  return { '', 0, now, {} }
 end
-if leader and leader ~= ARGV[2] then return '' end
-local token, who = newest_lead()
+local record, newest = redis.call('HGETALL', key('producer')), ''
+if leader and leader ~= who then return { '', redis.call('PTTL', key('leader')), now, record } end
+for i = 1, #record, 2 do
+  if record[i] == 'lead' then newest = record[i + 1] end
+end
+local token, led = newest:match('^(%d+) (.*)$')
 -- A process whose lead ended while nobody else led goes on under its old token: nothing came between.
-if who ~= ARGV[2] then
+if led ~= who then
   token = string.format('%.0f', next_token())
-  redis.call('HSET', key('producer'), 'lead', token .. ' ' .. ARGV[2])
+  redis.call('HSET', key('producer'), 'lead', token .. ' ' .. who)
 end
-redis.call('SET', key('leader'), ARGV[2], 'PX', ARGV[3])
-return token
+redis.call('SET', key('leader'), who, 'PX', ARGV[3])
+return { token, 0, now, record }

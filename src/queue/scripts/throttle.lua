@@ -21,14 +21,18 @@ local now = now_ms()
 -- The vendor's clock may be a little slower than ours.
 local MINUTE = 60050
 
-local function limit(configured, published)
-  local most = tonumber(redis.call('HGET', limits, 'rate') or published)
-  if configured > 0 and (configured < most or most == 0) then most = configured end
-  return most
+local function read_limits()
+  local told = redis.call('HMGET', limits, 'rate', 'batch', 'at', 'asking', 'doubt')
+  return {
+    rate = tonumber(told[1]), batch = tonumber(told[2] or 0), at = tonumber(told[3] or 0),
+    asking = tonumber(told[4] or 0), doubt = tonumber(told[5] or 0),
+  }
 end
 
-local function batch()
-  return tonumber(redis.call('HGET', limits, 'batch') or 0)
+local function limit(known, configured, published)
+  local most = known.rate or published
+  if configured > 0 and (configured < most or most == 0) then most = configured end
+  return most
 end
 
 local function book(most, published, purpose, longest, first)
@@ -49,29 +53,30 @@ local function book(most, published, purpose, longest, first)
 end
 
 if action == 'book' then
-  local published, purpose = tonumber(ARGV[4]), ARGV[5]
+  local published, purpose, known = tonumber(ARGV[4]), ARGV[5], read_limits()
   if purpose == 'work' then
     local gate = gate_read(vendor)
-    if gate.operator or gate.ends > now then return { 0, -1, batch() } end
-    local doubt = tonumber(redis.call('HGET', limits, 'doubt') or 0)
-    if doubt > now then return { 0, doubt - now, batch() } end
+    if gate.operator or gate.ends > now then return { 0, -1, known.batch } end
+    if known.doubt > now then return { 0, known.doubt - now, known.batch } end
+    -- Redis was emptied: whoever rests until the limits are old is to ask now.
+    if published > 0 and known.at == 0 and known.asking <= now then wake('limits') end
   end
-  local given, wait = book(limit(tonumber(ARGV[3]), published), published, purpose, tonumber(ARGV[6]), 7)
-  return { given, wait, batch() }
+  local most = limit(known, tonumber(ARGV[3]), published)
+  local given, wait = book(most, published, purpose, tonumber(ARGV[6]), 7)
+  return { given, wait, known.batch }
 elseif action == 'ended' then
   redis.call('ZADD', places, 'XX', now + MINUTE, ARGV[3])
 elseif action == 'unused' then
   redis.call('ZREM', places, ARGV[3])
 elseif action == 'turn' then
-  local age, gate = tonumber(ARGV[5]), gate_read(vendor)
+  local age, gate, known = tonumber(ARGV[5]), gate_read(vendor), read_limits()
   -- Of a small limit the question takes a twentieth at the most.
-  age = age * math.max(1, 20 / limit(tonumber(ARGV[3]), tonumber(ARGV[4])))
-  local asked = redis.call('HMGET', limits, 'at', 'asking')
-  local due = math.max(tonumber(asked[1] or 0) + age, tonumber(asked[2] or 0), gate.ends)
-  if gate.operator then return { 0, age, batch() } end
-  if due > now then return { 0, math.ceil(due - now), batch() } end
+  age = age * math.max(1, 20 / limit(known, tonumber(ARGV[3]), tonumber(ARGV[4])))
+  local due = math.max(known.at + age, known.asking, gate.ends)
+  if gate.operator then return { 0, age, known.batch } end
+  if due > now then return { 0, math.ceil(due - now), known.batch } end
   redis.call('HSET', limits, 'asking', string.format('%.0f', now + tonumber(ARGV[6])))
-  return { 1, 0, batch() }
+  return { 1, 0, known.batch }
 elseif action == 'told' then
   redis.call('HSET', limits, 'rate', ARGV[3], 'batch', ARGV[4], 'at', string.format('%.0f', now))
   redis.call('HDEL', limits, 'asking', 'doubt')
@@ -79,9 +84,12 @@ elseif action == 'untold' then
   redis.call('HSET', limits, 'asking', string.format('%.0f', now + tonumber(ARGV[3])))
 elseif action == 'smaller' then
   redis.call('HSET', limits, 'batch', ARGV[3])
+  wake('limits')
 elseif action == 'doubt' then
   local ends = math.max(now, gate_read(vendor).ends) + tonumber(ARGV[3])
   redis.call('HSET', limits, 'doubt', string.format('%.0f', ends))
   redis.call('HDEL', limits, 'at', 'asking')
+  -- Whoever throttled may die: everybody is ready to ask.
+  wake('limits')
 end
 return redis.status_reply('OK')

@@ -2,7 +2,7 @@
 
 use alumniq_relay::queue::{
     audit::{AuditAction, AuditFilter, Handling},
-    bulk::{BulkAction, BulkLease, BulkNews, BulkOrder, BulkState, BulkView, Cancelled},
+    bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkState, BulkView, Cancelled},
     letters::{Handled, LetterFilter},
 };
 use jobs::{
@@ -39,7 +39,10 @@ async fn begun(redis: &Redis, action: BulkAction) -> (Namespace, String) {
 }
 
 async fn claimed(namespace: &Namespace, worker: &str) -> Option<BulkLease> {
-    namespace.queue.claim_bulk(worker, LONG).await.unwrap()
+    match namespace.queue.claim_bulk(worker, LONG).await.unwrap() {
+        BulkClaim::Lease(bulk) => Some(*bulk),
+        BulkClaim::Wait(_) => None,
+    }
 }
 
 async fn shown(namespace: &Namespace, id: &str) -> BulkView {

@@ -9,6 +9,7 @@ use alumniq_relay::queue::{
     executor::Transition,
     letters::{LetterFilter, Order},
     recent::RecentCall,
+    stats::Status,
 };
 use jobs::{
     destination::{Destination, Destination::Crm, Vendor},
@@ -526,6 +527,63 @@ async fn the_newest_fifty_calls_to_a_vendor_are_shown() {
     assert_eq!((limits.told_rate, limits.told_batch), (Some(300), Some(20)));
     assert_eq!(limits.places_used, 1);
     assert_eq!(queue.limits(Vendor::Crm).await.unwrap().told_at, None);
+}
+
+#[tokio::test]
+async fn a_page_that_is_watched_shows_in_one_look_what_the_single_looks_show() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::new(&redis).await;
+    let queue = &namespace.queue;
+    let changes = (0..5).map(|n| change(&n.to_string(), Some(&n.to_string()), 0));
+    namespace.enqueue(changes.collect()).await;
+    for (n, lease) in namespace.claim(Crm).await.iter().enumerate() {
+        let end = match n {
+            0 => done(),
+            1 => dead(DeadClass::Validation),
+            _ => dead(DeadClass::Rejected),
+        };
+        assert!(namespace.settle(Crm, lease, end).await);
+    }
+    queue.pause(Vendor::Salsa, &tester()).await.unwrap();
+    queue.limits_told(Vendor::Salsa, 300, 20).await.unwrap();
+    namespace.book_call(Vendor::Salsa).await;
+    let call = RecentCall {
+        vendor: Vendor::Crm,
+        operation: "update".to_owned(),
+        status: "200".to_owned(),
+        ms: 1,
+        changes: 1,
+        at: "2026-11-22T00:00:00.000Z".to_owned(),
+        request_id: String::new(),
+        worker: String::new(),
+    };
+    let seen = queue.beat("one", "{}", &[call]).await.unwrap();
+    let watched = queue.watched().await.unwrap();
+
+    let groups = queue.letter_groups(&LetterFilter::default()).await.unwrap();
+    assert_eq!(groups.len(), 2, "{groups:?}");
+    assert_eq!(watched.groups.unwrap(), groups);
+    for vendor in Vendor::ALL {
+        let limits = queue.limits(vendor).await.unwrap();
+        let calls = queue.recent_calls(vendor).await.unwrap();
+        assert_eq!(watched.traffic[&vendor], (limits, calls));
+    }
+    let same = |status: Status| {
+        let mut status = serde_json::to_value(status).unwrap();
+        // Time passes, and memory is used.
+        for moving in [
+            "oldest_unacknowledged_seconds",
+            "memory",
+            "workers",
+            "rates",
+        ] {
+            status.as_object_mut().unwrap().remove(moving);
+        }
+        status
+    };
+    let status = same(queue.status().await.unwrap());
+    assert_eq!(same(watched.status.unwrap()), status);
+    assert_eq!(same(seen), status, "and so does who says that it lives");
 }
 
 #[tokio::test]

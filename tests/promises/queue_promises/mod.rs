@@ -10,3 +10,4 @@ mod gates;
 mod leading;
 mod notices;
 mod order;
+mod waking;

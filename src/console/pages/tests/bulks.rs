@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::{StatusCode, header};
 
 use super::stage::Stage;
+use crate::queue::wake::Bell;
 
 #[tokio::test]
 async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_none() {
@@ -49,7 +50,9 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
         }
         closing.cancel();
     };
-    tokio::join!(operations.work_bulks("test", lease, &closing), until_done);
+    let bell = Bell::default();
+    let working = operations.work_bulks("test", lease, &bell, &closing);
+    tokio::join!(working, until_done);
     let (_, body) = stage.get(&bulk).await;
     assert!(
         body.contains("3 of 3 dead letters") && !body.contains("Cancel"),

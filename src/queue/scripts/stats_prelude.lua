@@ -1,0 +1,112 @@
+-- One consistent view of the namespace, as a table; for the scripts that look. Whoever looks does so all the time,
+-- also where nothing happens: what is not there is asked for once, in one command.
+
+local function any_of(names)
+  return redis.call('EXISTS', unpack(names)) > 0
+end
+
+local function hash(name)
+  local flat, table_ = redis.call('HGETALL', name), {}
+  for i = 1, #flat, 2 do table_[flat[i]] = flat[i + 1] end
+  return table_
+end
+
+-- The buckets of the last hour, oldest first; the last one is still being filled.
+local function hour_of(name, now)
+  local ring, buckets = redis.call('GET', key('rates', name)), {}
+  local newest = ring and struct.unpack('>I4', ring) or 0
+  local last = math.floor(now / BUCKET_MS)
+  for bucket = last - BUCKETS + 1, last do
+    local is_there = bucket <= newest and bucket > newest - BUCKETS
+    local value = is_there and struct.unpack('>I4', ring, 5 + 4 * (bucket % BUCKETS)) or 0
+    buckets[#buckets + 1] = value
+  end
+  return buckets
+end
+
+-- How many letters of each class a vendor has; nothing of those of which it has none.
+local function letters_of(vendor, classes)
+  local names, dead = {}, {}
+  for i, class in ipairs(classes) do names[i] = key('letters', vendor, class) end
+  if not any_of(names) then return dead end
+  for i, class in ipairs(classes) do
+    local letters = redis.call('ZCARD', names[i])
+    if letters > 0 then dead[class] = letters end
+  end
+  return dead
+end
+
+-- `classes`: every class of dead letters.
+local function stats(now, classes)
+  local counters = hash(key('counters'))
+  local function counter(name) return tonumber(counters[name] or 0) end
+
+  local letters, gates, lanes, all = {}, {}, {}, { key('outstanding'), key('ack') }
+  for vendor in pairs(VENDOR_BIT) do
+    gates[#gates + 1] = key('gate', vendor)
+    for _, class in ipairs(classes) do letters[#letters + 1] = key('letters', vendor, class) end
+  end
+  for _, destination in ipairs(DESTINATIONS) do
+    for _, state in ipairs({ 'ready', 'lease', 'due' }) do lanes[#lanes + 1] = key(state, destination.name) end
+  end
+  for _, names in ipairs({ letters, gates, lanes }) do
+    for _, name in ipairs(names) do all[#all + 1] = name end
+  end
+  local has_any = any_of(all)
+  local has_letters, has_gates = has_any and any_of(letters), has_any and any_of(gates)
+  local has_lanes = has_any and any_of(lanes)
+  local function size(command, name) return has_lanes and redis.call(command, name) or 0 end
+
+  local vendors = {}
+  for vendor in pairs(VENDOR_BIT) do
+    local view = {
+      gate = has_gates and hash(key('gate', vendor)) or {},
+      dead = has_letters and letters_of(vendor, classes) or {},
+      dead_total = 0,
+    }
+    for _, number in pairs(view.dead) do view.dead_total = view.dead_total + number end
+    if vendor ~= 'alumniq' then
+      view.applied = counter('applied:' .. vendor)
+      view.ready = size('LLEN', key('ready', vendor))
+      view.running = size('ZCARD', key('lease', vendor))
+      view.retry = size('ZCARD', key('due', vendor))
+      view.waiting = counter('pending:' .. vendor) - view.ready - view.running - view.retry
+    end
+    vendors[vendor] = view
+  end
+
+  local oldest
+  for _, block in ipairs(has_any and redis.call('HKEYS', key('outstanding')) or {}) do
+    if not oldest or tonumber(block) < oldest then oldest = tonumber(block) end
+  end
+  local in_line, acknowledging = has_any and redis.call('ZCARD', key('ack')) or 0, 0
+  local list = in_line > 0 and ack_list()
+  if list then acknowledging = redis.call('ZCOUNT', key('ack'), '-inf', list.last) end
+  local used, limit = memory()
+  return {
+    now = now,
+    books = {
+      fetched = counter('fetched'), acknowledged = counter('acknowledged'), discarded = counter('discarded'),
+      in_flight = counter('in_flight'), dead = counter('dead'),
+    },
+    refused_settles = counter('refused'),
+    to_acknowledge = in_line - acknowledging,
+    acknowledging = acknowledging,
+    oldest_unacknowledged_ms = oldest and math.max(0, now - oldest) or 0,
+    vendors = vendors,
+    producer = hash(key('producer')),
+    workers = hash(key('workers')),
+    memory = { used = used, limit = limit },
+  }
+end
+
+-- The same with who leads and how much happens.
+local function stats_and_rates(now, classes)
+  local view = stats(now, classes)
+  view.leader = redis.call('GET', key('leader')) or ''
+  view.rates = {
+    fetched = hour_of('fetched', now), crm = hour_of('crm', now), salsa = hour_of('salsa', now),
+    acknowledged = hour_of('acknowledged', now),
+  }
+  return view
+end
