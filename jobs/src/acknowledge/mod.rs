@@ -5,7 +5,7 @@ mod feed;
 
 use std::time::Duration;
 
-pub use self::feed::{FeedError, FeedFault, parse_feed};
+pub use self::feed::{FeedError, FeedFault, Unread, good, instead_of_rows, parse_feed, read_rows};
 
 use crate::{
     outcome::PauseReason,
