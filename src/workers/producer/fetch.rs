@@ -151,12 +151,14 @@ impl<'a> Fetch<'a> {
     }
 
     async fn take_in(&mut self, mut block: Block) -> Result<(), FetchError> {
+        let mut has_begun = false;
         while let Some(changes) = block.next().await? {
-            // What AlumnIQ still lists is better fetched anew than waited for; what is in is the oldest.
-            if self.stop.is_cancelled() && !self.producer.mark_on_fetch {
+            // What AlumnIQ still lists is better fetched anew than waited for; what is in by now is the oldest.
+            if has_begun && self.stop.is_cancelled() && !self.producer.mark_on_fetch {
                 return Err(FetchError::Stopped);
             }
             self.take_in_some(&block, &changes).await?;
+            has_begun = true;
         }
         Ok(())
     }

@@ -9,7 +9,10 @@ use std::{
     path::PathBuf,
 };
 
-use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce, aead::Aead};
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    error::Unspecified,
+};
 
 use super::coded;
 use crate::queue::intake::NewChange;
@@ -26,7 +29,7 @@ pub(super) struct Spill {
     places: Vec<PathBuf>,
     file: Option<File>,
     end: u64,
-    cipher: ChaCha20Poly1305,
+    key: LessSafeKey,
     /// Something could not be written: no place of the file is written twice.
     is_over: bool,
 }
@@ -50,11 +53,13 @@ impl Default for Spill {
 impl Spill {
     pub fn at(places: impl IntoIterator<Item = PathBuf>) -> Self {
         let key: [u8; 32] = rand::random();
+        #[expect(clippy::expect_used, reason = "the key has the algorithm's length")]
+        let key = UnboundKey::new(&AES_256_GCM, &key).expect("a key of 32 bytes");
         Self {
             places: places.into_iter().collect(),
             file: None,
             end: 0,
-            cipher: ChaCha20Poly1305::new(&key.into()),
+            key: LessSafeKey::new(key),
             is_over: false,
         }
     }
@@ -95,9 +100,12 @@ impl Spill {
     }
 
     fn write_piece(&mut self, plain: &[u8]) -> io::Result<()> {
-        let sealed = self.cipher.encrypt(&nonce(self.end), plain);
-        let sealed = sealed.map_err(|_| io::Error::other("it cannot be sealed"))?;
         let end = self.end;
+        let mut sealed = Vec::with_capacity(plain.len() + TAG);
+        sealed.extend_from_slice(plain);
+        self.key
+            .seal_in_place_append_tag(nonce(end), Aad::empty(), &mut sealed)
+            .map_err(|Unspecified| io::Error::other("it cannot be sealed"))?;
         self.file()?.write_all_at(&sealed, end)?;
         self.end += sealed.len() as u64;
         Ok(())
@@ -130,7 +138,7 @@ impl Spill {
         };
         let mut reader = Reader {
             file,
-            cipher: &self.cipher,
+            key: &self.key,
             part,
         };
         match reader.is_over() {
@@ -140,16 +148,17 @@ impl Spill {
     }
 }
 
-/// Where a piece stands is part of what it was sealed with: none can be put in another's place.
+/// Where a piece stands is part of what it was sealed with: none can be put in another's place, and as no place is
+/// written twice, none is used twice.
 fn nonce(at: u64) -> Nonce {
     let mut nonce = [0; 12];
     nonce[..8].copy_from_slice(&at.to_le_bytes());
-    nonce.into()
+    Nonce::assume_unique_for_key(nonce)
 }
 
 struct Reader<'a> {
     file: &'a File,
-    cipher: &'a ChaCha20Poly1305,
+    key: &'a LessSafeKey,
     part: &'a mut Part,
 }
 
@@ -161,10 +170,14 @@ impl Reader<'_> {
     fn fill(&mut self) -> io::Result<()> {
         let part = &mut *self.part;
         let length = (part.end - part.next).min((PIECE + TAG) as u64);
-        let mut sealed = vec![0; length as usize];
-        self.file.read_exact_at(&mut sealed, part.next)?;
-        let plain = self.cipher.decrypt(&nonce(part.next), &sealed[..]);
-        part.piece = plain.map_err(|_| io::Error::other("it was altered on disk"))?;
+        part.piece.resize(length as usize, 0);
+        self.file.read_exact_at(&mut part.piece, part.next)?;
+        let plain = self
+            .key
+            .open_in_place(nonce(part.next), Aad::empty(), &mut part.piece);
+        let plain = plain.map_err(|Unspecified| io::Error::other("it was altered on disk"))?;
+        let plain = plain.len();
+        part.piece.truncate(plain);
         part.at = 0;
         part.next += length;
         Ok(())
