@@ -1,4 +1,12 @@
 //! The producer: fetches what AlumnIQ calls unprocessed and takes it into the queue, each change once.
+//!
+//! # Layout
+//!
+//! - `calendar`: when a fetch is due, and which days it asks for
+//! - [`feed`]: how AlumnIQ is asked; `poured`: one GET, its rows taken as they come; `arrival`: from a row to a change
+//! - `sorting`: an answer of any length in the order of its changes, in little memory
+//! - `fetch`: what came is taken in; `change_ids`: which changes that were
+//! - `apart`: what computes for long, beside everything that waits
 
 mod apart;
 mod arrival;

@@ -5,6 +5,7 @@ mod tidy;
 
 use std::time::Duration;
 
+#[cfg(test)]
 use serde_json::value::RawValue;
 
 pub use self::rows::{Unread, read_rows};
@@ -45,11 +46,9 @@ impl FeedError {
     }
 }
 
-/// The rows of a fetch that is small: 200 and a JSON array (`[]` when nothing is unprocessed). See [`read_rows`].
-///
-/// # Errors
-/// When anything else came back; the error says what.
-pub fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
+/// The rows of a fetch at once: 200 and a JSON array (`[]` when nothing is unprocessed).
+#[cfg(test)]
+pub(crate) fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
     let Answer {
         retry_after, body, ..
     } = good(reply)?;

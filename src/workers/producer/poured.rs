@@ -98,3 +98,39 @@ impl Read for Pieces {
         Ok(given)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_repeats_the_key_is_a_row_without_it() {
+        let key = SecretString::from("3E6B1F0A9C447712");
+        let redactor = Redactor::of([&key]);
+        for (row, without) in [
+            (r#"{"a":"x"}"#, r#"{"a":"x"}"#),
+            (r#"{"a":"x3E6B1F0A9C447712"}"#, r#"{"a":"x[redacted]"}"#),
+            (r#"{"a":"x%33E6B1F0A9C447712"}"#, r#"{"a":"x[redacted]"}"#),
+        ] {
+            let row = RawValue::from_string(row.to_owned()).unwrap();
+            assert_eq!(redacted(row, &redactor).unwrap().get(), without);
+        }
+        let redactor = Redactor::of([&SecretString::from("471100815471100815")]);
+        let row = r#"{"a":471100815471100815}"#.to_owned();
+        let row = RawValue::from_string(row).unwrap();
+        assert_eq!(redacted(row, &redactor).unwrap().get(), r#""[redacted]""#);
+    }
+
+    #[tokio::test]
+    async fn pieces_are_read_until_nobody_sends_any_more() {
+        let (pipe, pieces) = mpsc::channel(1);
+        let reading = apart(move || io::read_to_string(Pieces::of(pieces)));
+        for piece in ["ab", "", "c"] {
+            pipe.send(Bytes::from(piece)).await.unwrap();
+        }
+        drop(pipe);
+        assert_eq!(reading.await.unwrap(), "abc");
+    }
+}

@@ -283,8 +283,8 @@ fn peak_memory(service: &Service) -> usize {
     kilobytes << 10
 }
 
-/// What a producer that takes in an answer with so many long rows needs at the most.
-async fn memory_for(rows: usize) -> usize {
+/// What a producer needs at the most that takes in an answer with rows of so many bytes.
+async fn memory_for(bytes: usize) -> usize {
     let sandbox = vendors_with(SandboxOptions {
         changes: 0,
         people: 1,
@@ -292,17 +292,15 @@ async fn memory_for(rows: usize) -> usize {
     })
     .await;
     let redis = Redis::start().await;
-    let row = |n: usize| json!({ "changeId": n, "xid": format!("{}", n % 97), "changedOn": "2026-01-05 12:00:00", "notes": "n".repeat(NOTES) });
-    let rows: Vec<String> = (0..rows).map(|n| row(n).to_string()).collect();
+    let notes = "n".repeat(bytes);
+    let row = |n: usize| json!({ "changeId": n, "xid": (n % 97).to_string(), "changedOn": "2026-01-05 12:00:00", "notes": notes });
+    let rows: Vec<String> = (0..CHANGES).map(|n| row(n).to_string()).collect();
     let halting = Halting::answering(format!("[{}]", rows.join(","))).await;
     halting.go_on();
-    let relay = fetching_once(&sandbox, &redis)
-        .set("alumniq.url", &halting.url)
-        // From 500 rows on it is asked for single days, too.
-        .set("alumniq.lookback_days", "1");
+    let relay = fetching_once(&sandbox, &redis).set("alumniq.url", &halting.url);
     let service = relay.start("producer").await;
     swept(&redis).await;
-    assert_eq!(fetched(&relay).await, rows.len());
+    assert_eq!(fetched(&relay).await, CHANGES);
     let peak = peak_memory(&service);
     service.stop().await;
     peak
@@ -310,8 +308,8 @@ async fn memory_for(rows: usize) -> usize {
 
 #[tokio::test]
 async fn a_long_answer_takes_hardly_more_memory_than_a_short_one() {
-    // 16 MB against 48 MB.
-    let (short, long) = (memory_for(400).await, memory_for(1_200).await);
+    // 9 MB against 36 MB.
+    let (short, long) = (memory_for(20_000).await, memory_for(80_000).await);
     let more = long.saturating_sub(short);
     assert!(more < 16 << 20, "{short} bytes, and {more} more");
 }

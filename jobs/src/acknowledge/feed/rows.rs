@@ -50,8 +50,8 @@ pub(super) fn read_rows_of(
     let left = Cell::new(longest);
     let mut body = Tidy::new(body, &left);
     match body.first().map_err(Unread::Failed)? {
-        None => return found("nothing (an empty body)"),
-        Some(b'<') => return found("an HTML page"),
+        None => found("nothing (an empty body)"),
+        Some(b'<') => found("an HTML page"),
         Some(first) => {
             let (mut rows, mut failed) = (0, None);
             let taker = Each {

@@ -128,14 +128,19 @@ impl<R: Read> Read for Tidy<'_, R> {
         if self.at == self.text.len() {
             self.fill()?;
         }
-        let given = into.len().min(self.text.len() - self.at);
+        let rest = &self.text[self.at..];
+        let given = into.len().min(rest.len());
         let left = self.left.get();
         if left < given {
             return Err(io::Error::other(TooLong));
         }
         self.left.set(left - given);
-        into[..given].copy_from_slice(&self.text[self.at..self.at + given]);
         self.at += given;
+        match (into, rest) {
+            // As serde_json reads: byte by byte.
+            ([byte], [first, ..]) => *byte = *first,
+            (into, rest) => into[..given].copy_from_slice(&rest[..given]),
+        }
         Ok(given)
     }
 }

@@ -58,13 +58,10 @@ fn put_or_none(text: Option<&str>, to: &mut Vec<u8>) {
 fn get(from: &mut impl Read) -> io::Result<String> {
     let mut length = [0; 8];
     from.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length);
-    let mut text = String::new();
-    let read = from.take(length).read_to_string(&mut text)?;
-    match read as u64 == length {
-        true => Ok(text),
-        false => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
+    let length = usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?;
+    let mut text = vec![0; length];
+    from.read_exact(&mut text)?;
+    String::from_utf8(text).map_err(io::Error::other)
 }
 
 fn get_or_none(from: &mut impl Read) -> io::Result<Option<String>> {

@@ -9,16 +9,16 @@ use crate::queue::intake::NewLetter;
 fn change(order: usize, id: usize) -> NewChange {
     NewChange {
         change_id: id.to_string(),
-        xid: (id % 3 > 0).then(|| format!("person {id}")),
+        xid: (!id.is_multiple_of(3)).then(|| format!("person {id}")),
         order: format!("{order:06}"),
         row: to_raw_value(&json!({ "changeId": id, "employer": "Zażółć ".repeat(id % 50) }))
             .unwrap(),
-        letter: (id % 7 == 0).then(|| {
+        letter: id.is_multiple_of(7).then(|| {
             NewLetter::new(
                 DeadClass::Undecodable,
                 "cause".to_owned(),
                 "advice".to_owned(),
-                id % 2 == 0,
+                id.is_multiple_of(2),
             )
         }),
         replaces: None,
