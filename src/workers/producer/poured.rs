@@ -127,10 +127,12 @@ mod tests {
     async fn pieces_are_read_until_nobody_sends_any_more() {
         let (pipe, pieces) = mpsc::channel(1);
         let reading = apart(move || io::read_to_string(Pieces::of(pieces)));
-        for piece in ["ab", "", "c"] {
-            pipe.send(Bytes::from(piece)).await.unwrap();
-        }
-        drop(pipe);
-        assert_eq!(reading.await.unwrap(), "abc");
+        let sending = async move {
+            for piece in ["ab", "", "c"] {
+                pipe.send(Bytes::from(piece)).await.unwrap();
+            }
+        };
+        let (read, ()) = tokio::join!(reading, sending);
+        assert_eq!(read.unwrap(), "abc");
     }
 }
