@@ -15,8 +15,8 @@ use serde_json::{Deserializer, de::IoRead, error::Category, value::RawValue};
 use super::tidy::{Tidy, TooLong};
 
 /// The most bytes that are held to learn where a row ends. Far more than a row may have
-/// ([`crate::change::MAX_ROW`]), for a row that is too long becomes a dead letter under its own changeId; what is longer
-/// than this is no row, and is not waited for.
+/// ([`crate::change::MAX_ROW`]), for a row that is too long becomes a dead letter under its own changeId; what is
+/// longer than this is no row, and is not waited for.
 const LONGEST_ROW: usize = 32 << 20;
 
 /// Why a body gave no rows, or not all of them.
