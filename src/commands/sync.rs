@@ -1,7 +1,6 @@
 //! `sync`: one fetch now, and with `--wait` everything that follows from it.
 
 use std::{
-    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,7 +22,7 @@ use crate::{
     vendors::Filter,
     workers::{
         fleet::Fleet,
-        producer::{FetchError, Fetched, Producer},
+        producer::{ChangeIds, FetchError, Fetched, Producer},
         publisher::publish_last,
         roles::Role,
     },
@@ -87,7 +86,7 @@ async fn sync(global: &Global, context: &Context, arguments: Sync) -> miette::Re
             let progress = |total| Progress::new(total, global.quiet);
             fetch_and_wait(context, &redis.queue, fleet, filter, progress, &stopping).await?
         } else {
-            let fetched = fleet.producer.fetch_once(filter, closing).await;
+            let fetched = fleet.producer.fetch_once(filter, false, closing).await;
             fleet.traces.finish().await;
             Summary::of(&fetched.map_err(unfetched)?)
         };
@@ -176,24 +175,23 @@ async fn fetch_and_wait(
         waited = async {
             let fetched = fetched?;
             let mut summary = Summary::of(&fetched);
-            let progress = progress(fetched.change_ids.len());
-            let mut open: BTreeSet<String> = fetched.change_ids.into_iter().collect();
-            let mut dead: BTreeSet<String> = BTreeSet::new();
-            while !open.is_empty() {
-                let Ok(forgotten) = look(queue, &mut open, &mut dead, &mut summary).await else {
+            let mut open = Open::of(fetched);
+            let progress = progress(open.behind.len());
+            while open.fill() {
+                let Ok(forgotten) = look(queue, &mut open, &mut summary).await else {
                     // Redis is away; the workers say so in the log, and it comes back or we are stopped.
                     tokio::time::sleep(LOOK * 5).await;
                     continue;
                 };
                 if forgotten {
                     tracing::warn!("Redis was emptied: fetching again what AlumnIQ still lists");
-                    let again = fetch().await?;
-                    open = again.change_ids.into_iter().collect();
+                    open = Open::of(fetch().await?);
+                    // What is dead still is among what was fetched again.
+                    summary.dead = 0;
                 }
-                progress.show(summary.acknowledged, dead.len() as u64, queue).await;
+                progress.show(summary.acknowledged, summary.dead, queue).await;
                 tokio::time::sleep(LOOK).await;
             }
-            summary.dead = dead.len() as u64;
             progress.finish();
             Ok(summary)
         } => waited,
@@ -216,7 +214,7 @@ async fn fetch(
 ) -> miette::Result<Fetched> {
     let mut in_vain = 0;
     loop {
-        match producer.fetch_once(filter.clone(), closing).await {
+        match producer.fetch_once(filter.clone(), true, closing).await {
             Err(FetchError::Full) if in_vain < NO_ROOM => {
                 in_vain = if on_the_way(queue).await {
                     0
@@ -244,25 +242,42 @@ fn unfetched(error: FetchError) -> miette::Report {
     )
 }
 
-/// Takes what is settled out of `open`; says whether Redis has forgotten any of it.
-async fn look(
-    queue: &Queue,
-    open: &mut BTreeSet<String>,
-    dead: &mut BTreeSet<String>,
-    summary: &mut Summary,
-) -> Result<bool, QueueError> {
-    let ids: Vec<String> = open.iter().take(CHANGES_A_LOOK).cloned().collect();
-    let mut forgotten = false;
-    for (id, state) in ids.iter().zip(queue.settled(&ids).await?) {
-        match state {
-            Settled::Not => continue,
-            Settled::Closed => summary.acknowledged += 1,
-            Settled::Dead => {
-                dead.insert(id.clone());
-            }
-            Settled::Unknown => forgotten = true,
+/// What is waited for.
+struct Open {
+    /// What is looked at.
+    ahead: Vec<String>,
+    /// What comes then.
+    behind: ChangeIds,
+}
+
+impl Open {
+    fn of(fetched: Fetched) -> Self {
+        Self {
+            ahead: Vec::new(),
+            behind: fetched.change_ids.unwrap_or_default(),
         }
-        open.remove(id);
     }
+
+    /// As many are looked at as may be; says whether there are any.
+    fn fill(&mut self) -> bool {
+        let room = CHANGES_A_LOOK - self.ahead.len();
+        self.ahead.extend(self.behind.by_ref().take(room));
+        !self.ahead.is_empty()
+    }
+}
+
+/// Takes what is settled out of `open`; says whether Redis has forgotten any of it.
+async fn look(queue: &Queue, open: &mut Open, summary: &mut Summary) -> Result<bool, QueueError> {
+    let mut states = queue.settled(&open.ahead).await?.into_iter();
+    let mut forgotten = false;
+    open.ahead.retain(|_| {
+        match states.next() {
+            None | Some(Settled::Not) => return true,
+            Some(Settled::Closed) => summary.acknowledged += 1,
+            Some(Settled::Dead) => summary.dead += 1,
+            Some(Settled::Unknown) => forgotten = true,
+        }
+        false
+    });
     Ok(forgotten)
 }

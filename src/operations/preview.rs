@@ -31,7 +31,7 @@ use crate::{
     },
     vendors::{AlumniqClient, Filter},
     workers::producer::{
-        FetchError,
+        FetchError, Rows,
         feed::{Clock, Feed, Walk},
         first_day,
     },
@@ -165,7 +165,11 @@ impl Preview {
     ) -> Result<Vec<NewChange>, FetchError> {
         let clock = self.queue.as_ref().map_or(Clock::Own, Clock::Redis);
         let never = CancellationToken::new();
-        let mut feed = Feed::looked_at(&self.client, clock, &never);
+        let rows = Rows {
+            names: Arc::clone(&self.names),
+            timezone: self.timezone.clone(),
+        };
+        let mut feed = Feed::looked_at(&self.client, rows, clock, &never);
         let mut changes = Vec::new();
         let mut seen = HashSet::new();
         let mut walk = match filter {
@@ -187,9 +191,13 @@ impl Preview {
         while changes.len() < limit
             && let Some(mut block) = walk.next(&mut feed).await?
         {
-            previewed.fetched += block.rows.len() as u64;
-            let block = block.changes(&self.names, &self.timezone).await.into_iter();
-            changes.extend(block.filter(|change| seen.insert(change.change_id.clone())));
+            previewed.fetched += block.rows;
+            while changes.len() <= limit
+                && let Some(group) = block.next().await?
+            {
+                let new = |change: &NewChange| seen.insert(change.change_id.clone());
+                changes.extend(group.into_iter().filter(new));
+            }
         }
         previewed.more = changes.len() > limit || !walk.is_over();
         changes.truncate(limit);

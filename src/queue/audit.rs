@@ -20,7 +20,7 @@ const LOOKED_AT: usize = 2000;
 const READ_AT_ONCE: usize = 200;
 
 /// How many changeIds one entry names, at the most.
-const NAMED: usize = 200;
+pub const NAMED: usize = 200;
 
 /// Who acts: a person, and which way the action came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{Queue, QueueError, keys, leader::Lead, scripts::or_empty};
 
 /// How many rows one call of the script takes: Redis is busy for about a millisecond.
-pub const ROWS_A_CALL: usize = 200;
+const ROWS_A_CALL: usize = 200;
 
 /// And how many bytes of rows, give or take one row.
 const BYTES_A_CALL: usize = 1 << 20;
@@ -66,6 +66,18 @@ pub struct Enqueued {
     pub duplicates: u64,
     /// Acknowledged before, and still listed by AlumnIQ: will be acknowledged again.
     pub listed_again: u64,
+}
+
+impl Enqueued {
+    /// One more.
+    pub fn add(&mut self, taken: Taken) {
+        let count = match taken {
+            Taken::New => &mut self.enqueued,
+            Taken::Known => &mut self.duplicates,
+            Taken::ListedAgain => &mut self.listed_again,
+        };
+        *count += 1;
+    }
 }
 
 /// What became of one change of a block.
@@ -158,12 +170,12 @@ impl Queue {
             let verdicts: Option<String> = self.run(&mut call).await?;
             let verdicts = verdicts.ok_or(QueueError::Deposed)?;
             for (verdict, change) in verdicts.chars().zip(told_of.by_ref()) {
-                let (taken, count) = match verdict {
-                    'n' => (Taken::New, &mut total.enqueued),
-                    'r' => (Taken::ListedAgain, &mut total.listed_again),
-                    _ => (Taken::Known, &mut total.duplicates),
+                let taken = match verdict {
+                    'n' => Taken::New,
+                    'r' => Taken::ListedAgain,
+                    _ => Taken::Known,
                 };
-                *count += 1;
+                total.add(taken);
                 told(change, taken);
             }
         }

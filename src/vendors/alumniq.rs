@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use jiff::civil::Date;
 use jobs::reply::Reply;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::mpsc::Sender;
 
-use super::http::{self, ClientError, ClientSettings, FEED_BODY_LIMIT, Http};
+use super::http::{self, ClientError, ClientSettings, FEED_BODY_LIMIT, Http, Redactor};
 
 /// The one resource, behind the school's base address.
 const ROOT: &str = "sync/address-change/work";
@@ -40,7 +42,7 @@ impl Filter {
 /// What a fetch brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedReply {
-    /// The reply; the body of a good answer is a JSON array of rows.
+    /// The reply. The body of a good answer, a JSON array of rows, stands elsewhere.
     pub reply: Reply,
     /// Days until the API key expires, where the answer says so; negative once it has.
     pub key_days_remaining: Option<i64>,
@@ -72,25 +74,31 @@ impl AlumniqClient {
         })
     }
 
-    /// `GET`: the unprocessed changes of `filter`. With `mark_as_processed` the rows of the answer
-    /// cannot be had again, so an answer that gets lost loses them.
+    /// `GET`: the unprocessed changes of `filter`. A day may be long: a good answer's body goes into `pipe`, as it comes,
+    /// and not into the reply. It may hold the key: see [`Self::redactor`]. With `mark_as_processed` the rows of the
+    /// answer cannot be had again, so an answer that gets lost loses them.
     pub async fn fetch(
         &self,
         filter: &Filter,
         mark_as_processed: bool,
-        deadline: Option<Instant>,
+        pipe: Sender<Bytes>,
     ) -> FeedReply {
         let mut query = vec![self.key(), filter.parameter()];
         if mark_as_processed {
             query.push(("markAsProcessed", "true".to_owned()));
         }
         let request = self.http.request(Method::GET, "").query(&query);
-        let received = self.http.call("fetch", request, deadline).await;
+        let received = self.http.pour("fetch", request, None, pipe).await;
         let days = received.headers.get(KEY_DAYS_REMAINING);
         FeedReply {
             reply: received.reply,
             key_days_remaining: days.and_then(|days| whole_days(days.to_str().ok()?)),
         }
+    }
+
+    /// Takes the key out of what was poured.
+    pub fn redactor(&self) -> &Redactor {
+        self.http.redactor()
     }
 
     /// `PUT`: tells AlumnIQ that these changes are processed. A form, because AlumnIQ refuses a body of

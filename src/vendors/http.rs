@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use jobs::reply::{Answer, Reply};
 use reqwest::{
@@ -20,6 +21,7 @@ use reqwest::{
     redirect,
 };
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::mpsc::Sender;
 
 use crate::trail::{Call, RequestId};
 
@@ -143,6 +145,35 @@ impl Http {
         request: RequestBuilder,
         deadline: Option<Instant>,
     ) -> Received {
+        self.observed(operation, request, deadline, None).await
+    }
+
+    /// The same, but the body of a 200 goes into `pipe`, as it comes, and not into the reply: whoever reads it there
+    /// knows from the reply whether it was whole, and takes the secrets out ([`Self::redactor`]). The call ends early
+    /// where nobody reads any more.
+    pub async fn pour(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+        deadline: Option<Instant>,
+        pipe: Sender<Bytes>,
+    ) -> Received {
+        self.observed(operation, request, deadline, Some(pipe))
+            .await
+    }
+
+    /// Knows the client's secrets.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    async fn observed(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+        deadline: Option<Instant>,
+        pipe: Option<Sender<Bytes>>,
+    ) -> Received {
         let Some(timeout) = self.time_left(deadline) else {
             return Received::nothing(lease_ended());
         };
@@ -150,7 +181,7 @@ impl Http {
         let request = request
             .timeout(timeout)
             .header(REQUEST_ID, observation.request_id.to_string());
-        let received = match self.exchange(request).await {
+        let received = match self.exchange(request, pipe).await {
             Ok(received) => received,
             Err(reply) => Received::nothing(reply),
         };
@@ -172,38 +203,63 @@ impl Http {
         (!left.is_zero()).then_some(left.min(total))
     }
 
-    async fn exchange(&self, request: RequestBuilder) -> Result<Received, Reply> {
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        pipe: Option<Sender<Bytes>>,
+    ) -> Result<Received, Reply> {
         let response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let reply = Reply::Answer(Answer {
             status,
             retry_after: retry_after::delay(&headers, Timestamp::now()),
-            body: self.body(response).await?,
+            body: match pipe.filter(|_| status == 200) {
+                Some(pipe) => self.pour_body(response, &pipe).await?,
+                None => self.body(response).await?,
+            },
         });
         Ok(Received { reply, headers })
     }
 
-    /// Reads in pieces, so that a small gzip of endless zeros stops at the limit.
     async fn body(&self, mut response: Response) -> Result<String, Reply> {
         let mut body = Vec::new();
-        while let Some(piece) = response
-            .chunk()
-            .await
-            .map_err(|error| self.failure(error))?
-        {
-            if body.len() + piece.len() > self.max_body {
-                let cause = format!(
-                    "the answer of {} is longer than the limit of {} bytes",
-                    base_url::authority(&self.base),
-                    self.max_body
-                );
-                return Err(Reply::Lost { cause });
-            }
+        while let Some(piece) = self.piece(&mut response, body.len()).await? {
             body.extend_from_slice(&piece);
         }
         Ok(String::from_utf8(body)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    async fn pour_body(
+        &self,
+        mut response: Response,
+        pipe: &Sender<Bytes>,
+    ) -> Result<String, Reply> {
+        let mut poured = 0;
+        while let Some(piece) = self.piece(&mut response, poured).await? {
+            poured += piece.len();
+            if pipe.send(piece).await.is_err() {
+                break;
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// The next piece of the body, behind those `so_far`: in pieces, a small gzip of endless zeros stops at the limit.
+    async fn piece(&self, response: &mut Response, so_far: usize) -> Result<Option<Bytes>, Reply> {
+        let piece = response.chunk().await;
+        let piece = piece.map_err(|error| self.failure(error))?;
+        let length = so_far + piece.as_ref().map_or(0, Bytes::len);
+        if length > self.max_body {
+            let cause = format!(
+                "the answer of {} is longer than the limit of {} bytes",
+                base_url::authority(&self.base),
+                self.max_body
+            );
+            return Err(Reply::Lost { cause });
+        }
+        Ok(piece)
     }
 
     fn failure(&self, error: reqwest::Error) -> Reply {

@@ -31,7 +31,9 @@ mod webhook;
 
 pub use alumniq::{AlumniqClient, FeedReply, Filter};
 pub use crm::{CrmAuth, CrmCheck, CrmClient, CrmOperation, CrmOptions, Matching};
-pub use http::{BODY_LIMIT, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts};
+pub use http::{
+    BODY_LIMIT, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Redactor, Timeouts,
+};
 pub use salsa::SalsaClient;
 pub use webhook::{SigningKey, Webhook, WebhookUrl};
 

@@ -1,10 +1,21 @@
 //! The producer: fetches what AlumnIQ calls unprocessed and takes it into the queue, each change once.
+//!
+//! # Layout
+//!
+//! - `calendar`: when a fetch is due, and which days it asks for
+//! - [`feed`]: how AlumnIQ is asked; `poured`: one GET, its rows taken as they come; `arrival`: from a row to a change
+//! - `sorting`: an answer of any length in the order of its changes, in little memory
+//! - `fetch`: what came is taken in; `change_ids`: which changes that were
+//! - `apart`: what computes for long, beside everything that waits
 
 mod apart;
 mod arrival;
 mod calendar;
+mod change_ids;
 pub mod feed;
 mod fetch;
+mod poured;
+mod sorting;
 
 use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
@@ -15,8 +26,11 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::calendar::{day, days, first_day};
 use self::fetch::Fetch;
+pub(crate) use self::poured::{Poured, pour};
 pub use self::{
     arrival::arrival,
+    change_ids::ChangeIds,
+    feed::Rows,
     fetch::{FetchError, Fetched},
 };
 use crate::{
@@ -167,6 +181,14 @@ impl Producer {
         rest.unwrap_or_default().clamp(shortest, LEAD_AT_REST)
     }
 
+    /// How the feed's rows are read.
+    pub fn rows(&self) -> Rows {
+        Rows {
+            names: Arc::clone(&self.names),
+            timezone: self.timezone.clone(),
+        }
+    }
+
     async fn lead(&self) -> Result<Option<Lead>, QueueError> {
         self.queue
             .lead(&self.who, self.lease.min(LONGEST_LEAD))
@@ -226,7 +248,7 @@ impl Producer {
             }
             Err(FetchError::Stopped) => return Ok(pause),
             Err(FetchError::Queue(error)) => return Err(error),
-            Err(error @ (FetchError::Feed(_) | FetchError::Date(_))) => {
+            Err(error @ (FetchError::Feed(_) | FetchError::Sorting(_) | FetchError::Date(_))) => {
                 let after = calendar::TRY_AGAIN.as_secs();
                 tracing::warn!(%error, "the fetch failed; trying again in {after} s");
                 fetch.record.error = Some(error.to_string());
@@ -243,7 +265,7 @@ impl Producer {
     pub async fn take_in(
         &self,
         block: &feed::Block,
-        changes: Vec<NewChange>,
+        changes: &[NewChange],
     ) -> Result<Fetched, FetchError> {
         let never = CancellationToken::new();
         let mut fetch = Fetch::new(self, None, &never);
@@ -252,17 +274,19 @@ impl Producer {
         Ok(fetch.fetched)
     }
 
-    /// One fetch by hand, whoever leads. `None`: as the schedule would. `stop` ends it where nothing is lost by
-    /// that.
+    /// One fetch by hand, whoever leads. `None`: as the schedule would. `named`: it says which changes it brought. `stop`
+    /// ends it where nothing is lost by that.
     ///
     /// # Errors
     /// See [`FetchError`].
     pub async fn fetch_once(
         &self,
         filter: Option<Filter>,
+        named: bool,
         stop: &CancellationToken,
     ) -> Result<Fetched, FetchError> {
         let mut fetch = Fetch::new(self, None, stop);
+        fetch.fetched.change_ids = named.then(ChangeIds::default);
         match filter {
             None => {
                 let last_sweep = self.queue.producer_record().await?.last_sweep;

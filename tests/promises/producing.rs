@@ -2,6 +2,7 @@
 
 mod calendar;
 mod failures;
+mod large;
 mod leaders;
 
 use alumniq_relay::sandbox::{Sandbox, Vendor};

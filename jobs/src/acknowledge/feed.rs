@@ -1,9 +1,14 @@
 //! The feed of unprocessed changes as it comes back from the GET.
 
+mod rows;
+mod tidy;
+
 use std::time::Duration;
 
-use serde_json::{error::Category, value::RawValue};
+#[cfg(test)]
+use serde_json::value::RawValue;
 
+pub use self::rows::{Unread, read_rows};
 use super::{CHECK_KEY, CHECK_URL};
 use crate::reply::{Answer, Reply};
 
@@ -41,12 +46,29 @@ impl FeedError {
     }
 }
 
-/// The rows of a fetch: 200 and a JSON array (`[]` when nothing is unprocessed). Rows are not looked
-/// into, so that none of them can spoil the others: see [`crate::change::parse`].
+/// The rows of a fetch at once: 200 and a JSON array (`[]` when nothing is unprocessed).
+#[cfg(test)]
+pub(crate) fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
+    let Answer {
+        retry_after, body, ..
+    } = good(reply)?;
+    let mut rows = Vec::new();
+    let read = read_rows(body.as_bytes(), |row| {
+        rows.push(row);
+        Ok(())
+    });
+    match read {
+        Ok(_) => Ok(rows),
+        Err(Unread::Found(found)) => Err(instead_of_rows(*retry_after, &found)),
+        Err(Unread::Failed(error)) => Err(instead_of_rows(*retry_after, &error.to_string())),
+    }
+}
+
+/// The answer that has rows for its body, if that is one ([`read_rows`]).
 ///
 /// # Errors
-/// When anything else came back; the error says what.
-pub fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
+/// AlumnIQ gave none; the error says what it did.
+pub fn good(reply: &Reply) -> Result<&Answer, FeedError> {
     let error = |fault, after, cause: String, advice: &str| {
         Err(FeedError {
             fault,
@@ -55,11 +77,7 @@ pub fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
             advice: advice.to_owned(),
         })
     };
-    let Answer {
-        status,
-        retry_after,
-        body,
-    } = match reply {
+    let answer = match reply {
         Reply::Answer(answer) => answer,
         Reply::Unreachable { cause } => {
             return error(
@@ -80,12 +98,9 @@ pub fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
             );
         }
     };
-    let after = *retry_after;
+    let (status, after) = (answer.status, answer.retry_after);
     match status {
-        200 => rows(body).or_else(|found| {
-            let cause = format!("AlumnIQ answered {found} instead of a JSON array of changes");
-            error(FeedFault::Configuration, after, cause, CHECK_URL)
-        }),
+        200 => Ok(answer),
         401 | 403 => error(
             FeedFault::Credentials,
             after,
@@ -125,44 +140,20 @@ pub fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError> {
     }
 }
 
-/// The array's items, or what was found in its stead.
-fn rows(body: &str) -> Result<Vec<Box<RawValue>>, String> {
-    let body = body.trim_start_matches('\u{feff}').trim();
-    if body.is_empty() {
-        return Err("nothing (an empty body)".to_owned());
+/// What a good answer without rows is called; `found`: see [`Unread::Found`].
+pub fn instead_of_rows(after: Option<Duration>, found: &str) -> FeedError {
+    FeedError {
+        fault: FeedFault::Configuration,
+        after,
+        cause: format!("AlumnIQ answered {found} instead of a JSON array of changes"),
+        advice: CHECK_URL.to_owned(),
     }
-    if body.starts_with('<') {
-        return Err("an HTML page".to_owned());
-    }
-    // CFML may leave control characters in texts as they are (people paste vertical tabs out of a word
-    // processor), which JSON forbids. A blank may stand for each, within a text and between values.
-    let rows = split(body).or_else(|error| match body.contains(is_unescaped) {
-        true => split(&body.replace(is_unescaped, " ")),
-        false => Err(error),
-    });
-    rows.map_err(|error| match error.classify() {
-        Category::Eof => format!("JSON that breaks off after {} bytes", body.len()),
-        Category::Data if body.starts_with('{') => "a JSON object".to_owned(),
-        Category::Data => "a single JSON value".to_owned(),
-        Category::Syntax | Category::Io => format!(
-            "{} bytes that are no JSON (line {}, column {})",
-            body.len(),
-            error.line(),
-            error.column()
-        ),
-    })
-}
-
-fn split(body: &str) -> serde_json::Result<Vec<Box<RawValue>>> {
-    serde_json::from_str(body)
-}
-
-fn is_unescaped(c: char) -> bool {
-    c < ' '
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Read};
+
     use super::*;
 
     fn answer(status: u16, body: &str) -> Reply {
@@ -272,6 +263,78 @@ mod tests {
     #[test]
     fn nesting_without_an_end_is_an_error_and_no_crash() {
         assert!(parse_feed(&answer(200, &"[".repeat(1_000_000))).is_err());
+    }
+
+    /// Gives its bytes one by one.
+    struct Dripping<'a>(&'a [u8]);
+
+    impl Read for Dripping<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let given = into.len().min(1);
+            self.0.read(&mut into[..given])
+        }
+    }
+
+    fn read(body: impl Read) -> Result<Vec<String>, String> {
+        let mut rows = Vec::new();
+        let read = read_rows(body, |row| {
+            rows.push(row.get().to_owned());
+            Ok(())
+        });
+        match read {
+            Ok(count) => {
+                assert_eq!(count, rows.len() as u64);
+                Ok(rows)
+            }
+            Err(Unread::Found(found)) => Err(found),
+            Err(Unread::Failed(error)) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn wherever_a_body_is_cut_into_pieces_its_rows_and_errors_are_the_same() {
+        for body in [
+            "\u{feff}\u{a0}\n[\"Zażółć 👩‍👩‍👧\",\r\n{\"a\":\"b\u{b}c\"} ]\u{2003}\n".as_bytes(),
+            b"[\"caf\xe9\",\"\xf0\x9f\x91\",1]\xe2\x80\x83",
+            b"[1]\xe2\x80",
+            b"[1,",
+            b"[1] 2",
+            b"\xef\xbb\xbf",
+            b"<html>",
+            b"{}",
+        ] {
+            let whole = String::from_utf8_lossy(body);
+            let (pieces, whole) = (read(Dripping(body)), read(whole.as_bytes()));
+            assert_eq!(pieces, whole, "{body:?}");
+        }
+        let rows = read(&b"[\"caf\xe9\"]"[..]).unwrap();
+        assert_eq!(rows, ["\"caf\u{fffd}\""]);
+    }
+
+    #[test]
+    fn rows_are_handed_out_before_the_body_has_ended() {
+        let mut seen = 0;
+        let endless = b"[".chain(io::repeat(b' ').take(10)).chain(&b"1,2,3"[..]);
+        let stopped = read_rows(endless, |_| {
+            seen += 1;
+            Err(io::Error::other("enough"))
+        });
+        assert!(matches!(stopped, Err(Unread::Failed(error)) if error.to_string() == "enough"));
+        assert_eq!(seen, 1);
+    }
+
+    #[test]
+    fn a_row_without_an_end_is_not_waited_for() {
+        let longest = 50_000;
+        let read = |body: &mut dyn Read| rows::read_rows_of(longest, body, |_| Ok(()));
+        let found = read(&mut b"[1,\"".chain(io::repeat(b'x'))).unwrap_err();
+        assert!(
+            matches!(&found, Unread::Found(found) if found == "a row of more than 50000 bytes"),
+            "{found:?}"
+        );
+        let row = format!("\"{}\"", "x".repeat(longest - 10));
+        let feed = format!("[{row},{row},{row}]");
+        assert_eq!(read(&mut feed.as_bytes()).unwrap(), 3);
     }
 
     #[test]

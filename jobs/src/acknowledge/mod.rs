@@ -5,7 +5,7 @@ mod feed;
 
 use std::time::Duration;
 
-pub use self::feed::{FeedError, FeedFault, parse_feed};
+pub use self::feed::{FeedError, FeedFault, Unread, good, instead_of_rows, read_rows};
 
 use crate::{
     outcome::PauseReason,
@@ -190,7 +190,7 @@ mod tests {
                 AckOutcome::Accepted => {}
                 AckOutcome::Refused { cause, .. } | AckOutcome::Pause { cause, .. } => fit(&cause),
             }
-            match parse_feed(&reply) {
+            match feed::parse_feed(&reply) {
                 Ok(rows) => {
                     prop_assert_eq!(status, 200);
                     prop_assert!(rows.is_empty() || body.contains(rows[0].get()) || body.contains(|c| c < ' '));

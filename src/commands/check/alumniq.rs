@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use jiff::{Timestamp, ToSpan, civil::Date};
-use jobs::acknowledge;
 use serde_json::value::RawValue;
 
 use super::{Finding, rows};
 use crate::{
     commands::context::Context,
     vendors::{AlumniqClient, Filter},
+    workers::producer::{FetchError, Poured, pour},
 };
 
 const ABOUT: &str = "alumniq";
@@ -36,37 +36,40 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
         sample = fetch(&client, Filter::ChangedSince(since), &mut findings).await;
     }
     let sample = sample.unwrap_or_default();
-    findings.extend(rows::judge(
-        &sample[..sample.len().min(SAMPLE)],
-        &context.config,
-    ));
+    findings.extend(rows::judge(&sample, &context.config));
     findings
 }
 
-/// The rows, or `None` after noting why there are none.
+/// Some of the rows, or `None` after noting why there are none.
 async fn fetch(
     client: &AlumniqClient,
     filter: Filter,
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<Box<RawValue>>> {
     let started = Instant::now();
-    let answer = client.fetch(&filter, false, None).await;
+    let keep = |sample: &mut Vec<_>, row| {
+        if sample.len() < SAMPLE {
+            sample.push(row);
+        }
+        Ok(())
+    };
+    let Poured { key_days, rows } = pour(client, &filter, false, Vec::new(), keep).await;
     let took = started.elapsed().as_millis();
-    match acknowledge::parse_feed(&answer.reply) {
-        Ok(rows) => {
-            let what = format!(
-                "{} unprocessed changes {} ({took} ms)",
-                rows.len(),
-                asked(&filter)
-            );
+    match rows {
+        Ok((rows, sample)) => {
+            let what = format!("{rows} unprocessed changes {} ({took} ms)", asked(&filter));
             if findings.is_empty() {
-                findings.push(key(answer.key_days_remaining));
+                findings.push(key(key_days));
             }
             findings.push(Finding::ok(ABOUT, what));
-            Some(rows)
+            Some(sample)
+        }
+        Err(FetchError::Feed(error)) => {
+            findings.push(Finding::fail(ABOUT, error.cause, error.advice));
+            None
         }
         Err(error) => {
-            findings.push(Finding::fail(ABOUT, error.cause, error.advice));
+            findings.push(Finding::fail(ABOUT, error.to_string(), ""));
             None
         }
     }

@@ -125,7 +125,7 @@ impl From<FetchError> for ApiError {
                 "try again once AlumnIQ answers; what was mended by then stays mended",
             ),
             FetchError::Date(_) => Self::invalid_field("since", &message),
-            FetchError::Full | FetchError::Stopped => Self::new(
+            FetchError::Full | FetchError::Sorting(_) | FetchError::Stopped => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 message,
                 "try again later; what was mended by then stays mended",

@@ -4,12 +4,13 @@ use std::{collections::HashSet, time::Duration};
 
 use jiff::civil::Date;
 use jobs::outcome::DeadClass;
+use serde_json::value::RawValue;
 
-use super::{LOOK_AGAIN, Look};
+use super::{LOOK_AGAIN, Listed, Look};
 use crate::{
     operations::{Operations, preview::asked},
     queue::{
-        audit::{AuditAction, Note},
+        audit::{AuditAction, NAMED, Note},
         intake::NewChange,
         standing::{Asked, Standing},
     },
@@ -63,25 +64,28 @@ impl Day {
     ) -> Result<Self, FetchError> {
         let operations = look.operations;
         let mut block = look.feed.rows(&Filter::ChangedOn(date)).await?;
-        *rows = block.rows.len() as u64;
-        let mut changes = block.changes(&operations.names, &operations.timezone).await;
-        for change in &changes {
-            look.listed.add(&change.change_id);
+        *rows = block.rows;
+        let (mut seen, mut odd) = (Listed::default(), Vec::new());
+        while let Some(mut changes) = block.next().await? {
+            for change in &changes {
+                look.listed.add(&change.change_id);
+            }
+            if let Some(suspects) = suspects {
+                changes.retain(|change| suspects.contains(&change.change_id));
+            }
+            changes.retain(|change| seen.add(&change.change_id));
+            let asked: Vec<Asked> = changes.iter().map(asked).collect();
+            let standing = operations.queue.standing(&asked).await?;
+            for (mut change, standing) in changes.into_iter().zip(standing) {
+                if is_odd(standing, block.fetched_at) {
+                    if look.fix.is_none() {
+                        change.row = RawValue::NULL.to_owned();
+                    }
+                    odd.push((change, standing));
+                }
+            }
         }
-        if let Some(suspects) = suspects {
-            changes.retain(|change| suspects.contains(&change.change_id));
-        }
-        let mut seen = HashSet::new();
-        changes.retain(|change| seen.insert(change.change_id.clone()));
-        let asked: Vec<Asked> = changes.iter().map(asked).collect();
-        let standing = operations.queue.standing(&asked).await?;
-        let odd = changes.into_iter().zip(standing);
-        let odd = odd.filter(|(_, standing)| is_odd(*standing, block.fetched_at));
-        Ok(Self {
-            date,
-            odd: odd.collect(),
-            block,
-        })
+        Ok(Self { date, odd, block })
     }
 
     /// Whether the next poll is still to bring it: it was made after the last one began.
@@ -170,13 +174,15 @@ impl Look<'_> {
         let Operations {
             queue, producer, ..
         } = self.operations;
-        let fetched = producer.take_in(&day.block, changes).await?;
+        let fetched = producer.take_in(&day.block, &changes).await?;
+        let named = changes.into_iter().take(NAMED);
+        let named: Vec<String> = named.map(|change| change.change_id).collect();
         let (enqueued, again) = (fetched.taken.enqueued, fetched.taken.listed_again);
         self.report.fixed.enqueued += enqueued;
         self.report.fixed.acknowledged_again += again;
         let note = Note {
             count: Some(enqueued + again),
-            change_ids: &fetched.change_ids,
+            change_ids: &named,
             detail: &format!(
                 "{}: {enqueued} taken in, {again} to be acknowledged again",
                 day.date

@@ -77,11 +77,10 @@ impl Look<'_> {
         }
         for day in days {
             let mut block = self.feed.rows(&Filter::ChangedOn(day)).await?;
-            let Operations {
-                names, timezone, ..
-            } = self.operations;
-            for change in block.changes(names, timezone).await {
-                self.listed.add(&change.change_id);
+            while let Some(changes) = block.next().await? {
+                for change in changes {
+                    self.listed.add(&change.change_id);
+                }
             }
         }
         Ok(())

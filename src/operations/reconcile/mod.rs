@@ -1,8 +1,8 @@
 //! The books against AlumnIQ's feed: do both agree on what is done?
 //!
 //! AlumnIQ is asked day by day, and what it lists is held against the queue. What differs is looked at again before
-//! it is reported, because a fleet works meanwhile. Of the rows only one day's are in memory at a time, and of each
-//! id that AlumnIQ listed a number of 8 bytes.
+//! it is reported, because a fleet works meanwhile. In memory stand a number of 8 bytes of each id that AlumnIQ listed,
+//! and of one day at a time what differs, with its rows where they are to be taken in.
 //!
 //! # Layout
 //!
@@ -113,7 +113,7 @@ impl Operations {
         let range = self.range(days, &fetched).await?;
         let mut look = Look {
             operations: self,
-            feed: Feed::looked_at(&self.producer.client, clock, &never),
+            feed: Feed::looked_at(&self.producer.client, self.producer.rows(), clock, &never),
             fix,
             fetched,
             began: clock.now().await?,
@@ -204,8 +204,9 @@ struct Listed {
 }
 
 impl Listed {
-    fn add(&mut self, change_id: &str) {
-        self.numbers.insert(self.hasher.hash_one(change_id));
+    /// Says whether it is new.
+    fn add(&mut self, change_id: &str) -> bool {
+        self.numbers.insert(self.hasher.hash_one(change_id))
     }
 
     fn has(&self, change_id: &str) -> bool {

@@ -1,6 +1,8 @@
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use jobs::reply::Answer;
+
+use tokio::sync::mpsc;
 
 use super::*;
 use crate::vendors::testing::{Act, Server, answer, gzip, nobody, observed, told};
@@ -10,6 +12,19 @@ const KEY_ENCODED: &str = "3E6B%2B1F%2F0A%3D9C%26x";
 
 fn client(url: &str, settings: ClientSettings) -> AlumniqClient {
     AlumniqClient::new(url, KEY.into(), settings).unwrap()
+}
+
+/// The reply, and the body that was poured.
+async fn fetch(client: &AlumniqClient, filter: &Filter, mark: bool) -> (FeedReply, String) {
+    let (pipe, mut pieces) = mpsc::channel(1);
+    let (reply, body) = tokio::join!(client.fetch(filter, mark, pipe), async {
+        let mut body = Vec::new();
+        while let Some(piece) = pieces.recv().await {
+            body.extend_from_slice(&piece);
+        }
+        String::from_utf8(body).unwrap()
+    });
+    (reply, body)
 }
 
 fn day() -> Filter {
@@ -29,7 +44,7 @@ async fn a_fetch_asks_with_exactly_one_filter() {
         (since, false, "changedSinceDate=2026-02-09"),
         (person, false, "xid=a+b%26c%3D1"),
     ] {
-        client.fetch(&filter, mark, None).await;
+        fetch(&client, &filter, mark).await;
         let asked = server.asked().pop().unwrap();
         assert_eq!(asked.method, "GET");
         assert_eq!(asked.path, "/api/v1/index.cfm/sync/address-change/work");
@@ -48,9 +63,8 @@ async fn the_address_may_end_with_a_slash_or_with_the_resource() {
         "/sync/address-change/work/",
     ] {
         let base = format!("{}/api/v1/index.cfm{end}", server.url());
-        client(&base, ClientSettings::default())
-            .fetch(&day(), false, None)
-            .await;
+        let client = client(&base, ClientSettings::default());
+        fetch(&client, &day(), false).await;
         let asked = server.asked().pop().unwrap();
         assert_eq!(
             asked.path, "/api/v1/index.cfm/sync/address-change/work",
@@ -70,14 +84,38 @@ async fn a_gzipped_feed_larger_than_other_answers_may_be_is_read_whole() {
         ("X-API-Key-Days-Remaining", "364"),
     ];
     let server = Server::start(move |_| answer(200, &headers, &encoded)).await;
-    let fetched = client(&server.url(), ClientSettings::default())
-        .fetch(&day(), false, None)
-        .await;
+    let client = client(&server.url(), ClientSettings::default());
+    let (fetched, body) = fetch(&client, &day(), false).await;
     assert_eq!(fetched.key_days_remaining, Some(364));
     let Reply::Answer(answer) = fetched.reply else {
         panic!("{:?}", fetched.reply)
     };
-    assert!(answer.body == feed);
+    assert!(body == feed && answer.body.is_empty());
+}
+
+#[tokio::test]
+async fn only_a_good_answers_body_is_poured_and_no_further_than_somebody_reads() {
+    let refused = Server::start(|_| answer(503, &[], "down")).await;
+    let (fetched, body) = fetch(
+        &client(&refused.url(), ClientSettings::default()),
+        &day(),
+        false,
+    )
+    .await;
+    let Reply::Answer(answer) = fetched.reply else {
+        panic!("{:?}", fetched.reply)
+    };
+    assert_eq!((answer.body.as_str(), body.as_str()), ("down", ""));
+
+    let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    let act = Mutex::new(Some(Act::Flood(head, vec![b' '; 1 << 16])));
+    let flood = Server::start(move |_| act.lock().unwrap().take().unwrap()).await;
+    let client = client(&flood.url(), ClientSettings::default());
+    let (pipe, mut pieces) = mpsc::channel(1);
+    let reader = async move { pieces.recv().await.is_some() };
+    let (day, reader) = (day(), reader);
+    let (fetched, has_read) = tokio::join!(client.fetch(&day, false, pipe), reader);
+    assert!(has_read && matches!(fetched.reply, Reply::Answer(answer) if answer.status == 200));
 }
 
 #[test]
@@ -142,7 +180,7 @@ async fn the_key_never_shows_whatever_goes_wrong() {
         let (mut settings, calls) = observed();
         settings.timeouts.total = Duration::from_millis(200);
         let client = client(&url, settings);
-        let fetched = client.fetch(&day(), false, None).await;
+        let (fetched, _) = fetch(&client, &day(), false).await;
         let reply = client.acknowledge(&["1".to_owned()], None).await;
         let shown = format!("{fetched:?} {reply:?} {client:?} {calls:?}");
         for part in ["3E6B", "0A=9C", "0A%3D9C"] {
@@ -163,7 +201,7 @@ async fn each_call_is_observed_by_its_operation() {
     let server = Server::start(|_| answer(200, &[], "[]")).await;
     let (settings, calls) = observed();
     let client = client(&server.url(), settings);
-    client.fetch(&day(), false, None).await;
+    fetch(&client, &day(), false).await;
     client.acknowledge(&["1".to_owned()], None).await;
     assert_eq!(told(&calls), ["fetch 200", "acknowledge 200"]);
     assert!(

@@ -50,17 +50,27 @@ impl Redactor {
         }
     }
 
+    /// Data, of a 2xx body, without the secrets; `None`: there is none in it.
+    pub fn data(&self, text: &str) -> Option<String> {
+        self.without(text, SHORTEST_IN_DATA)
+    }
+
     /// A short text without the secrets.
     pub fn word(&self, word: String) -> String {
         self.text(word, SHORTEST)
     }
 
     fn text(&self, text: String, shortest: usize) -> String {
-        self.0
-            .iter()
-            .map(ExposeSecret::expose_secret)
-            .filter(|secret| secret.len() >= shortest)
-            .fold(text, without)
+        self.without(&text, shortest).unwrap_or(text)
+    }
+
+    fn without(&self, text: &str, shortest: usize) -> Option<String> {
+        let secrets = self.0.iter().map(ExposeSecret::expose_secret);
+        let mut redacted = None;
+        for secret in secrets.filter(|secret| secret.len() >= shortest) {
+            redacted = without(redacted.as_deref().unwrap_or(text), secret).or(redacted);
+        }
+        redacted
     }
 }
 
@@ -70,7 +80,8 @@ impl fmt::Debug for Redactor {
     }
 }
 
-fn without(text: String, secret: &str) -> String {
+/// `None`: it does not stand there.
+fn without(text: &str, secret: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let first = secret.as_bytes().first().copied().unwrap_or_default();
     let may_begin = |byte: &u8| *byte == first || is_escape(byte);
@@ -89,10 +100,10 @@ fn without(text: String, secret: &str) -> String {
         }
     }
     if copied == 0 {
-        return text;
+        return None;
     }
     kept.push_str(&text[copied..]);
-    kept
+    Some(kept)
 }
 
 /// What a form, a URL, JSON or HTML begins an escaped character with.

@@ -7,8 +7,10 @@ use crate::trail::Call;
 /// How many bytes of an answer are read by default, counted after decompression.
 pub const BODY_LIMIT: usize = 8 << 20;
 
-/// The same for AlumnIQ, whose feed has no limit on rows when asked by day or by xid.
-pub const FEED_BODY_LIMIT: usize = 256 << 20;
+/// The same for AlumnIQ, whose feed has no limit on rows when asked by day or by xid: some three million rows, more
+/// than a university has alumni. Nobody holds that in memory, but it is written to disk before it is sorted, and what
+/// never ends must not fill that.
+pub const FEED_BODY_LIMIT: usize = 1 << 30;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

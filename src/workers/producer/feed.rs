@@ -7,25 +7,25 @@ use std::{
 };
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use jobs::{
-    acknowledge::{self, FeedError, FeedFault},
-    change::FieldNames,
-    destination::Vendor,
-    retry::RetryPolicy,
-};
-use serde_json::value::RawValue;
+use jobs::{acknowledge::FeedFault, change::FieldNames, destination::Vendor, retry::RetryPolicy};
 use tokio_util::sync::CancellationToken;
 
-use super::{apart::apart, arrival, calendar, fetch::FetchError};
+use super::{
+    apart::apart,
+    arrival, calendar,
+    fetch::FetchError,
+    poured::{Poured, pour},
+    sorting::{Sorted, Sorter},
+};
 use crate::{
     metrics,
     queue::{Queue, QueueError, intake::NewChange},
     trail::Trail,
-    vendors::{AlumniqClient, FeedReply, Filter},
+    vendors::{AlumniqClient, Filter},
 };
 
 /// The most rows that `changedSinceDate` answers (AlumnIQ, "Optional Filters"); `changedOnDate` has no cap.
-const CAP: usize = 500;
+const CAP: u64 = 500;
 
 /// How often one GET is tried.
 const GETS: RetryPolicy = RetryPolicy {
@@ -67,6 +67,7 @@ impl Clock<'_> {
 /// AlumnIQ's feed as it is read.
 pub struct Feed<'a> {
     client: &'a AlumniqClient,
+    rows: Rows,
     clock: Clock<'a>,
     /// Whether AlumnIQ marks the rows of each answer as processed.
     marks: bool,
@@ -75,31 +76,44 @@ pub struct Feed<'a> {
     pub key_days: Option<i64>,
 }
 
+/// How rows are read.
+#[derive(Clone)]
+pub struct Rows {
+    /// The school's names of their fields.
+    pub names: Arc<FieldNames>,
+    /// Campus time.
+    pub timezone: TimeZone,
+}
+
 /// What one GET brought.
 pub struct Block {
     /// When it began, by the feed's clock and by ours.
     pub fetched_at: u64,
     pub(super) begun: SystemTime,
+    /// When its last row was there.
+    pub(super) ended: SystemTime,
     pub(super) trail: Trail,
-    /// The rows as they came.
-    pub rows: Vec<Box<RawValue>>,
+    /// How many rows there are.
+    pub rows: u64,
+    sorted: Option<Sorted>,
 }
 
 impl Block {
-    /// The rows as changes on their way in, oldest first; they are taken out of the block.
-    pub async fn changes(
-        &mut self,
-        names: &Arc<FieldNames>,
-        timezone: &TimeZone,
-    ) -> Vec<NewChange> {
-        let rows = std::mem::take(&mut self.rows).into_iter();
-        let (names, timezone) = (Arc::clone(names), timezone.clone());
-        apart(move || {
-            let mut changes: Vec<_> = rows.map(|row| arrival(row, &names, &timezone)).collect();
-            changes.sort_by(|a, b| a.order.cmp(&b.order));
-            changes
-        })
-        .await
+    /// The next of the rows as changes on their way in, oldest first; `None`: those were all.
+    ///
+    /// # Errors
+    /// A long answer is sorted on disk, and cannot be read there.
+    pub async fn next(&mut self) -> Result<Option<Vec<NewChange>>, FetchError> {
+        let Some(mut sorted) = self.sorted.take() else {
+            return Ok(None);
+        };
+        let (group, sorted) = apart(move || (sorted.group(), sorted)).await;
+        let group = group.map_err(FetchError::Sorting)?;
+        if group.is_empty() {
+            return Ok(None);
+        }
+        self.sorted = Some(sorted);
+        Ok(Some(group))
     }
 }
 
@@ -107,11 +121,13 @@ impl<'a> Feed<'a> {
     /// For looking: nothing is marked.
     pub fn looked_at(
         client: &'a AlumniqClient,
+        rows: Rows,
         clock: Clock<'a>,
         stop: &'a CancellationToken,
     ) -> Self {
         Self {
             client,
+            rows,
             clock,
             marks: false,
             stop,
@@ -122,13 +138,14 @@ impl<'a> Feed<'a> {
     /// For fetching; `marks`: AlumnIQ marks what it sends.
     pub(super) fn fetched(
         client: &'a AlumniqClient,
+        rows: Rows,
         queue: &'a Queue,
         marks: bool,
         stop: &'a CancellationToken,
     ) -> Self {
         Self {
             marks,
-            ..Self::looked_at(client, Clock::Redis(queue), stop)
+            ..Self::looked_at(client, rows, Clock::Redis(queue), stop)
         }
     }
 
@@ -144,50 +161,53 @@ impl<'a> Feed<'a> {
             }
             let fetched_at = self.clock.now().await?;
             let (begun, trail) = (SystemTime::now(), Trail::default());
-            let answer = Trail::following(vec![trail.clone()], self.get(filter)).await?;
-            if let Some(days) = answer.key_days_remaining {
+            let poured = self.pour(filter);
+            let poured = Trail::following(vec![trail.clone()], poured).await?;
+            if let Some(days) = poured.key_days {
                 self.key_days = Some(days);
             }
-            let rows = apart(move || acknowledge::parse_feed(&answer.reply)).await;
-            if let Err(FeedError {
-                fault: FeedFault::Throttled,
-                ..
-            }) = &rows
-            {
-                metrics::vendor_throttled(Vendor::Alumniq);
-            }
-            match rows {
-                Ok(rows) => {
+            let error = match poured.rows {
+                Ok((rows, sorter)) => {
+                    let sorted = apart(|| sorter.sorted()).await;
                     return Ok(Block {
                         fetched_at,
                         begun,
+                        ended: SystemTime::now(),
                         trail,
                         rows,
+                        sorted: Some(sorted.map_err(FetchError::Sorting)?),
                     });
                 }
-                Err(error) if error.is_retryable() && attempt < GETS.max_attempts => {
-                    tracing::info!(%error, attempt, "the feed cannot be fetched; trying again");
-                    let pause = GETS.delay(attempt, rand::random(), error.after);
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = self.stop.cancelled() => return Err(FetchError::Stopped),
-                    }
-                    attempt += 1;
-                }
-                Err(error) => return Err(error.into()),
+                Err(FetchError::Feed(error)) => error,
+                Err(error) => return Err(error),
+            };
+            if error.fault == FeedFault::Throttled {
+                metrics::vendor_throttled(Vendor::Alumniq);
             }
+            if !error.is_retryable() || attempt == GETS.max_attempts {
+                return Err(error.into());
+            }
+            tracing::info!(%error, attempt, "the feed cannot be fetched; trying again");
+            let pause = GETS.delay(attempt, rand::random(), error.after);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.stop.cancelled() => return Err(FetchError::Stopped),
+            }
+            attempt += 1;
         }
     }
 
     /// Hangs up when told to stop, unless AlumnIQ marks the rows as it sends them: they are waited for, because
     /// nobody can fetch them again.
-    async fn get(&self, filter: &Filter) -> Result<FeedReply, FetchError> {
-        let get = self.client.fetch(filter, self.marks, None);
+    async fn pour(&self, filter: &Filter) -> Result<Poured<Sorter>, FetchError> {
+        let Rows { names, timezone } = self.rows.clone();
+        let take = move |sorter: &mut Sorter, row| sorter.push(arrival(row, &names, &timezone));
+        let poured = pour(self.client, filter, self.marks, Sorter::default(), take);
         if self.marks {
-            return Ok(get.await);
+            return Ok(poured.await);
         }
         tokio::select! {
-            answer = get => Ok(answer),
+            poured = poured => Ok(poured),
             () = self.stop.cancelled() => Err(FetchError::Stopped),
         }
     }
@@ -242,7 +262,7 @@ impl Walk {
     pub async fn next(&mut self, feed: &mut Feed<'_>) -> Result<Option<Block>, FetchError> {
         if let Some(filter) = self.first.take() {
             let block = feed.rows(&filter).await?;
-            let is_whole = !matches!(filter, Filter::ChangedSince(_)) || block.rows.len() < CAP;
+            let is_whole = !matches!(filter, Filter::ChangedSince(_)) || block.rows < CAP;
             if is_whole {
                 while self.days.next().is_some() {}
                 return Ok(Some(block));

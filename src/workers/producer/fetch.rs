@@ -1,6 +1,6 @@
 //! One fetch: GETs, and the queue takes in what they bring.
 
-use std::time::{Duration, SystemTime};
+use std::{io, time::Duration};
 
 use jiff::civil::Date;
 use jobs::acknowledge::FeedError;
@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Producer, calendar,
+    change_ids::ChangeIds,
     feed::{Block, Feed, Walk},
 };
 use crate::{
     metrics,
     queue::{
         QueueError,
-        intake::{Enqueued, NewChange, NewLetter, ROWS_A_CALL, Taken},
+        intake::{Enqueued, NewChange, NewLetter, Taken},
         leader::{Lead, ProducerRecord},
         trouble::Trouble,
     },
@@ -33,8 +34,8 @@ pub struct Fetched {
     pub rows: u64,
     /// What the queue made of them.
     pub taken: Enqueued,
-    /// Their changes; a change that came twice stands here twice.
-    pub change_ids: Vec<String>,
+    /// Their changes, where somebody wants to know: a day may have a million.
+    pub change_ids: Option<ChangeIds>,
 }
 
 /// Why a fetch failed. What it had taken in by then stays.
@@ -49,6 +50,12 @@ pub enum FetchError {
     /// Redis has no room for new changes.
     #[error("{}", Trouble::Full)]
     Full,
+    /// A long answer can be held neither on disk nor in memory.
+    #[error(
+        "AlumnIQ's answer is too long to be sorted in memory, and cannot be sorted on disk: {0}; the variable TMPDIR \
+         names a directory with room"
+    )]
+    Sorting(io::Error),
     /// A date beyond the calendar.
     #[error("no such date: {0}")]
     Date(#[from] jiff::Error),
@@ -71,6 +78,7 @@ pub(super) struct Fetch<'a> {
     producer: &'a Producer,
     /// By what right; `None`: by hand.
     lead: Option<Lead>,
+    stop: &'a CancellationToken,
     feed: Feed<'a>,
     /// What the fleet is to know of it.
     pub record: ProducerRecord,
@@ -83,8 +91,10 @@ impl<'a> Fetch<'a> {
         Self {
             producer,
             lead,
+            stop,
             feed: Feed::fetched(
                 &producer.client,
+                producer.rows(),
                 &producer.queue,
                 producer.mark_on_fetch,
                 stop,
@@ -141,52 +151,64 @@ impl<'a> Fetch<'a> {
     }
 
     async fn take_in(&mut self, mut block: Block) -> Result<(), FetchError> {
-        let Producer {
-            names, timezone, ..
-        } = self.producer;
-        let changes = block.changes(names, timezone).await;
-        self.take_in_some(&block, changes).await
+        let mut has_begun = false;
+        while let Some(changes) = block.next().await? {
+            // What AlumnIQ still lists is better fetched anew than waited for; what is in by now is the oldest.
+            if has_begun && self.stop.is_cancelled() && !self.producer.mark_on_fetch {
+                return Err(FetchError::Stopped);
+            }
+            self.take_in_some(&block, &changes).await?;
+            has_begun = true;
+        }
+        Ok(())
     }
 
     /// Takes these changes of a block into the queue, oldest first: consumers are at work while they come in.
     pub async fn take_in_some(
         &mut self,
         block: &Block,
-        changes: Vec<NewChange>,
+        changes: &[NewChange],
     ) -> Result<(), FetchError> {
         let Producer {
             queue,
             mark_on_fetch,
             ..
         } = self.producer;
-        let fetched_at = block.fetched_at;
-        let ended = SystemTime::now();
-        // Each call is counted as it is taken in: a fetch that ends between two has still brought the first.
-        for part in changes.chunks(ROWS_A_CALL) {
-            let told = |change: &NewChange, taken| self.tell(change, taken, block, ended);
-            let taken = if *mark_on_fetch {
-                self.hand_over(fetched_at, part, told).await?
-            } else {
-                queue
-                    .enqueue_each(self.lead, fetched_at, part, told)
-                    .await?
-            };
-            let rows = part.len() as u64;
-            metrics::changes_fetched(rows);
-            metrics::changes_enqueued(taken.enqueued);
-            metrics::changes_duplicate(taken.duplicates + taken.listed_again);
-            self.fetched.rows += rows;
-            self.fetched.taken.enqueued += taken.enqueued;
-            self.fetched.taken.duplicates += taken.duplicates;
-            self.fetched.taken.listed_again += taken.listed_again;
+        // Counted as they are taken in: a fetch that ends half-way has still brought the first.
+        let mut count = Enqueued::default();
+        let told = |change: &NewChange, taken| {
+            count.add(taken);
+            self.tell(change, taken, block);
+        };
+        let ended = if *mark_on_fetch {
+            self.hand_over(block.fetched_at, changes, told).await
+        } else {
+            let taken = queue.enqueue_each(self.lead, block.fetched_at, changes, told);
+            taken.await.map(drop)
+        };
+        self.count(count);
+        ended?;
+        if let Some(known) = &mut self.fetched.change_ids {
+            changes
+                .iter()
+                .for_each(|change| known.add(&change.change_id));
         }
-        let change_ids = changes.into_iter().map(|change| change.change_id);
-        self.fetched.change_ids.extend(change_ids);
         Ok(())
     }
 
+    fn count(&mut self, taken: Enqueued) {
+        let rows = taken.enqueued + taken.duplicates + taken.listed_again;
+        metrics::changes_fetched(rows);
+        metrics::changes_enqueued(taken.enqueued);
+        metrics::changes_duplicate(rows - taken.enqueued);
+        self.fetched.rows += rows;
+        self.fetched.taken.enqueued += taken.enqueued;
+        self.fetched.taken.duplicates += taken.duplicates;
+        self.fetched.taken.listed_again += taken.listed_again;
+    }
+
     /// Logs and traces what became of one row.
-    fn tell(&self, change: &NewChange, taken: Taken, block: &Block, ended: SystemTime) {
+    fn tell(&self, change: &NewChange, taken: Taken, block: &Block) {
         let Producer { who, traces, .. } = self.producer;
         let (change_id, trail) = (&change.change_id, &block.trail);
         let (outcome, letter) = match taken {
@@ -214,7 +236,7 @@ impl<'a> Fetch<'a> {
             outcome,
             failure: letter.map(|letter| letter.cause.as_str()),
             begun: block.begun,
-            ended,
+            ended: block.ended,
             trail,
         });
     }
@@ -226,16 +248,20 @@ impl<'a> Fetch<'a> {
         fetched_at: u64,
         changes: &[NewChange],
         mut told: impl FnMut(&NewChange, Taken),
-    ) -> Result<Enqueued, QueueError> {
-        let mut is_told = false;
+    ) -> Result<(), QueueError> {
+        let (mut done, mut is_told) = (0, false);
         loop {
             let queue = &self.producer.queue;
-            let taken = queue.enqueue_each(None, fetched_at, changes, &mut told);
+            let rest = &changes[done..];
+            let taken = queue.enqueue_each(None, fetched_at, rest, |change, taken| {
+                done += 1;
+                told(change, taken);
+            });
             match taken.await {
                 Err(error) if error.trouble().is_some() => {
                     if !std::mem::replace(&mut is_told, true) {
                         tracing::warn!(
-                            rows = changes.len(),
+                            rows = changes.len() - done,
                             "Redis does not take rows that AlumnIQ has marked as processed: they are lost if this \
                              process ends before it does; trying again"
                         );
@@ -245,7 +271,7 @@ impl<'a> Fetch<'a> {
                         let _ = self.producer.queue.make_room().await;
                     }
                 }
-                taken => return taken,
+                taken => return taken.map(drop),
             }
         }
     }

@@ -1,0 +1,78 @@
+//! A change as bytes: its texts, each with its length in front.
+
+use std::io::{self, Read};
+
+use jobs::outcome::DeadClass;
+use serde_json::value::RawValue;
+
+use crate::queue::intake::{NewChange, NewLetter};
+
+/// Behind `to`. `replaces` is left out: no row of the feed replaces another.
+pub(super) fn write(change: &NewChange, to: &mut Vec<u8>) {
+    let texts = [&change.order, &change.change_id].map(String::as_str);
+    texts.into_iter().for_each(|text| put(text, to));
+    put_or_none(change.xid.as_deref(), to);
+    put(change.row.get(), to);
+    put_or_none(change.letter.as_ref().map(|l| l.class.as_str()), to);
+    if let Some(letter) = &change.letter {
+        put(&letter.cause, to);
+        put(&letter.advice, to);
+        to.push(letter.has_id.into());
+    }
+}
+
+/// The next one.
+pub(super) fn read(from: &mut impl Read) -> io::Result<NewChange> {
+    let (order, change_id, xid) = (get(from)?, get(from)?, get_or_none(from)?);
+    let row = RawValue::from_string(get(from)?)?;
+    let letter = match get_or_none(from)? {
+        None => None,
+        Some(class) => {
+            let class: DeadClass = class.parse().map_err(io::Error::other)?;
+            let (cause, advice) = (get(from)?, get(from)?);
+            Some(NewLetter::new(class, cause, advice, byte(from)? != 0))
+        }
+    };
+    Ok(NewChange {
+        change_id,
+        xid,
+        order,
+        row,
+        letter,
+        replaces: None,
+    })
+}
+
+fn put(text: &str, to: &mut Vec<u8>) {
+    to.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    to.extend_from_slice(text.as_bytes());
+}
+
+fn put_or_none(text: Option<&str>, to: &mut Vec<u8>) {
+    to.push(text.is_some().into());
+    if let Some(text) = text {
+        put(text, to);
+    }
+}
+
+fn get(from: &mut impl Read) -> io::Result<String> {
+    let mut length = [0; 8];
+    from.read_exact(&mut length)?;
+    let length = usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?;
+    let mut text = vec![0; length];
+    from.read_exact(&mut text)?;
+    String::from_utf8(text).map_err(io::Error::other)
+}
+
+fn get_or_none(from: &mut impl Read) -> io::Result<Option<String>> {
+    match byte(from)? {
+        0 => Ok(None),
+        _ => get(from).map(Some),
+    }
+}
+
+fn byte(from: &mut impl Read) -> io::Result<u8> {
+    let mut byte = [0];
+    from.read_exact(&mut byte)?;
+    Ok(byte[0])
+}
