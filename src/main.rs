@@ -3,11 +3,6 @@
 use std::process::ExitCode;
 
 use alumniq_relay::{cli::Cli, commands, telemetry};
-use mimalloc::MiMalloc;
-
-/// Documents are many small strings: of the processor's time a change, a quarter was the allocator of libc.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     telemetry::report_panics();

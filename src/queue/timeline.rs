@@ -183,23 +183,62 @@ impl Queue {
         if change_ids.is_empty() {
             return Ok(Vec::new());
         }
+        let mut connection = self.connection.clone();
+        let keys = |kind: &str, ids: &[String]| -> Vec<String> {
+            ids.iter().map(|id| self.keys.of(&[kind, id])).collect()
+        };
+        let (closed, dead): (Vec<Option<String>>, Vec<Option<u8>>) = redis::pipe()
+            .mget(keys("done", change_ids))
+            .hmget(self.keys.of(&["dead"]), change_ids)
+            .query_async(&mut connection)
+            .await?;
+        let mut settled: Vec<Settled> = closed
+            .iter()
+            .zip(&dead)
+            .map(|(closed, dead)| match (closed, dead) {
+                (Some(_), _) => Settled::Closed,
+                (None, Some(_)) => Settled::Dead,
+                (None, None) => Settled::Not,
+            })
+            .collect();
+        let open: Vec<usize> = (0..settled.len())
+            .filter(|&at| settled[at] == Settled::Not)
+            .collect();
+        let ids: Vec<String> = open.iter().map(|&at| change_ids[at].clone()).collect();
+        if ids.is_empty() {
+            return Ok(settled);
+        }
+        // One question for all, because nearly always each of them is there.
+        let there: usize = redis::cmd("EXISTS")
+            .arg(keys("change", &ids))
+            .query_async(&mut connection)
+            .await?;
+        if there < ids.len() {
+            for (at, state) in open.into_iter().zip(self.settled_singly(&ids).await?) {
+                settled[at] = state;
+            }
+        }
+        Ok(settled)
+    }
+
+    /// The same, each by itself: what is not there may have been closed since.
+    async fn settled_singly(&self, change_ids: &[String]) -> Result<Vec<Settled>, QueueError> {
         let mut pipeline = redis::pipe();
         for id in change_ids {
+            // In this order: a change that is closed in between has its marker then.
             pipeline
+                .exists(self.keys.of(&["change", id]))
                 .exists(self.keys.of(&["done", id]))
-                .hexists(self.keys.of(&["dead"]), id)
-                .exists(self.keys.of(&["change", id]));
+                .hexists(self.keys.of(&["dead"]), id);
         }
         let flags: Vec<bool> = pipeline.query_async(&mut self.connection.clone()).await?;
-        Ok(flags
-            .chunks(3)
-            .map(|flags| match flags {
-                [true, ..] => Settled::Closed,
-                [_, true, _] => Settled::Dead,
-                [_, _, true] => Settled::Not,
-                _ => Settled::Unknown,
-            })
-            .collect())
+        let states = flags.chunks(3).map(|flags| match flags {
+            [_, true, _] => Settled::Closed,
+            [_, _, true] => Settled::Dead,
+            [true, ..] => Settled::Not,
+            _ => Settled::Unknown,
+        });
+        Ok(states.collect())
     }
 }
 

@@ -33,15 +33,13 @@ use self::{
     settings::{Part, Settings},
 };
 
-/// As in the program, so that the bare loop has what the pipeline has.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Whatever went wrong ends the benchmark, with its words.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
+    // reqwest wants one, although everything here is plain HTTP.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = Settings::parse();
     if let Some(load) = &settings.bare {
         return bare::run(load).await;
