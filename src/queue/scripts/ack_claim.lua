@@ -25,7 +25,7 @@ local waiting = redis.call('ZCARD', ack)
 local is_last = eager and waiting >= tonumber(redis.call('HGET', key('counters'), 'in_flight') or 0)
 if not list and waiting < most and due > now and not is_last then return nothing(due) end
 
-local token, batch, ids = string.format('%.0f', next_token()), {}, {}
+local token, batch, ids = whole(next_token()), {}, {}
 local first = redis.call('ZRANGE', ack, 0, most - 1, 'WITHSCORES')
 for i = 1, #first, 2 do ids[#ids + 1] = first[i] end
 local discarded = each_of('HMGET', key('discarded'), ids)
@@ -33,5 +33,5 @@ for i, id in ipairs(ids) do
   batch[i] = { id, fetched_at(id), discarded[i] and '1' or '0' }
 end
 local last = first[#first]
-redis.call('HSET', key('acking'), 'token', token, 'ends', string.format('%.0f', now + lease), 'last', last)
+redis.call('HSET', key('acking'), 'token', token, 'ends', whole(now + lease), 'last', last)
 return { wait, token, batch, redis.call('GET', key('told')) or '' }

@@ -2,5 +2,5 @@
 -- Returns 1, or 0 where it is lost.
 local list = ack_list()
 if not list or list.token ~= ARGV[1] then return 0 end
-redis.call('HSET', key('acking'), 'ends', string.format('%.0f', now_ms() + tonumber(ARGV[2])))
+redis.call('HSET', key('acking'), 'ends', whole(now_ms() + tonumber(ARGV[2])))
 return 1

@@ -8,7 +8,7 @@ if ARGV[2] == '' then
   redis.call('HDEL', workers, ARGV[1])
   return ''
 end
-redis.call('HSET', workers, ARGV[1], string.format('%.0f ', now) .. ARGV[2])
+redis.call('HSET', workers, ARGV[1], whole(now) .. ' ' .. ARGV[2])
 local first_class = 4 + 2 * tonumber(ARGV[3])
 for i = 4, first_class - 1, 2 do
   local calls = key('calls', ARGV[i])

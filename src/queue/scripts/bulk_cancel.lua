@@ -6,7 +6,7 @@ local state = redis.call('HGET', bulk, 'state')
 if not state then return -1 end
 if state ~= 'running' then return 0 end
 local now = now_ms()
-redis.call('HSET', bulk, 'state', 'cancelled', 'ended_at', string.format('%.0f', now))
+redis.call('HSET', bulk, 'state', 'cancelled', 'ended_at', whole(now))
 redis.call('ZREM', key('bulking'), hand.bulk)
 audit(now, hand, { action = 'bulk_cancelled' })
 return 1

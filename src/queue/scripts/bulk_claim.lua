@@ -6,9 +6,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('bulking'), '-inf', now, 'LI
   if redis.call('EXISTS', key('bulk', id)) == 0 then
     redis.call('ZREM', key('bulking'), id)
   else
-    local token = string.format('%.0f', next_token())
+    local token = whole(next_token())
     redis.call('HSET', key('bulk', id), 'token', token, 'worker', ARGV[1])
-    redis.call('ZADD', key('bulking'), string.format('%.0f', now + tonumber(ARGV[2])), id)
+    redis.call('ZADD', key('bulking'), whole(now + tonumber(ARGV[2])), id)
     return { 0, { id, token } }
   end
 end

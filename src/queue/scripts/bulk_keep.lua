@@ -12,10 +12,10 @@ redis.call('HINCRBY', bulk, 'gone', ARGV[6])
 if held[1] ~= token or held[2] ~= 'running' then return 0 end
 redis.call('HSET', bulk, 'cursor', ARGV[4])
 if ARGV[7] == '' then
-  redis.call('ZADD', key('bulking'), string.format('%.0f', now + tonumber(ARGV[3])), id)
+  redis.call('ZADD', key('bulking'), whole(now + tonumber(ARGV[3])), id)
   if ARGV[3] == '0' then wake('bulks') end
 else
-  redis.call('HSET', bulk, 'state', ARGV[7], 'error', ARGV[8], 'ended_at', string.format('%.0f', now))
+  redis.call('HSET', bulk, 'state', ARGV[7], 'error', ARGV[8], 'ended_at', whole(now))
   redis.call('ZREM', key('bulking'), id)
 end
 return 1

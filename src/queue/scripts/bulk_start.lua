@@ -2,10 +2,10 @@
 -- how many letters there are, then its fields and values. Returns its id: its place among all.
 local hand, most = hand_at(1), tonumber(ARGV[5])
 local now = now_ms()
-local id = string.format('%.0f', next_token())
+local id = whole(next_token())
 local bulk = key('bulk', id)
 redis.call('HSET', bulk, 'state', 'running', 'total', ARGV[6], 'handled', 0, 'gone', 0,
-  'started_at', string.format('%.0f', now))
+  'started_at', whole(now))
 local ordered = {}
 for i = 7, #ARGV, 2 do
   ordered[ARGV[i]] = ARGV[i + 1]

@@ -113,8 +113,8 @@ local function lease_from(lanes)
       redis.call('ZADD', key('due', destination), now + 10000, lane)
       locked[1] = locked[1] or { id, under }
     else
-      gather('ZADD', leases, string.format('%.0f', now + lease), lane)
-      gather('HSET', running, lane, string.format('%.0f %s %s', token, worker, member))
+      gather('ZADD', leases, whole(now + lease), lane)
+      gather('HSET', running, lane, whole(token) .. ' ' .. worker .. ' ' .. member)
       claimed[#claimed + 1] = { lane, member, token, tonumber(used[n] or 0), record }
       token = token + 1
     end

@@ -15,7 +15,7 @@ local now = now_ms()
 redis.call('SET', key('change', id), fetched_at(id) .. record)
 note_seal(sealed_under(record), now)
 local edits = key('edits', id)
-if redis.call('RPUSH', edits, string.format('%.0f ', now) .. edit) > 20 then
+if redis.call('RPUSH', edits, whole(now) .. ' ' .. edit) > 20 then
   redis.call('LTRIM', edits, -20, -1)
 end
 remember(id, now, cjson.encode({

@@ -6,7 +6,7 @@ local vendor, action = ARGV[1], ARGV[2]
 local now = now_ms()
 if action == 'pause' then
   redis.call('HSET', key('gate', vendor), 'operator', '1', 'operator_cause', ARGV[6],
-    'operator_since', string.format('%.0f', now))
+    'operator_since', whole(now))
   wake('fleet')
 elseif action == 'resume' then
   redis.call('DEL', key('gate', vendor))

@@ -45,18 +45,18 @@ local function gate_shut(vendor, gate, now, after, reason, cause)
   if gate.ends > now then
     if after and now + after > gate.ends then
       gate.ends = now + after
-      redis.call('HSET', key('gate', vendor), 'until', string.format('%.0f', gate.ends))
+      redis.call('HSET', key('gate', vendor), 'until', whole(gate.ends))
     end
     return
   end
   gate.streak = gate.streak + 1
   local pause = after or math.min(1000 * 2 ^ (gate.streak - 1), 60000)
   if not gate.machine then
-    redis.call('HSET', key('gate', vendor), 'since', string.format('%.0f', now))
+    redis.call('HSET', key('gate', vendor), 'since', whole(now))
     turn = 'paused'
   end
   gate.ends, gate.machine, gate.ramp, gate.failed = now + pause, true, nil, 0
-  redis.call('HSET', key('gate', vendor), 'until', string.format('%.0f', gate.ends), 'reason', reason,
+  redis.call('HSET', key('gate', vendor), 'until', whole(gate.ends), 'reason', reason,
     'cause', cause, 'streak', gate.streak)
   redis.call('HDEL', key('gate', vendor), 'ramp', 'failed')
   refund(vendor, now)
@@ -82,7 +82,7 @@ local function gate_succeeded(vendor, gate, now, token)
       end
     end
     if gate.doubt then
-      redis.call('HSET', key('gate', vendor), 'doubt', string.format('%.0f', gate.doubt))
+      redis.call('HSET', key('gate', vendor), 'doubt', whole(gate.doubt))
     else
       redis.call('HDEL', key('gate', vendor), 'doubt')
     end
@@ -97,7 +97,7 @@ local function gate_succeeded(vendor, gate, now, token)
       redis.call('HDEL', key('gate', vendor), 'streak')
     else
       gate.ramp, gate.opened = 1, next_token()
-      redis.call('HSET', key('gate', vendor), 'opened', string.format('%.0f', gate.opened))
+      redis.call('HSET', key('gate', vendor), 'opened', whole(gate.opened))
     end
     wake(vendor)
   end

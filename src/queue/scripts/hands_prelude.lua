@@ -20,8 +20,8 @@ end
 -- Its id is its place among all entries.
 local function audit(now, hand, entry)
   local place = next_token()
-  local id = string.format('%.0f', place)
-  local fields = { 'at', string.format('%.0f', now), 'by', hand.by, 'via', hand.via, 'action', entry.action }
+  local id = whole(place)
+  local fields = { 'at', whole(now), 'by', hand.by, 'via', hand.via, 'action', entry.action }
   local function say(field, value)
     if value and value ~= '' then
       fields[#fields + 1] = field
@@ -37,7 +37,7 @@ local function audit(now, hand, entry)
   redis.call('HSET', key('audit', id), unpack(fields))
   redis.call('PEXPIRE', key('audit', id), hand.keep)
   redis.call('ZADD', key('audit'), id, id)
-  redis.call('ZREMRANGEBYSCORE', key('audit'), '-inf', string.format('(%.0f', place - hand.keep * 1000))
+  redis.call('ZREMRANGEBYSCORE', key('audit'), '-inf', '(' .. whole(place - hand.keep * 1000))
 end
 
 -- A step of a bulk counts there what it did, while the bulk is known.

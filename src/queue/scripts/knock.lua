@@ -17,7 +17,7 @@ end
 local function wrong_again(name, free, longest, remembered)
   local times = redis.call('HINCRBY', name, 'times', 1)
   local wait = times <= free and 0 or math.min(longest, 1000 * 2 ^ math.min(times - free - 1, 30))
-  redis.call('HSET', name, 'until', string.format('%.0f', now + wait))
+  redis.call('HSET', name, 'until', whole(now + wait))
   redis.call('PEXPIRE', name, remembered)
 end
 
@@ -34,7 +34,7 @@ local function is_news(window, most)
   local many = redis.call('INCR', noted)
   if many == 1 then redis.call('PEXPIRE', noted, window) end
   if many > most then return 0 end
-  redis.call('HSET', own, 'told', string.format('%.0f', now))
+  redis.call('HSET', own, 'told', whole(now))
   return 1
 end
 

@@ -18,7 +18,7 @@ end
 local token, led = newest:match('^(%d+) (.*)$')
 -- A process whose lead ended while nobody else led goes on under its old token: nothing came between.
 if led ~= who then
-  token = string.format('%.0f', next_token())
+  token = whole(next_token())
   redis.call('HSET', key('producer'), 'lead', token .. ' ' .. who)
 end
 redis.call('SET', key('leader'), who, 'PX', ARGV[3])

@@ -74,7 +74,7 @@ local function news(subject, trouble, notice)
   local since = trouble and trouble.since or tonumber(notice.differs) or now
   if since + after > now then
     if not (trouble and trouble.since) and not notice.differs then
-      redis.call('HSET', key('notice', subject), 'differs', string.format('%.0f', since))
+      redis.call('HSET', key('notice', subject), 'differs', whole(since))
     end
     return sooner(now, since + after)
   end
@@ -82,7 +82,7 @@ local function news(subject, trouble, notice)
   facts.since = since
   if not trouble and notice.told then facts.lasted = math.max(0, since - tonumber(notice.told)) end
   return {
-    trouble = trouble and '1' or '0', at = string.format('%.0f', now), attempts = '0', order = since,
+    trouble = trouble and '1' or '0', at = whole(now), attempts = '0', order = since,
     facts = cjson.encode(facts),
   }
 end
@@ -100,11 +100,11 @@ end
 consider('books', books_trouble())
 if not best then return { wait, '', {} } end
 
-local token = string.format('%.0f', next_token())
+local token = whole(next_token())
 best.id = best.id or token
 best.attempts = tonumber(best.attempts) + 1
 redis.call('HSET', key('notice', chosen), 'id', best.id, 'trouble', best.trouble, 'at', best.at, 'facts', best.facts,
-  'attempts', best.attempts, 'next', string.format('%.0f', now), 'token', token,
-  'ends', string.format('%.0f', now + lease), 'doubt', best.doubt or '0')
+  'attempts', best.attempts, 'next', whole(now), 'token', token,
+  'ends', whole(now + lease), 'doubt', best.doubt or '0')
 redis.call('HDEL', key('notice', chosen), 'differs')
 return { 0, token, { now, best.id, chosen, best.trouble, best.at, best.attempts, best.facts } }

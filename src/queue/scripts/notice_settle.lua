@@ -6,14 +6,14 @@ local name = key('notice', ARGV[1])
 local held = redis.call('HMGET', name, 'token', 'trouble', 'facts')
 if held[1] ~= ARGV[2] then return 0 end
 if ARGV[3] == 'failed' then
-  redis.call('HSET', name, 'next', string.format('%.0f', now_ms() + tonumber(ARGV[4])))
+  redis.call('HSET', name, 'next', whole(now_ms() + tonumber(ARGV[4])))
   if ARGV[5] == '1' then redis.call('HSET', name, 'doubt', '1') end
   redis.call('HDEL', name, 'token', 'ends')
 else
   redis.call('DEL', name)
   -- Nothing is kept of a subject that is known to be well.
   if held[2] == '1' then
-    redis.call('HSET', name, 'told', string.format('%.0f', cjson.decode(held[3]).since))
+    redis.call('HSET', name, 'told', whole(cjson.decode(held[3]).since))
   end
 end
 return 1

@@ -9,11 +9,11 @@ if ARGV[1] == 'end' then
 end
 local now = now_ms()
 local function stay(idle, ends)
-  redis.call('PEXPIREAT', session, string.format('%.0f', math.min(now + idle, ends)))
+  redis.call('PEXPIREAT', session, whole(math.min(now + idle, ends)))
 end
 if ARGV[1] == 'open' then
   local ends = now + tonumber(ARGV[5])
-  redis.call('HSET', session, 'json', ARGV[3], 'ends', string.format('%.0f', ends))
+  redis.call('HSET', session, 'json', ARGV[3], 'ends', whole(ends))
   stay(tonumber(ARGV[4]), ends)
   return ARGV[3]
 end

@@ -94,8 +94,8 @@ for _, call in ipairs(calls) do
     if not gate_failed(destination, gate, now, #fresh, is_doubtful, limit, call.failed.detail) then
       local failed = next_token()
       gate.doubt = gate.doubt or failed
-      redis.call('HSETNX', key('gate', destination), 'doubt', string.format('%.0f', gate.doubt))
-      for _, id in ipairs(fresh) do redis.call('HSET', suspects, id, string.format('%.0f', failed)) end
+      redis.call('HSETNX', key('gate', destination), 'doubt', whole(gate.doubt))
+      for _, id in ipairs(fresh) do redis.call('HSET', suspects, id, whole(failed)) end
     end
   end
   if call.paused then
@@ -112,7 +112,7 @@ local function reached(item)
   end
 end
 
-local DONE = string.format('{"event":"done","destination":"%s","worker":%s', destination, cjson.encode(worker))
+local DONE = string.format('{"event":"done","destination":"%s","worker":%s,"detail":', destination, cjson.encode(worker))
 function settle.done(item)
   forget(item.id)
   gather('SREM', poison, item.lane)
@@ -121,7 +121,7 @@ function settle.done(item)
   count('applied:' .. destination, 1)
   applied = applied + 1
   -- The commonest entry by far is put together by hand.
-  remember(item.id, now, string.format('%s,"detail":%s,"ms":%.0f}', DONE, cjson.encode(item.detail), item.ms))
+  remember(item.id, now, DONE .. cjson.encode(item.detail) .. ',"ms":' .. whole(item.ms) .. '}')
   local rest
   rest, item.has_more = leave(item.lane, item.member, b)
   join(item.id, item.lane, rest, item.is_dead, item.discarded, now, keep, keep_payload)

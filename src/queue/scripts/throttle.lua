@@ -75,19 +75,19 @@ elseif action == 'turn' then
   local due = math.max(known.at + age, known.asking, gate.ends)
   if gate.operator then return { 0, age, known.batch } end
   if due > now then return { 0, math.ceil(due - now), known.batch } end
-  redis.call('HSET', limits, 'asking', string.format('%.0f', now + tonumber(ARGV[6])))
+  redis.call('HSET', limits, 'asking', whole(now + tonumber(ARGV[6])))
   return { 1, 0, known.batch }
 elseif action == 'told' then
-  redis.call('HSET', limits, 'rate', ARGV[3], 'batch', ARGV[4], 'at', string.format('%.0f', now))
+  redis.call('HSET', limits, 'rate', ARGV[3], 'batch', ARGV[4], 'at', whole(now))
   redis.call('HDEL', limits, 'asking', 'doubt')
 elseif action == 'untold' then
-  redis.call('HSET', limits, 'asking', string.format('%.0f', now + tonumber(ARGV[3])))
+  redis.call('HSET', limits, 'asking', whole(now + tonumber(ARGV[3])))
 elseif action == 'smaller' then
   redis.call('HSET', limits, 'batch', ARGV[3])
   wake('limits')
 elseif action == 'doubt' then
   local ends = math.max(now, gate_read(vendor).ends) + tonumber(ARGV[3])
-  redis.call('HSET', limits, 'doubt', string.format('%.0f', ends))
+  redis.call('HSET', limits, 'doubt', whole(ends))
   redis.call('HDEL', limits, 'at', 'asking')
   -- Whoever throttled may die: everybody is ready to ask.
   wake('limits')
