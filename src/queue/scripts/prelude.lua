@@ -97,10 +97,14 @@ local function meter(name, now, by)
   redis.call('BITFIELD', ring, 'INCRBY', 'u32', 32 * (1 + bucket % BUCKETS), by)
 end
 
--- Lua compares strings by the server's locale; sorted sets compare bytes. Order must mean one thing.
+-- Lua compares strings by the server's locale; sorted sets compare bytes. Order must mean one thing. What is alike is
+-- passed over eight bytes at a time: whether two strings are the same, Lua knows at once.
+local sub, byte = string.sub, string.byte
 local function before(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = a:byte(i), b:byte(i)
+  local most, from = math.min(#a, #b), 1
+  while from <= most and sub(a, from, from + 7) == sub(b, from, from + 7) do from = from + 8 end
+  for i = from, most do
+    local x, y = byte(a, i), byte(b, i)
     if x ~= y then return x < y end
   end
   return #a < #b
