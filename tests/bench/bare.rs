@@ -89,15 +89,7 @@ impl Loop {
         let names = config.mappings.names;
         let client = Client::builder().no_proxy().tcp_nodelay(true).build()?;
         let alumniq = format!("{}/sync/address-change/work", config.alumniq.url.as_str());
-        let form = [
-            ("grant_type", "password"),
-            ("username", SANDBOX_USERNAME),
-            ("password", SANDBOX_PASSWORD),
-        ];
-        let request = client
-            .post(format!("{}/token", crm.url.as_str()))
-            .form(&form);
-        let token: Value = serde_json::from_str(&text(request).await?)?;
+        let token = token(&client, crm.url.as_str()).await?;
         let query = [("apikey", SANDBOX_API_KEY), ("changedOnDate", &load.day)];
         let rows = text(client.get(&alumniq).query(&query)).await?;
         let rows: Vec<&RawValue> = serde_json::from_str(&rows)?;
@@ -110,7 +102,7 @@ impl Loop {
             alumniq,
             crm: format!("{}/processes/updatecontact", crm.url.as_str()),
             salsa: format!("{}/api/integration/ext/v1/supporters", salsa.url.as_str()),
-            token: token["access_token"].as_str().ok_or("no token")?.to_owned(),
+            token,
             changes: rows.iter().map(decode).collect::<Outcome<_>>()?,
             to_crm: CrmMapping::compile(&crm.map, &names, crm.country_codes)
                 .map_err(|errors| format!("{errors:?}"))?,
@@ -201,6 +193,21 @@ impl Loop {
         }
         Ok(())
     }
+}
+
+/// The CRM's token for its calls.
+pub async fn token(client: &Client, crm: &str) -> Outcome<String> {
+    let form = [
+        ("grant_type", "password"),
+        ("username", SANDBOX_USERNAME),
+        ("password", SANDBOX_PASSWORD),
+    ];
+    let answer: Value =
+        serde_json::from_str(&text(client.post(format!("{crm}/token")).form(&form)).await?)?;
+    Ok(answer["access_token"]
+        .as_str()
+        .ok_or("no token")?
+        .to_owned())
 }
 
 async fn text(request: RequestBuilder) -> Outcome<String> {

@@ -9,12 +9,10 @@ use std::{
 
 use reqwest::Client;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
-use alumniq_relay::sandbox::{SANDBOX_PASSWORD, SANDBOX_USERNAME};
-
-use crate::{Outcome, figure::Figure, settings::Settings, vendors::Vendors};
+use crate::{Outcome, bare, figure::Figure, settings::Settings, vendors::Vendors};
 
 /// Updates of the CRM that one run makes.
 const CALLS: usize = 20_000;
@@ -34,16 +32,9 @@ pub async fn measure(settings: &Settings) -> Outcome<Capacity> {
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for _ in 0..settings.runs {
         let vendors = Vendors::start(1, 1).await?;
-        let url = crm_url(&vendors)?;
+        let url = vendors.url_of("[crm]")?;
         let client = Client::builder().no_proxy().tcp_nodelay(true).build()?;
-        let form = [
-            ("grant_type", "password"),
-            ("username", SANDBOX_USERNAME),
-            ("password", SANDBOX_PASSWORD),
-        ];
-        let request = client.post(format!("{url}/token")).form(&form);
-        let token: Value = request.send().await?.error_for_status()?.json().await?;
-        let token = token["access_token"].as_str().ok_or("no token")?.to_owned();
+        let token = bare::token(&client, url).await?;
         let request = client
             .post(format!("{url}/processes/updatecontact"))
             .bearer_auth(token)
@@ -77,10 +68,4 @@ pub async fn measure(settings: &Settings) -> Outcome<Capacity> {
         calls_per_second: Figure::of(rates).ok_or("no run")?,
         vendors_cpu_ms: Figure::of(costs).ok_or("no run")?,
     })
-}
-
-fn crm_url(vendors: &Vendors) -> Outcome<String> {
-    let (_, rest) = vendors.config.split_once("[crm]").ok_or("no CRM")?;
-    let url = rest.lines().find_map(|line| line.strip_prefix("url = \""));
-    Ok(url.ok_or("no address")?.trim_end_matches('"').to_owned())
 }

@@ -6,13 +6,10 @@ use serde::Serialize;
 
 use crate::{
     Outcome,
-    relay::{Concurrency, Relay},
+    relay::{Relay, WIDE},
     setting::{Setting, today},
     settings::Settings,
 };
-
-/// As in the throughput.
-const CONCURRENCY: Concurrency = Concurrency { crm: 64, salsa: 8 };
 
 /// Changes between two looks at the clock: the first ones, until everything is warm, and those that are measured.
 const WARM: usize = 300;
@@ -44,9 +41,8 @@ pub async fn measure(settings: &Settings) -> Outcome<Vec<Growth>> {
 }
 
 async fn with(queued: usize) -> Outcome<Growth> {
-    let mut setting = Setting::new(queued, 0).await?;
-    setting.begin().await?;
-    let relay = Relay::new(&setting.vendors, &setting.redis, CONCURRENCY)?;
+    let setting = Setting::new(queued, 0).await?;
+    let relay = Relay::new(&setting.vendors, &setting.redis, WIDE)?;
     let empty = setting.redis.counters().await?.memory;
     let begun = Instant::now();
     let mut sync = relay.start(&["sync", "--on", &today()])?;

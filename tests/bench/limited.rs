@@ -10,7 +10,6 @@ use crate::{
     Outcome,
     relay::{Concurrency, Relay},
     setting::{Setting, today},
-    settings::Settings,
 };
 
 /// Salsa's own limit, and for how many of its minutes it is used.
@@ -28,7 +27,7 @@ pub struct Limited {
     pub refused: u64,
 }
 
-pub async fn measure(_settings: &Settings) -> Outcome<Vec<Limited>> {
+pub async fn measure() -> Outcome<Vec<Limited>> {
     let mut all = Vec::new();
     for processes in [1, 4] {
         let limited = with(processes).await?;

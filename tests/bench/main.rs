@@ -52,7 +52,7 @@ async fn main() -> Outcome<()> {
             Part::Throughput => report.throughput = throughput::measure(&settings).await?,
             Part::Growth => report.growth = growth::measure(&settings).await?,
             Part::Latency => report.latency = Some(latency::measure(&settings).await?),
-            Part::Limited => report.limited = limited::measure(&settings).await?,
+            Part::Limited => report.limited = limited::measure().await?,
         }
         report.write(&settings)?;
     }

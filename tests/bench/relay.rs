@@ -20,6 +20,9 @@ pub struct Concurrency {
     pub salsa: usize,
 }
 
+/// Enough to keep two cores busy with vendors that answer at once, and for what 20 ms allow.
+pub const WIDE: Concurrency = Concurrency { crm: 64, salsa: 8 };
+
 /// A folder with a configuration, and what is set by the environment.
 pub struct Relay {
     directory: TempDir,

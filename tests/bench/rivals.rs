@@ -63,20 +63,12 @@ pub fn start(rival: Rival, setting: &Setting, day: &str, settings: &Settings) ->
             command
         }
     };
-    let address = |section: &str| -> Outcome<String> {
-        let (_, rest) = setting
-            .vendors
-            .config
-            .split_once(section)
-            .ok_or("no section")?;
-        let url = rest.lines().find_map(|line| line.strip_prefix("url = \""));
-        Ok(url.ok_or("no address")?.trim_end_matches('"').to_owned())
-    };
+    let vendors = &setting.vendors;
     command
         .env("REDIS_URL", setting.redis.url())
-        .env("ALUMNIQ_URL", address("[alumniq]")?)
-        .env("CRM_URL", address("[crm]")?)
-        .env("SALSA_URL", address("[salsa]")?)
+        .env("ALUMNIQ_URL", vendors.url_of("[alumniq]")?)
+        .env("CRM_URL", vendors.url_of("[crm]")?)
+        .env("SALSA_URL", vendors.url_of("[salsa]")?)
         .env("CHANGES", CHANGES.to_string())
         .env("DAY", day)
         .envs(relay::secrets())

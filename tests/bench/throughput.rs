@@ -8,14 +8,11 @@ use crate::{
     Outcome, bare,
     figure::Figure,
     process::Process,
-    relay::{Concurrency, Relay},
+    relay::{Concurrency, Relay, WIDE},
     rivals::{self, Rival},
     setting::{Run, Setting, today},
     settings::Settings,
 };
-
-/// Calls at a time: enough to keep two cores busy with vendors that answer at once, and for what 20 ms allow.
-const CONCURRENCY: Concurrency = Concurrency { crm: 64, salsa: 8 };
 
 /// Where latency is the limit, so that a second process can show what it adds.
 const NARROW: Concurrency = Concurrency { crm: 8, salsa: 2 };
@@ -149,7 +146,7 @@ async fn once(contender: Contender, vendor_ms: u64, settings: &Settings) -> Outc
             crm: NARROW.crm * 2,
             salsa: NARROW.salsa * 2,
         },
-        _ => CONCURRENCY,
+        _ => WIDE,
     };
     let relay = Relay::new(&setting.vendors, &setting.redis, limits)?;
     let day = today();

@@ -59,21 +59,27 @@ impl Vendors {
                 break;
             }
         }
-        let base = config
-            .lines()
-            .filter_map(|line| line.strip_prefix("url = \""))
-            .find_map(|url| Some(url.split_once("/api/v1/")?.0.to_owned()))
-            .ok_or("the sandbox printed no address")?;
-        let vendors = Self {
+        let mut vendors = Self {
             process,
             client: Client::builder().no_proxy().build()?,
             config,
-            base,
+            base: String::new(),
         };
+        let alumniq = vendors.url_of("[alumniq]")?;
+        let (base, _) = alumniq.split_once("/api/v1/").ok_or("another address")?;
+        vendors.base = base.to_owned();
         vendors
             .put("limits", &json!({ "rate_per_minute": NO_LIMIT }))
             .await?;
         Ok(vendors)
+    }
+
+    /// The address of a section of the configuration (`[crm]`).
+    pub fn url_of(&self, section: &str) -> Outcome<&str> {
+        let rest = self.config.split_once(section).map(|(_, rest)| rest);
+        let mut lines = rest.unwrap_or_default().lines();
+        let url = lines.find_map(|line| line.strip_prefix("url = \"")?.strip_suffix('"'));
+        url.ok_or_else(|| format!("no address in {section}").into())
     }
 
     /// Every call takes so long from now on.
