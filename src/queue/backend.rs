@@ -35,8 +35,8 @@ pub struct Batch {
     pub leases: Arc<[Lease]>,
     /// How long they are held: guard every call to a vendor with it.
     pub hold: Hold,
-    /// Keeps the place among the calls in parallel until the batch is settled.
-    pub(super) _place: Arc<Place>,
+    /// The place among the calls in parallel, kept until the batch is settled.
+    pub(super) place: Option<Arc<Place>>,
 }
 
 /// The verdicts of a job, in the order of the batch; `None` = never started, to be given back.

@@ -28,9 +28,6 @@ use crate::{
     vendors::AlumniqClient,
 };
 
-/// An eager acknowledger looks this often: nobody rings when the last change of all is done.
-const EAGER: Duration = Duration::from_millis(200);
-
 /// So often in a row AlumnIQ must refuse what it accepted before, until it is held to accept no id twice: then
 /// other changes must show whether it accepts anything.
 const CONTROLS_PROVE: u32 = 5;
@@ -74,9 +71,6 @@ impl Acknowledger {
         while !closing.is_cancelled() {
             let pause = match self.step(abandon).await {
                 Ok(Looked::Told) => Duration::ZERO,
-                Ok(Looked::Nothing(wait)) if self.limits.eager => {
-                    wait.map_or(EAGER, |wait| wait.min(EAGER))
-                }
                 Ok(Looked::Nothing(wait)) => bell.rest(wait),
                 Err(error) => {
                     tracing::debug!(%error, "cannot acknowledge; trying again");

@@ -33,6 +33,10 @@ use self::{
     settings::{Part, Settings},
 };
 
+/// The program's, so that the bare loop is measured with it, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Whatever went wrong ends the benchmark, with its words.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 

@@ -27,7 +27,9 @@ pub enum Contender {
     OneProcess,
     /// Beside a second process with `run`; the same limit for both together.
     TwoProcesses,
-    /// One process that is allowed few calls at a time.
+    /// The loop where few calls at a time are allowed.
+    NarrowBareLoop,
+    /// One process that is allowed as few.
     Narrow,
     /// Two processes that are allowed as many each.
     TwiceNarrow,
@@ -41,7 +43,8 @@ impl fmt::Display for Contender {
             Self::BareLoop => write!(f, "bare loop"),
             Self::OneProcess => write!(f, "one process"),
             Self::TwoProcesses => write!(f, "two processes"),
-            Self::Narrow => write!(f, "one process, {crm} + {salsa} calls at a time"),
+            Self::NarrowBareLoop => write!(f, "bare loop, {crm} + {salsa} calls at a time"),
+            Self::Narrow => write!(f, "one process, {crm} + {salsa}"),
             Self::TwiceNarrow => write!(f, "two processes, {crm} + {salsa} each"),
             Self::Rival(rival) => write!(f, "{rival}"),
         }
@@ -64,7 +67,7 @@ pub struct Throughput {
     pub vendor_ms: u64,
     pub changes: usize,
     pub runs: Vec<Run>,
-    /// Changes a second beside the bare loop of the same round; for two narrow processes, beside one.
+    /// Changes a second beside the bare loop of the same round and width; for two narrow processes, beside one.
     pub ratio: Option<Figure>,
 }
 
@@ -83,7 +86,11 @@ pub async fn measure(settings: &Settings) -> Outcome<Vec<Throughput>> {
             Contender::TwoProcesses,
         ];
         if vendor_ms > 0 {
-            contenders.extend([Contender::Narrow, Contender::TwiceNarrow]);
+            contenders.extend([
+                Contender::NarrowBareLoop,
+                Contender::Narrow,
+                Contender::TwiceNarrow,
+            ]);
         }
         contenders.extend(rivals::installed(settings).map(Contender::Rival));
         let mut measured: Vec<_> = contenders
@@ -126,10 +133,15 @@ fn compare(measured: &mut [Throughput]) {
                 .collect()
         })
     };
-    let (bare, narrow) = (rates_of(Contender::BareLoop), rates_of(Contender::Narrow));
+    let (bare, narrow_bare) = (
+        rates_of(Contender::BareLoop),
+        rates_of(Contender::NarrowBareLoop),
+    );
+    let narrow = rates_of(Contender::Narrow);
     for throughput in measured {
         let beside = match throughput.contender {
-            Contender::BareLoop => continue,
+            Contender::BareLoop | Contender::NarrowBareLoop => continue,
+            Contender::Narrow => &narrow_bare,
             Contender::TwiceNarrow => &narrow,
             _ => &bare,
         };
@@ -141,7 +153,7 @@ fn compare(measured: &mut [Throughput]) {
 async fn once(contender: Contender, vendor_ms: u64, settings: &Settings) -> Outcome<Run> {
     let mut setting = Setting::new(contender.changes(settings), vendor_ms).await?;
     let limits = match contender {
-        Contender::Narrow => NARROW,
+        Contender::NarrowBareLoop | Contender::Narrow => NARROW,
         Contender::TwiceNarrow => Concurrency {
             crm: NARROW.crm * 2,
             salsa: NARROW.salsa * 2,
@@ -158,7 +170,7 @@ async fn once(contender: Contender, vendor_ms: u64, settings: &Settings) -> Outc
     }
     setting.begin().await?;
     processes.push(match contender {
-        Contender::BareLoop => {
+        Contender::BareLoop | Contender::NarrowBareLoop => {
             let mut command = bare::command(&bare::Load {
                 config: setting.vendors.config.clone(),
                 day: day.clone(),

@@ -100,7 +100,7 @@ pub(super) async fn run(shared: Arc<Shared>, batches: mpsc::Sender<Batch>) {
             let batch = Batch {
                 leases: batch.into(),
                 hold,
-                _place: Arc::new(place),
+                place: Some(Arc::new(place)),
             };
             if shared.stopping.closing.is_cancelled() {
                 give_back(&shared, batch).await;

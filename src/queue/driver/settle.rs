@@ -5,7 +5,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Attempted, Finished, REDIS_AWAY, Shared};
-use crate::queue::{executor, lease::Settlement};
+use crate::queue::{
+    executor,
+    lease::{SettleVerdict, Settlement},
+};
 
 /// How many settlements one call of the script takes.
 const SETTLEMENTS_A_CALL: usize = 256;
@@ -33,17 +36,48 @@ async fn gather(
 }
 
 /// Settles until Redis has it, or says that the leases are lost.
-pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
-    let (mut leases, mut settlements) = (Vec::new(), Vec::new());
-    for Finished {
+pub(super) async fn settle(shared: &Shared, mut finished: Vec<Finished>) {
+    let settlements: Vec<Settlement> = (finished.iter())
+        .flat_map(|finished| settlements(shared, finished))
+        .collect();
+    let mut verdicts = Vec::with_capacity(settlements.len());
+    for settlements in settlements.chunks(SETTLEMENTS_A_CALL) {
+        verdicts.extend(record(shared, settlements).await);
+    }
+    // Their places are others' while it is told what came of them.
+    finished
+        .iter_mut()
+        .for_each(|finished| finished.batch.place = None);
+    let leases = finished.iter().flat_map(|Finished { batch, begun, .. }| {
+        let leases = batch.leases.iter();
+        leases.map(|lease| (lease, *begun))
+    });
+    for (((lease, begun), item), verdict) in leases.zip(&settlements).zip(verdicts) {
+        shared.let_go(lease);
+        let transition = item.transition.settled_as(verdict);
+        (shared.observer)(&Attempted {
+            destination: shared.settings.destination,
+            worker: &shared.settings.worker,
+            lease,
+            transition: transition.as_deref(),
+            begun,
+            took: item.took,
+        });
+    }
+}
+
+/// What is to be recorded of one call.
+fn settlements(shared: &Shared, finished: &Finished) -> Vec<Settlement> {
+    let Finished {
         batch,
         verdicts,
-        begun,
         took,
-    } in &finished
-    {
-        let call = batch.leases.first().map_or(0, |lease| lease.token);
-        for (lease, verdict) in batch.leases.iter().zip(verdicts) {
+        ..
+    } = finished;
+    let call = batch.leases.first().map_or(0, |lease| lease.token);
+    let ended = batch.leases.iter().zip(verdicts);
+    ended
+        .map(|(lease, verdict)| {
             let transition = executor::decide(
                 verdict.clone(),
                 batch.hold.was_interrupted(),
@@ -51,7 +85,6 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
                 &shared.settings.retry,
                 rand::random(),
             );
-            leases.push((lease, *begun));
             let destination = shared.settings.destination;
             let sent = lease.sent.get().filter(|_| transition.may_bury());
             let sent = sent.map(|document| {
@@ -59,43 +92,31 @@ pub(super) async fn settle(shared: &Shared, finished: Vec<Finished>) {
                     .queue
                     .stored_document(destination, &lease.change_id, &document)
             });
-            settlements.push(Settlement {
+            Settlement {
                 lane: lease.lane.clone(),
                 token: lease.token,
                 call,
                 transition,
                 took: *took,
                 sent,
-            });
-        }
-    }
-    let calls = settlements.chunks(SETTLEMENTS_A_CALL);
-    for (leases, settlements) in leases.chunks(SETTLEMENTS_A_CALL).zip(calls) {
-        let settled = loop {
-            let settings = &shared.settings;
-            match shared
-                .queue
-                .settle(settings.destination, &settings.worker, settlements)
-                .await
-            {
-                Ok(settled) => break settled,
-                Err(error) => {
-                    tracing::debug!(destination = %settings.destination, %error, "cannot settle; trying again");
-                    tokio::time::sleep(REDIS_AWAY).await;
-                }
             }
-        };
-        for (((lease, begun), item), verdict) in leases.iter().zip(settlements).zip(settled) {
-            shared.let_go(lease);
-            let transition = item.transition.settled_as(verdict);
-            (shared.observer)(&Attempted {
-                destination: shared.settings.destination,
-                worker: &shared.settings.worker,
-                lease,
-                transition: transition.as_deref(),
-                begun: *begun,
-                took: item.took,
-            });
+        })
+        .collect()
+}
+
+async fn record(shared: &Shared, settlements: &[Settlement]) -> Vec<SettleVerdict> {
+    let settings = &shared.settings;
+    loop {
+        match shared
+            .queue
+            .settle(settings.destination, &settings.worker, settlements)
+            .await
+        {
+            Ok(settled) => return settled,
+            Err(error) => {
+                tracing::debug!(destination = %settings.destination, %error, "cannot settle; trying again");
+                tokio::time::sleep(REDIS_AWAY).await;
+            }
         }
     }
 }

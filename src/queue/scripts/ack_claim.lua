@@ -22,7 +22,7 @@ if gate.ends > now then return nothing(gate.ends) end
 -- A list whose holder died is due already. A place in the line is the time in microseconds.
 local due = math.floor(tonumber(oldest) / 1000) + max_wait
 local waiting = redis.call('ZCARD', ack)
-local is_last = eager and waiting >= tonumber(redis.call('HGET', key('counters'), 'in_flight') or 0)
+local is_last = eager and waiting >= in_flight()
 if not list and waiting < most and due > now and not is_last then return nothing(due) end
 
 local token, batch, ids = whole(next_token()), {}, {}

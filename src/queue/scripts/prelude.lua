@@ -40,6 +40,11 @@ local function count(name, by)
   counted[name] = (counted[name] or 0) + by
 end
 
+-- How many changes every destination or AlumnIQ has still to take, before what this script counts.
+local function in_flight()
+  return tonumber(redis.call('HGET', key('counters'), 'in_flight') or 0)
+end
+
 local gathered = {}
 local function gather(command, name, member, value)
   local of = gathered[command] or {}
@@ -133,10 +138,12 @@ local function head(lane, b)
   local function is_older(member)
     return member and (not oldest or before(member, oldest))
   end
-  local members = short_lane(lane)
+  local members, group = short_lane(lane), nil
   if members then
     for i = 1, #members, 2 do
-      if waits_for(tonumber(members[i + 1]), b) and is_older(members[i]) then oldest = members[i] end
+      local score = members[i + 1]
+      if score ~= group and waits_for(tonumber(score), b) and is_older(members[i]) then oldest = members[i] end
+      group = score
     end
     return oldest
   end
@@ -262,7 +269,7 @@ local function leave(lane, member, b)
   if rest == 0 then
     redis.call('ZREM', key('lane', lane), member)
   else
-    redis.call('ZADD', key('lane', lane), rest, member)
+    redis.call('ZADD', key('lane', lane), whole(rest), member)
   end
   if not members then has_more = head(lane, b) ~= nil end
   return rest, has_more
@@ -349,7 +356,7 @@ end
 
 -- When a block of the feed was fetched stands in front of each record (13 digits, ms).
 local function fetched_at(id)
-  return redis.call('GETRANGE', key('change', id), 0, 12)
+  return redis.call('GETRANGE', key('change', id), '0', '12')
 end
 
 -- How many open changes each block of the feed has.
@@ -432,12 +439,17 @@ local function write_gathered()
     if call_with('RPUSH', key('ready', destination), lanes) == #lanes then wake(destination) end
   end
   if #told_next > 0 then
-    if redis.call('ZCARD', key('ack')) == 0 then wake('alumniq') end
     local place, places = next_tokens(#told_next), {}
     for i, id in ipairs(told_next) do
       places[2 * i - 1], places[2 * i] = whole(place + i - 1), id
     end
     call_with('ZADD', key('ack'), places)
+  end
+  -- Whoever tells AlumnIQ waits for the first change, and then for the last of all that is in flight.
+  if #told_next > 0 or (counted.in_flight or 0) < 0 then
+    local line = redis.call('ZCARD', key('ack'))
+    local is_first = line > 0 and line == #told_next
+    if is_first or (line > 0 and line >= in_flight()) then wake('alumniq') end
   end
   in_parts(obsolete, function(...) redis.call('DEL', ...) end)
 end

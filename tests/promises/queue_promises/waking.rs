@@ -11,11 +11,14 @@ use alumniq_relay::queue::{
     wake::{Bell, Bells},
 };
 use futures::FutureExt;
-use jobs::destination::{Destination::Crm, Vendor};
+use jobs::{
+    destination::{Destination::Crm, Vendor},
+    outcome::DeadClass,
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::harness::{
-    namespace::{LONG, Namespace, done, retry, tester},
+    namespace::{LONG, Namespace, dead, done, retry, tester},
     redis::Redis,
     rows::change,
     waiting::until_true,
@@ -126,6 +129,33 @@ async fn whatever_somebody_waits_for_is_called_out() {
     let given_back = queue.keep_bulk(&bulk, Duration::ZERO, &news).await;
     assert!(given_back.unwrap());
     bells.bulks().rung().await;
+}
+
+/// Whoever is to tell AlumnIQ of the last changes at once waits for them.
+#[tokio::test]
+async fn once_all_that_is_in_flight_waits_for_alumniq_it_is_called_out() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    let (bells, _listener) = listening(&namespace).await;
+    let rung = || bells.of(Vendor::Alumniq).rung();
+    let persons = ["ada", "bob", "cleo", "dora"].into_iter().zip(1..);
+    let changes = persons.map(|(person, at)| change(&at.to_string(), Some(person), at));
+    namespace.enqueue(changes.collect()).await;
+    let leases = namespace.claim(Crm).await;
+    assert!(namespace.settle(Crm, &leases[0], done()).await);
+    rung().await;
+
+    assert!(namespace.settle(Crm, &leases[1], done()).await);
+    assert!(namespace.settle(Crm, &leases[2], done()).await);
+    let dies = dead(DeadClass::Rejected);
+    assert!(namespace.settle(Crm, &leases[3], dies).await);
+    rung().await;
+
+    // The last one that is done calls, too.
+    namespace.replay(Vendor::Crm, "4", false).await;
+    let lease = namespace.claim_one(Crm).await;
+    assert!(namespace.settle(Crm, &lease, done()).await);
+    rung().await;
 }
 
 #[tokio::test]
