@@ -236,6 +236,8 @@ end
 -- always the newest: should Redis be emptied, applying that again ends in the newest value. A change keeps its
 -- place until AlumnIQ accepts it, whatever happens to the list in which it is told.
 local told_next = {}
+-- So many more are worth a look, however long a list may be.
+local LIST = 200
 local function to_acknowledge(id)
   told_next[#told_next + 1] = id
 end
@@ -445,11 +447,12 @@ local function write_gathered()
     end
     call_with('ZADD', key('ack'), places)
   end
-  -- Whoever tells AlumnIQ waits for the first change, and then for the last of all that is in flight.
+  -- Whoever tells AlumnIQ waits for the first change, for a list of them, and for the last of all that is in flight.
   if #told_next > 0 or (counted.in_flight or 0) < 0 then
     local line = redis.call('ZCARD', key('ack'))
-    local is_first = line > 0 and line == #told_next
-    if is_first or (line > 0 and line >= in_flight()) then wake('alumniq') end
+    local was = line - #told_next
+    local is_worth_a_look = (was == 0 and line > 0) or math.floor(line / LIST) > math.floor(was / LIST)
+    if is_worth_a_look or (line > 0 and line >= in_flight()) then wake('alumniq') end
   end
   in_parts(obsolete, function(...) redis.call('DEL', ...) end)
 end

@@ -131,6 +131,35 @@ async fn whatever_somebody_waits_for_is_called_out() {
     bells.bulks().rung().await;
 }
 
+#[tokio::test]
+async fn once_a_list_of_changes_waits_for_alumniq_it_is_called_out() {
+    const LIST: i64 = 200;
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    let (bells, _listener) = listening(&namespace).await;
+    let rung = || bells.of(Vendor::Alumniq).rung();
+    let changes = (1..=LIST + 1).map(|at| change(&at.to_string(), None, at));
+    namespace.enqueue(changes.collect()).await;
+    let settle_one = async || {
+        let lease = namespace.claim_as(Crm, "worker", 1).await.leases.remove(0);
+        assert!(namespace.settle(Crm, &lease, done()).await);
+    };
+    settle_one().await;
+    rung().await;
+    for _ in 2..LIST {
+        settle_one().await;
+    }
+    // Whoever hears this has heard all that was called before.
+    bells.fleet().rung().now_or_never();
+    bells.producer().rung().now_or_never();
+    assert!(namespace.queue.lead("one", LONG).await.unwrap().is_some());
+    namespace.queue.resign("one").await.unwrap();
+    bells.producer().rung().await;
+    assert_eq!(rung().now_or_never(), None, "there are not enough yet");
+    settle_one().await;
+    rung().await;
+}
+
 /// Whoever is to tell AlumnIQ of the last changes at once waits for them.
 #[tokio::test]
 async fn once_all_that_is_in_flight_waits_for_alumniq_it_is_called_out() {
