@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::{Outcome, growth::Growth, throughput::Throughput};
+use crate::{Outcome, figure::Figure, growth::Growth, throughput::Throughput};
 
 const SIZE: (u32, u32) = (900, 420);
 
@@ -67,20 +67,20 @@ pub fn throughput(measured: &[Throughput], path: &Path) -> Outcome<()> {
 
 /// What a change costs, over how many wait in line.
 pub fn growth(measured: &[Growth], path: &Path) -> Outcome<()> {
-    let points: Vec<(f64, f64)> = measured
+    let figures: Vec<(f64, Figure)> = measured
         .iter()
-        .map(|growth| (growth.queued as f64, growth.change_ms))
+        .filter_map(|growth| Some((growth.queued as f64, growth.of(|run| run.change_ms)?)))
         .collect();
-    let (least, most) = match (points.first(), points.last()) {
+    let (least, most) = match (figures.first(), figures.last()) {
         (Some(first), Some(last)) => (first.0, last.0),
         _ => return Ok(()),
     };
-    let slowest = points.iter().map(|(_, ms)| *ms).fold(0.0, f64::max);
+    let slowest = figures.iter().map(|(_, ms)| ms.highest).fold(0.0, f64::max);
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
         .caption(
-            "Milliseconds a change, over the changes in line",
+            "Milliseconds a change, over the changes in line (median, lowest to highest)",
             ("sans-serif", 18),
         )
         .margin(12)
@@ -92,11 +92,12 @@ pub fn growth(measured: &[Growth], path: &Path) -> Outcome<()> {
         .x_label_formatter(&|queued| format!("{queued:.0}"))
         .y_label_formatter(&|ms| format!("{ms:.2}"))
         .draw()?;
-    chart.draw_series(LineSeries::new(points.clone(), BLUE.stroke_width(2)))?;
-    chart.draw_series(
-        points
-            .iter()
-            .map(|point| Circle::new(*point, 4, BLUE.filled())),
-    )?;
+    let medians = figures.iter().map(|(queued, ms)| (*queued, ms.median));
+    chart.draw_series(LineSeries::new(medians.clone(), BLUE.stroke_width(2)))?;
+    chart.draw_series(medians.map(|point| Circle::new(point, 4, BLUE.filled())))?;
+    chart.draw_series(figures.iter().map(|(queued, ms)| {
+        let spread = [(*queued, ms.lowest), (*queued, ms.highest)];
+        PathElement::new(spread, BLACK.stroke_width(2))
+    }))?;
     Ok(area.present()?)
 }

@@ -63,6 +63,21 @@ impl Redis {
         Ok(client.get_multiplexed_async_connection().await?)
     }
 
+    /// Waits until no file is being written anew.
+    pub async fn rests(&self) -> Outcome<()> {
+        let mut connection = self.connect().await?;
+        loop {
+            let mut info = redis::cmd("INFO");
+            let text: String = info.arg("persistence").query_async(&mut connection).await?;
+            let is_written =
+                |line: &str| line.starts_with("aof_rewrite_") && line.trim_end().ends_with(":1");
+            if !text.lines().any(is_written) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     pub async fn counters(&self) -> Outcome<Counters> {
         let text: String = redis::cmd("INFO")
             .arg("everything")

@@ -6,8 +6,16 @@ use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
 
 use crate::{
-    Outcome, capacity::Capacity, figure::Figure, growth::Growth, latency::Latency,
-    limited::Limited, plot, setting::Run, settings::Settings, throughput::Throughput,
+    Outcome,
+    capacity::Capacity,
+    figure::Figure,
+    growth::{Grown, Growth},
+    latency::Latency,
+    limited::Limited,
+    plot,
+    setting::Run,
+    settings::Settings,
+    throughput::Throughput,
 };
 
 #[derive(Debug, Default, Serialize)]
@@ -180,19 +188,26 @@ impl Report {
         let mut table = table(&[
             "in line",
             "ms a change",
+            "of the first",
+            "CPU ms",
+            "vendors' CPU ms",
             "enqueue ms",
             "Redis bytes",
             "worker MiB",
             "producer MiB",
         ]);
         for growth in &self.growth {
+            let column = |figure: fn(&Grown) -> f64| shown(growth.of(figure));
             table.add_row([
                 growth.queued.to_string(),
-                format!("{:.3}", growth.change_ms),
-                format!("{:.3}", growth.enqueue_ms),
-                format!("{:.0}", growth.redis_bytes),
-                format!("{:.1}", growth.worker_peak_mib),
-                format!("{:.1}", growth.producer_peak_mib),
+                column(|run| run.change_ms),
+                shown(growth.ratio),
+                column(|run| run.cpu_ms),
+                column(|run| run.vendors_cpu_ms),
+                column(|run| run.enqueue_ms),
+                column(|run| run.redis_bytes),
+                column(|run| run.worker_peak_mib),
+                column(|run| run.producer_peak_mib),
             ]);
         }
         table

@@ -127,12 +127,15 @@ impl Vendors {
         self.process.used()
     }
 
-    /// Waits until so many changes have come so far.
-    pub async fn reached(&self, enough: impl Fn(&Progress) -> bool) -> Outcome<()> {
-        while !enough(&self.progress().await?) {
+    /// Waits until so many changes have come so far; how far they have come then.
+    pub async fn reached(&self, enough: impl Fn(&Progress) -> bool) -> Outcome<Progress> {
+        loop {
+            let progress = self.progress().await?;
+            if enough(&progress) {
+                return Ok(progress);
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ok(())
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str) -> Outcome<T> {
