@@ -15,6 +15,7 @@
 //! - `chaos`: all of the following at once, under load
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `full`, `redis_away`: Redis has no room, or refuses, or falls silent; `fitness`: what is said of it before
+//! - `cluster`: campuses on a Redis Cluster
 //! - `resting`: what a fleet costs that has nothing to do, and that it hears of everything nevertheless
 //! - `hostile`: ids, rows and feeds that mean harm
 //! - `producing`: who fetches, and when: leaders that are killed, stopped and cut off, midnight, wrong clocks
@@ -50,6 +51,7 @@ mod bad_config;
 mod bad_data;
 mod browser;
 mod chaos;
+mod cluster;
 mod commands;
 mod crashes;
 mod dashboard;

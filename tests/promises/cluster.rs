@@ -1,0 +1,157 @@
+//! Campuses on a Redis Cluster: each is a namespace, and lies as a whole in one slot on one node.
+
+use std::net::TcpListener;
+
+use alumniq_relay::sandbox::{Sandbox, SandboxOptions};
+
+use crate::harness::{
+    redis::Redis,
+    relay::Relay,
+    vendors::{every_promise_held, vendors_with},
+    waiting::until_true,
+};
+
+const NODES: usize = 3;
+const SLOTS: usize = 16_384;
+const CHANGES: usize = 300;
+
+struct Cluster {
+    nodes: Vec<Redis>,
+    ports: Vec<u16>,
+}
+
+impl Cluster {
+    /// Every node has as many slots; it is whole once this returns.
+    async fn start() -> Self {
+        // Held until all are known, so that they differ; the second half is for the nodes among themselves.
+        let held: Vec<TcpListener> = (0..2 * NODES)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        let free: Vec<u16> = held
+            .iter()
+            .map(|listener| listener.local_addr().unwrap().port())
+            .collect();
+        drop(held);
+        let (ports, buses) = free.split_at(NODES);
+        let mut nodes = Vec::new();
+        for (port, bus) in ports.iter().zip(buses) {
+            let (port, bus) = (port.to_string(), bus.to_string());
+            let options = ["--cluster-enabled", "yes", "--bind", "127.0.0.1"];
+            // Without it a node that is gone would stop every campus.
+            let coverage = ["--cluster-require-full-coverage", "no"];
+            let options = [
+                options.as_slice(),
+                &coverage,
+                &["--port", &port, "--cluster-port", &bus],
+            ]
+            .concat();
+            nodes.push(Redis::start_with(&options).await);
+        }
+        for (place, node) in nodes.iter().enumerate() {
+            let (first, last) = (place * SLOTS / NODES, (place + 1) * SLOTS / NODES - 1);
+            node.command(&format!("CLUSTER ADDSLOTSRANGE {first} {last}"))
+                .await;
+            let (port, bus) = (ports[0], buses[0]);
+            node.command(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}"))
+                .await;
+        }
+        for node in &nodes {
+            until_true("the cluster is whole", async || {
+                let info = node.command("CLUSTER INFO").await;
+                let info: String = redis::from_redis_value(info).unwrap();
+                info.contains("cluster_state:ok") && info.contains(&format!("cluster_size:{NODES}"))
+            })
+            .await;
+        }
+        Self {
+            nodes,
+            ports: ports.to_vec(),
+        }
+    }
+
+    /// As `redis.url` names them.
+    fn urls(&self) -> String {
+        let urls = self
+            .ports
+            .iter()
+            .map(|port| format!("\"redis://127.0.0.1:{port}\""));
+        format!("[{}]", urls.collect::<Vec<_>>().join(", "))
+    }
+
+    /// A campus whose slot is on this node.
+    async fn campus_on(&self, node: usize) -> String {
+        for number in 0.. {
+            let campus = format!("campus-{number}");
+            let slot = self.nodes[node]
+                .command(&format!("CLUSTER KEYSLOT {{{campus}}}:x"))
+                .await;
+            let slot: usize = redis::from_redis_value(slot).unwrap();
+            if slot * NODES / SLOTS == node {
+                return campus;
+            }
+        }
+        unreachable!("every node has slots");
+    }
+
+    async fn keys_on(&self, node: usize) -> Vec<String> {
+        redis::from_redis_value(self.nodes[node].command("KEYS *").await).unwrap()
+    }
+}
+
+async fn campus(cluster: &Cluster, node: usize, changes: usize) -> (String, Sandbox, Relay) {
+    let sandbox = vendors_with(SandboxOptions {
+        changes,
+        people: changes / 3,
+        ..SandboxOptions::default()
+    })
+    .await;
+    let name = cluster.campus_on(node).await;
+    let relay = Relay::new(&sandbox, None)
+        .set("namespace", &name)
+        .set("redis.url", &cluster.urls());
+    (name, sandbox, relay)
+}
+
+#[tokio::test]
+async fn campuses_spread_over_a_clusters_nodes_and_each_is_whole_on_one() {
+    let cluster = Cluster::start().await;
+    let mut campuses = Vec::new();
+    for node in 0..NODES {
+        campuses.push(campus(&cluster, node, CHANGES).await);
+    }
+    let sync = ["sync", "--wait", "--json"];
+    let synced = futures::future::join_all(campuses.iter().map(|(_, _, relay)| relay.json(&sync)));
+    for (synced, (name, sandbox, relay)) in synced.await.iter().zip(&campuses) {
+        assert_eq!(synced["acknowledged"], CHANGES, "{name}: {synced}");
+        every_promise_held(&sandbox.report(), &[], &[]);
+        let status = relay.json(&["status", "--json"]).await;
+        assert_eq!(status["books"]["acknowledged"], CHANGES, "{status}");
+    }
+    for (node, (name, _, _)) in campuses.iter().enumerate() {
+        let keys = cluster.keys_on(node).await;
+        assert!(!keys.is_empty(), "{name} is on no node of its own");
+        let own = format!("{{{name}}}:");
+        let others: Vec<_> = keys.iter().filter(|key| !key.starts_with(&own)).collect();
+        assert!(others.is_empty(), "on the node of {name}: {others:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_gone_for_a_while_stops_its_own_campus_only() {
+    const MANY: usize = 3_000;
+    let cluster = Cluster::start().await;
+    let (_, here, relay) = campus(&cluster, 0, MANY).await;
+    let (name, there, other) = campus(&cluster, 1, CHANGES).await;
+    let _service = relay.start("producer,crm,salsa,acknowledger").await;
+    until_true("some are done", async || here.report().acknowledged > 0).await;
+    cluster.nodes[0].signal("STOP");
+    let synced = other.json(&["sync", "--wait", "--json"]).await;
+    assert_eq!(synced["acknowledged"], CHANGES, "{name}: {synced}");
+    every_promise_held(&there.report(), &[], &[]);
+    assert!(here.report().acknowledged < MANY);
+
+    cluster.nodes[0].signal("CONT");
+    let all = async || here.report().acknowledged == MANY;
+    until_true("the rest is done", all).await;
+    every_promise_held(&here.report(), &[], &[]);
+}
