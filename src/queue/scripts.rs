@@ -42,6 +42,8 @@ macro_rules! scripts {
                     script: Script::new(concat!(
                         first_line!($purpose),
                         include_str!("scripts/prelude.lua"),
+                        include_str!("scripts/lane_prelude.lua"),
+                        include_str!("scripts/change_prelude.lua"),
                         include_str!("scripts/gate_prelude.lua"),
                         include_str!("scripts/hands_prelude.lua"),
                         "local function transition()\n",

@@ -68,7 +68,10 @@ pub fn start(rival: Rival, setting: &Setting, day: &str, settings: &Settings) ->
         .env("REDIS_URL", setting.redis.url())
         .env("ALUMNIQ_URL", vendors.url_of("[alumniq]")?)
         .env("CRM_URL", vendors.url_of("[crm]")?)
-        .env("SALSA_URL", vendors.url_of("[salsa]")?)
+        .env(
+            "SALSA_URL",
+            format!("{}/api/integration/ext/v1", vendors.url_of("[salsa]")?),
+        )
         .env("CHANGES", CHANGES.to_string())
         .env("DAY", day)
         .envs(relay::secrets())

@@ -1,0 +1,208 @@
+-- A change's way from the lanes to its end: its timeline, dead letters, AlumnIQ's line, and what stays of it; and what
+-- every script writes last.
+
+-- Timelines are bounded: a change that is retried for weeks keeps its newest entries.
+local function remember(id, now, event)
+  local events = key('events', id)
+  if redis.call('RPUSH', events, whole(now) .. ' ' .. event) > 100 then
+    redis.call('LTRIM', events, -100, -1)
+  end
+end
+
+-- AlumnIQ is told of changes in the order in which they were done, so that what it still lists of a person is
+-- always the newest: should Redis be emptied, applying that again ends in the newest value. A change keeps its
+-- place until AlumnIQ accepts it, whatever happens to the list in which it is told.
+local told_next = {}
+-- So many more are worth a look, however long a list may be.
+local LIST = 200
+local function to_acknowledge(id)
+  told_next[#told_next + 1] = id
+end
+
+-- The list that AlumnIQ is being told, one in the whole fleet: the first of `ack`, up to the place `last`.
+-- Nobody's once it has ended (ms); nil where there is none.
+local function ack_list()
+  local list = redis.call('HMGET', key('acking'), 'token', 'ends', 'last')
+  if not list[1] then return nil end
+  return { token = list[1], ends = tonumber(list[2]), last = list[3] }
+end
+
+-- The books count changes: only the first dead destination moves the change from in flight to dead.
+local function mark_dead(id, b)
+  local mask = tonumber(redis.call('HGET', key('dead'), id) or 0)
+  if mask == 0 then
+    count('in_flight', -1)
+    count('dead', 1)
+  end
+  redis.call('HSET', key('dead'), id, bit.bor(mask, b))
+end
+
+-- The reverse; returns the destinations that are still dead.
+local function unmark_dead(id, b)
+  local mask = bit.band(tonumber(redis.call('HGET', key('dead'), id) or 0), bit.bnot(b))
+  if mask == 0 then
+    redis.call('HDEL', key('dead'), id)
+    count('in_flight', 1)
+    count('dead', -1)
+  else
+    redis.call('HSET', key('dead'), id, mask)
+  end
+  return mask
+end
+
+-- The group of a cause: those that differ only in what names one change or counts something are one. Ids, digests,
+-- times, lengths and quoted words with digits give way; the answers' status codes stay.
+local function group_of(cause)
+  local function long(run) if #run >= 16 then return '#' end end
+  local masked = cause
+    :gsub('%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+', '#')
+    :gsub('%d%d%d%d%-%d%d%-%d%d[T ]?[%d:%.]*Z?', '#')
+    :gsub('"[^"%s]*%d[^"%s]*"', '"#"')
+    :gsub("'[^'%s]*%d[^'%s]*'", "'#'")
+    :gsub('%x+', long)
+    :gsub('%d%d%d%d%d+', '#')
+    :gsub('has %d+ ', 'has # ')
+    :gsub('line %d+ column %d+', 'line # column #')
+    :gsub('^%d+ supporters', '# supporters')
+    :gsub('all %d+ attempts', 'all # attempts')
+  return redis.sha1hex(masked):sub(1, 12)
+end
+
+-- Returns the letter as a table, or nil where there is none.
+local function exhume(vendor, id)
+  local flat = redis.call('HGETALL', key('letter', vendor, id))
+  if #flat == 0 then return nil end
+  local letter = {}
+  for i = 1, #flat, 2 do letter[flat[i]] = flat[i + 1] end
+  redis.call('DEL', key('letter', vendor, id), key('sent', vendor, id))
+  redis.call('ZREM', key('letters', vendor, letter.class), id)
+  if letter.because then
+    redis.call('ZREM', key('because', vendor, letter.class .. ':' .. letter.because), id)
+    local causes = key('causes', vendor, letter.class)
+    if tonumber(redis.call('ZINCRBY', causes, -1, letter.because)) <= 0 then
+      redis.call('ZREM', causes, letter.because)
+    end
+  end
+  if is_persons(letter.lane) then redis.call('SREM', key('letters-of', letter.lane), vendor .. ' ' .. id) end
+  return letter
+end
+
+-- letter: class, cause, advice, attempts, lane, member
+local function bury(vendor, id, now, letter)
+  -- One that is there already: Redis had lost the row, and AlumnIQ sent it again.
+  exhume(vendor, id)
+  local because = group_of(letter.cause)
+  redis.call('HSET', key('letter', vendor, id), 'class', letter.class, 'cause', letter.cause,
+    'advice', letter.advice, 'attempts', letter.attempts, 'lane', letter.lane, 'member', letter.member,
+    'died_at', whole(now), 'because', because)
+  redis.call('ZADD', key('letters', vendor, letter.class), now, id)
+  redis.call('ZADD', key('because', vendor, letter.class .. ':' .. because), now, id)
+  redis.call('ZINCRBY', key('causes', vendor, letter.class), 1, because)
+  if is_persons(letter.lane) then redis.call('SADD', key('letters-of', letter.lane), vendor .. ' ' .. id) end
+  mark_dead(id, VENDOR_BIT[vendor])
+  remember(id, now, cjson.encode({
+    event = 'dead', destination = vendor, class = letter.class, cause = letter.cause,
+    attempt = tonumber(letter.attempts),
+  }))
+end
+
+-- When a block of the feed was fetched stands in front of each record (13 digits, ms).
+local function fetched_at(id)
+  return redis.call('GETRANGE', key('change', id), '0', '12')
+end
+
+-- How many open changes each block of the feed has.
+local outstanding = {}
+local function count_outstanding(fetched, by)
+  if fetched ~= '' then outstanding[fetched] = (outstanding[fetched] or 0) + by end
+end
+
+local obsolete = {}
+-- The end of a change: a marker and the timeline stay for `keep` ms, so that a late fetch is recognised.
+-- The row never outlives the marker: without it, it would pass for a change that is still open. So both
+-- ends are counted from one instant, not each from the moment of its own command.
+local function close(id, now, verdict, told, keep, keep_payload)
+  local fetched = fetched_at(id)
+  count_outstanding(fetched, -1)
+  redis.call('SET', key('done', id),
+    verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold'),
+    'PXAT', whole(now + keep))
+  if keep_payload > 0 then
+    local ends = whole(now + math.min(keep, keep_payload))
+    redis.call('PEXPIREAT', key('change', id), ends)
+    redis.call('PEXPIREAT', key('edits', id), ends)
+  else
+    obsolete[#obsolete + 1] = key('change', id)
+    obsolete[#obsolete + 1] = key('edits', id)
+  end
+  gather('HDEL', key('discarded'), id)
+  count('in_flight', -1)
+  count(verdict, 1)
+  remember(id, now, '{"event":"' .. verdict .. '"}')
+  redis.call('PEXPIRE', key('events', id), whole(keep))
+end
+
+-- A destination is done with the change. Where none waits (`rest`) and none is dead, AlumnIQ is told, unless the
+-- operator who gave the change up said no (`discarded` = '0'). From now on only this list knows that the change was the
+-- person's; it ends with the timelines.
+local function join(id, lane, rest, is_dead, discarded, now, keep, keep_payload)
+  if rest ~= 0 or is_dead then return end
+  if is_persons(lane) then
+    local past = key('past', lane)
+    if redis.call('RPUSH', past, id) > 100 then redis.call('LTRIM', past, -100, -1) end
+    redis.call('PEXPIRE', past, whole(keep))
+  end
+  if discarded == '0' then
+    close(id, now, 'discarded', false, keep, keep_payload)
+  else
+    to_acknowledge(id)
+  end
+end
+
+-- The key under which a stored record is sealed; nil where it is plain. What is sealed stands first (see
+-- ../record.rs): a plain row may hold any words.
+local function sealed_under(record)
+  return record:match('^%d*{"sealed":"sealed:(%x+):')
+end
+
+-- Remembers which keys payloads are sealed under, for processes that lack one. A key that is being given up (see
+-- seals.lua) and is used once more stays.
+local noted = {}
+local function note_seal(under, now)
+  if not under or noted[under] then return end
+  noted[under] = true
+  local since = redis.call('HGET', key('seals'), under)
+  if not since or since == 'leaving' then redis.call('HSET', key('seals'), under, whole(now)) end
+end
+
+local function write_gathered()
+  for name, by in pairs(counted) do
+    if by ~= 0 then redis.call('HINCRBY', key('counters'), name, by) end
+  end
+  for fetched, by in pairs(outstanding) do
+    if by ~= 0 and redis.call('HINCRBY', key('outstanding'), fetched, by) <= 0 then
+      redis.call('HDEL', key('outstanding'), fetched)
+    end
+  end
+  for command, names in pairs(gathered) do
+    for name, arguments in pairs(names) do call_with(command, name, arguments) end
+  end
+  for destination, lanes in pairs(readied) do
+    if call_with('RPUSH', key('ready', destination), lanes) == #lanes then wake(destination) end
+  end
+  if #told_next > 0 then
+    local place, places = next_tokens(#told_next), {}
+    for i, id in ipairs(told_next) do
+      places[2 * i - 1], places[2 * i] = whole(place + i - 1), id
+    end
+    call_with('ZADD', key('ack'), places)
+  end
+  -- Whoever tells AlumnIQ waits for the first change, for a list of them, and for the last of all that is in flight.
+  if #told_next > 0 or (counted.in_flight or 0) < 0 then
+    local line = redis.call('ZCARD', key('ack'))
+    local was = line - #told_next
+    local is_worth_a_look = (was == 0 and line > 0) or math.floor(line / LIST) > math.floor(was / LIST)
+    if is_worth_a_look or (line > 0 and line >= in_flight()) then wake('alumniq') end
+  end
+  in_parts(obsolete, function(...) redis.call('DEL', ...) end)
+end
