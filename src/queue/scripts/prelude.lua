@@ -40,7 +40,7 @@ local function count(name, by)
   counted[name] = (counted[name] or 0) + by
 end
 
--- How many changes every destination or AlumnIQ has still to take, before what this script counts.
+-- How many changes a destination or AlumnIQ has still to take. What a script counts is in it once that is written.
 local function in_flight()
   return tonumber(redis.call('HGET', key('counters'), 'in_flight') or 0)
 end
