@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tower::{Layer, Service};
 
 use super::{
-    driver::{Driver, Finished, Place},
+    driver::{Driver, Finished},
     lease::{Hold, Lease},
 };
 
@@ -35,8 +35,6 @@ pub struct Batch {
     pub leases: Arc<[Lease]>,
     /// How long they are held: guard every call to a vendor with it.
     pub hold: Hold,
-    /// The place among the calls in parallel, kept until the batch is settled.
-    pub(super) place: Option<Arc<Place>>,
 }
 
 /// The verdicts of a job, in the order of the batch; `None` = never started, to be given back.
@@ -104,7 +102,7 @@ impl BackendConfig for LeaseBackend {
 }
 
 /// Runs each batch in a task of its own, so that batches use every core and a panic stays with its batch, and
-/// hands the verdicts to the settling loop.
+/// hands the verdicts back to the driver.
 #[derive(Clone)]
 pub struct SettleLayer {
     finished: mpsc::Sender<Finished>,
@@ -156,7 +154,7 @@ where
                 Ok(Err(error)) => failed(&batch, &format!("the job failed: {error}")),
                 Err(_) => vec![None; batch.leases.len()],
             };
-            // The settling loop outlives every batch; it is gone only when the process is.
+            // The driver's rounds outlive every batch; they are gone only when the process is.
             let _ = finished
                 .send(Finished {
                     batch,

@@ -32,6 +32,7 @@
 //! | `lane:<lane>` | sorted set | `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change |
 //! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
 //! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |
+//! | `hungry:<d>` | sorted set with expiry | processes that find none of the fleet's places free, each by when (ms) it is forgotten |
 //! | `attempts:<d>` `crashes:<d>` `forced:<d>` | hash | id -> count; only where not zero |
 //! | `suspects:<d>` | hash | id -> token of its first failure; who failed since the vendor last proved to work |
 //! | `poison:<d>` | set | lanes with a change that died of its own failures and others that still wait |

@@ -3,8 +3,8 @@
 //! # Layout
 //!
 //! - [`keys`]: the picture of the data; `scripts/`: every transition, one Lua script each
-//! - [`intake`]: fetched blocks in; [`lease`]: claim, renew, settle; `hold`: how long a lease may be acted on
-//! - [`executor`]: outcome -> transition
+//! - [`intake`]: fetched blocks in; [`lease`]: the right to work on a change, `hold`: how long it may be acted on
+//! - [`executor`]: outcome -> transition; [`settlement`]: the end of a lease; [`exchange`]: claim and settle, in one step
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
 //! - [`editing`]: rows changed by hand; [`audit`]: who did what; [`bulk`]: what is done with many letters, at a pace;
@@ -29,6 +29,7 @@ pub mod editing;
 pub mod embedded;
 mod emptying;
 pub mod erase;
+pub mod exchange;
 pub mod executor;
 pub mod gate;
 mod hold;
@@ -48,6 +49,7 @@ pub mod seal;
 pub mod sealing;
 pub mod sent;
 pub mod sessions;
+pub mod settlement;
 pub mod standing;
 pub mod stats;
 pub mod timeline;

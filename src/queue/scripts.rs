@@ -48,7 +48,7 @@ macro_rules! scripts {
                         include_str!("scripts/hands_prelude.lua"),
                         "local function transition()\n",
                         $(include_str!(concat!("scripts/", $file)),)+
-                        "\nend\nlocal answer = transition()\nwrite_gathered()\nreturn answer\n",
+                        "\nend\nlocal answer = transition()\nwrite_gathered()\ncall_out()\nreturn answer\n",
                     )),
                 },)* }
             }
@@ -58,9 +58,8 @@ macro_rules! scripts {
 
 scripts! {
     enqueue: TakesIn "enqueue.lua",
-    claim: CarriesOn "claim.lua",
+    exchange: CarriesOn "share.lua" "settle.lua" "claim.lua" "exchange.lua",
     renew: CarriesOn "renew.lua",
-    settle: CarriesOn "settle.lua",
     ack_claim: CarriesOn "ack_claim.lua",
     ack_renew: CarriesOn "ack_renew.lua",
     ack_settle: CarriesOn "ack_settle.lua",

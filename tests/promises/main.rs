@@ -81,6 +81,7 @@ mod reconciling;
 mod redis_away;
 mod resting;
 mod secrecy;
+mod sharing;
 mod soak;
 mod stale;
 mod starvation;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use alumniq_relay::{
-    queue::lease::Settlement,
+    queue::settlement::Settlement,
     sandbox::{NewChanges, Sandbox, SandboxOptions},
 };
 use jiff::{ToSpan, civil::DateTime};

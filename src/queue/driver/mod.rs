@@ -1,8 +1,8 @@
-//! The loops behind a backend: claim, renew, settle. They own the connection to Redis and outlive its losses.
+//! The loops behind a backend: its rounds, and the renewal of leases. They own the connection to Redis and outlive its losses.
 
-mod claim;
+mod ended;
 mod renew;
-mod settle;
+mod rounds;
 
 use std::{
     collections::HashMap,
@@ -14,9 +14,10 @@ use std::{
 };
 
 use jobs::{destination::Destination, retry::RetryPolicy};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::rounds::Rounds;
 use super::{
     Queue,
     backend::{Batch, Verdicts},
@@ -73,9 +74,6 @@ impl Attempted<'_> {
 /// Called once an attempt, after Redis has it.
 pub type AttemptObserver = Arc<dyn Fn(&Attempted<'_>) + Send + Sync>;
 
-/// A place among the calls in parallel; free again when dropped.
-pub(super) type Place = OwnedSemaphorePermit;
-
 /// A batch with its verdicts, on its way to Redis.
 pub(super) struct Finished {
     pub batch: Batch,
@@ -100,7 +98,7 @@ struct Shared {
     settings: DriverSettings,
     bell: Bell,
     observer: AttemptObserver,
-    /// Told whenever Redis answered a claim or a renewal, and while it is heard: progress is possible.
+    /// Told whenever Redis answered a round or a renewal, and while it is heard: progress is possible.
     beat: Arc<dyn Fn() + Send + Sync>,
     /// Lane -> token and hold of everything leased by this driver.
     held: Mutex<HashMap<String, (u64, Hold)>>,
@@ -136,7 +134,7 @@ impl Shared {
     }
 
     /// Ends the calls under way when there is no more time for them, so that their changes are given back. Only
-    /// the claiming loop adds to what is held, and it gives back itself what it gets after `closing`.
+    /// [`Rounds`] add to what is held, and they give back themselves what they get after `closing`.
     async fn abandon(&self) {
         tokio::select! {
             () = self.stopping.abandon.cancelled() => {
@@ -188,8 +186,8 @@ impl Driver {
             claims_over: CancellationToken::new(),
         });
         let loops = TaskTracker::new();
-        loops.spawn(claim::run(Arc::clone(&shared), batch_sender));
-        loops.spawn(settle::run(Arc::clone(&shared), finished_receiver));
+        let rounds = Rounds::new(Arc::clone(&shared), batch_sender, finished_receiver);
+        loops.spawn(rounds.run());
         loops.spawn(renew::run(Arc::clone(&shared)));
         loops.spawn({
             let shared = Arc::clone(&shared);
@@ -226,7 +224,7 @@ impl Driver {
             let finished = self.finished.clone();
             self.close = Some(Box::pin(async move {
                 for batch in unstarted {
-                    // The settling loop waits for all that is held, so it still listens.
+                    // Rounds go on until all that is held is settled, so somebody still listens.
                     let _ = finished.send(Finished::unstarted(batch)).await;
                 }
                 loops.wait().await;

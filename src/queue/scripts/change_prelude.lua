@@ -175,6 +175,7 @@ local function note_seal(under, now)
   if not since or since == 'leaving' then redis.call('HSET', key('seals'), under, whole(now)) end
 end
 
+-- Writes what was gathered, and forgets it: what follows may read it.
 local function write_gathered()
   for name, by in pairs(counted) do
     if by ~= 0 then redis.call('HINCRBY', key('counters'), name, by) end
@@ -188,7 +189,7 @@ local function write_gathered()
     for name, arguments in pairs(names) do call_with(command, name, arguments) end
   end
   for destination, lanes in pairs(readied) do
-    if call_with('RPUSH', key('ready', destination), lanes) == #lanes then wake(destination) end
+    if call_with('RPUSH', key('ready', destination), lanes) == #lanes then called[destination] = true end
   end
   if #told_next > 0 then
     local place, places = next_tokens(#told_next), {}
@@ -205,4 +206,12 @@ local function write_gathered()
     if is_worth_a_look or (line > 0 and line >= in_flight()) then wake('alumniq') end
   end
   in_parts(obsolete, function(...) redis.call('DEL', ...) end)
+  counted, outstanding, gathered, readied, told_next, obsolete = {}, {}, {}, {}, {}, {}
+end
+
+-- Calls whoever rests, where there is still something to take at the end of the script.
+local function call_out()
+  for destination in pairs(called) do
+    if redis.call('EXISTS', key('ready', destination)) == 1 then wake(destination) end
+  end
 end

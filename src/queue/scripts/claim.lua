@@ -1,142 +1,150 @@
--- Leases changes to a worker, at most one a lane, oldest first.
--- ARGV: destination, bit, worker, most (changes), lease (ms), fleet limit (changes leased at once),
---       full batch (changes; 1 = no batching), linger over ('1' = take what there is), crash limit,
+-- Leases changes to a worker, at most one a lane, oldest first; `claim` for exchange.lua.
+-- `has_ended`: leases ended just before, and their places are free.
+-- ARGV from 8 on: most (changes), those that the worker holds already, lease (ms), fleet limit (changes leased at
+--       once), full batch (changes; 1 = no batching), linger over ('1' = take what there is), crash limit,
 --       stale letter (JSON), crashed letter (JSON), the keys that the worker can open (each with a blank behind it)
--- Returns: [wait ms until something may change by itself (-1 = nothing will), held back ('1'/'0': a partial
+-- Returns: wait (ms until something may change by itself; -1 = nothing will), held back ('1'/'0': a partial
 --           batch waits for its fellows), [lane, member, token, attempts, record] ...,
---           [id, class] ... of what became a dead letter instead, [id, key] of what it cannot open, if it met any]
-local destination, b, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local most, lease, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local full, linger_over, crash_limit = tonumber(ARGV[7]), ARGV[8] == '1', tonumber(ARGV[9])
-local stale_letter, crashed_letter = ARGV[10], ARGV[11]
-local leases, running = key('lease', destination), key('running', destination)
-local attempts, crashes = key('attempts', destination), key('crashes', destination)
-local keys = ARGV[12]
-local now = now_ms()
+--           [id, class] ... of what became a dead letter instead, [id, key] of what it cannot open, if it met any
+local function claim(destination, b, worker, now, has_ended)
+  local most, held, lease, limit = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+  local full, linger_over, crash_limit = tonumber(ARGV[12]), ARGV[13] == '1', tonumber(ARGV[14])
+  local stale_letter, crashed_letter, keys = ARGV[15], ARGV[16], ARGV[17]
+  local leases, running = key('lease', destination), key('running', destination)
+  local attempts, crashes = key('attempts', destination), key('crashes', destination)
 
-local died = {}
-local function die(lane, member, letter)
-  local id = change_of(member)
-  letter.attempts = redis.call('HGET', attempts, id) or '0'
-  letter.lane, letter.member = lane, member
-  redis.call('HDEL', attempts, id)
-  redis.call('HDEL', crashes, id)
-  redis.call('HDEL', key('suspects', destination), id)
-  redis.call('HDEL', key('forced', destination), id)
-  leave(lane, member, b)
-  if not head(lane, b) then redis.call('SREM', key('poison', destination), lane) end
-  count('pending:' .. destination, -1)
-  bury(destination, id, now, letter)
-  died[#died + 1] = { id, letter.class }
-end
-
--- 1. Leases that ran out: their holder died, hangs or lost Redis. Bounded: the rest is next call's.
-for _, lane in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)) do
-  local holder, member = redis.call('HGET', running, lane):match('^%d+ (%S+) (.*)$')
-  local id = change_of(member)
-  redis.call('ZREM', leases, lane)
-  redis.call('HDEL', running, lane)
-  -- Written at once: this very call may claim the lane again.
-  local applied = key('applied', destination)
-  if is_reached(redis.call('HGET', applied, lane), lane, member) then redis.call('HSET', applied, lane, member) end
-  local losses = redis.call('HINCRBY', crashes, id, 1)
-  remember(id, now, cjson.encode({ event = 'lease_expired', destination = destination, worker = holder }))
-  if losses >= crash_limit then
-    local letter = cjson.decode(crashed_letter)
-    letter.cause = string.format(letter.cause, losses)
-    die(lane, member, letter)
+  local died = {}
+  local function die(lane, member, letter)
+    local id = change_of(member)
+    letter.attempts = redis.call('HGET', attempts, id) or '0'
+    letter.lane, letter.member = lane, member
+    redis.call('HDEL', attempts, id)
+    redis.call('HDEL', crashes, id)
+    redis.call('HDEL', key('suspects', destination), id)
+    redis.call('HDEL', key('forced', destination), id)
+    leave(lane, member, b)
+    if not head(lane, b) then redis.call('SREM', key('poison', destination), lane) end
+    count('pending:' .. destination, -1)
+    bury(destination, id, now, letter)
+    died[#died + 1] = { id, letter.class }
   end
-  if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
-end
 
--- 2. Retries that are due.
-local due = redis.call('ZRANGEBYSCORE', key('due', destination), '-inf', now, 'LIMIT', 0, 200)
-for _, lane in ipairs(due) do
-  redis.call('ZREM', key('due', destination), lane)
-  redis.call('RPUSH', key('ready', destination), lane)
-end
+  -- 1. Leases that ran out: their holder died, hangs or lost Redis. Bounded: the rest is next call's.
+  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)) do
+    local holder, member = redis.call('HGET', running, lane):match('^%d+ (%S+) (.*)$')
+    local id = change_of(member)
+    redis.call('ZREM', leases, lane)
+    redis.call('HDEL', running, lane)
+    -- Written at once: this very call may claim the lane again.
+    local applied = key('applied', destination)
+    if is_reached(redis.call('HGET', applied, lane), lane, member) then redis.call('HSET', applied, lane, member) end
+    local losses = redis.call('HINCRBY', crashes, id, 1)
+    remember(id, now, cjson.encode({ event = 'lease_expired', destination = destination, worker = holder }))
+    if losses >= crash_limit then
+      local letter = cjson.decode(crashed_letter)
+      letter.cause = string.format(letter.cause, losses)
+      die(lane, member, letter)
+    end
+    if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
+  end
 
--- 3. How much may be taken.
-local gate = gate_read(destination)
-local ready = redis.call('LLEN', key('ready', destination))
-local leased = redis.call('ZCARD', leases)
-if gate.ramp and gate.ramp * full >= limit then
-  -- The vendor has taken as much as it is ever given: the trouble is over.
-  gate.ramp = nil
-  redis.call('HDEL', key('gate', destination), 'ramp', 'streak')
-end
-local admitted = gate.ramp and gate.ramp * full or limit
-local take = math.min(most, ready, admitted - leased)
-local shut = gate.operator or gate.ends > now
-local held_back = false
-if shut then
-  take = 0
-elseif gate.machine then
-  -- Half open: one probe, and nothing else while it is out.
-  take = leased == 0 and math.min(take, 1) or 0
-elseif full > 1 and ready < full and leased > 0 and not linger_over then
-  -- A partial batch waits for its fellows while others work, as Nagle's algorithm does.
-  held_back = take > 0
-  take = 0
-end
+  -- 2. Retries that are due.
+  local due = redis.call('ZRANGEBYSCORE', key('due', destination), '-inf', now, 'LIMIT', 0, 200)
+  for _, lane in ipairs(due) do
+    redis.call('ZREM', key('due', destination), lane)
+    redis.call('RPUSH', key('ready', destination), lane)
+  end
 
--- 4. Lease. A lane whose oldest change is older than what was applied gives it up and waits its turn.
-local claimed, locked = {}, {}
+  -- 3. How much may be taken.
+  local gate = gate_read(destination)
+  local ready = redis.call('LLEN', key('ready', destination))
+  local leased = redis.call('ZCARD', leases)
+  if gate.ramp and gate.ramp * full >= limit then
+    -- The vendor has taken as much as it is ever given: the trouble is over.
+    gate.ramp = nil
+    redis.call('HDEL', key('gate', destination), 'ramp', 'streak')
+  end
+  local admitted = gate.ramp and gate.ramp * full or limit
+  local shut = gate.operator or gate.ends > now
+  local free, wanted = math.max(0, admitted - leased), math.min(most, ready)
+  local is_hungry = not shut and wanted > free
+  local share, share_ends = fair_share(destination, worker, now, admitted / full, is_hungry and lease or nil)
+  local take = math.min(wanted, free, share * full - held)
+  if take < math.min(wanted, free) then
+    sooner(now, share_ends)
+    if has_ended then called[destination] = true end
+  end
+  local held_back = false
+  if shut then
+    take = 0
+  elseif gate.machine then
+    -- Half open: one probe, and nothing else while it is out.
+    take = leased == 0 and math.min(take, 1) or 0
+  elseif full > 1 and ready < full and leased > 0 and not linger_over then
+    -- A partial batch waits for its fellows while others work, as Nagle's algorithm does.
+    held_back = take > 0
+    take = 0
+  end
 
--- Leases of these lanes what can be leased.
-local function lease_from(lanes)
-  local found, members, ids, records = {}, {}, {}, {}
-  for _, lane in ipairs(lanes) do
-    local member = head(lane, b)
-    if member then
-      local n = #found + 1
-      found[n], members[n], ids[n] = lane, member, change_of(member)
-      records[n] = key('change', ids[n])
+  -- 4. Lease. A lane whose oldest change is older than what was applied gives it up and waits its turn.
+  local claimed, locked = {}, {}
+
+  -- Leases of these lanes what can be leased.
+  local function lease_from(lanes)
+    local found, members, ids, records = {}, {}, {}, {}
+    for _, lane in ipairs(lanes) do
+      local member = head(lane, b)
+      if member then
+        local n = #found + 1
+        found[n], members[n], ids[n] = lane, member, change_of(member)
+        records[n] = key('change', ids[n])
+      end
+    end
+    if #found == 0 then return end
+    records = redis.call('MGET', unpack(records))
+    local newest, used = each_of('HMGET', key('applied', destination), found), each_of('HMGET', attempts, ids)
+    local token = next_tokens(#found)
+    for n, lane in ipairs(found) do
+      local member, id, record, applied = members[n], ids[n], records[n], newest[n]
+      local under = record and sealed_under(record)
+      if not record then
+        -- Redis has lost the row (does it evict?): the change waits until AlumnIQ, which still lists it, sends it.
+        redis.call('ZADD', key('due', destination), now + 60000, lane)
+      elseif applied and before(member, applied)
+        and redis.call('HEXISTS', key('forced', destination), id) == 0 then
+        die(lane, member, cjson.decode(stale_letter))
+        if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
+      elseif under and not keys:find(under .. ' ', 1, true) then
+        -- An operator's mistake, not the change's: it waits, out of the others' way, for a process that has the key.
+        redis.call('ZADD', key('due', destination), now + 10000, lane)
+        locked[1] = locked[1] or { id, under }
+      else
+        gather('ZADD', leases, whole(now + lease), lane)
+        gather('HSET', running, lane, whole(token) .. ' ' .. worker .. ' ' .. member)
+        claimed[#claimed + 1] = { lane, member, token, tonumber(used[n] or 0), record }
+        token = token + 1
+      end
     end
   end
-  if #found == 0 then return end
-  records = redis.call('MGET', unpack(records))
-  local newest, used = each_of('HMGET', key('applied', destination), found), each_of('HMGET', attempts, ids)
-  local token = next_tokens(#found)
-  for n, lane in ipairs(found) do
-    local member, id, record, applied = members[n], ids[n], records[n], newest[n]
-    local under = record and sealed_under(record)
-    if not record then
-      -- Redis has lost the row (does it evict?): the change waits until AlumnIQ, which still lists it, sends it.
-      redis.call('ZADD', key('due', destination), now + 60000, lane)
-    elseif applied and before(member, applied)
-      and redis.call('HEXISTS', key('forced', destination), id) == 0 then
-      die(lane, member, cjson.decode(stale_letter))
-      if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
-    elseif under and not keys:find(under .. ' ', 1, true) then
-      -- An operator's mistake, not the change's: it waits, out of the others' way, for a process that has the key.
-      redis.call('ZADD', key('due', destination), now + 10000, lane)
-      locked[1] = locked[1] or { id, under }
-    else
-      gather('ZADD', leases, whole(now + lease), lane)
-      gather('HSET', running, lane, whole(token) .. ' ' .. worker .. ' ' .. member)
-      claimed[#claimed + 1] = { lane, member, token, tonumber(used[n] or 0), record }
-      token = token + 1
-    end
+
+  -- Bounded, also where lanes lead nowhere.
+  local STEP, steps = 200, 0
+  while #claimed < take and steps < take + STEP and #locked == 0 do
+    local lanes = redis.call('LPOP', key('ready', destination), math.min(take - #claimed, STEP))
+    if not lanes then break end
+    steps = steps + #lanes
+    lease_from(lanes)
   end
+
+  -- 5. When to look again if nobody calls.
+  sooner(now, redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2])
+  if #claimed > 0 then sooner(now, now + lease) end
+  if #claimed < take and redis.call('LLEN', key('ready', destination)) > 0 then sooner(now, now) end
+  if shut then
+    if not gate.operator then sooner(now, gate.ends) end
+  else
+    sooner(now, redis.call('ZRANGE', key('due', destination), 0, 0, 'WITHSCORES')[2])
+  end
+  return wait, held_back and '1' or '0', claimed, died, locked
 end
 
--- Bounded, also where lanes lead nowhere.
-local STEP, steps = 200, 0
-while #claimed < take and steps < take + STEP and #locked == 0 do
-  local lanes = redis.call('LPOP', key('ready', destination), math.min(take - #claimed, STEP))
-  if not lanes then break end
-  steps = steps + #lanes
-  lease_from(lanes)
-end
-
--- 5. When to look again if nobody calls.
-sooner(now, redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2])
-if #claimed > 0 then sooner(now, now + lease) end
-if #claimed < take and redis.call('LLEN', key('ready', destination)) > 0 then sooner(now, now) end
-if shut then
-  if not gate.operator then sooner(now, gate.ends) end
-else
-  sooner(now, redis.call('ZRANGE', key('due', destination), 0, 0, 'WITHSCORES')[2])
-end
-return { wait, held_back and '1' or '0', claimed, died, locked }

@@ -59,6 +59,8 @@ local function waiting_for(lane, member)
   return tonumber(redis.call('ZSCORE', key('lane', lane), member) or 0)
 end
 
+-- Destinations for which there is something to take that whoever rests does not know of.
+local called = {}
 local readied = {}
 local function make_ready(destination, lane)
   local lanes = readied[destination] or {}

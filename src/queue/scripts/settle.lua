@@ -1,6 +1,6 @@
--- Ends leases, each with what came of it.
--- ARGV: destination, bit, worker, failure limit (see the gate), patience (ms; see exhausted below), keep (ms),
---       keep payload (ms), then eleven fields an item:
+-- Ends leases, each with what came of it; `settle_all` for exchange.lua.
+-- ARGV from 4 on: failure limit (see the gate), patience (ms; see exhausted below), keep (ms), keep payload (ms); from
+--       `first` on eleven fields an item:
 --       lane, token, kind, detail, and by kind
 --         done:      -
 --         retry:     delay (ms), attempts used by now
@@ -14,196 +14,197 @@
 --       document (what was sent, as it is to be kept where the change dies)
 --       (the items of one call to the vendor are judged together)
 -- Returns a letter an item: s(ettled), p(aused instead: the failure is the vendor's), k(ept for another attempt
--- although it was the last: nothing proves that the vendor works), l(ease lost: nothing was changed); and the gate's turn.
-local destination, b, worker, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local patience, keep, keep_payload = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local leases, running = key('lease', destination), key('running', destination)
-local attempts, crashes = key('attempts', destination), key('crashes', destination)
-local suspects, poison = key('suspects', destination), key('poison', destination)
-local now = now_ms()
-local gate = gate_read(destination)
+-- although it was the last: nothing proves that the vendor works), l(ease lost: nothing was changed).
+local function settle_all(destination, b, worker, now, first)
+  local limit, patience, keep, keep_payload = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+  local leases, running = key('lease', destination), key('running', destination)
+  local attempts, crashes = key('attempts', destination), key('crashes', destination)
+  local suspects, poison = key('suspects', destination), key('poison', destination)
+  local gate = gate_read(destination)
 
-local function event(id, name, fields)
-  fields.event, fields.destination, fields.worker = name, destination, worker
-  remember(id, now, cjson.encode(fields))
-end
-
-local function forget(id)
-  gather('HDEL', attempts, id)
-  gather('HDEL', crashes, id)
-  gather('HDEL', suspects, id)
-  gather('HDEL', key('forced', destination), id)
-end
-
-local function fails(item)
-  return item.kind == 'retry' or item.kind == 'exhausted'
-end
-
--- 1. Which leases are still held, and what each call brought. A lane is leased once: what is read of it here, and of
--- its change, nobody else touches until the end.
-local items, lanes, held_items, ids, calls, seen = {}, {}, {}, {}, {}, {}
-for i = 8, #ARGV, 11 do
-  items[#items + 1] = {
-    lane = ARGV[i], token = ARGV[i + 1], kind = ARGV[i + 2], detail = ARGV[i + 3],
-    delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5], class = ARGV[i + 6], advice = ARGV[i + 7],
-    ms = tonumber(ARGV[i + 8]), call = ARGV[i + 9], sent = ARGV[i + 10],
-  }
-  lanes[#lanes + 1] = ARGV[i]
-end
-local holders, newest = each_of('HMGET', running, lanes), each_of('HMGET', key('applied', destination), lanes)
-for n, item in ipairs(items) do
-  local held, _, member = (holders[n] or ''):match('^(%d+) (%S+) (.*)$')
-  if held == item.token and not seen[item.lane] then
-    seen[item.lane] = true
-    item.member, item.id, item.newest = member, change_of(member), newest[n]
-    held_items[#held_items + 1], ids[#ids + 1] = item, item.id
-    local call = calls[item.call]
-    if not call then
-      call = { items = {}, token = tonumber(item.call) }
-      calls[item.call], calls[#calls + 1] = call, call
-    end
-    call.items[#call.items + 1] = item
-    local kind = item.kind
-    if kind == 'done' then call.accepted = true end
-    if kind == 'pause' then call.paused = item end
-    if fails(item) then call.failed = item end
-    -- Only these two classes prove that the vendor answered; the others may come from our own checks.
-    if item.class == 'unmatched' or item.class == 'rejected' then call.answered = true end
+  local function event(id, name, fields)
+    fields.event, fields.destination, fields.worker = name, destination, worker
+    remember(id, now, cjson.encode(fields))
   end
-end
 
-local dead, discarded = each_of('HMGET', key('dead'), ids), each_of('HMGET', key('discarded'), ids)
-for n, item in ipairs(held_items) do item.is_dead, item.discarded = dead[n], discarded[n] end
+  local function forget(id)
+    gather('HDEL', attempts, id)
+    gather('HDEL', crashes, id)
+    gather('HDEL', suspects, id)
+    gather('HDEL', key('forced', destination), id)
+  end
 
--- 2. What each call says of the vendor. One that took some changes of a batch and failed on others works.
-for _, call in ipairs(calls) do
-  if call.accepted or (call.answered and not call.failed) then
-    gate_succeeded(destination, gate, now, call.token)
-  elseif call.failed and gate.opened and call.token < gate.opened then
-    call.is_late = true
-  elseif call.failed then
-    local fresh, is_doubtful = {}, false
-    for _, item in ipairs(call.items) do
-      item.is_poison = redis.call('SISMEMBER', poison, item.lane) == 1
-      if fails(item) and not item.is_poison and redis.call('HEXISTS', attempts, item.id) == 0 then
-        fresh[#fresh + 1] = item.id
-      elseif redis.call('HEXISTS', suspects, item.id) == 1 then
-        is_doubtful = true
+  local function fails(item)
+    return item.kind == 'retry' or item.kind == 'exhausted'
+  end
+
+  -- 1. Which leases are still held, and what each call brought. A lane is leased once: what is read of it here, and of
+  -- its change, nobody else touches until the end.
+  local items, lanes, held_items, ids, calls, seen = {}, {}, {}, {}, {}, {}
+  for i = first, #ARGV, 11 do
+    items[#items + 1] = {
+      lane = ARGV[i], token = ARGV[i + 1], kind = ARGV[i + 2], detail = ARGV[i + 3],
+      delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5], class = ARGV[i + 6], advice = ARGV[i + 7],
+      ms = tonumber(ARGV[i + 8]), call = ARGV[i + 9], sent = ARGV[i + 10],
+    }
+    lanes[#lanes + 1] = ARGV[i]
+  end
+  local holders, newest = each_of('HMGET', running, lanes), each_of('HMGET', key('applied', destination), lanes)
+  for n, item in ipairs(items) do
+    local held, _, member = (holders[n] or ''):match('^(%d+) (%S+) (.*)$')
+    if held == item.token and not seen[item.lane] then
+      seen[item.lane] = true
+      item.member, item.id, item.newest = member, change_of(member), newest[n]
+      held_items[#held_items + 1], ids[#ids + 1] = item, item.id
+      local call = calls[item.call]
+      if not call then
+        call = { items = {}, token = tonumber(item.call) }
+        calls[item.call], calls[#calls + 1] = call, call
+      end
+      call.items[#call.items + 1] = item
+      local kind = item.kind
+      if kind == 'done' then call.accepted = true end
+      if kind == 'pause' then call.paused = item end
+      if fails(item) then call.failed = item end
+      -- Only these two classes prove that the vendor answered; the others may come from our own checks.
+      if item.class == 'unmatched' or item.class == 'rejected' then call.answered = true end
+    end
+  end
+
+  local dead, discarded = each_of('HMGET', key('dead'), ids), each_of('HMGET', key('discarded'), ids)
+  for n, item in ipairs(held_items) do item.is_dead, item.discarded = dead[n], discarded[n] end
+
+  -- 2. What each call says of the vendor. One that took some changes of a batch and failed on others works.
+  for _, call in ipairs(calls) do
+    if call.accepted or (call.answered and not call.failed) then
+      gate_succeeded(destination, gate, now, call.token)
+    elseif call.failed and gate.opened and call.token < gate.opened then
+      call.is_late = true
+    elseif call.failed then
+      local fresh, is_doubtful = {}, false
+      for _, item in ipairs(call.items) do
+        item.is_poison = redis.call('SISMEMBER', poison, item.lane) == 1
+        if fails(item) and not item.is_poison and redis.call('HEXISTS', attempts, item.id) == 0 then
+          fresh[#fresh + 1] = item.id
+        elseif redis.call('HEXISTS', suspects, item.id) == 1 then
+          is_doubtful = true
+        end
+      end
+      if not gate_failed(destination, gate, now, #fresh, is_doubtful, limit, call.failed.detail) then
+        local failed = next_token()
+        gate.doubt = gate.doubt or failed
+        redis.call('HSETNX', key('gate', destination), 'doubt', whole(gate.doubt))
+        for _, id in ipairs(fresh) do redis.call('HSET', suspects, id, whole(failed)) end
       end
     end
-    if not gate_failed(destination, gate, now, #fresh, is_doubtful, limit, call.failed.detail) then
-      local failed = next_token()
-      gate.doubt = gate.doubt or failed
-      redis.call('HSETNX', key('gate', destination), 'doubt', whole(gate.doubt))
-      for _, id in ipairs(fresh) do redis.call('HSET', suspects, id, whole(failed)) end
+    if call.paused then
+      gate_shut(destination, gate, now, call.paused.delay, call.paused.class, call.paused.detail)
     end
   end
-  if call.paused then
-    gate_shut(destination, gate, now, call.paused.delay, call.paused.class, call.paused.detail)
+
+  -- 3. What becomes of each change.
+  local settle, applied = {}, 0
+
+  local function reached(item)
+    if is_reached(item.newest, item.lane, item.member) then
+      gather('HSET', key('applied', destination), item.lane, item.member)
+    end
   end
-end
 
--- 3. What becomes of each change.
-local settle, applied = {}, 0
-
-local function reached(item)
-  if is_reached(item.newest, item.lane, item.member) then
-    gather('HSET', key('applied', destination), item.lane, item.member)
+  local DONE = '{"event":"done","destination":"' .. destination .. '","worker":' .. cjson.encode(worker) .. ',"detail":'
+  function settle.done(item)
+    forget(item.id)
+    gather('SREM', poison, item.lane)
+    reached(item)
+    count('pending:' .. destination, -1)
+    count('applied:' .. destination, 1)
+    applied = applied + 1
+    -- The commonest entry by far is put together by hand.
+    remember(item.id, now, DONE .. cjson.encode(item.detail) .. ',"ms":' .. whole(item.ms) .. '}')
+    local rest
+    rest, item.has_more = leave(item.lane, item.member, b)
+    join(item.id, item.lane, rest, item.is_dead, item.discarded, now, keep, keep_payload)
   end
-end
 
-local DONE = string.format('{"event":"done","destination":"%s","worker":%s,"detail":', destination, cjson.encode(worker))
-function settle.done(item)
-  forget(item.id)
-  gather('SREM', poison, item.lane)
-  reached(item)
-  count('pending:' .. destination, -1)
-  count('applied:' .. destination, 1)
-  applied = applied + 1
-  -- The commonest entry by far is put together by hand.
-  remember(item.id, now, DONE .. cjson.encode(item.detail) .. ',"ms":' .. whole(item.ms) .. '}')
-  local rest
-  rest, item.has_more = leave(item.lane, item.member, b)
-  join(item.id, item.lane, rest, item.is_dead, item.discarded, now, keep, keep_payload)
-end
-
-function settle.dead(item)
-  forget(item.id)
-  local _
-  _, item.has_more = leave(item.lane, item.member, b)
-  if not item.has_more then redis.call('SREM', poison, item.lane) end
-  count('pending:' .. destination, -1)
-  bury(destination, item.id, now, {
-    class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
-    lane = item.lane, member = item.member,
-  })
-  if item.sent ~= '' then
-    redis.call('SET', key('sent', destination, item.id), item.sent)
-    note_seal(item.sent:match('^sealed:(%x+):'), now)
+  function settle.dead(item)
+    forget(item.id)
+    local _
+    _, item.has_more = leave(item.lane, item.member, b)
+    if not item.has_more then redis.call('SREM', poison, item.lane) end
+    count('pending:' .. destination, -1)
+    bury(destination, item.id, now, {
+      class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
+      lane = item.lane, member = item.member,
+    })
+    if item.sent ~= '' then
+      redis.call('SET', key('sent', destination, item.id), item.sent)
+      note_seal(item.sent:match('^sealed:(%x+):'), now)
+    end
   end
-end
 
-function settle.retry(item, call)
-  if call.accepted then redis.call('HDEL', suspects, item.id) end
-  redis.call('HSET', attempts, item.id, item.attempts)
-  event(item.id, 'retry', {
-    cause = item.detail, attempt = tonumber(item.attempts), after_ms = item.delay, ms = item.ms,
-  })
-  redis.call('ZADD', key('due', destination), now + item.delay, item.lane)
-  item.is_due_later = true
-end
-
--- A change dies of its failures only where the vendor has worked since the first of them: otherwise the vendor
--- may be down with too few changes in line to show it. `patience` ends the doubt, for all at once.
-function settle.exhausted(item, call)
-  local failed_before = redis.call('HEXISTS', attempts, item.id) == 1
-  local is_suspect = redis.call('HEXISTS', suspects, item.id) == 1
-  local proved = call.accepted or item.class == 'own' or item.is_poison or (failed_before and not is_suspect)
-  if proved or now - gate.doubt / 1000 >= patience then
-    item.detail = string.format('all %s attempts failed, the last with: %s', item.attempts, item.detail)
-    item.class = 'exhausted'
-    settle.dead(item)
-    -- The person's next change will probably meet the same: it needs no proof of its own.
-    if item.has_more then redis.call('SADD', poison, item.lane) end
-    return 's'
+  function settle.retry(item, call)
+    if call.accepted then redis.call('HDEL', suspects, item.id) end
+    redis.call('HSET', attempts, item.id, item.attempts)
+    event(item.id, 'retry', {
+      cause = item.detail, attempt = tonumber(item.attempts), after_ms = item.delay, ms = item.ms,
+    })
+    redis.call('ZADD', key('due', destination), now + item.delay, item.lane)
+    item.is_due_later = true
   end
-  settle.retry(item, call)
-  return 'k'
-end
 
-function settle.pause(item)
-  event(item.id, 'paused', { cause = item.detail, reason = item.class, ms = item.ms })
-end
+  -- A change dies of its failures only where the vendor has worked since the first of them: otherwise the vendor
+  -- may be down with too few changes in line to show it. `patience` ends the doubt, for all at once.
+  function settle.exhausted(item, call)
+    local failed_before = redis.call('HEXISTS', attempts, item.id) == 1
+    local is_suspect = redis.call('HEXISTS', suspects, item.id) == 1
+    local proved = call.accepted or item.class == 'own' or item.is_poison or (failed_before and not is_suspect)
+    if proved or now - gate.doubt / 1000 >= patience then
+      item.detail = string.format('all %s attempts failed, the last with: %s', item.attempts, item.detail)
+      item.class = 'exhausted'
+      settle.dead(item)
+      -- The person's next change will probably meet the same: it needs no proof of its own.
+      if item.has_more then redis.call('SADD', poison, item.lane) end
+      return 's'
+    end
+    settle.retry(item, call)
+    return 'k'
+  end
 
-function settle.release() end
+  function settle.pause(item)
+    event(item.id, 'paused', { cause = item.detail, reason = item.class, ms = item.ms })
+  end
 
-function settle.abandon(item)
-  event(item.id, 'given_back', { detail = item.detail, ms = item.ms })
-end
+  function settle.release() end
 
-local verdicts = {}
-for n, item in ipairs(items) do
-  local verdict
-  if not item.id then
-    count('refused', 1)
-    verdict = 'l'
-  else
-    local call = calls[item.call]
-    gather('ZREM', leases, item.lane)
-    gather('HDEL', running, item.lane)
-    if fails(item) or item.kind == 'abandon' then reached(item) end
-    if fails(item) and (call.is_late or gate.machine) and not call.accepted then
-      item.class = 'outage'
-      settle.pause(item)
-      verdict = 'p'
+  function settle.abandon(item)
+    event(item.id, 'given_back', { detail = item.detail, ms = item.ms })
+  end
+
+  local verdicts = {}
+  for n, item in ipairs(items) do
+    local verdict
+    if not item.id then
+      count('refused', 1)
+      verdict = 'l'
     else
-      verdict = settle[item.kind](item, call) or 's'
+      local call = calls[item.call]
+      gather('ZREM', leases, item.lane)
+      gather('HDEL', running, item.lane)
+      if fails(item) or item.kind == 'abandon' then reached(item) end
+      if fails(item) and (call.is_late or gate.machine) and not call.accepted then
+        item.class = 'outage'
+        settle.pause(item)
+        verdict = 'p'
+      else
+        verdict = settle[item.kind](item, call) or 's'
+      end
+      local has_more = item.has_more
+      if has_more == nil and not item.is_due_later then has_more = head(item.lane, b) ~= nil end
+      if has_more then make_ready(destination, item.lane) end
     end
-    local has_more = item.has_more
-    if has_more == nil and not item.is_due_later then has_more = head(item.lane, b) ~= nil end
-    if has_more then make_ready(destination, item.lane) end
+    verdicts[n] = verdict
   end
-  verdicts[n] = verdict
+  meter(destination, now, applied)
+  return table.concat(verdicts)
 end
-meter(destination, now, applied)
-return { table.concat(verdicts), turn }
+

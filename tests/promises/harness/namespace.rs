@@ -9,7 +9,8 @@ use alumniq_relay::queue::{
     calls::{Booking, CallLimit, Purpose},
     executor::Transition,
     intake::{Enqueued, NewChange},
-    lease::{ClaimRequest, Claimed, Lease, SettleVerdict, Settlement},
+    lease::{ClaimRequest, Claimed, Lease},
+    settlement::{SettleVerdict, Settlement},
     stats::Books,
 };
 use jobs::{
@@ -99,15 +100,18 @@ impl Namespace {
         fleet_limit: usize,
     ) -> Claimed {
         self.queue
-            .claim(&ClaimRequest {
-                destination: d,
+            .claim(
+                d,
                 worker,
-                most,
-                lease: LONG,
-                fleet_limit,
-                full_batch: 1,
-                linger_over: true,
-            })
+                &ClaimRequest {
+                    most,
+                    held: 0,
+                    lease: LONG,
+                    fleet_limit,
+                    full_batch: 1,
+                    linger_over: true,
+                },
+            )
             .await
             .unwrap()
     }

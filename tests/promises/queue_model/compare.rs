@@ -132,6 +132,10 @@ fn line(snapshot: &Snapshot, status: &Status, model: &Model, d: Destination) -> 
     )?;
     let poison = snapshot.list(&of("poison")).iter().cloned();
     same(of("poison"), poison.collect(), line.poison.clone())?;
+    let hungry: BTreeSet<String> = (snapshot.members(&of("hungry")).into_iter())
+        .map(str::to_owned)
+        .collect();
+    same(of("hungry"), hungry, line.hungry.clone())?;
     one_place_a_lane(snapshot, model, d)?;
 
     let shown = &status.destinations[&d];
@@ -445,7 +449,7 @@ fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
     for key in snapshot.keys() {
         let id = key.split_once(':').map_or("", |(_, id)| id);
         let is_over = model.changes.get(id).is_some_and(Change::is_closed);
-        let expires = ["leader", "done:", "past:", "audit:"]
+        let expires = ["leader", "done:", "past:", "audit:", "hungry:"]
             .iter()
             .any(|kind| key.starts_with(kind))
             || (key.starts_with("events:") && is_over);

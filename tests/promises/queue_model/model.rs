@@ -42,6 +42,8 @@ pub struct Line {
     pub suspects: BTreeMap<String, u64>,
     /// Lanes with a change that died of its own failures and others that still wait.
     pub poison: BTreeSet<String>,
+    /// The workers that found no place free.
+    pub hungry: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -293,8 +295,16 @@ impl Model {
 
         let running = line.running.len();
         let admitted = line.gate.admits(claim.fleet_limit, claim.full_batch);
-        let room = admitted.saturating_sub(running);
-        let mut take = claim.most.min(line.ready.len()).min(room);
+        let free = admitted.saturating_sub(running);
+        let wanted = claim.most.min(line.ready.len());
+        let worker = claim.worker_name();
+        line.hungry.remove(&worker);
+        let share = admitted.div_ceil(claim.full_batch * (line.hungry.len() + 1));
+        let share = share * claim.full_batch;
+        if wanted > free && !line.gate.is_shut() {
+            line.hungry.insert(worker);
+        }
+        let mut take = wanted.min(free).min(share.saturating_sub(claim.held));
         let mut held_back = false;
         if line.gate.is_shut() {
             take = 0;

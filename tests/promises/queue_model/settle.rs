@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::queue::lease::SettleVerdict;
+use alumniq_relay::queue::settlement::SettleVerdict;
 use jobs::{
     destination::Destination,
     outcome::{Blame, DeadClass},

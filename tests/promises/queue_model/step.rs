@@ -1,6 +1,6 @@
 //! The steps of a case, drawn at random. Steps name what they act on by an index into what is there.
 
-use alumniq_relay::queue::{Record, intake::NewChange};
+use alumniq_relay::queue::{Record, intake::NewChange, lease::ClaimRequest};
 use jiff::Timestamp;
 use jobs::{
     destination::{Destination, Vendor},
@@ -11,7 +11,7 @@ use proptest::{prelude::*, sample::Index};
 
 use serde_json::json;
 
-use crate::harness::rows;
+use crate::harness::{namespace::LONG, rows};
 
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -72,6 +72,7 @@ pub struct Claim {
     pub destination: Destination,
     pub worker: u8,
     pub most: usize,
+    pub held: usize,
     pub fleet_limit: usize,
     pub full_batch: usize,
     pub linger_over: bool,
@@ -82,12 +83,24 @@ impl Claim {
         format!("worker-{}", self.worker)
     }
 
+    pub fn request(&self) -> ClaimRequest {
+        ClaimRequest {
+            most: self.most,
+            held: self.held,
+            lease: LONG,
+            fleet_limit: self.fleet_limit,
+            full_batch: self.full_batch,
+            linger_over: self.linger_over,
+        }
+    }
+
     /// Takes everything there is.
     pub fn all(destination: Destination) -> Self {
         Self {
             destination,
             worker: 0,
             most: 1000,
+            held: 0,
             fleet_limit: 1000,
             full_batch: 1,
             linger_over: true,
@@ -148,6 +161,8 @@ pub enum Step {
         ends: Vec<End>,
         /// To the vendor all were one call.
         one_call: bool,
+        /// Claimed in the same step.
+        then: Option<Claim>,
     },
     LeasesEnd {
         destination: Destination,
@@ -245,8 +260,13 @@ fn step() -> impl Strategy<Value = Step> {
         22 => claim().prop_map(Step::Claim),
         4 => (d(), any::<Index>(), prop::bool::weighted(0.5)).prop_map(
             |(destination, pick, perhaps_lost)| Step::Renew { destination, pick, perhaps_lost }),
-        26 => (d(), prop::collection::vec(end(), 1..5), any::<bool>()).prop_map(
-            |(destination, ends, one_call)| Step::Settle { destination, ends, one_call }),
+        26 => (claim(), prop::collection::vec(end(), 1..5), any::<bool>(), any::<bool>()).prop_map(
+            |(claim, ends, one_call, then)| Step::Settle {
+                destination: claim.destination,
+                ends,
+                one_call,
+                then: then.then_some(claim),
+            }),
         4 => (d(), picks(3)).prop_map(|(destination, picks)| Step::LeasesEnd { destination, picks }),
         5 => (d(), picks(3)).prop_map(|(destination, picks)| Step::RetriesAreDue { destination, picks }),
         5 => vendor().prop_map(Step::GatesTimeHasCome),
@@ -317,15 +337,17 @@ fn claim() -> impl Strategy<Value = Claim> {
         prop::sample::select(&Destination::ALL[..]),
         0..3_u8,
         1..6_usize,
+        prop_oneof![1 => Just(0_usize), 1 => 0..5_usize],
         1..9_usize,
         prop_oneof![3 => Just(1_usize), 1 => 2..5_usize],
         any::<bool>(),
     )
         .prop_map(
-            |(destination, worker, most, fleet_limit, full_batch, linger_over)| Claim {
+            |(destination, worker, most, held, fleet_limit, full_batch, linger_over)| Claim {
                 destination,
                 worker,
                 most,
+                held,
                 fleet_limit,
                 full_batch,
                 linger_over,

@@ -22,8 +22,14 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// `before`: the namespace before the claim.
-    pub fn claimed(&mut self, d: Destination, leases: &[Lease], before: &Snapshot) -> Checked {
+    /// `before`: the namespace before the claim, but for the changes that have `left` their lanes.
+    pub fn claimed(
+        &mut self,
+        d: Destination,
+        leases: &[Lease],
+        before: &Snapshot,
+        left: &[String],
+    ) -> Checked {
         for lease in leases {
             let (lane, id) = (&lease.lane, &lease.change_id);
             let is_first = self.leased.insert((d, lane.clone()));
@@ -36,7 +42,8 @@ impl Witness {
             let waiting = before.sorted(&format!("lane:{lane}")).into_iter();
             let members = waiting
                 .filter(|(_, who)| *who as u8 & d.bit() != 0)
-                .map(|(member, _)| member);
+                .map(|(member, _)| member)
+                .filter(|member| !left.iter().any(|id| member.ends_with(&format!(" {id}"))));
             let applied = self.applied.get(&(d, lane.clone()));
             let is_late =
                 |member: &str| applied.is_some_and(|newest| member.as_bytes() < newest.as_bytes());

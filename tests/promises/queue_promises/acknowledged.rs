@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use alumniq_relay::queue::lease::{SettleVerdict, Settlement};
+use alumniq_relay::queue::settlement::{SettleVerdict, Settlement};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use alumniq_relay::queue::{
     acknowledgement::AckEnd,
     executor::Transition,
-    lease::{SettleVerdict, Settlement},
+    settlement::{SettleVerdict, Settlement},
 };
 use jobs::{
     destination::{Destination::Crm, Vendor},

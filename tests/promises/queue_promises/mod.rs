@@ -10,4 +10,5 @@ mod gates;
 mod leading;
 mod notices;
 mod order;
+mod places;
 mod waking;

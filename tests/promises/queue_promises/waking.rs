@@ -25,7 +25,7 @@ use crate::harness::{
 };
 
 /// A process that listens, and has made up for what it may have missed before.
-async fn listening(namespace: &Namespace) -> (Bells, AbortOnDropHandle<()>) {
+pub async fn listening(namespace: &Namespace) -> (Bells, AbortOnDropHandle<()>) {
     let bells = Bells::default();
     let ring = {
         let (queue, bells) = (namespace.queue.clone(), bells.clone());
@@ -195,15 +195,14 @@ async fn whoever_finds_nothing_learns_when_that_changes_without_a_call() {
     let queue = &namespace.queue;
     let look = async || {
         let request = ClaimRequest {
-            destination: Crm,
-            worker: "other",
             most: 10,
+            held: 0,
             lease: LEASE,
             fleet_limit: 10,
             full_batch: 1,
             linger_over: true,
         };
-        let claimed = queue.claim(&request).await.unwrap();
+        let claimed = queue.claim(Crm, "other", &request).await.unwrap();
         (claimed.leases, claimed.look_again)
     };
     assert_eq!(look().await.1, None, "nothing is there");

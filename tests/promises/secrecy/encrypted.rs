@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use alumniq_relay::queue::{
     editing::Edited,
-    lease::Settlement,
     sealing::{Rotated, Sealing},
+    settlement::Settlement,
 };
 use jobs::{
     destination::{

@@ -26,11 +26,8 @@ use crate::{
     console::{Console, Guard, Heartbeats, Rules, Tokens, router},
     operations::{Operations, allowed::Allowed},
     queue::{
-        Queue, QueueSettings,
-        embedded::EmbeddedRedis,
-        executor::Transition,
-        lease::{ClaimRequest, Settlement},
-        letters::LetterFilter,
+        Queue, QueueSettings, embedded::EmbeddedRedis, executor::Transition, lease::ClaimRequest,
+        letters::LetterFilter, settlement::Settlement,
     },
     vendors::{AlumniqClient, ClientSettings},
     workers::producer::{Producer, arrival},
@@ -133,15 +130,19 @@ impl Stage {
             self.fetch_row(row.clone()).await;
         }
         let claim = ClaimRequest {
-            destination: Destination::Crm,
-            worker: "test",
             most: 100,
+            held: 0,
             lease: Duration::from_secs(600),
             fleet_limit: 100,
             full_batch: 1,
             linger_over: true,
         };
-        let leases = self.queue.claim(&claim).await.unwrap().leases;
+        let leases = self
+            .queue
+            .claim(Destination::Crm, "test", &claim)
+            .await
+            .unwrap()
+            .leases;
         assert_eq!(leases.len(), rows.len());
         let settlements: Vec<Settlement> = leases
             .iter()

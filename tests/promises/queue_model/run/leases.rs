@@ -1,15 +1,18 @@
-//! Claim, renew and settle.
+//! Claim, renew and settle; claim and settle also in one step.
 
 use std::time::Duration;
 
 use alumniq_relay::queue::{
+    exchange::Exchanged,
     executor::Transition,
-    lease::{ClaimRequest, SettleVerdict, Settlement},
+    lease::Claimed,
+    settlement::{SettleVerdict, Settlement},
 };
 use jobs::{destination::Destination, outcome::PauseReason};
 use proptest::sample::Index;
 
 use super::{Known, LONG, Run};
+use crate::harness::snapshot::Snapshot;
 use crate::queue_model::{
     compare::{Checked, require, same},
     settle::Item,
@@ -18,8 +21,46 @@ use crate::queue_model::{
 
 impl Run {
     pub(super) async fn claim(&mut self, claim: &Claim) -> Checked {
-        let d = claim.destination;
+        self.exchange(claim.destination, Vec::new(), Some(claim))
+            .await
+    }
+
+    /// What ends, and what is claimed in its place.
+    async fn exchange(
+        &mut self,
+        d: Destination,
+        ended: Vec<Item>,
+        claim: Option<&Claim>,
+    ) -> Checked {
         let before = self.snapshot().await;
+        let (settlements, ids) = self.settlements(d, &ended);
+        let worker = claim.map_or_else(|| "worker-0".to_owned(), Claim::worker_name);
+        let request = claim.map(Claim::request);
+        let exchanged = self
+            .queue
+            .exchange(d, &worker, &settlements, request.as_ref());
+        let Exchanged { verdicts, claimed } = exchanged.await.unwrap();
+        let left = self.settled(d, &ended, ids, verdicts)?;
+        match claim {
+            Some(claim) => self.claimed(claim, claimed, &before, &left),
+            None => {
+                self.model.line(d).hungry.remove(&worker);
+                require(claimed.leases.is_empty(), || {
+                    "leases that nobody asked for".to_owned()
+                })
+            }
+        }
+    }
+
+    /// `before`: the namespace before the script; `left`: the changes that left their lanes in it before the claim.
+    fn claimed(
+        &mut self,
+        claim: &Claim,
+        claimed: Claimed,
+        before: &Snapshot,
+        left: &[String],
+    ) -> Checked {
+        let d = claim.destination;
         let line = &self.model.lines[&d];
         for lane in &line.expired {
             let id = &line.running[lane].id;
@@ -27,20 +68,7 @@ impl Run {
                 .reached(d, lane, &self.model.changes[id].member);
             self.witness.lost(d, lane);
         }
-        let claimed = self
-            .queue
-            .claim(&ClaimRequest {
-                destination: d,
-                worker: &claim.worker_name(),
-                most: claim.most,
-                lease: LONG,
-                fleet_limit: claim.fleet_limit,
-                full_batch: claim.full_batch,
-                linger_over: claim.linger_over,
-            })
-            .await
-            .unwrap();
-        self.witness.claimed(d, &claimed.leases, &before)?;
+        self.witness.claimed(d, &claimed.leases, before, left)?;
         let (expected, held_back) = self.model.claim(claim);
         let leases = claimed.leases.iter();
         let leases = leases.map(|l| (l.lane.clone(), l.change_id.clone(), l.attempts));
@@ -96,7 +124,14 @@ impl Run {
         same("renewed", held, vec![self.model.renew(d, &lane, token)])
     }
 
-    pub(super) async fn settle(&mut self, d: Destination, ends: &[End], one_call: bool) -> Checked {
+    /// `then`: claimed in the same step.
+    pub(super) async fn settle(
+        &mut self,
+        d: Destination,
+        ends: &[End],
+        one_call: bool,
+        then: Option<&Claim>,
+    ) -> Checked {
         let mut items: Vec<Item> = Vec::new();
         for end in ends {
             if let Some((lane, token)) = self.pick_lease(d, &end.pick, end.perhaps_lost) {
@@ -109,10 +144,15 @@ impl Run {
                 });
             }
         }
-        self.settle_items(d, items).await
+        self.exchange(d, items, then).await
     }
 
-    async fn settle_items(&mut self, d: Destination, items: Vec<Item>) -> Checked {
+    /// Each with its change, as far as it is held.
+    fn settlements(
+        &self,
+        d: Destination,
+        items: &[Item],
+    ) -> (Vec<Settlement>, Vec<Option<String>>) {
         let id = |item: &Item| Some(self.model.lines[&d].running.get(&item.lane)?.id.clone());
         let ids: Vec<Option<String>> = items.iter().map(id).collect();
         let attempts = |id: &Option<String>| {
@@ -127,10 +167,21 @@ impl Run {
             took: Duration::from_millis(5),
             sent: Some(format!("sent under {}", item.token)),
         };
-        let settlements: Vec<Settlement> = items.iter().zip(&ids).map(settlement).collect();
-        let settled = self.queue.settle(d, "worker-0", &settlements).await;
-        let expected = self.model.settle(d, &items);
-        same(format!("{d}: settled"), settled.unwrap(), expected.clone())?;
+        let settlements = items.iter().zip(&ids).map(settlement).collect();
+        (settlements, ids)
+    }
+
+    /// Returns which changes left their lanes.
+    fn settled(
+        &mut self,
+        d: Destination,
+        items: &[Item],
+        ids: Vec<Option<String>>,
+        verdicts: Vec<SettleVerdict>,
+    ) -> Checked<Vec<String>> {
+        let expected = self.model.settle(d, items);
+        same(format!("{d}: settled"), verdicts, expected.clone())?;
+        let mut left = Vec::new();
         for ((item, id), verdict) in items.iter().zip(ids).zip(expected) {
             let Some(id) = id.filter(|_| verdict != SettleVerdict::LeaseLost) else {
                 continue;
@@ -145,10 +196,11 @@ impl Run {
                 (Kind::Dead(_), _) | (Kind::Exhausted(_), SettleVerdict::Settled) => {
                     self.witness.dead(d, &id);
                 }
-                _ => {}
+                _ => continue,
             }
+            left.push(id);
         }
-        Ok(())
+        Ok(left)
     }
 
     pub(super) async fn crash(&mut self, d: Destination, times: u32) -> Checked {
@@ -181,7 +233,8 @@ impl Run {
             call: if one_call { first } else { running.token },
             kind,
         });
-        self.settle_items(d, items.collect()).await
+        let items = items.collect();
+        self.exchange(d, items, None).await
     }
 }
 

@@ -6,8 +6,6 @@ mod leases;
 mod letters;
 mod time;
 
-use std::time::Duration;
-
 use alumniq_relay::queue::{Queue, audit::AuditAction};
 use jobs::{
     destination::{Destination, Vendor},
@@ -22,11 +20,8 @@ use super::{
     step::{AckKind, Claim, Kind, Step},
     witness::Witness,
 };
-use crate::harness::namespace::tester;
+use crate::harness::namespace::{LONG, tester};
 use crate::harness::{redis::Redis, snapshot::Snapshot};
-
-/// Longer than any case.
-const LONG: Duration = Duration::from_secs(3600);
 
 /// A gate that is shut stays so until a step says that its time has come.
 const FAR_FUTURE: &str = "9000000000000";
@@ -117,7 +112,11 @@ impl Run {
                 destination,
                 ends,
                 one_call,
-            } => self.settle(*destination, ends, *one_call).await,
+                then,
+            } => {
+                self.settle(*destination, ends, *one_call, then.as_ref())
+                    .await
+            }
             Step::LeasesEnd { destination, picks } => {
                 let running = self.model.lines[destination]
                     .running

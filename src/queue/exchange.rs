@@ -1,0 +1,94 @@
+//! Leases that end make room for others: both in one step, or one of the two.
+
+use jobs::{destination::Destination, outcome::PauseReason};
+use tokio::time::Instant;
+
+use super::{
+    Queue, QueueError,
+    gate::Turn,
+    hold::Hold,
+    lease::{ClaimRequest, Claimed, RawClaim},
+    settlement::{SettleVerdict, Settlement},
+};
+
+/// How many calls in a row must fail, with as many different changes, before the vendor is held to be down.
+const FAILURES_THAT_SHUT_THE_GATE: u32 = 8;
+
+/// What an exchange gave.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// What became of each lease that ended, in order.
+    pub verdicts: Vec<SettleVerdict>,
+    /// What was claimed in their place.
+    pub claimed: Claimed,
+}
+
+impl Queue {
+    /// Ends the leases `ended`, then leases changes, oldest first in their lanes, lanes in turn. Claiming also takes
+    /// back what dead workers held and what is due again.
+    ///
+    /// # Errors
+    /// Redis may have done it all the same. What ended may be given again; what was claimed comes back by itself when
+    /// its leases end.
+    pub async fn exchange(
+        &self,
+        destination: Destination,
+        worker: &str,
+        ended: &[Settlement],
+        request: Option<&ClaimRequest>,
+    ) -> Result<Exchanged, QueueError> {
+        let sent = Instant::now();
+        let mut call = self.scripts.exchange.prepare_invoke();
+        call.arg(destination.as_str())
+            .arg(destination.bit())
+            .arg(worker)
+            .arg(FAILURES_THAT_SHUT_THE_GATE)
+            .arg(self.settings.patience.as_millis() as u64)
+            .arg(self.settings.keep.as_millis() as u64)
+            .arg(self.settings.keep_payload.as_millis() as u64);
+        match request {
+            Some(request) => request.push_arguments(&mut call, &self.settings.seals.listed()),
+            None => _ = call.arg(&[""; ClaimRequest::ARGUMENTS]),
+        }
+        for item in ended {
+            item.push_arguments(&mut call);
+        }
+        let (verdicts, turn, claimed): (String, String, RawClaim) = self.run(&mut call).await?;
+        let verdicts: Vec<_> = verdicts.chars().map(SettleVerdict::of).collect();
+        if let Some(turn) = Turn::read(&turn) {
+            let ended = ended.iter().zip(&verdicts);
+            let (reason, cause) = ended
+                .filter_map(|(item, verdict)| item.pauses(*verdict))
+                .next()
+                .unwrap_or((PauseReason::Outage, ""));
+            turn.log(destination.into(), reason.as_str(), cause);
+        }
+        let lease = request.map_or_else(Default::default, |request| request.lease);
+        Ok(Exchanged {
+            verdicts,
+            claimed: self.claimed(claimed, Hold::since(sent, lease)),
+        })
+    }
+
+    /// Only leases changes.
+    pub async fn claim(
+        &self,
+        destination: Destination,
+        worker: &str,
+        request: &ClaimRequest,
+    ) -> Result<Claimed, QueueError> {
+        let exchanged = self.exchange(destination, worker, &[], Some(request));
+        Ok(exchanged.await?.claimed)
+    }
+
+    /// Only ends leases.
+    pub async fn settle(
+        &self,
+        destination: Destination,
+        worker: &str,
+        ended: &[Settlement],
+    ) -> Result<Vec<SettleVerdict>, QueueError> {
+        let exchanged = self.exchange(destination, worker, ended, None);
+        Ok(exchanged.await?.verdicts)
+    }
+}

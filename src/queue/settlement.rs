@@ -1,0 +1,128 @@
+//! The end of a lease: what came of it, and what the queue made of that.
+
+use std::time::Duration;
+
+use jobs::outcome::{Blame, PauseReason};
+
+use super::{
+    executor::{EXHAUSTED_ADVICE, Transition},
+    scripts::or_empty,
+};
+
+/// What the timeline says of a call that was given up.
+const ABANDONED: &str =
+    "the call was given up while it was under way: it may have been applied, and comes again";
+
+/// What became of a [`Settlement`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettleVerdict {
+    /// Recorded as it was said.
+    Settled,
+    /// The failure turned out to be the vendor's: a pause, and no attempt is used up.
+    Paused,
+    /// It was the last attempt, but nothing proves that the vendor works: kept for another.
+    Kept,
+    /// The lease was lost: nothing changed.
+    LeaseLost,
+}
+
+impl SettleVerdict {
+    /// The letter of settle.lua.
+    pub(super) fn of(letter: char) -> Self {
+        match letter {
+            's' => Self::Settled,
+            'p' => Self::Paused,
+            'k' => Self::Kept,
+            _ => Self::LeaseLost,
+        }
+    }
+}
+
+/// The end of one lease.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The lease's lane.
+    pub lane: String,
+    /// Its token.
+    pub token: u64,
+    /// Which call to the vendor it was part of: the token of the batch's first lease. A call of twenty
+    /// changes that fails is one sign of trouble, not twenty.
+    pub call: u64,
+    /// What came of it.
+    pub transition: Transition,
+    /// How long the attempt took.
+    pub took: Duration,
+    /// The document that was sent, see [`Queue::stored_document`](super::Queue::stored_document): kept where the change dies.
+    pub sent: Option<String>,
+}
+
+impl Settlement {
+    /// Why the destination is paused, where this says so.
+    pub(super) fn pauses(&self, verdict: SettleVerdict) -> Option<(PauseReason, &str)> {
+        match (&self.transition, verdict) {
+            (_, SettleVerdict::LeaseLost) => None,
+            (Transition::Pause { reason, cause, .. }, _) => Some((*reason, cause)),
+            (
+                Transition::Retry { cause, .. } | Transition::Exhausted { cause, .. },
+                SettleVerdict::Paused,
+            ) => Some((PauseReason::Outage, cause)),
+            _ => None,
+        }
+    }
+
+    /// The eleven fields of settle.lua.
+    pub(super) fn push_arguments(&self, call: &mut redis::ScriptInvocation<'_>) {
+        let (mut detail, mut delay, mut attempts, mut word, mut advice) = ("", None, None, "", "");
+        match &self.transition {
+            Transition::Done { detail: said } => detail = said,
+            Transition::Retry {
+                delay: after,
+                attempts: used,
+                cause,
+            } => {
+                (detail, delay, attempts) = (cause, Some(*after), Some(*used));
+            }
+            Transition::Exhausted {
+                delay: after,
+                attempts: used,
+                cause,
+                blame,
+            } => {
+                (detail, delay, attempts) = (cause, Some(*after), Some(*used));
+                advice = EXHAUSTED_ADVICE;
+                word = match blame {
+                    Blame::Change => "own",
+                    Blame::Unknown => "",
+                };
+            }
+            Transition::Pause {
+                delay: after,
+                reason,
+                cause,
+            } => {
+                (detail, delay, word) = (cause, *after, reason.as_str());
+            }
+            Transition::Dead {
+                class,
+                cause,
+                advice: todo,
+                attempts: used,
+            } => {
+                (detail, attempts, word, advice) = (cause, Some(*used), class.as_str(), todo);
+            }
+            Transition::Abandon => detail = ABANDONED,
+            Transition::Release => {}
+        }
+        call.arg(&self.lane)
+            .arg(self.token)
+            .arg(self.transition.kind())
+            .arg(detail)
+            .arg(or_empty(delay.map(|delay| delay.as_millis())))
+            .arg(or_empty(attempts))
+            .arg(word)
+            .arg(advice)
+            .arg(self.took.as_millis() as u64)
+            .arg(self.call)
+            .arg(self.sent.as_deref().unwrap_or_default());
+    }
+}
