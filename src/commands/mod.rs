@@ -114,7 +114,8 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
         | Command::Notify(_) => Exit::Interrupted,
         _ => return dispatch_async(global, command).await,
     };
-    let ended = signals::unless_interrupted(dispatch_async(global, command)).await?;
+    let work = Box::pin(dispatch_async(global, command));
+    let ended = signals::unless_interrupted(work).await?;
     ended.unwrap_or(Ok(interrupted))
 }
 

@@ -77,9 +77,13 @@ impl Rounds {
         self.shared.settings.concurrency.max(1)
     }
 
+    fn calls_a_round(&self) -> usize {
+        (LEASES_A_ROUND / self.batch()).max(1)
+    }
+
     /// Waits until there is something to settle, or to look for; `false` once neither can come.
     async fn has_work(&mut self) -> bool {
-        let most = (LEASES_A_ROUND / self.batch()).max(1);
+        let most = self.calls_a_round();
         let has_place = self.places_taken < self.places();
         let shared = &self.shared;
         let closing = &shared.stopping.closing;
@@ -103,9 +107,9 @@ impl Rounds {
     }
 
     async fn round(&mut self) {
-        let most = (LEASES_A_ROUND / self.batch()).max(1).min(self.ended.len());
+        let most = self.calls_a_round().min(self.ended.len());
         let ended: Vec<Finished> = self.ended.drain(..most).collect();
-        let kept = self.places_taken - ended.len();
+        let kept = self.places_taken.saturating_sub(ended.len());
         let settlements = ended::settlements(&self.shared, &ended);
         let request = self.request(kept);
         let Some((verdicts, claimed)) = self.exchange(&settlements, request.as_ref()).await else {
