@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Queue, QueueError, keys, leader::Lead, scripts::or_empty};
 
-/// How many rows one call of the script takes: Redis is busy for about a millisecond.
+/// How many rows one call of the script takes: Redis is busy with them for about five milliseconds.
 const ROWS_A_CALL: usize = 200;
 
 /// And how many bytes of rows, give or take one row.

@@ -134,7 +134,7 @@ impl Vendors {
             if enough(&progress) {
                 return Ok(progress);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
