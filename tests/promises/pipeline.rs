@@ -6,12 +6,13 @@ use serde_json::Value;
 use crate::harness::{
     redis::Redis,
     relay::{Relay, ids, text},
+    rows::campus_now,
     vendors::{acknowledged, every_promise_held, repeats, salsa_calls, vendors, vendors_with},
 };
 
 /// Before every row that a sandbox of two days has.
 fn three_days_ago() -> String {
-    let today = jiff::Zoned::now().date();
+    let today = campus_now().date();
     today
         .checked_sub(jiff::Span::new().days(3))
         .unwrap()

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use alumniq_relay::sandbox::{Calls, NewChanges, Sandbox, SandboxOptions, Vendor};
-use jiff::{ToSpan, Zoned, tz::TimeZone};
+use jiff::ToSpan;
 use serde_json::Value;
 
 use crate::harness::{
     redis::Redis,
     relay::{Relay, text},
+    rows::campus_now,
     snapshot::Snapshot,
     vendors::{vendors, vendors_with},
 };
@@ -181,11 +182,7 @@ async fn a_change_that_would_come_too_late_is_told_to_be_stale() {
     relay.run(&["sync", "--wait"]).await.expect(0);
     sandbox.add_changes(&one_of(&xid));
     relay.run(&["sync", "--wait"]).await.expect(0);
-    let campus = TimeZone::get("America/New_York").unwrap();
-    let earlier = Zoned::now()
-        .with_time_zone(campus)
-        .datetime()
-        .saturating_sub(1.hour());
+    let earlier = campus_now().saturating_sub(1.hour());
     let late = sandbox.add_changes(&NewChanges {
         changed_on: Some(earlier),
         ..one_of(&xid)

@@ -4,19 +4,19 @@
 use std::collections::BTreeSet;
 
 use alumniq_relay::sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
-use jiff::{ToSpan, Zoned};
+use jiff::ToSpan;
 
 use crate::harness::{
     redis::Redis,
     relay::{Relay, ids},
+    rows::campus_now,
     vendors::vendors,
     waiting::until_true,
 };
 
 /// A change of this person, made so many hours ago.
 fn made(sandbox: &Sandbox, xid: &str, hours_ago: i64) -> String {
-    let now = Zoned::now().in_tz("America/New_York").unwrap();
-    let changed_on = now.checked_sub(hours_ago.hours()).unwrap().datetime();
+    let changed_on = campus_now().saturating_sub(hours_ago.hours());
     let wanted = NewChanges {
         count: 1,
         xid: Some(xid.to_owned()),

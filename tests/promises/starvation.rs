@@ -20,7 +20,7 @@ use crate::harness::{
     namespace::{Namespace, done, retry},
     redis::Redis,
     relay::Relay,
-    rows::change,
+    rows::{campus_now, change},
     vendors::{every_promise_held, vendors_with},
     waiting::until_true,
 };
@@ -30,9 +30,7 @@ const CAP: usize = 500;
 
 /// Campus-local, so many days ago.
 fn day(days_ago: i64, hour: i8) -> DateTime {
-    let zone = SandboxOptions::default().timezone;
-    let today = jiff::Timestamp::now().in_tz(&zone).unwrap().date();
-    let day = today.checked_sub(days_ago.days()).unwrap();
+    let day = campus_now().date().checked_sub(days_ago.days()).unwrap();
     day.at(hour, 0, 0, 0)
 }
 

@@ -4,7 +4,7 @@ use alumniq_relay::sandbox::NewChanges;
 use serde_json::json;
 
 use super::fleet::Fleet;
-use crate::harness::browser::Browser;
+use crate::harness::{browser::Browser, rows::campus_now};
 
 /// Each would do something if it were taken for anything but text.
 const STRINGS: [&str; 8] = [
@@ -48,9 +48,10 @@ async fn is_inert(browser: &Browser, page: &str) {
 #[tokio::test]
 async fn hostile_strings_are_shown_as_text_and_nothing_else() {
     let fleet = Fleet::of_changes(2).await;
+    let today = campus_now().date();
     let row = |hostile: &&str| {
         json!({
-            "changeId": hostile.replace(' ', "/"), "xid": format!("person {hostile}"), "changedOn": "2026-11-21 10:00:00",
+            "changeId": hostile.replace(' ', "/"), "xid": format!("person {hostile}"), "changedOn": format!("{today} 00:00:00"),
             "employer": hostile, "jobTitle": hostile, "city": hostile, "source": hostile,
         })
     };

@@ -1,9 +1,18 @@
 //! Changes on their way in.
 
-use alumniq_relay::queue::intake::{NewChange, NewLetter};
-use jiff::Timestamp;
+use alumniq_relay::{
+    queue::intake::{NewChange, NewLetter},
+    sandbox::SandboxOptions,
+};
+use jiff::{Timestamp, civil::DateTime};
 use jobs::{order::order_key, outcome::DeadClass};
 use serde_json::{json, value::to_raw_value};
+
+/// The campus's clock now. AlumnIQ dates rows by it, wherever the tests run.
+pub fn campus_now() -> DateTime {
+    let zone = SandboxOptions::default().timezone;
+    Timestamp::now().in_tz(&zone).unwrap().datetime()
+}
 
 /// A change of `xid` (`None`: of nobody) made at `changed_on` ms.
 pub fn change(id: &str, xid: Option<&str>, changed_on: i64) -> NewChange {

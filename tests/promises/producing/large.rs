@@ -5,7 +5,7 @@ use std::{fs, sync::Arc};
 use alumniq_relay::sandbox::{
     Fault, Faults, NewChanges, SANDBOX_API_KEY, Sandbox, SandboxOptions, Vendor, VendorFaults,
 };
-use jiff::{ToSpan, Zoned};
+use jiff::ToSpan;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -20,6 +20,7 @@ use crate::harness::{
     proxy::{Proxy, Server},
     redis::Redis,
     relay::Relay,
+    rows::campus_now,
     service::Service,
     vendors::{acknowledged, every_promise_held, vendors_with},
     waiting::until_true,
@@ -38,7 +39,7 @@ async fn vendors_with_long_rows() -> Sandbox {
         changes: CHANGES,
         people: PEOPLE,
         days: 1,
-        until: Some(Zoned::now().date().checked_sub(2.days()).unwrap()),
+        until: Some(campus_now().date().checked_sub(2.days()).unwrap()),
         ..SandboxOptions::default()
     })
     .await;
