@@ -211,6 +211,16 @@ pub enum Command {
     Resume(Gate),
     /// Remove one person's data from Redis
     Erase(Erase),
+    /// Make the destinations that this configuration enables those of the namespace
+    #[command(after_help = "\
+Every process that writes to the queue must enable the destinations that the namespace's changes go to; one that differs
+is refused. To change them:
+1. Stop the role producer, and wait until `status` shows that nothing waits for a destination that is to go.
+2. Stop the other processes, and change crm.enabled or salsa.enabled for all of them.
+3. alumniq-relay adopt-destinations
+4. Start the processes.
+Exit code 2: changes still wait for a destination that the configuration leaves out; nothing was changed.")]
+    AdoptDestinations,
     /// Make a key for payloads in Redis, or seal them all under the current one
     #[command(subcommand)]
     Encryption(EncryptionCommand),

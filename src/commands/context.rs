@@ -18,6 +18,7 @@ use crate::{
     metrics,
     queue::{
         Queue, QueueError, QueueSettings,
+        admission::{Admitted, Refusal},
         audit::Actor,
         durability::{Allowed, Finding as Unfit, catalogue::Severity},
         embedded::EmbeddedRedis,
@@ -80,13 +81,32 @@ impl Context {
         crm.into_iter().chain(salsa).collect()
     }
 
-    /// Connects to Redis, starting our own where none is configured.
-    pub async fn redis(&self) -> miette::Result<Redis> {
-        self.redis_in(&self.config.redis.data_dir).await
+    /// The queue for a command that can write to it, our own server started where none is configured: the one gate. It
+    /// refuses a Redis that could lose changes, and a process that does not agree with its namespace.
+    pub async fn open_to_write(&self) -> miette::Result<Redis> {
+        let redis = self.open_to_read().await?;
+        redis
+            .admitted(async |queue| queue.admit(self.allowed()).await)
+            .await
+            .map_err(|refusal| self.refused(refusal))
+    }
+
+    /// The same; this configuration's destinations become the namespace's.
+    pub async fn open_to_adopt_destinations(&self) -> miette::Result<Redis> {
+        let redis = self.open_to_read().await?;
+        redis
+            .admitted(async |queue| queue.adopt_destinations(self.allowed()).await)
+            .await
+            .map_err(|refusal| self.refused(refusal))
+    }
+
+    /// The queue for a command that only looks, our own server started where none is configured.
+    pub async fn open_to_read(&self) -> miette::Result<Redis> {
+        self.open_to_read_in(&self.config.redis.data_dir).await
     }
 
     /// The same with our own server's data in `data_dir`.
-    pub async fn redis_in(&self, data_dir: &Path) -> miette::Result<Redis> {
+    pub async fn open_to_read_in(&self, data_dir: &Path) -> miette::Result<Redis> {
         let redis = &self.config.redis;
         let (urls, embedded) = match &redis.url {
             Some(urls) => (
@@ -112,6 +132,7 @@ impl Context {
             |embedded: &EmbeddedRedis| AbortOnDropHandle::new(tokio::spawn(embedded.supervise()));
         Ok(Redis {
             queue,
+            findings: Vec::new(),
             supervisor: embedded.as_ref().map(supervise),
             embedded,
         })
@@ -132,7 +153,7 @@ impl Context {
         .await
     }
 
-    /// The queue, for a command that can do without: our own server is not started for it.
+    /// The queue, for a command that looks and can do without: our own server is not started for it.
     pub async fn running_queue(&self) -> Option<Queue> {
         let redis = &self.config.redis;
         let urls = match &redis.url {
@@ -157,37 +178,22 @@ impl Context {
         }
     }
 
-    /// Refuses a Redis that could lose changes, or that holds payloads which this process cannot open; what else is to
-    /// be known of it goes into the log, once.
-    pub async fn refuse_unfit(&self, queue: &Queue) -> miette::Result<()> {
-        let findings = queue
-            .examine(self.allowed())
-            .await
-            .into_diagnostic()?
-            .findings;
-        let mut fatal = Vec::new();
-        for finding in findings {
-            let (means, todo) = (finding.definition.means, finding.definition.todo);
-            match finding.severity {
-                Severity::Refuses => fatal.push(finding),
-                Severity::Fails | Severity::Warns => {
-                    tracing::warn!(means, todo, "{}", finding.what);
-                }
-                Severity::Tells => {}
+    fn refused(&self, refusal: Refusal) -> miette::Report {
+        match refusal {
+            Refusal::Queue(error) => miette!("{error}"),
+            Refusal::Mismatch(mismatch) => super::usage(&mismatch, &mismatch.advice()),
+            Refusal::Unfit(fatal) => {
+                let joined = |part: fn(&Unfit) -> String, between| -> String {
+                    fatal.iter().map(part).collect::<Vec<_>>().join(between)
+                };
+                miette!(
+                    help = joined(Unfit::advice, "\n"),
+                    "{} ({})",
+                    joined(|finding| finding.what.clone(), "; "),
+                    self.redis_names()
+                )
             }
         }
-        if fatal.is_empty() {
-            return refuse_sealed(queue).await;
-        }
-        let joined = |part: fn(&Unfit) -> String, between| -> String {
-            fatal.iter().map(part).collect::<Vec<_>>().join(between)
-        };
-        Err(miette!(
-            help = joined(Unfit::advice, "\n"),
-            "{} ({})",
-            joined(|finding| finding.what.clone(), "; "),
-            self.redis_names()
-        ))
     }
 
     /// Which weaknesses of Redis the configuration allows.
@@ -265,33 +271,6 @@ fn summarised(level: &str) -> &str {
     }
 }
 
-/// A process without one of the keys that are in use could only stand in the way of those that have it.
-async fn refuse_sealed(queue: &Queue) -> miette::Result<()> {
-    let missing: Vec<String> = queue.missing_keys().await.into_diagnostic()?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let (keys, them) = match missing.len() {
-        1 => ("the key", "it"),
-        _ => ("the keys", "them"),
-    };
-    Err(super::usage(
-        format!(
-            "Redis holds payloads under {keys} {}, which this process does not have",
-            missing.join(", ")
-        ),
-        &format!(
-            "set {them} as encryption.key or add {them} to encryption.old_keys; if {them_subject} lost, see \
-             `alumniq-relay runbook When an encryption key is missing`",
-            them_subject = if missing.len() == 1 {
-                "it is"
-            } else {
-                "they are"
-            },
-        ),
-    ))
-}
-
 /// Who acts, for timelines and the audit: the login name.
 pub fn operator() -> Actor {
     let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
@@ -314,11 +293,41 @@ fn settings(timeout: std::time::Duration) -> ClientSettings {
 pub struct Redis {
     /// The queue.
     pub queue: Queue,
+    findings: Vec<Unfit>,
     supervisor: Option<AbortOnDropHandle<Infallible>>,
     embedded: Option<EmbeddedRedis>,
 }
 
 impl Redis {
+    /// Lets the queue be admitted. Where it is not, this lets go.
+    async fn admitted(
+        mut self,
+        admit: impl AsyncFnOnce(Queue) -> Result<Admitted, Refusal>,
+    ) -> Result<Self, Refusal> {
+        match admit(self.queue.clone()).await {
+            Ok(Admitted { queue, findings }) => {
+                (self.queue, self.findings) = (queue, findings);
+                Ok(self)
+            }
+            Err(refusal) => {
+                if let Err(error) = self.close().await {
+                    tracing::warn!(%error, "our own redis-server did not stop");
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// What is to be known of this Redis goes into the log, once.
+    pub fn log_weaknesses(&self) {
+        for finding in &self.findings {
+            let (means, todo) = (finding.definition.means, finding.definition.todo);
+            if finding.severity != Severity::Tells {
+                tracing::warn!(means, todo, "{}", finding.what);
+            }
+        }
+    }
+
     /// Lets go: the last user of our own server stops it.
     pub async fn close(self) -> miette::Result<()> {
         drop(self.queue);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use miette::{IntoDiagnostic, miette};
 
 use super::{
-    desk::{Action, Desk},
+    desk::{Access, Action, Desk},
     show,
     table::{Column, instant, table},
     told::{LetterGroups, LetterShown, LettersHandled, LettersShown},
@@ -25,7 +25,11 @@ use crate::{
 
 /// Dispatches.
 pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> {
-    let desk = Desk::open(global).await?;
+    let access = match command {
+        DeadCommand::List(_) | DeadCommand::Groups(_) | DeadCommand::Show(_) => Access::Read,
+        DeadCommand::Replay(_) | DeadCommand::Discard(_) => Access::Write,
+    };
+    let desk = Desk::open(global, access).await?;
     let done = match command {
         DeadCommand::List(arguments) => list(&desk, arguments).await,
         DeadCommand::Groups(arguments) => groups(&desk, arguments).await,

@@ -69,7 +69,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     let context = configuration(&sandbox, directory.path())?;
     let exposition = metrics::install(context.config.namespace.as_str());
     metrics::fetch_interval(context.config.alumniq.poll.longest_interval());
-    let redis = closing.run_until_cancelled(context.redis());
+    let redis = closing.run_until_cancelled(context.open_to_write());
     let redis = redis.await.ok_or_else(interrupted)??;
 
     let heartbeats = Heartbeats::until(closing.clone());

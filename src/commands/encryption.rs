@@ -42,7 +42,7 @@ async fn rotate(global: &Global, as_json: bool) -> miette::Result<Exit> {
             "set encryption.key: `alumniq-relay encryption key` makes one",
         ));
     }
-    let redis = context.redis().await?;
+    let redis = context.open_to_write().await?;
     let bar = match as_json || global.quiet || !io::stderr().is_terminal() {
         true => ProgressBar::hidden(),
         false => ProgressBar::new_spinner(),

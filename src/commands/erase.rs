@@ -4,7 +4,10 @@ use std::io::{self, BufRead, IsTerminal};
 
 use miette::{IntoDiagnostic, miette};
 
-use super::{desk::Desk, one_line};
+use super::{
+    desk::{Access, Desk},
+    one_line,
+};
 use crate::{
     cli::{Global, privacy::Erase},
     exit::Exit,
@@ -14,7 +17,7 @@ use crate::{
 
 /// Asks, removes, and says what is left elsewhere.
 pub async fn run(global: &Global, arguments: Erase) -> miette::Result<Exit> {
-    let desk = Desk::open_patiently(global).await?;
+    let desk = Desk::open_patiently(global, Access::Write).await?;
     let erased = erase(&desk, &arguments).await;
     desk.close().await?;
     let erased = erased?;

@@ -1,6 +1,6 @@
 //! `pause` and `resume`: the operator's hand on a destination's gate.
 
-use super::desk::Desk;
+use super::desk::{Access, Desk};
 use crate::{
     cli::{Gate, Global},
     exit::Exit,
@@ -9,7 +9,7 @@ use crate::{
 /// Shuts it until [`resume`].
 pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
     let vendor = arguments.destination;
-    let desk = Desk::open(global).await?;
+    let desk = Desk::open(global, Access::Write).await?;
     desk.pause(vendor).await?;
     desk.close().await?;
     super::print(&format!(
@@ -21,7 +21,7 @@ pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
 /// Opens it, whoever shut it.
 pub async fn resume(global: &Global, arguments: Gate) -> miette::Result<Exit> {
     let vendor = arguments.destination;
-    let desk = Desk::open(global).await?;
+    let desk = Desk::open(global, Access::Write).await?;
     desk.resume(vendor).await?;
     desk.close().await?;
     super::print(&format!("{vendor} goes on\n"))?;

@@ -17,6 +17,7 @@ use crate::{
     visible::marked,
 };
 
+mod adopt_destinations;
 mod assemble;
 mod chaos;
 mod check;
@@ -110,6 +111,7 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
         | Command::Preview(_)
         | Command::Reconcile(_)
         | Command::Erase(_)
+        | Command::AdoptDestinations
         | Command::Encryption(_)
         | Command::Notify(_) => Exit::Interrupted,
         _ => return dispatch_async(global, command).await,
@@ -133,6 +135,7 @@ async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exi
         Command::Pause(arguments) => gate::pause(global, arguments).await,
         Command::Resume(arguments) => gate::resume(global, arguments).await,
         Command::Erase(arguments) => erase::run(global, arguments).await,
+        Command::AdoptDestinations => adopt_destinations::run(global).await,
         Command::Encryption(command) => encryption::run(global, command).await,
         Command::Check(arguments) => check::run(global, arguments).await,
         Command::Config(command) => config::run(global, command),

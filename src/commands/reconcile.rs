@@ -3,7 +3,10 @@
 use jobs::outcome::PauseReason;
 use miette::IntoDiagnostic;
 
-use super::{desk::Desk, one_line, usage};
+use super::{
+    desk::{Access, Desk},
+    one_line, usage,
+};
 use crate::{
     cli::{Global, pipeline::Reconcile as Arguments},
     exit::Exit,
@@ -23,7 +26,11 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
             )
         },
     )?;
-    let desk = Desk::open_patiently(global).await?;
+    let access = match arguments.fix {
+        true => Access::Write,
+        false => Access::Read,
+    };
+    let desk = Desk::open_patiently(global, access).await?;
     let compared = desk.reconcile(days, arguments.fix).await;
     desk.close().await?;
     let report = compared?;

@@ -50,10 +50,12 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
         drained.clone().cancelled_owned(),
     ));
 
-    let starting = stopping.closing.run_until_cancelled(context.redis());
+    let starting = stopping
+        .closing
+        .run_until_cancelled(context.open_to_write());
     if let Some(redis) = starting.await {
         let redis = redis?;
-        context.refuse_unfit(&redis.queue).await?;
+        redis.log_weaknesses();
         let fleet = assemble::fleet(&context, &redis.queue, heartbeats, &stopping, false)?;
         let _ = guard.queue.set(redis.queue.clone());
         let (worker, roles) = (&fleet.worker, &arguments.roles);

@@ -3,7 +3,7 @@
 use miette::{IntoDiagnostic, miette};
 use serde_json::Value;
 
-use super::desk::Desk;
+use super::desk::{Access, Desk};
 use crate::{
     cli::{Global, Show},
     exit::Exit,
@@ -12,7 +12,7 @@ use crate::{
 
 /// Prints it.
 pub async fn run(global: &Global, arguments: Show) -> miette::Result<Exit> {
-    let desk = Desk::open(global).await?;
+    let desk = Desk::open(global, Access::Read).await?;
     let timeline = desk.timeline(&arguments.change_id).await?;
     desk.close().await?;
     let Some(timeline) = timeline else {

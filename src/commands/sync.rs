@@ -73,11 +73,11 @@ async fn sync(global: &Global, context: &Context, arguments: Sync) -> miette::Re
     let stopping = Stopping::default();
     let closing = &stopping.closing;
     signals::drain_on_signal(closing)?;
-    let redis = closing.run_until_cancelled(context.redis());
+    let redis = closing.run_until_cancelled(context.open_to_write());
     let redis = redis.await.ok_or_else(|| miette!("interrupted"))??;
     let filter = super::asked_for(arguments.only);
     let outcome = async {
-        context.refuse_unfit(&redis.queue).await?;
+        redis.log_weaknesses();
         let beats = Heartbeats::default();
         let fleet = assemble::fleet(context, &redis.queue, beats, &stopping, true)?;
         let notifier = fleet.notifier.clone().filter(|_| arguments.wait);

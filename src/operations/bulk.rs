@@ -106,8 +106,10 @@ impl Operations {
             }
             Ok(Left::Stopping) => self.queue.keep_bulk(bulk, Duration::ZERO, &news).await,
             Ok(Left::Lost) => Ok(false),
-            // Redis may be away: the lease ends, and whoever is there then goes on.
-            Err(error @ (QueueError::Redis(_) | QueueError::Deposed)) => Err(error),
+            // Redis may be away, or this process does not agree with its namespace: the lease ends, and another goes on.
+            Err(error @ (QueueError::Redis(_) | QueueError::Deposed | QueueError::Mismatch(_))) => {
+                Err(error)
+            }
             Err(error) => {
                 news.ended = Some(Err(error.to_string()));
                 self.queue.keep_bulk(bulk, lease, &news).await

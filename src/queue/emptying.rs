@@ -1,7 +1,7 @@
 //! All keys of a namespace: are there any, and away with them. A server may hold other things, and is looked
 //! through in bounded steps.
 
-use super::{Queue, QueueError};
+use super::{Queue, QueueError, scripts::Transition};
 
 /// How many of the server's keys one step looks at.
 const KEYS_A_STEP: u32 = 1_000;
@@ -9,7 +9,7 @@ const KEYS_A_STEP: u32 = 1_000;
 impl Queue {
     /// Whether the namespace holds no key at all.
     pub async fn is_empty(&self) -> Result<bool, QueueError> {
-        Ok(self.go_round(false).await? == 0)
+        Ok(self.go_round(&self.scripts.is_empty, false).await? == 0)
     }
 
     /// Removes every key of the namespace and no other; says how many. Nobody may work on the queue
@@ -17,7 +17,7 @@ impl Queue {
     pub async fn empty(&self) -> Result<u64, QueueError> {
         let mut removed = 0;
         loop {
-            let found = self.go_round(true).await?;
+            let found = self.go_round(&self.scripts.empty, true).await?;
             if found == 0 {
                 return Ok(removed);
             }
@@ -26,10 +26,10 @@ impl Queue {
     }
 
     /// Once through all keys of the server; how many were the namespace's.
-    async fn go_round(&self, remove: bool) -> Result<u64, QueueError> {
+    async fn go_round(&self, script: &Transition, remove: bool) -> Result<u64, QueueError> {
         let (mut cursor, mut found) = ("0".to_owned(), 0);
         loop {
-            let mut call = self.scripts.empty.prepare_invoke();
+            let mut call = script.prepare_invoke();
             call.arg(&cursor).arg(KEYS_A_STEP).arg(u8::from(remove));
             let (next, keys): (String, u64) = self.run(&mut call).await?;
             found += keys;

@@ -1,10 +1,11 @@
 //! Fetched blocks in: each change once, whoever fetches it how often.
 
 use jobs::outcome::DeadClass;
+use redis::{FromRedisValue, Value};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Queue, QueueError, keys, leader::Lead, scripts::or_empty};
+use super::{Queue, QueueError, admission::Mismatch, keys, leader::Lead, scripts::or_empty};
 
 /// How many rows one call of the script takes: Redis is busy with them for about five milliseconds.
 const ROWS_A_CALL: usize = 200;
@@ -110,8 +111,8 @@ impl Queue {
         self.enqueue_under(None, fetched_at, changes).await
     }
 
-    /// The same, for a fetch under `lead`: [`QueueError::Deposed`] once another has led. What was taken in
-    /// before that stays.
+    /// The same, for a fetch under `lead`: [`QueueError::Deposed`] once another has led, [`QueueError::Mismatch`] where
+    /// the namespace was changed since this process was admitted. What was taken in before that stays.
     pub async fn enqueue_under(
         &self,
         lead: Option<Lead>,
@@ -131,14 +132,17 @@ impl Queue {
         changes: &[NewChange],
         mut told: impl FnMut(&NewChange, Taken),
     ) -> Result<Enqueued, QueueError> {
-        let mask: u8 = self.settings.destinations.iter().map(|d| d.bit()).sum();
         let keep = self.settings.keep.as_millis() as u64;
         let mut total = Enqueued::default();
         let (mut told_of, mut changes) = (changes.iter(), changes.iter().peekable());
         while changes.peek().is_some() {
             let mut call = self.scripts.enqueue.prepare_invoke();
-            call.arg(format!("{fetched_at:013}")).arg(mask).arg(keep);
-            call.arg(or_empty(lead));
+            call.arg(format!("{fetched_at:013}"))
+                .arg(self.settings.mask())
+                .arg(keep)
+                .arg(or_empty(lead))
+                .arg(or_empty(self.settings.seals.current()))
+                .arg(self.settings.seals.listed());
             let (mut rows, mut bytes) = (0, 0);
             while rows < ROWS_A_CALL
                 && bytes < BYTES_A_CALL
@@ -167,8 +171,7 @@ impl Queue {
                     )
                     .arg(change.replaces.as_deref().unwrap_or_default());
             }
-            let verdicts: Option<String> = self.run(&mut call).await?;
-            let verdicts = verdicts.ok_or(QueueError::Deposed)?;
+            let verdicts = self.verdicts(self.run(&mut call).await?)?;
             for (verdict, change) in verdicts.chars().zip(told_of.by_ref()) {
                 let taken = match verdict {
                     'n' => Taken::New,
@@ -180,6 +183,19 @@ impl Queue {
             }
         }
         Ok(total)
+    }
+
+    /// A letter for each row.
+    fn verdicts(&self, answer: Value) -> Result<String, QueueError> {
+        if matches!(answer, Value::Nil) {
+            return Err(QueueError::Deposed);
+        }
+        if matches!(answer, Value::Array(_)) {
+            let answer = Vec::from_redis_value(answer).map_err(redis::RedisError::from)?;
+            return Err(Mismatch::read(answer, &self.settings)
+                .map_or(QueueError::Deposed, QueueError::Mismatch));
+        }
+        Ok(String::from_redis_value(answer).map_err(redis::RedisError::from)?)
     }
 }
 

@@ -69,6 +69,7 @@
 //! | `known:<client>` | string with expiry | where the right token was presented from |
 //! | `bulk:<id>` | hash with expiry | what was ordered, `state`, `handled`, `gone`, `cursor`, and its worker's fencing token |
 //! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |
+//! | `namespace` | hash | what every process that writes must agree on: `schema`, this layout's version (1); `destinations` that a new change waits for; `sealing_key`, the newest key that payloads are sealed under ('' = they are not) |
 //! | `seals` | hash | key that payloads are sealed under -> since when (ms), or `leaving`: it is being given up |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | there is something to do: `crm`, `salsa`, `alumniq` for a vendor, `bulks` without a worker, `producer`: nobody leads, `limits` in doubt, `fleet`: something to see |

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`keys`]: the picture of the data; `scripts/`: every transition, one Lua script each
+//! - [`admission`]: what a process and its namespace must agree on before the process may write
 //! - [`intake`]: fetched blocks in; [`lease`]: the right to work on a change, `hold`: how long it may be acted on
 //! - [`executor`]: outcome -> transition; [`settlement`]: the end of a lease; [`exchange`]: claim and settle, in one step
 //! - [`backend`]: the apalis backend over the leases, its loops in `driver`
@@ -18,6 +19,7 @@
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
 pub mod acknowledgement;
+pub mod admission;
 pub mod audit;
 pub mod backend;
 pub mod bulk;
@@ -64,9 +66,10 @@ use redis::FromRedisValue;
 
 pub use self::record::Record;
 use self::{
+    admission::Mismatch,
     connection::Connection,
     keys::Keys,
-    scripts::{Invocation, Scripts},
+    scripts::{Invocation, Purpose, Scripts},
     seal::{SealError, Seals},
     trouble::{Trouble, Watch},
 };
@@ -80,6 +83,12 @@ pub enum QueueError {
     /// Another process has led since, or Redis was emptied; nothing was changed.
     #[error("another process leads the fetches now, or Redis was emptied")]
     Deposed,
+    /// This process does not agree with its namespace; nothing was changed.
+    #[error("{0}; restart this process with the configuration of the others")]
+    Mismatch(Mismatch),
+    /// A handle that only reads was asked to write: a defect of this program. Nothing was changed.
+    #[error("this part of the program may only read the queue: this is a defect")]
+    ReadOnly,
     /// Redis holds something that this version does not understand.
     #[error("Redis holds {what} that this version cannot read: {why}")]
     Unreadable {
@@ -110,7 +119,11 @@ impl QueueError {
     pub fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Redis(error) => Some(Trouble::of(error)),
-            Self::Deposed | Self::Unreadable { .. } | Self::Sealed { .. } => None,
+            Self::Deposed
+            | Self::Mismatch(_)
+            | Self::ReadOnly
+            | Self::Unreadable { .. }
+            | Self::Sealed { .. } => None,
         }
     }
 
@@ -158,9 +171,17 @@ pub struct QueueSettings {
     pub seals: Seals,
 }
 
-/// A handle on one namespace. Clones share the connection.
+impl QueueSettings {
+    /// The destinations as scripts take them.
+    fn mask(&self) -> u8 {
+        self.destinations.iter().map(|d| d.bit()).sum()
+    }
+}
+
+/// A handle on one namespace. Clones share the connection. It only reads until it is [admitted](Queue::admit).
 #[derive(Clone)]
 pub struct Queue {
+    is_admitted: bool,
     connection: Connection,
     scripts: Arc<Scripts>,
     keys: Keys,
@@ -169,10 +190,11 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Connects, once; later losses of the connection are mended on the way.
+    /// Connects for reading, once; later losses of the connection are mended on the way.
     pub async fn connect(settings: QueueSettings) -> Result<Self, QueueError> {
         let connection = Connection::open(&settings.urls, settings.response_timeout).await?;
         Ok(Self {
+            is_admitted: false,
             connection,
             scripts: Arc::new(Scripts::new()),
             keys: Keys::new(&settings.namespace),
@@ -194,6 +216,16 @@ impl Queue {
     }
 
     async fn run<T: FromRedisValue>(
+        &self,
+        invocation: &mut Invocation<'_>,
+    ) -> Result<T, QueueError> {
+        if invocation.purpose > Purpose::Counts && !self.is_admitted {
+            return Err(QueueError::ReadOnly);
+        }
+        self.run_unadmitted(invocation).await
+    }
+
+    async fn run_unadmitted<T: FromRedisValue>(
         &self,
         invocation: &mut Invocation<'_>,
     ) -> Result<T, QueueError> {

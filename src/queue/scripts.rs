@@ -11,6 +11,8 @@ use redis::{Script, ScriptInvocation};
 pub(super) enum Purpose {
     /// Reads only: runs on a Redis that takes no writes, too.
     Looks,
+    /// Counts calls to vendors, of commands that only read the queue, too: what it writes ends by itself.
+    Counts,
     /// Moves what is in the queue already: runs although Redis is full, for that is how it becomes less full.
     CarriesOn,
     /// Takes something new in: refused while Redis is full.
@@ -21,6 +23,9 @@ pub(super) enum Purpose {
 macro_rules! first_line {
     (Looks) => {
         "#!lua flags=no-writes\n"
+    };
+    (Counts) => {
+        "#!lua flags=allow-oom\n"
     };
     (CarriesOn) => {
         "#!lua flags=allow-oom\n"
@@ -57,7 +62,9 @@ macro_rules! scripts {
 }
 
 scripts! {
-    enqueue: TakesIn "enqueue.lua",
+    admit: CarriesOn "namespace.lua" "admit.lua",
+    compare: Looks "namespace.lua" "admit.lua",
+    enqueue: TakesIn "namespace.lua" "enqueue.lua",
     exchange: CarriesOn "share.lua" "settle.lua" "claim.lua" "exchange.lua",
     renew: CarriesOn "renew.lua",
     ack_claim: CarriesOn "ack_claim.lua",
@@ -73,7 +80,7 @@ scripts! {
     bulk_keep: CarriesOn "bulk_keep.lua",
     bulk_cancel: CarriesOn "bulk_cancel.lua",
     gate: CarriesOn "gate.lua",
-    throttle: CarriesOn "throttle.lua",
+    throttle: Counts "throttle.lua",
     leader: CarriesOn "leader.lua",
     producer: CarriesOn "producer.lua",
     beat: CarriesOn "stats_prelude.lua" "beat.lua",
@@ -90,6 +97,7 @@ scripts! {
     erase_end: CarriesOn "erase_end.lua",
     whose: Looks "whose.lua",
     empty: CarriesOn "empty.lua",
+    is_empty: Looks "empty.lua",
     session: CarriesOn "session.lua",
     knock: CarriesOn "knock.lua",
 }

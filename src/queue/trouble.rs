@@ -118,6 +118,11 @@ impl Trouble {
         }
     }
 
+    /// Whether only writes are refused.
+    pub(super) const fn is_of_writes(self) -> bool {
+        !matches!(self.proof_of_end(), Purpose::Looks)
+    }
+
     /// What must succeed before the trouble is over: a full Redis answers everybody else.
     const fn proof_of_end(self) -> Purpose {
         match self {

@@ -55,6 +55,9 @@ const LONGEST_LEAD: Duration = Duration::from_secs(15);
 /// died at rest.
 const LEAD_AT_REST: Duration = Duration::from_secs(60);
 
+/// How soon a process that does not agree with its namespace compares itself again. It is not ready meanwhile.
+const MISFIT_AGAIN: Duration = Duration::from_secs(30);
+
 /// The role's parts.
 pub struct Producer {
     /// The queue.
@@ -101,6 +104,17 @@ impl Producer {
                         true => look,
                         false => look.min(self.renew_every()),
                     }
+                }
+                Err(error @ QueueError::Mismatch(_)) => {
+                    metrics::leader(false);
+                    tracing::error!(%error, "this process fetches nothing");
+                    let _ = self.queue.resign(&self.who).await;
+                    (due, is_heard) = (None, false);
+                    // The others need time to take the lead. No bell may end this: to resign rings it here, too.
+                    let _ = closing
+                        .run_until_cancelled(tokio::time::sleep(MISFIT_AGAIN))
+                        .await;
+                    continue;
                 }
                 Err(error) => {
                     // Only Redis knows whether it still does.
@@ -247,7 +261,13 @@ impl Producer {
                 pause = fetch::ROOM_AGAIN;
             }
             Err(FetchError::Stopped) => return Ok(pause),
-            Err(FetchError::Queue(error)) => return Err(error),
+            Err(FetchError::Queue(error)) => {
+                if let QueueError::Mismatch(_) = error {
+                    fetch.record.error = Some(error.to_string());
+                    self.queue.record_fetch(Some(lead), &fetch.record).await?;
+                }
+                return Err(error);
+            }
             Err(error @ (FetchError::Feed(_) | FetchError::Sorting(_) | FetchError::Date(_))) => {
                 let after = calendar::TRY_AGAIN.as_secs();
                 tracing::warn!(%error, "the fetch failed; trying again in {after} s");
@@ -269,7 +289,7 @@ impl Producer {
     ) -> Result<Fetched, FetchError> {
         let never = CancellationToken::new();
         let mut fetch = Fetch::new(self, None, &never);
-        fetch.make_room().await?;
+        fetch.may_take_in().await?;
         fetch.take_in_some(block, changes).await?;
         Ok(fetch.fetched)
     }

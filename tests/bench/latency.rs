@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use alumniq_relay::{
-    queue::{Queue, QueueSettings, intake::NewChange, seal::Seals},
+    queue::{Queue, QueueSettings, durability::Allowed, intake::NewChange, seal::Seals},
     sandbox::{ChangeState, Times},
 };
 use jiff::tz::TimeZone;
@@ -126,7 +126,9 @@ async fn queue(redis: &Redis) -> Outcome<Queue> {
         patience: DAY,
         seals: Seals::default(),
     };
-    Ok(Queue::connect(settings).await?)
+    let admitted = Queue::connect(settings).await?.admit(Allowed::default());
+    let admitted = admitted.await.map_err(|refusal| format!("{refusal:?}"))?;
+    Ok(admitted.queue)
 }
 
 /// A new change of somebody, as the producer brings it; and when it was in Redis.

@@ -302,6 +302,8 @@ async fn a_flood_at(flooded: Destination, other: Destination) {
         .enqueue(EARLY, &flood.collect::<Vec<_>>())
         .await;
     assert_eq!(flood.unwrap().enqueued as usize, FLOOD);
+    // As if it were new: a namespace's changes go to the same destinations otherwise.
+    redis.command("DEL {sandbox}:namespace").await;
     let share = ids.iter().map(|id| {
         let change = sandbox.change(id).unwrap();
         arrival(id, &change.xid.unwrap(), &change.row)
@@ -311,6 +313,7 @@ async fn a_flood_at(flooded: Destination, other: Destination) {
         .enqueue(EARLY, &share.collect::<Vec<_>>())
         .await;
     assert_eq!(share.unwrap().enqueued as usize, SHARE);
+    redis.command("DEL {sandbox}:namespace").await;
 
     let relay = Relay::new(&sandbox, Some(&redis));
     let service = relay.start("crm,salsa,acknowledger").await;

@@ -34,6 +34,7 @@
 //!   schemas say
 //! - `watching`, `privacy`: what a process shows, and what it must not; `tracing`: what logs and traces tell
 //! - `guarding`: who comes in at the console, and every way around that
+//! - `guards`: what every command that can write to the queue is refused for
 //! - `secrecy`: what Redis holds of people, byte by byte: encryption, erasure, retention
 //! - `readme`: the commands that the README shows
 //! - `soak`: an hour of steady load, by hand
@@ -59,6 +60,7 @@ mod draining;
 mod fitness;
 mod full;
 mod guarding;
+mod guards;
 mod harness;
 mod hostile;
 mod letters;

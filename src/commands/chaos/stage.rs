@@ -341,8 +341,7 @@ async fn connect(toml: &str, url: &str, namespace: &str) -> miette::Result<conte
     let context = Context {
         config: loaded.config,
     };
-    let connection = context.redis().await?;
-    context.refuse_unfit(&connection.queue).await?;
+    let connection = context.open_to_read().await?;
     if !connection.queue.is_empty().await.into_diagnostic()? {
         return Err(miette!(
             help =
@@ -351,5 +350,6 @@ async fn connect(toml: &str, url: &str, namespace: &str) -> miette::Result<conte
             context.redis_names()
         ));
     }
-    Ok(connection)
+    connection.close().await?;
+    context.open_to_write().await
 }

@@ -13,6 +13,7 @@ use crate::{
     },
     queue::{
         QueueError,
+        admission::Mismatch,
         durability::{self, Examined, catalogue::Severity},
         sealing::Sealing,
     },
@@ -40,7 +41,7 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
     };
     let data_dir = temporary.as_ref().map_or(&*redis.data_dir, Temporary::path);
     let patience = redis.response_timeout * 2 + if embedded { START } else { Duration::ZERO };
-    let connected = match timeout(patience, context.redis_in(data_dir)).await {
+    let connected = match timeout(patience, context.open_to_read_in(data_dir)).await {
         Ok(connected) => connected,
         Err(_) => Err(silent(patience)),
     };
@@ -90,11 +91,15 @@ async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Resu
                 format!("the queue's scripts run: {flying} changes in flight, {dead} dead"),
             )
         });
-        if !context.config.encryption.seals().known().is_empty() {
-            let (missing, sealing) = (queue.missing_keys().await?, queue.sealing(STEPS).await?);
-            findings.push(sealed(&missing, sealing));
-        } else if let missing @ [_, ..] = queue.missing_keys().await?.as_slice() {
-            findings.push(sealed(missing, Sealing::default()));
+        match queue.mismatch().await? {
+            Some(Mismatch::Keys(missing)) => findings.push(sealed(&missing, Sealing::default())),
+            mismatch => {
+                let failed = |m: Mismatch| Finding::fail(ABOUT, m.to_string(), m.advice());
+                findings.extend(mismatch.map(failed));
+                if !context.config.encryption.seals().known().is_empty() {
+                    findings.push(sealed(&[], queue.sealing(STEPS).await?));
+                }
+            }
         }
         Ok::<_, QueueError>(findings)
     };

@@ -49,6 +49,15 @@ pub struct Here {
     by: Actor,
 }
 
+/// What a command does with the queue.
+#[derive(Debug, Clone, Copy)]
+pub enum Access {
+    /// It only looks.
+    Read,
+    /// It may change something.
+    Write,
+}
+
 /// What is done with dead letters.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -77,21 +86,24 @@ pub struct Ended {
 
 impl Desk {
     /// As the flags say.
-    pub async fn open(global: &Global) -> miette::Result<Self> {
-        Self::open_for(global, server::TIMEOUT).await
+    pub async fn open(global: &Global, access: Access) -> miette::Result<Self> {
+        Self::open_for(global, access, server::TIMEOUT).await
     }
 
     /// The same for what takes a while: AlumnIQ is asked, or Redis' files are rewritten.
-    pub async fn open_patiently(global: &Global) -> miette::Result<Self> {
-        Self::open_for(global, server::PATIENCE).await
+    pub async fn open_patiently(global: &Global, access: Access) -> miette::Result<Self> {
+        Self::open_for(global, access, server::PATIENCE).await
     }
 
-    async fn open_for(global: &Global, timeout: Duration) -> miette::Result<Self> {
+    async fn open_for(global: &Global, access: Access, timeout: Duration) -> miette::Result<Self> {
         if let Some(server) = Server::of(global, timeout)? {
             return Ok(Self::Server(Box::new(server)));
         }
         let context = Context::load(global)?;
-        let redis = context.redis().await?;
+        let redis = match access {
+            Access::Read => context.open_to_read().await?,
+            Access::Write => context.open_to_write().await?,
+        };
         Ok(Self::Redis(Box::new(Here {
             namespace: context.config.namespace.as_str().to_owned(),
             operations: assemble::operations(&context, &redis.queue)?,

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
 use miette::IntoDiagnostic;
 
 use super::{
-    desk::Desk,
+    desk::{Access, Desk},
     table::{Column, table},
 };
 use crate::{
@@ -31,7 +31,7 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
         },
         false => global,
     };
-    let desk = Desk::open(global).await?;
+    let desk = Desk::open(global, Access::Read).await?;
     if on_screen {
         let who = match &desk {
             Desk::Redis(_) => "Redis",

@@ -1,12 +1,23 @@
 -- Takes a fetched block into the queue, each change once.
 -- ARGV: block (ms, when the fetch began by Redis' clock), mask of destinations, keep (ms), lead (token of the
---       lead under which the rows were fetched; '' = none), then a row each:
+--       lead under which the rows were fetched; '' = none), '' or the key that the process seals under, its keys (each
+--       with a blank behind it), then a row each:
 --       changeId, lane, member, record, letter ('' or JSON: dead on arrival), replaces ('' or the id of the
 --       undecodable row that this change turned out to be)
 -- Returns one letter a row: n(ew), d(uplicate), r(e-acknowledge: AlumnIQ still lists what it was told of);
--- nothing where another has led since: then nothing is taken in.
+-- nothing where another has led since, and what differs (see admit) where the namespace was changed since the process was
+-- admitted: then nothing is taken in.
 if is_deposed(ARGV[4]) then return false end
 local block, mask, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local held, destinations, sealing_key = namespace_fields(), destinations_of(mask), ARGV[5]
+local differs = difference(held, destinations)
+if differs then return differs end
+-- While keys rotate, processes without the newest one go on under a key that every other process has.
+if held.sealing_key and not is_known(held.sealing_key, ARGV[6])
+  and (sealing_key == '' or redis.call('HEXISTS', key('seals'), sealing_key) == 0) then
+  return { 'keys', held.sealing_key }
+end
+if not (held.schema and held.destinations and held.sealing_key) then write_namespace(destinations, sealing_key) end
 local now = now_ms()
 local verdicts, new = {}, 0
 
@@ -67,13 +78,13 @@ end
 
 -- Most blocks are new as a whole, or known: then one question is enough.
 local asked = {}
-for i = 5, #ARGV, 6 do
+for i = 7, #ARGV, 6 do
   asked[#asked + 1] = key('done', ARGV[i])
   asked[#asked + 1] = key('change', ARGV[i])
 end
 local is_any_known, seen = redis.call('EXISTS', unpack(asked)) > 0, {}
 
-for i = 5, #ARGV, 6 do
+for i = 7, #ARGV, 6 do
   local id, lane, member, record, letter, replaces = unpack(ARGV, i, i + 5)
   note_seal(sealed_under(record), now)
   if replaces ~= '' and exhume('alumniq', replaces) then

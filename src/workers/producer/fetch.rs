@@ -124,7 +124,7 @@ impl<'a> Fetch<'a> {
     pub async fn since(&mut self, first: Date, today: Date) -> Result<(), FetchError> {
         let mut walk = Walk::since(first, today, &self.feed);
         while !walk.is_over() {
-            self.make_room().await?;
+            self.may_take_in().await?;
             let block = walk.next(&mut self.feed).await;
             self.record.key_days = self.feed.key_days;
             if let Some(block) = block? {
@@ -136,15 +136,19 @@ impl<'a> Fetch<'a> {
 
     /// What one uncapped filter brings.
     pub async fn all_of(&mut self, filter: &Filter) -> Result<(), FetchError> {
-        self.make_room().await?;
+        self.may_take_in().await?;
         let block = self.feed.rows(filter).await;
         self.record.key_days = self.feed.key_days;
         self.take_in(block?).await
     }
 
-    /// Rows that there is no room for are better left where they are.
-    pub async fn make_room(&self) -> Result<(), FetchError> {
-        match self.producer.queue.make_room().await?.is_full() {
+    /// Rows that there is no room for, or that this process may not take in, are better left where they are.
+    pub async fn may_take_in(&self) -> Result<(), FetchError> {
+        let queue = &self.producer.queue;
+        if let Some(mismatch) = queue.mismatch().await? {
+            return Err(QueueError::Mismatch(mismatch).into());
+        }
+        match queue.make_room().await?.is_full() {
             true => Err(FetchError::Full),
             false => Ok(()),
         }
@@ -258,10 +262,13 @@ impl<'a> Fetch<'a> {
                 told(change, taken);
             });
             match taken.await {
-                Err(error) if error.trouble().is_some() => {
+                Err(error)
+                    if error.trouble().is_some() || matches!(error, QueueError::Mismatch(_)) =>
+                {
                     if !std::mem::replace(&mut is_told, true) {
                         tracing::warn!(
                             rows = changes.len() - done,
+                            %error,
                             "Redis does not take rows that AlumnIQ has marked as processed: they are lost if this \
                              process ends before it does; trying again"
                         );

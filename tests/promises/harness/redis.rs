@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use alumniq_relay::queue::{Queue, QueueSettings, seal::Seals};
+use alumniq_relay::queue::{Queue, QueueSettings, durability::Allowed, seal::Seals};
 use jobs::destination::Destination;
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
@@ -155,6 +155,20 @@ impl Redis {
 
     /// A queue for both destinations that keeps no payloads, but for what `change` does to that.
     pub async fn queue_with(
+        &self,
+        namespace: &str,
+        change: impl FnOnce(&mut QueueSettings),
+    ) -> Queue {
+        let everything = Allowed {
+            no_persistence: true,
+            eviction: true,
+        };
+        let reader = self.reader_with(namespace, change).await;
+        reader.admit(everything).await.unwrap().queue
+    }
+
+    /// The same, not admitted: it may only read.
+    pub async fn reader_with(
         &self,
         namespace: &str,
         change: impl FnOnce(&mut QueueSettings),

@@ -56,7 +56,24 @@ pub fn compare(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
         owned(snapshot.hash("producer")),
         leading.record(),
     )?;
+    namespace(snapshot, model)?;
     books(snapshot, status, model)
+}
+
+/// What processes must agree on. Where Redis was emptied it is written with the first change.
+fn namespace(snapshot: &Snapshot, model: &Model) -> Checked {
+    let fields = snapshot.hash("namespace");
+    if fields.is_empty() && model.changes.is_empty() {
+        return Ok(());
+    }
+    let destinations: Vec<_> = model.destinations.iter().map(|d| d.as_str()).collect();
+    let destinations = destinations.join(" ");
+    let expected = [
+        ("schema", "1"),
+        ("destinations", destinations.as_str()),
+        ("sealing_key", ""),
+    ];
+    same("namespace", fields, expected.into())
 }
 
 fn line(snapshot: &Snapshot, status: &Status, model: &Model, d: Destination) -> Checked {

@@ -301,7 +301,11 @@ async fn what_is_sealed_anew_keeps_its_expiry() {
     old.enqueue(vec![row("1", 1)]).await;
     old.apply_all(Crm).await;
     assert_eq!(old.acknowledge_all().await, ["1"]);
-    let mut new = sealed_with(&redis, Some(8), &[7]).await;
+    let mut new = Namespace::with(&redis, |settings| {
+        settings.destinations = vec![Crm];
+        settings.seals = super::seals(Some(8), &[7]);
+    })
+    .await;
     assert_eq!(new.queue.rotate(|_| {}).await.unwrap().resealed, 1);
     let ttl = new.snapshot().await.ttl("change:1").unwrap();
     assert!((1..=1_800_000).contains(&ttl), "{ttl}");

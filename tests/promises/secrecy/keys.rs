@@ -1,7 +1,7 @@
 use alumniq_relay::queue::{Queue, QueueSettings};
 use jobs::destination::Destination::{Crm, Salsa};
 
-use super::{VALUES, files, holds_none, row, sealed_with};
+use super::{VALUES, files, holds_none, row, sealed_with, seals};
 use crate::harness::{
     namespace::Namespace,
     redis::Redis,
@@ -87,9 +87,9 @@ async fn changes_go_their_way_encrypted_and_keys_rotate_by_the_commands() {
 #[tokio::test]
 async fn what_a_process_cannot_open_waits_for_one_that_can_and_costs_nothing() {
     let redis = Redis::start().await;
+    let mut keyless = Namespace::new(&redis).await;
     let sealed = sealed_with(&redis, Some(7), &[]).await;
     sealed.enqueue(vec![row("1", 1), row("2", 2)]).await;
-    let mut keyless = Namespace::new(&redis).await;
     let claimed = keyless.claim_as(Crm, "keyless", 10).await;
     assert!(claimed.leases.is_empty() && claimed.died.is_empty());
     let locked = claimed.locked.unwrap();
@@ -109,8 +109,6 @@ async fn what_a_process_cannot_open_waits_for_one_that_can_and_costs_nothing() {
 #[tokio::test]
 async fn a_change_that_a_process_cannot_open_stands_in_nobodys_way() {
     let redis = Redis::start().await;
-    let sealed = sealed_with(&redis, Some(7), &[]).await;
-    sealed.enqueue(vec![row("1", 1)]).await;
     let plain = Namespace::new(&redis).await;
     plain
         .enqueue(vec![crate::harness::rows::change(
@@ -119,6 +117,8 @@ async fn a_change_that_a_process_cannot_open_stands_in_nobodys_way() {
             1,
         )])
         .await;
+    let sealed = sealed_with(&redis, Some(7), &[]).await;
+    sealed.enqueue(vec![row("1", 1)]).await;
     let mut claimed = plain.claim(Salsa).await;
     claimed.extend(plain.claim(Salsa).await);
     let ids: Vec<&str> = claimed
@@ -134,9 +134,10 @@ async fn a_rotation_without_a_key_that_is_in_use_does_nothing_and_names_it() {
     let mut sealed = sealed_with(&redis, Some(7), &[]).await;
     sealed.enqueue(vec![row("1", 1)]).await;
     let before = sealed.snapshot().await;
-    let stranger = sealed_with(&redis, Some(9), &[]).await;
-    assert_eq!(stranger.queue.missing_keys().await.unwrap(), ["8263b094"]);
-    let refused = stranger.queue.rotate(|_| {}).await.unwrap_err().to_string();
+    let with_another = |settings: &mut QueueSettings| settings.seals = seals(Some(9), &[]);
+    let stranger = redis.reader_with("campus", with_another).await;
+    assert_eq!(stranger.missing_keys().await.unwrap(), ["8263b094"]);
+    let refused = stranger.rotate(|_| {}).await.unwrap_err().to_string();
     assert!(refused.contains("8263b094"), "{refused}");
     assert_eq!(sealed.snapshot().await, before);
 }

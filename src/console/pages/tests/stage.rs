@@ -26,8 +26,8 @@ use crate::{
     console::{Console, Guard, Heartbeats, Rules, Tokens, router},
     operations::{Operations, allowed::Allowed},
     queue::{
-        Queue, QueueSettings, embedded::EmbeddedRedis, executor::Transition, lease::ClaimRequest,
-        letters::LetterFilter, settlement::Settlement,
+        Queue, QueueSettings, durability::Allowed as AllowedRedis, embedded::EmbeddedRedis,
+        executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
     },
     vendors::{AlumniqClient, ClientSettings},
     workers::producer::{Producer, arrival},
@@ -67,7 +67,8 @@ impl Stage {
             patience: Duration::from_secs(3600),
             seals: Default::default(),
         };
-        let queue = Queue::connect(settings).await.unwrap();
+        let reader = Queue::connect(settings).await.unwrap();
+        let queue = reader.admit(AllowedRedis::default()).await.unwrap().queue;
         let guard = Guard::new(Rules {
             tokens,
             ..Rules::open()

@@ -240,6 +240,7 @@ impl Run {
                 "rates:crm",
                 "rates:salsa",
                 "rates:acknowledged",
+                "namespace",
                 "token",
                 "told",
                 "producer",

@@ -1,0 +1,221 @@
+//! What a process and its namespace must agree on before the process may write.
+//!
+//! A small hash of the namespace holds the layout's version, the destinations that a new change waits for, and the key
+//! that payloads are sealed under. The first process writes it, each later one is compared with it, and so is each block
+//! that a process takes in: others may have changed it since.
+
+use std::fmt;
+
+use super::{
+    Queue, QueueError, QueueSettings,
+    durability::{Allowed, Finding, catalogue::Severity},
+    scripts::{Transition, or_empty},
+    trouble::Trouble,
+};
+
+/// What a process and its namespace do not agree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The layout has a version that this program does not know.
+    Schema(String),
+    /// Destinations, each list separated by blanks.
+    Destinations {
+        /// What the namespace's changes wait for.
+        namespace: String,
+        /// What the process is configured for.
+        process: String,
+    },
+    /// Keys that are in use and that the process lacks.
+    Keys(Vec<String>),
+    /// The namespace cannot give up this destination.
+    Waiting {
+        /// Which.
+        destination: String,
+        /// How many changes wait for it.
+        changes: String,
+    },
+}
+
+impl Mismatch {
+    /// What `admit.lua` and `enqueue.lua` answer; `None`: there is none.
+    pub(super) fn read(answer: Vec<String>, settings: &QueueSettings) -> Option<Self> {
+        let mut words = answer.into_iter();
+        let what = words.next()?;
+        let mut word = || words.next().unwrap_or_default();
+        Some(match what.as_str() {
+            "schema" => Self::Schema(word()),
+            "destinations" => Self::Destinations {
+                namespace: word(),
+                process: {
+                    let names: Vec<_> = settings.destinations.iter().map(|d| d.as_str()).collect();
+                    names.join(" ")
+                },
+            },
+            "waiting" => Self::Waiting {
+                destination: word(),
+                changes: word(),
+            },
+            _ => {
+                let mut keys: Vec<_> = words.collect();
+                keys.sort_unstable();
+                Self::Keys(keys)
+            }
+        })
+    }
+
+    /// What to do.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Schema(_) => "run the version of this program that made it, or give this one a `namespace` of its \
+                own: AlumnIQ still lists everything that was not acknowledged"
+                .to_owned(),
+            Self::Destinations { .. } => "set `crm.enabled` and `salsa.enabled` as the other processes have them. To \
+                change where changes go, see `alumniq-relay runbook Changing the destinations`"
+                .to_owned(),
+            Self::Keys(keys) => {
+                let (it, it_is) = match keys.as_slice() {
+                    [_] => ("it", "it is"),
+                    _ => ("them", "they are"),
+                };
+                format!(
+                    "set {it} as encryption.key or add {it} to encryption.old_keys; if {it_is} lost, see \
+                     `alumniq-relay runbook When an encryption key is missing`"
+                )
+            }
+            Self::Waiting { destination, .. } => format!(
+                "enable {destination} again until `alumniq-relay status` shows that nothing waits for it"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listed = |names: &str| names.replace(' ', ", ");
+        match self {
+            Self::Schema(found) => write!(
+                f,
+                "Redis holds this namespace in a layout that this program does not know (schema {found})"
+            ),
+            Self::Destinations { namespace, process } => write!(
+                f,
+                "changes of this namespace go to {}, and this process is configured for {}",
+                listed(namespace),
+                listed(process)
+            ),
+            Self::Keys(keys) => write!(
+                f,
+                "Redis holds payloads under the key{} {}, which this process does not have",
+                if keys.len() == 1 { "" } else { "s" },
+                keys.join(", ")
+            ),
+            Self::Waiting {
+                destination,
+                changes,
+            } => write!(
+                f,
+                "{changes} changes still wait for {destination}, which this configuration leaves out"
+            ),
+        }
+    }
+}
+
+/// Why a process may not write.
+#[derive(Debug)]
+pub enum Refusal {
+    /// This Redis could lose changes.
+    Unfit(Vec<Finding>),
+    /// The process does not agree with its namespace.
+    Mismatch(Mismatch),
+    /// Redis could not be asked.
+    Queue(QueueError),
+}
+
+impl From<QueueError> for Refusal {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Mismatch(mismatch) => Self::Mismatch(mismatch),
+            error => Self::Queue(error),
+        }
+    }
+}
+
+/// A handle that may write, and what else an operator should know of its Redis.
+pub struct Admitted {
+    /// The handle.
+    pub queue: Queue,
+    /// The weaknesses that are no reason to refuse.
+    pub findings: Vec<Finding>,
+}
+
+/// Without the handle, which has nothing to show.
+impl fmt::Debug for Admitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitted")
+            .field("findings", &self.findings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// A handle that may write: the only way to one.
+    ///
+    /// # Errors
+    /// This Redis could lose changes, or the process does not agree with its namespace.
+    pub async fn admit(self, allowed: Allowed) -> Result<Admitted, Refusal> {
+        self.enter("admit", allowed).await
+    }
+
+    /// The same, and the process's destinations become the namespace's.
+    ///
+    /// # Errors
+    /// As [`Queue::admit`]; and changes wait for a destination that would be left out.
+    pub async fn adopt_destinations(self, allowed: Allowed) -> Result<Admitted, Refusal> {
+        self.enter("adopt", allowed).await
+    }
+
+    async fn enter(self, how: &str, allowed: Allowed) -> Result<Admitted, Refusal> {
+        let findings = self.examine(allowed).await?.findings;
+        let (fatal, findings): (Vec<_>, Vec<_>) = findings
+            .into_iter()
+            .partition(|finding| finding.severity == Severity::Refuses);
+        if !fatal.is_empty() {
+            return Err(Refusal::Unfit(fatal));
+        }
+        let mismatch = match self.compared(&self.scripts.admit, how).await {
+            // It takes no writes now and is waited for. What is taken in then is compared again.
+            Err(error) if how == "admit" && error.trouble().is_some_and(Trouble::is_of_writes) => {
+                self.mismatch().await?
+            }
+            compared => compared?,
+        };
+        if let Some(mismatch) = mismatch {
+            return Err(Refusal::Mismatch(mismatch));
+        }
+        let queue = Self {
+            is_admitted: true,
+            ..self
+        };
+        Ok(Admitted { queue, findings })
+    }
+
+    /// What this process and its namespace do not agree on now.
+    pub async fn mismatch(&self) -> Result<Option<Mismatch>, QueueError> {
+        self.compared(&self.scripts.compare, "compare").await
+    }
+
+    async fn compared(
+        &self,
+        script: &Transition,
+        how: &str,
+    ) -> Result<Option<Mismatch>, QueueError> {
+        let seals = &self.settings.seals;
+        let mut call = script.prepare_invoke();
+        call.arg(how)
+            .arg(self.settings.mask())
+            .arg(or_empty(seals.current()))
+            .arg(seals.listed());
+        let answer = self.run_unadmitted(&mut call).await?;
+        Ok(Mismatch::read(answer, &self.settings))
+    }
+}
