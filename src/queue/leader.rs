@@ -19,6 +19,8 @@ pub struct ProducerRecord {
     pub key_days: Option<i64>,
     /// Why the last fetch failed; absent after a good one.
     pub error: Option<String>,
+    /// Before this AlumnIQ asked not to be fetched from again (`Retry-After`); absent after a good one.
+    pub not_before: Option<u64>,
 }
 
 impl ProducerRecord {
@@ -30,6 +32,7 @@ impl ProducerRecord {
             last_sweep: number("last_sweep"),
             key_days: fields.get("key_days").and_then(|days| days.parse().ok()),
             error: fields.get("error").cloned(),
+            not_before: number("not_before"),
         }
     }
 }
@@ -100,8 +103,8 @@ impl Queue {
         Ok(ProducerRecord::read(&fields))
     }
 
-    /// Writes down what a fetch says of itself: fields that are `None` stay as they are, but for the error,
-    /// which ends with a good sweep. Under a lead it is [`QueueError::Deposed`] once another has led: what
+    /// Writes down what a fetch says of itself: fields that are `None` stay as they are, but for the error
+    /// and `not_before`, which end with a good sweep. Under a lead it is [`QueueError::Deposed`] once another has led: what
     /// the newer leader has written is not overwritten by older news.
     pub async fn record_fetch(
         &self,
@@ -114,7 +117,8 @@ impl Queue {
             .arg(or_empty(record.last_success))
             .arg(or_empty(record.last_sweep))
             .arg(or_empty(record.key_days))
-            .arg(or_empty(record.error.as_ref()));
+            .arg(or_empty(record.error.as_ref()))
+            .arg(or_empty(record.not_before));
         match self.run(&mut call).await? {
             1 => Ok(()),
             _ => Err(QueueError::Deposed),

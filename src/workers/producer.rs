@@ -269,9 +269,17 @@ impl Producer {
                 return Err(error);
             }
             Err(error @ (FetchError::Feed(_) | FetchError::Sorting(_) | FetchError::Date(_))) => {
-                let after = calendar::TRY_AGAIN.as_secs();
-                tracing::warn!(%error, "the fetch failed; trying again in {after} s");
+                let asked = match &error {
+                    FetchError::Feed(error) => error.after,
+                    _ => None,
+                };
+                let after = calendar::TRY_AGAIN.max(asked.unwrap_or_default());
+                tracing::warn!(%error, "the fetch failed; trying again in {} s", after.as_secs());
                 fetch.record.error = Some(error.to_string());
+                if let Some(asked) = asked {
+                    let asked = u64::try_from(asked.as_millis()).unwrap_or(u64::MAX);
+                    fetch.record.not_before = Some(self.queue.now().await?.saturating_add(asked));
+                }
             }
         }
         self.queue.record_fetch(Some(lead), &fetch.record).await?;

@@ -186,6 +186,58 @@ async fn retry_after_holds_every_process_back_until_then_or_until_an_operator_re
 }
 
 #[tokio::test]
+async fn retry_after_zero_removes_no_backoff_at_any_vendor() {
+    let sandbox = vendors(60, 60).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    // The CRM's update and Salsa; the CRM's token and what AlumnIQ is told.
+    for (operation, vendors) in [
+        ("update", ["crm", "salsa"]),
+        ("token", ["crm", "salsa"]),
+        ("acknowledge", ["alumniq", "alumniq"]),
+    ] {
+        for fault in [Fault::Unavailable, Fault::Throttle] {
+            let only = |operations: &[&str]| VendorFaults {
+                rates: [(fault, 1.0)].into(),
+                operations: operations.iter().map(|&name| name.to_owned()).collect(),
+                retry_after: Some(0),
+                ..VendorFaults::default()
+            };
+            sandbox.set_faults(match operation {
+                "acknowledge" => Faults {
+                    alumniq: only(&[operation]),
+                    ..Faults::default()
+                },
+                _ => Faults {
+                    crm: only(&[operation]),
+                    salsa: only(&["search", "put"]),
+                    ..Faults::default()
+                },
+            });
+            let service = relay.start(EVERYTHING).await;
+            for vendor in vendors {
+                // Where every call asks for none, only backoff makes a pause of more than two seconds.
+                let what = format!("{vendor} is left alone after {fault:?} at {operation}");
+                until_true(&what, async || {
+                    let pause = &relay.status().await["pauses"][vendor];
+                    pause["seconds_left"].as_f64() > Some(2.0)
+                })
+                .await;
+            }
+            service.stop().await;
+            for vendor in vendors {
+                relay.run(&["resume", vendor]).await.expect(0);
+            }
+        }
+    }
+    sandbox.set_faults(Faults::default());
+    let service = relay.start(EVERYTHING).await;
+    acknowledged(&sandbox, 60).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn refused_credentials_pause_a_destination_for_the_fleet_and_kill_no_change() {
     const CHANGES: usize = 60;
     let sandbox = vendors(CHANGES, 60).await;

@@ -40,7 +40,8 @@ local function refund(vendor, now)
   redis.call('DEL', key('suspects', vendor))
 end
 
--- Many calls are in flight when a vendor goes down: all report it, only the first lengthens the streak.
+-- Many calls are in flight when a vendor goes down: all report it, only the first lengthens the streak. `after` (ms) is
+-- the least pause: a vendor that asks for none gets no more calls than one that says nothing.
 local function gate_shut(vendor, gate, now, after, reason, cause)
   if gate.ends > now then
     if after and now + after > gate.ends then
@@ -50,7 +51,7 @@ local function gate_shut(vendor, gate, now, after, reason, cause)
     return
   end
   gate.streak = gate.streak + 1
-  local pause = after or math.min(1000 * 2 ^ (gate.streak - 1), 60000)
+  local pause = math.max(after or 0, math.min(1000 * 2 ^ (gate.streak - 1), 60000))
   if not gate.machine then
     redis.call('HSET', key('gate', vendor), 'since', whole(now))
     turn = 'paused'

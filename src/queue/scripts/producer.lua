@@ -1,11 +1,11 @@
 -- Writes down what a fetch says of itself. ARGV: lead (token; '' = by hand), then, '' = it says nothing:
--- last_started, last_success, last_sweep, key_days, error. What it says nothing of stays; an error is over
+-- last_started, last_success, last_sweep, key_days, error, not_before. What it says nothing of stays; an error is over
 -- once a sweep has left nothing out.
 -- One script and not a transaction: Redis refuses every transaction while it is full.
 -- Returns 1; 0 where another has led since: then nothing is written.
 if is_deposed(ARGV[1]) then return 0 end
-for i, field in ipairs({ 'last_started', 'last_success', 'last_sweep', 'key_days', 'error' }) do
+for i, field in ipairs({ 'last_started', 'last_success', 'last_sweep', 'key_days', 'error', 'not_before' }) do
   if ARGV[i + 1] ~= '' then redis.call('HSET', key('producer'), field, ARGV[i + 1]) end
 end
-if ARGV[4] ~= '' then redis.call('HDEL', key('producer'), 'error') end
+if ARGV[4] ~= '' then redis.call('HDEL', key('producer'), 'error', 'not_before') end
 return 1

@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 use crate::{config::Schedule, queue::leader::ProducerRecord};
 
-/// How soon a failed fetch is tried again.
+/// How soon a failed fetch is tried again, unless AlumnIQ asks for more time.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(30);
 
 /// How long until the next scheduled fetch is due; zero: now.
@@ -22,7 +22,10 @@ pub(super) fn due_in(
         return Duration::ZERO;
     };
     let due = match record.error {
-        Some(_) => last + TRY_AGAIN.as_millis() as u64,
+        Some(_) => {
+            let again = last.saturating_add(TRY_AGAIN.as_millis() as u64);
+            again.max(record.not_before.unwrap_or_default())
+        }
         None => instant(last)
             .and_then(|last| schedule.next_after(last, timezone))
             .map_or(u64::MAX, |due| {

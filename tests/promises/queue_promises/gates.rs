@@ -348,6 +348,49 @@ async fn a_destination_that_falls_over_while_it_is_tried_again_is_left_alone_for
 }
 
 #[tokio::test]
+async fn a_pause_is_the_longer_of_the_backoff_and_what_the_vendor_asks_for() {
+    let redis = Redis::start().await;
+    for (asked, expected) in [(0, [1.0, 2.0, 4.0, 8.0]), (3, [3.0, 3.0, 4.0, 8.0])] {
+        for reason in [
+            PauseReason::Outage,
+            PauseReason::Throttled,
+            PauseReason::Credentials,
+        ] {
+            let name = format!("{reason:?}-{asked}");
+            let mut namespace = Namespace::with(&redis, |settings| {
+                settings.namespace = name;
+                settings.destinations = vec![Crm];
+            })
+            .await;
+            let changes = (1..=4).map(|n| change(&n.to_string(), Some(&n.to_string()), 0));
+            namespace.enqueue(changes.collect()).await;
+            let mut pauses = Vec::new();
+            for vendor in [Vendor::Crm, Vendor::Alumniq] {
+                for _ in expected {
+                    let (delay, cause) = (Some(Duration::from_secs(asked)), "later".to_owned());
+                    if vendor == Vendor::Alumniq {
+                        let shut = namespace.queue.shut(vendor, delay, reason, &cause);
+                        shut.await.unwrap();
+                    } else {
+                        let lease = namespace.claim_as(Crm, "worker", 1).await.leases.remove(0);
+                        let asks = Transition::Pause {
+                            delay,
+                            reason,
+                            cause,
+                        };
+                        assert!(namespace.settle(Crm, &lease, asks).await);
+                    }
+                    let status = namespace.queue.status().await.unwrap();
+                    pauses.push(status.pauses[&vendor].seconds_left.unwrap().ceil());
+                    namespace.gates_time_has_come(vendor).await;
+                }
+            }
+            assert_eq!(pauses, [expected, expected].concat(), "{reason:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_operators_pause_outranks_the_machine_and_resume_opens_all() {
     let redis = Redis::start().await;
     let namespace = with_changes(&redis, 2).await;

@@ -38,6 +38,7 @@ fn swept(at: u64) -> ProducerRecord {
         last_sweep: Some(at),
         key_days: Some(200),
         error: None,
+        not_before: None,
     }
 }
 
@@ -185,11 +186,13 @@ async fn a_fetch_writes_down_what_it_knows_and_only_a_good_sweep_ends_an_error()
     let failed = ProducerRecord {
         last_started: Some(20),
         error: Some("the feed cannot be fetched".to_owned()),
+        not_before: Some(25),
         ..ProducerRecord::default()
     };
     let known = ProducerRecord {
         last_started: Some(20),
         error: failed.error.clone(),
+        not_before: Some(25),
         ..swept(10)
     };
     assert_eq!(record(lead, failed).await, known);
@@ -214,6 +217,7 @@ async fn a_fetch_writes_down_what_it_knows_and_only_a_good_sweep_ends_an_error()
         last_success: Some(40),
         last_sweep: Some(35),
         error: None,
+        not_before: None,
         ..known
     };
     assert_eq!(record(None, sweep_by_hand).await, known);

@@ -108,6 +108,14 @@ fn a_fetch_is_due_at_first_after_a_failure_on_schedule_and_when_the_clock_was_se
         ..fetched(now - 10_000)
     };
     assert_eq!(due(&failed, now), 20_000);
+    // `Retry-After` prolongs that and never shortens it.
+    for (asked, expected) in [(0, 20_000), (3_600_000, 3_590_000)] {
+        let asked = ProducerRecord {
+            not_before: Some(now - 10_000 + asked),
+            ..failed.clone()
+        };
+        assert_eq!(due(&asked, now), expected);
+    }
 }
 
 #[test]
