@@ -58,7 +58,7 @@
 //! | `calls:<v>` | list | the newest 50 calls (JSON), newest first; nothing of people |
 //! | `gate:<v>` | hash | the pause |
 //! | `places:<v>` | sorted set with expiry | calls of the last minute, by when the place of each is free again |
-//! | `limits:<v>` | hash | what the vendor said: `rate`, `batch`, `at` (ms); `asking`, `doubt`: until when (ms) somebody asks, work waits for the answer |
+//! | `limits:<v>` | hash | what the vendor said: `rate`, `batch`, `at` (ms); `asking`, `doubt`: until when (ms) somebody asks, work waits for the answer; of AlumnIQ the `batch` that the acknowledger asks for |
 //! | `notice:<subject>` | hash | of `gate:<v>`, `letters:<v>`, `books`: `told` = since when (ms) the outside knows of a trouble; `differs` since when the state is another; what is being told: `id`, `trouble`, `at`, `facts`, `attempts`, `next`, `doubt`, and as a lease `token`, `ends` |
 //! | `audit` | sorted set | places of the entries by themselves: µs, each later than the one before |
 //! | `audit:<place>` | hash with expiry | at, by, via, action; destination, count, change_ids (JSON), reason, detail, bulk where there are any |

@@ -11,6 +11,11 @@ local function nothing(at)
   return { wait, 0, {}, '' }
 end
 
+-- Whoever adds to the line calls when there is a list more (see write_gathered).
+if redis.call('HGET', key('limits', 'alumniq'), 'batch') ~= ARGV[1] then
+  redis.call('HSET', key('limits', 'alumniq'), 'batch', ARGV[1])
+end
+
 local list = ack_list()
 if list and list.ends > now then return nothing(list.ends) end
 local oldest = redis.call('ZRANGE', ack, 0, 0, 'WITHSCORES')[2]

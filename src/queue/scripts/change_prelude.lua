@@ -13,8 +13,6 @@ end
 -- always the newest: should Redis be emptied, applying that again ends in the newest value. A change keeps its
 -- place until AlumnIQ accepts it, whatever happens to the list in which it is told.
 local told_next = {}
--- So many more are worth a look, however long a list may be.
-local LIST = 200
 local function to_acknowledge(id)
   told_next[#told_next + 1] = id
 end
@@ -202,7 +200,9 @@ local function write_gathered()
   if #told_next > 0 or (counted.in_flight or 0) < 0 then
     local line = redis.call('ZCARD', key('ack'))
     local was = line - #told_next
-    local is_worth_a_look = (was == 0 and line > 0) or math.floor(line / LIST) > math.floor(was / LIST)
+    -- As long as nobody has asked for a list, nobody waits for one.
+    local list = tonumber(redis.call('HGET', key('limits', 'alumniq'), 'batch') or math.huge)
+    local is_worth_a_look = (was == 0 and line > 0) or math.floor(line / list) > math.floor(was / list)
     if is_worth_a_look or (line > 0 and line >= in_flight()) then wake('alumniq') end
   end
   in_parts(obsolete, function(...) redis.call('DEL', ...) end)

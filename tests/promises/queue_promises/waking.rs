@@ -133,12 +133,26 @@ async fn whatever_somebody_waits_for_is_called_out() {
 
 #[tokio::test]
 async fn once_a_list_of_changes_waits_for_alumniq_it_is_called_out() {
-    const LIST: i64 = 200;
+    for list in [200, 30] {
+        is_called_out_for(list).await;
+    }
+}
+
+/// `list`: `acknowledge.max_batch`.
+async fn is_called_out_for(list: i64) {
     let redis = Redis::start().await;
     let namespace = Namespace::of_crm(&redis).await;
     let (bells, _listener) = listening(&namespace).await;
+    let limits = AckLimits {
+        max_batch: list as usize,
+        max_wait: LONG,
+        eager: false,
+        lease: LONG,
+    };
+    let waits = namespace.queue.claim_acknowledgements(&limits).await;
+    assert!(matches!(waits, Ok(AckClaim::Wait(None))), "{waits:?}");
     let rung = || bells.of(Vendor::Alumniq).rung();
-    let changes = (1..=LIST + 1).map(|at| change(&at.to_string(), None, at));
+    let changes = (1..=list + 1).map(|at| change(&at.to_string(), None, at));
     namespace.enqueue(changes.collect()).await;
     let settle_one = async || {
         let lease = namespace.claim_as(Crm, "worker", 1).await.leases.remove(0);
@@ -146,7 +160,7 @@ async fn once_a_list_of_changes_waits_for_alumniq_it_is_called_out() {
     };
     settle_one().await;
     rung().await;
-    for _ in 2..LIST {
+    for _ in 2..list {
         settle_one().await;
     }
     // Whoever hears this has heard all that was called before.

@@ -246,6 +246,7 @@ impl Run {
                 "producer",
                 "applied:crm",
                 "applied:salsa",
+                "limits:alumniq",
             ];
             require(stays.contains(&key) || snapshot.ttl(key).is_some(), || {
                 format!("{key} is left behind")
