@@ -36,6 +36,8 @@ pub enum Fault {
     Lost,
     /// CRM: 401, and the token is good no more.
     RevokeToken,
+    /// [`VendorFaults::instead`], and nothing happened.
+    Instead,
 }
 
 impl Fault {
@@ -55,6 +57,7 @@ impl Fault {
             Self::Truncate => "truncate",
             Self::Lost => "lost",
             Self::RevokeToken => "revoke_token",
+            Self::Instead => "instead",
         }
     }
 }
@@ -93,6 +96,8 @@ pub struct VendorFaults {
     pub retry_after: Option<u64>,
     /// CRM: the lifetime of tokens issued from now on, in seconds (as the options say).
     pub token_seconds: Option<u64>,
+    /// What [`Fault::Instead`] answers.
+    pub instead: Instead,
     /// Salsa: probability that a supporter in a PUT is answered SYSTEM_ERROR.
     pub system_error: f64,
     /// CRM: contacts (by StudentInstitutionId) on whom every update fails with 500.
@@ -115,10 +120,36 @@ impl Default for VendorFaults {
             hang_seconds: 30.0,
             retry_after: None,
             token_seconds: None,
+            instead: Instead::default(),
             system_error: 0.0,
             server_error_xids: Vec::new(),
             system_error_xids: Vec::new(),
             validation_error_xids: Vec::new(),
+        }
+    }
+}
+
+/// An answer in the vendor's stead: a gateway's, a firewall's, a page's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Instead {
+    /// HTTP status (200).
+    pub status: u16,
+    /// `Content-Type` (`text/html`).
+    pub content_type: String,
+    /// The body (empty).
+    pub body: String,
+    /// The charset in which the body is sent, whatever the content type says (`utf-8`).
+    pub charset: String,
+}
+
+impl Default for Instead {
+    fn default() -> Self {
+        Self {
+            status: 200,
+            content_type: "text/html".to_owned(),
+            body: String::new(),
+            charset: "utf-8".to_owned(),
         }
     }
 }

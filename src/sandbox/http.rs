@@ -1,8 +1,11 @@
 //! One call and its answer as plain data, so that the vendors are functions from one to the other.
 
 use bytes::Bytes;
+use encoding_rs::{Encoding, UTF_8};
 use hyper::{HeaderMap, Method};
 use serde_json::{Map, Value};
+
+use super::faults::Instead;
 
 /// A request whose body has been read.
 #[derive(Debug)]
@@ -79,6 +82,12 @@ impl Answer {
 
     pub(super) fn html(status: u16, page: &'static str) -> Self {
         Self::empty(status).with_body("text/html; charset=utf-8", page)
+    }
+
+    pub(super) fn instead(instead: &Instead) -> Self {
+        let charset = Encoding::for_label(instead.charset.as_bytes()).unwrap_or(UTF_8);
+        let body = charset.encode(&instead.body).0.into_owned();
+        Self::empty(instead.status).with_body(&instead.content_type, body)
     }
 
     fn with_body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {

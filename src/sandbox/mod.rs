@@ -47,7 +47,7 @@ pub use self::{
     admin::{ChangeState, Marked},
     checker::{Breach, Forgotten, Moved, Progress, Repeat, Report, Times, Verdict},
     data::NewChanges,
-    faults::{Fault, Faults, Outage, VendorFaults},
+    faults::{Fault, Faults, Instead, Outage, VendorFaults},
     operation::Vendor,
     options::{
         Limits, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,

@@ -123,7 +123,7 @@ async fn vendor_call(
         reset.store(plan.fault == Fault::Reset, Ordering::Relaxed);
         return Err(Hangup);
     }
-    let answer = match injected(operation, plan) {
+    let answer = match injected(world, operation, plan) {
         Some(answer) => answer,
         None => handle(world, operation, call, plan.fault),
     };
@@ -158,7 +158,7 @@ fn carried(operation: Operation, call: &Call) -> u64 {
 }
 
 /// The answer that a fault gives in the vendor's stead.
-fn injected(operation: Operation, plan: Plan) -> Option<Answer> {
+fn injected(world: &World, operation: Operation, plan: Plan) -> Option<Answer> {
     let salsa = operation.vendor() == Vendor::Salsa;
     let answer = match plan.fault {
         Fault::ServerError => match operation.vendor() {
@@ -174,6 +174,10 @@ fn injected(operation: Operation, plan: Plan) -> Option<Answer> {
         Fault::ThrottleText => Answer::text(200, salsa::RATE_EXCEEDED_IN_OK),
         Fault::HtmlPage => Answer::html(504, GATEWAY_PAGE),
         Fault::HtmlInOk => Answer::html(200, GATEWAY_PAGE),
+        Fault::Instead => {
+            let faults = &lock(&world.faults).faults;
+            Answer::instead(&faults.vendor(operation.vendor()).instead)
+        }
         _ => return None,
     };
     Some(answer)

@@ -178,7 +178,7 @@ impl CrmClient {
     ///
     /// A token that the CRM refuses (401) is replaced once and the call repeated once. Credentials that
     /// the token endpoint refuses come back as a 401; where no token could be had for another reason
-    /// the contact was not sent, and the reply is `Unreachable`, or the endpoint's own 429 or 5xx.
+    /// the contact was not sent, and the reply is `Unreachable`, or the endpoint's own 429, 502, 503 or 504.
     pub async fn update(&self, contact: &impl Serialize, deadline: Option<Instant>) -> Reply {
         let body = match serde_json::to_vec(contact) {
             Ok(body) => Bytes::from(body),

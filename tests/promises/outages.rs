@@ -1,8 +1,10 @@
 //! An outage pauses a destination and costs no change an attempt; poison pays for itself and pauses nobody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::sandbox::{Fault, Faults, NewChanges, SANDBOX_PASSWORD, Vendor, VendorFaults};
+use alumniq_relay::sandbox::{
+    Fault, Faults, Instead, NewChanges, SANDBOX_PASSWORD, Vendor, VendorFaults,
+};
 use jobs::destination::Destination;
 
 use crate::harness::{
@@ -75,6 +77,78 @@ async fn vendors_that_are_down_or_throttle_for_long_cost_no_change_an_attempt() 
 async fn vendors_whose_every_answer_could_be_the_changes_fault_leave_no_dead_letter() {
     let failing = (Fault::HtmlInOk, Fault::ServerError);
     outlives([failing, (Fault::ServerError, Fault::Close)]).await;
+}
+
+#[tokio::test]
+async fn what_a_gateway_firewall_or_proxy_answers_in_a_destinations_stead_kills_no_change() {
+    const CHANGES: usize = 60;
+    let sandbox = vendors(CHANGES, 60).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis))
+        .set("crm.max_attempts", "1")
+        .set("salsa.max_attempts", "1");
+    let routing = "{\"Message\":\"No HTTP resource was found that matches the request URI \
+                   'https://crm.school.example/crm/api/processes/updatecontact'.\"}";
+    for (status, content_type, body) in [
+        (404, "application/json", routing),
+        (
+            404,
+            "application/json",
+            r#"{"statusCode":404,"message":"Resource not found"}"#,
+        ),
+        (404, "text/plain", "404 page not found"),
+        (
+            400,
+            "text/html",
+            "<html><body><h2>Bad Request - Invalid Hostname</h2></body></html>",
+        ),
+        (400, "text/plain", ""),
+        (
+            407,
+            "text/html",
+            "<html>Proxy Authentication Required</html>",
+        ),
+        (418, "text/plain", "blocked"),
+        (421, "", ""),
+    ] {
+        let instead = || VendorFaults {
+            instead: Instead {
+                status,
+                content_type: content_type.to_owned(),
+                body: body.to_owned(),
+                ..Instead::default()
+            },
+            rates: BTreeMap::from([(Fault::Instead, 1.0)]),
+            ..VendorFaults::default()
+        };
+        sandbox.set_faults(Faults {
+            crm: VendorFaults {
+                // The token is there: it is the update that something else answers.
+                operations: vec!["update".to_owned()],
+                ..instead()
+            },
+            salsa: instead(),
+            ..Faults::default()
+        });
+        let service = relay.start(EVERYTHING).await;
+        until_true("both destinations are paused", async || {
+            let pauses = &relay.status().await["pauses"];
+            !pauses["crm"].is_null() && !pauses["salsa"].is_null()
+        })
+        .await;
+        service.stop().await;
+        let status = relay.status().await;
+        assert_eq!(status["books"]["dead"], 0, "{body}: {status}");
+        for destination in ["crm", "salsa"] {
+            relay.run(&["resume", destination]).await.expect(0);
+        }
+    }
+    sandbox.set_faults(Faults::default());
+    let service = relay.start(EVERYTHING).await;
+    acknowledged(&sandbox, CHANGES).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    assert_eq!(relay.dead_ids().await, Vec::<String>::new());
+    service.stop().await;
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
-//! What the CRM's answers mean. The page documents 200 with a CrmNumber and 404; the rest is what
-//! ASP.NET Web API does.
+//! What the CRM's answers mean. Its page documents 200 with a CrmNumber and 404; the rest is what ASP.NET Web API
+//! does. Only what [`Body`] recognizes as the CRM's own word on the document makes a dead letter.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::body::Body;
 use crate::{
     outcome::{Blame, DeadClass, Outcome, PauseReason},
     redact::{gathered, redact},
@@ -48,7 +49,7 @@ pub fn classify(reply: &Reply) -> Outcome {
                 after,
                 format!(
                     "the CRM answered {status} with {} instead of a CrmNumber",
-                    shape(body)
+                    Body::of(body).shape()
                 ),
             ),
         },
@@ -68,51 +69,70 @@ pub fn classify(reply: &Reply) -> Outcome {
                 "the CRM refuses the credentials ({status}): check `crm.username`, `crm.password` and the user's rights"
             ),
         ),
-        404 if is_routing(body) => pause(
-            PauseReason::Outage,
-            after,
-            format!("the CRM has no such operation (404 from its routing): {CHECK_URL}"),
-        ),
-        404 => dead(
-            DeadClass::Unmatched,
-            "the CRM updated nobody: no contact matches well enough (404)".to_owned(),
-            "give the contact this xid as StudentInstitutionId in the CRM, or loosen `crm.matching`, then replay; \
-             `crm.operation = \"upsert\"` would create missing contacts",
-        ),
+        404 => match Body::of(body) {
+            // The CRM's page: "If a contact was NOT updated returns 404 (Not Found) status code."
+            Body::Empty | Body::Text | Body::Error(_) => dead(
+                DeadClass::Unmatched,
+                "the CRM updated nobody: no contact matches well enough (404)".to_owned(),
+                "give the contact this xid as StudentInstitutionId in the CRM, or loosen `crm.matching`, then replay; \
+                 `crm.operation = \"upsert\"` would create missing contacts",
+            ),
+            Body::Routing => pause(
+                PauseReason::Outage,
+                after,
+                format!("the CRM has no such operation (404 from its routing): {CHECK_URL}"),
+            ),
+            other => pause(PauseReason::Outage, after, not_the_crm(404, &other)),
+        },
         405 => pause(
             PauseReason::Outage,
             after,
             format!("the CRM does not take this call (405): {CHECK_URL}"),
         ),
+        407 => pause(
+            PauseReason::Outage,
+            after,
+            "a proxy before the CRM refuses the call (407): check the proxy and its credentials".to_owned(),
+        ),
+        // Each call has the same address and content type: no document is at fault.
+        415 | 418 | 421 => pause(
+            PauseReason::Outage,
+            after,
+            not_the_crm(*status, &Body::of(body)),
+        ),
         408 | 409 => retry(
             after,
             format!(
                 "the CRM could not finish the update ({status}){}",
-                said(body)
+                words(body)
             ),
-        ),
-        413 | 415 => dead(
-            DeadClass::Rejected,
-            format!(
-                "the CRM does not take the document ({status}, {})",
-                if *status == 413 {
-                    "too large"
-                } else {
-                    "content type"
-                }
-            ),
-            "shorten the texts in `[crm.map]`; if every change fails like this, check what stands before the CRM",
         ),
         429 => pause(
             PauseReason::Throttled,
             after,
             "the CRM asks for fewer calls (429)".to_owned(),
         ),
-        400..=499 => dead(
-            DeadClass::Rejected,
-            format!("the CRM rejected the document ({status}){}", said(body)),
-            "correct the named fields in `[crm.map]` or in AlumnIQ, or the CRM's own settings, then replay",
-        ),
+        400..=499 => match Body::of(body) {
+            Body::Error(error) => dead(
+                DeadClass::Rejected,
+                format!("the CRM rejected the document ({status}){}", said(&error)),
+                "correct the named fields in `[crm.map]` or in AlumnIQ, or the CRM's own settings, then replay",
+            ),
+            _ if *status == 413 => retry(
+                after,
+                "the CRM, or something before it, finds the document too large (413): shorten the texts in `[crm.map]`"
+                    .to_owned(),
+            ),
+            // Whose word that is remains to be seen: it fails for this document, or for all of them.
+            unclear @ (Body::Empty | Body::Text) => retry(
+                after,
+                format!(
+                    "the CRM answered {status} with {}, without a reason",
+                    unclear.shape()
+                ),
+            ),
+            other => pause(PauseReason::Outage, after, not_the_crm(*status, &other)),
+        },
         502..=504 => pause(
             PauseReason::Outage,
             after,
@@ -120,9 +140,17 @@ pub fn classify(reply: &Reply) -> Outcome {
         ),
         _ => retry(
             after,
-            format!("the CRM failed on this change ({status}){}", said(body)),
+            format!("the CRM failed on this change ({status}){}", words(body)),
         ),
     }
+}
+
+fn not_the_crm(status: u16, body: &Body) -> String {
+    format!(
+        "something that is not the CRM answered {status} with {}: {CHECK_URL} and the gateways, firewalls and proxies \
+         before the CRM",
+        body.shape()
+    )
 }
 
 fn retry(after: Option<Duration>, cause: String) -> Outcome {
@@ -161,37 +189,18 @@ pub fn crm_number(body: &str) -> Option<i64> {
     bare.parse().ok().filter(|number| is_integer && *number > 0)
 }
 
-fn is_html(body: &str) -> bool {
-    body.trim_start_matches('\u{feff}')
-        .trim_start()
-        .starts_with('<')
-}
-
-/// ASP.NET's routing says `MessageDetail`; a web server in front says it in HTML.
-fn is_routing(body: &str) -> bool {
-    is_html(body) || json(body).is_some_and(|body| body.get("MessageDetail").is_some())
-}
-
-fn shape(body: &str) -> &'static str {
-    match body.trim() {
-        "" => "an empty body",
-        _ if is_html(body) => "an HTML page",
-        _ if json(body).is_some() => "other JSON",
-        _ => "text",
+/// What the body says, where it is the CRM's own error.
+fn words(body: &str) -> String {
+    match Body::of(body) {
+        Body::Error(error) => said(&error),
+        _ => String::new(),
     }
 }
 
-fn json(body: &str) -> Option<Value> {
-    serde_json::from_str(body.trim_start_matches('\u{feff}')).ok()
-}
-
-/// `Message` and the entries of `ModelState`, redacted; empty when the body has neither.
-fn said(body: &str) -> String {
-    let Some(body) = json(body) else {
-        return String::new();
-    };
-    let message = body.get("Message").and_then(Value::as_str).map(redact);
-    let rules = body
+/// `Message` and the entries of `ModelState`, redacted.
+fn said(error: &Value) -> String {
+    let message = error.get("Message").and_then(Value::as_str).map(redact);
+    let rules = error
         .get("ModelState")
         .and_then(Value::as_object)
         .into_iter()
@@ -238,6 +247,8 @@ mod tests {
     fn every_answer_has_its_row() {
         let routing =
             r#"{"Message":"No HTTP resource was found","MessageDetail":"No type was found"}"#;
+        let routing_remote = r#"{"Message":"No HTTP resource was found that matches the request URI 'https://crm.school.example/crm/api/processes/updatecontact'."}"#;
+        let matching = r#"{"Message":"The request is invalid.","ModelState":{"contactMatchingMinConfirmedScore":["The value is not valid."]}}"#;
         for (status, body, expected) in [
             (200, "1234", "done"),
             (200, "\u{feff} 1234\r\n", "done"),
@@ -252,20 +263,61 @@ mod tests {
             (204, "", "retry"),
             (302, "", "outage"),
             (400, r#"{"Message":"The request is invalid."}"#, "rejected"),
-            (400, "", "rejected"),
+            (400, r#"{"ModelState":{"dto.Gender":["No"]}}"#, "rejected"),
+            (400, matching, "outage"),
+            (400, "", "retry"),
+            (400, "\"No\"", "retry"),
+            (400, "<html>Bad Request - Invalid Hostname", "outage"),
+            (
+                400,
+                "The plain HTTP request was sent to HTTPS port",
+                "outage",
+            ),
+            (400, r#"{"message":"Bad Request"}"#, "outage"),
+            (
+                400,
+                r#"{"Message":"Bad Request","requestId":"1"}"#,
+                "outage",
+            ),
+            (400, r#"{"Message":null}"#, "outage"),
             (401, "", "credentials"),
             (403, "", "credentials"),
             (404, "", "unmatched"),
             (404, r#"{"Message":"Contact was not updated"}"#, "unmatched"),
             (404, "\"not found\"", "unmatched"),
             (404, routing, "outage"),
+            (404, routing_remote, "outage"),
+            (
+                404,
+                "\"No HTTP resource at 'https://crm.school.example/'\"",
+                "outage",
+            ),
+            (
+                404,
+                r#"{"statusCode":404,"message":"Resource not found"}"#,
+                "outage",
+            ),
+            (404, r#"{"Message":"Not found","statusCode":404}"#, "outage"),
+            (404, "404 page not found", "outage"),
+            (404, "null", "outage"),
+            (404, "[]", "outage"),
+            (404, "17", "outage"),
             (404, "\r\n<!DOCTYPE html>", "outage"),
             (405, "", "outage"),
+            (406, "", "retry"),
+            (406, "<html>blocked", "outage"),
+            (407, "", "outage"),
             (408, "", "retry"),
             (409, "", "retry"),
-            (413, "", "rejected"),
-            (415, "", "rejected"),
-            (422, "", "rejected"),
+            (413, "", "retry"),
+            (413, "<html>", "retry"),
+            (413, r#"{"Message":"Too long."}"#, "rejected"),
+            (415, "", "outage"),
+            (418, "", "outage"),
+            (418, r#"{"Message":"blocked"}"#, "outage"),
+            (421, "", "outage"),
+            (422, "", "retry"),
+            (422, r#"{"Message":"No such state."}"#, "rejected"),
             (429, "", "throttled"),
             (500, "", "retry"),
             (501, "", "retry"),
@@ -302,7 +354,14 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_blamed_on_the_url() {
-        for reply in [outcome(404, "<html>"), outcome(302, ""), outcome(405, "")] {
+        for reply in [
+            outcome(404, "<html>"),
+            outcome(404, "404 page not found"),
+            outcome(400, "<html>"),
+            outcome(421, ""),
+            outcome(302, ""),
+            outcome(405, ""),
+        ] {
             assert!(matches!(reply, Outcome::Pause { cause, .. } if cause.contains("crm.url")));
         }
     }

@@ -4,6 +4,7 @@
 //! A call that is repeated after a lost answer may duplicate what the CRM appends: the note, tasks,
 //! tags, courses and communications. The default note therefore ends in the changeId.
 
+mod body;
 mod classify;
 mod document;
 mod mapping;

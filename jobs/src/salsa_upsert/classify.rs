@@ -24,11 +24,13 @@ pub enum CallFailure {
         /// The most items that a call may have, where Salsa said it; at least 1.
         allowed: Option<usize>,
     },
-    /// Salsa refused the request itself. In a batch one item can be at fault for all: halve the batch
+    /// The request itself was refused. In a batch one item can be at fault for all: halve the batch
     /// until the culprit stands alone.
     Refused {
         /// Why, for people, redacted.
         cause: String,
+        /// Whether these are recognizably Salsa's own words.
+        is_own: bool,
     },
 }
 
@@ -47,17 +49,21 @@ impl CallFailure {
     pub fn for_one_item(self) -> Outcome {
         match self {
             Self::Items(outcome) => outcome,
-            Self::BatchTooLarge { .. } => Outcome::Dead {
-                class: DeadClass::Rejected,
-                cause: "Salsa calls a request with this change alone too large".into(),
-                advice: "Shorten what [salsa.map] makes of it or the row in AlumnIQ; then replay"
-                    .into(),
-            },
-            Self::Refused { cause } => Outcome::Dead {
+            Self::Refused {
+                cause,
+                is_own: true,
+            } => Outcome::Dead {
                 class: DeadClass::Rejected,
                 cause,
                 advice: "Correct [salsa.map] or the row in AlumnIQ; then replay".into(),
             },
+            // It fails for this change, or for all of them: that remains to be seen.
+            Self::Refused { cause, .. } => unclear(cause),
+            Self::BatchTooLarge { .. } => unclear(
+                "Salsa, or something before it, calls a request with this change alone too large: shorten what \
+                 [salsa.map] makes of it"
+                    .into(),
+            ),
         }
     }
 }
@@ -105,9 +111,27 @@ pub fn classify(reply: &Reply) -> Result<Payload, CallFailure> {
         ),
         502..=504 => pause(PauseReason::Outage, after, told()),
         408 | 500..=599 => retry(after, told()),
-        400..=499 => CallFailure::Refused { cause: told() },
+        // Each call has the same address and headers, and Salsa's refusals are no pages: no item is at fault.
+        407 | 415 | 418 | 421 => pause(PauseReason::Outage, after, not_salsa(status, body)),
+        400..=499 if said::is_html(body) => {
+            pause(PauseReason::Outage, after, not_salsa(status, body))
+        }
+        400..=499 => CallFailure::Refused {
+            cause: told(),
+            is_own: said::is_own_refusal(body),
+        },
         _ => retry(after, told()),
     })
+}
+
+fn not_salsa(status: u16, body: &str) -> String {
+    let shape = match said::is_html(body) {
+        true => ": an HTML page",
+        false => "",
+    };
+    format!(
+        "something that is not Salsa answered {status}{shape}; check `salsa.url`, the proxy and the firewall before it"
+    )
 }
 
 fn payload(body: &str) -> Option<Payload> {
@@ -144,6 +168,14 @@ fn retry(after: Option<Duration>, cause: String) -> CallFailure {
     })
 }
 
+fn unclear(cause: String) -> Outcome {
+    Outcome::Retry {
+        after: None,
+        cause,
+        blame: Blame::Unknown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,7 +206,11 @@ mod tests {
             }
             CallFailure::Items(other) => format!("{other:?}"),
             CallFailure::BatchTooLarge { allowed } => format!("split to {allowed:?}"),
-            CallFailure::Refused { cause } => format!("refused: {cause}"),
+            CallFailure::Refused {
+                cause,
+                is_own: true,
+            } => format!("refused: {cause}"),
+            CallFailure::Refused { cause, .. } => format!("unclear: {cause}"),
         }
     }
 
@@ -226,7 +262,37 @@ mod tests {
                 r#"{"errors":[{"code":1,"message":"Bad date"}]}"#,
                 "refused: Salsa answered 400: Bad date",
             ),
-            (400, HTML, "refused: Salsa answered 400: an HTML page"),
+            (
+                400,
+                HTML,
+                "pause outage None: something that is not Salsa answered 400: an HTML page",
+            ),
+            (
+                400,
+                "\u{feff}\n <html>",
+                "pause outage None: something that is not Salsa answered 400: an HTML page",
+            ),
+            (
+                400,
+                r#"{"message":"Bad Request"}"#,
+                "unclear: Salsa answered 400: Bad Request",
+            ),
+            (
+                400,
+                r#"{"errors":[],"message":"Bad Request"}"#,
+                "unclear: Salsa answered 400",
+            ),
+            (
+                400,
+                r#"{"errors":["Bad Request"]}"#,
+                "unclear: Salsa answered 400",
+            ),
+            (
+                400,
+                r#"{"payload":{"supporters":[{"errors":[{"message":"Bad date"}]}]}}"#,
+                "refused: Salsa answered 400",
+            ),
+            (400, "", "unclear: Salsa answered 400: an empty body"),
             (
                 401,
                 HTML,
@@ -245,7 +311,11 @@ mod tests {
             (405, "", "pause outage None: Salsa answered 405: salsa.url"),
             (408, "", "retry None"),
             (413, HTML, "split to None"),
-            (422, "No", "refused: Salsa answered 422: No"),
+            (407, "", "pause outage None"),
+            (415, "", "pause outage None"),
+            (418, "", "pause outage None"),
+            (421, "", "pause outage None"),
+            (422, "No", "unclear: Salsa answered 422: No"),
             (
                 429,
                 RATE,
@@ -349,6 +419,7 @@ mod tests {
         let allows = |allowed| CallFailure::BatchTooLarge { allowed };
         let refused = || CallFailure::Refused {
             cause: String::new(),
+            is_own: false,
         };
         for (failure, items, expected) in [
             (allows(Some(10)), 20, Some(10)),
@@ -367,21 +438,26 @@ mod tests {
     }
 
     #[test]
-    fn a_call_of_one_item_turns_a_refusal_into_a_dead_letter() {
-        let refused = failure(400, "Bad date").for_one_item();
-        let too_large = failure(413, "").for_one_item();
-        for outcome in [refused, too_large] {
-            assert!(matches!(
-                outcome,
-                Outcome::Dead {
-                    class: DeadClass::Rejected,
-                    ..
-                }
-            ));
-        }
+    fn a_call_of_one_item_dies_of_salsas_own_refusal_alone() {
+        let own = failure(400, r#"{"errors":[{"message":"Bad date"}]}"#);
         assert!(matches!(
-            failure(500, "").for_one_item(),
-            Outcome::Retry { .. }
+            own.for_one_item(),
+            Outcome::Dead {
+                class: DeadClass::Rejected,
+                ..
+            }
         ));
+        for (status, body) in [(400, "Bad date"), (413, ""), (429, BATCH), (500, "")] {
+            assert!(
+                matches!(
+                    failure(status, body).for_one_item(),
+                    Outcome::Retry {
+                        blame: Blame::Unknown,
+                        ..
+                    }
+                ),
+                "{status} {body}"
+            );
+        }
     }
 }

@@ -57,6 +57,23 @@ pub(super) fn summary(body: &str) -> String {
     }
 }
 
+/// Whether a refusal is recognizably Salsa's own: its plain text about a field of the request, or its error objects
+/// (Salsa's page, "Response": id, code, message, details, fieldName), in its envelope or not.
+pub(super) fn is_own_refusal(body: &str) -> bool {
+    let body = head(body);
+    if unrecognized_field(body).is_some() {
+        return true;
+    }
+    let has_errors = |place: &Value| {
+        let errors = place.get("errors").and_then(Value::as_array);
+        errors.is_some_and(|errors| errors.iter().any(|error| error.get("message").is_some()))
+    };
+    match serde_json::from_str::<Value>(body) {
+        Ok(json) => has_errors(&json) || json.get("payload").is_some_and(Value::is_object),
+        Err(_) => false,
+    }
+}
+
 fn head(body: &str) -> &str {
     match body.char_indices().nth(LOOK_AT_CHARS) {
         Some((at, _)) => body.get(..at).unwrap_or_default(),
@@ -64,7 +81,9 @@ fn head(body: &str) -> &str {
     }
 }
 
-fn is_html(text: &str) -> bool {
+/// Whether a body is a page.
+pub(super) fn is_html(body: &str) -> bool {
+    let text = head(body).trim_start_matches('\u{feff}').trim_start();
     text.starts_with('<') || text.to_ascii_lowercase().contains("<html")
 }
 

@@ -22,13 +22,22 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Per patch: [`Outcome::Retry`] when Salsa failed on its record; [`Outcome::Dead`] of class `unmatched` when several supporters share its key, because
+/// Per patch: [`Outcome::Retry`] when the payload is no list of supporters, which would pass for one without a hit, or
+/// when Salsa failed on its record; [`Outcome::Dead`] of class `unmatched` when several supporters share its key, because
 /// any choice could update the wrong person; [`Outcome::Retry`] when the record has no supporterId,
 /// without which a PUT would add.
 pub fn correlate_search<'a>(
     payload: &Payload,
     patches: impl IntoIterator<Item = &'a SupporterPatch>,
 ) -> Vec<Result<Option<Supporter>, Outcome>> {
+    if !payload.is_list() {
+        let none = Outcome::Retry {
+            after: None,
+            cause: "Salsa's answer to a search has no list of supporters".into(),
+            blame: Blame::Unknown,
+        };
+        return patches.into_iter().map(|_| Err(none.clone())).collect();
+    }
     let records: Vec<_> = hits(payload).collect();
     let mut by_key: HashMap<SupporterKey, Vec<&Hit>> = HashMap::new();
     for hit in &records {
@@ -226,9 +235,29 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_supporters_found_nobody() {
-        for odd in [json!(null), json!({}), json!("x"), json!([])] {
-            assert_eq!(told(odd, &[xid("1")]), ["nobody"]);
+    fn only_a_list_of_supporters_says_that_nobody_was_found() {
+        let told = |answer: Value| {
+            let found = correlate_search(&payload(answer), &[xid("1")]).remove(0);
+            match found {
+                Ok(None) => "nobody",
+                Err(Outcome::Retry {
+                    blame: Blame::Unknown,
+                    ..
+                }) => "retry",
+                other => panic!("{other:?}"),
+            }
+        };
+        for (answer, expected) in [
+            (json!({"supporters": []}), "nobody"),
+            (json!({"total": 0}), "nobody"),
+            (json!({"count": 0, "supporters": null}), "nobody"),
+            (json!({}), "retry"),
+            (json!({"supporters": null}), "retry"),
+            (json!({"supporters": {}, "total": 0}), "retry"),
+            (json!({"supporters": "x"}), "retry"),
+            (json!({"status": "ok"}), "retry"),
+        ] {
+            assert_eq!(told(answer.clone()), expected, "{answer}");
         }
     }
 

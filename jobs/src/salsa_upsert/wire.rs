@@ -49,6 +49,20 @@ impl Payload {
         self.0.get(name)
     }
 
+    /// Whether it is a list of supporters: Salsa leaves out what is null, but then it says how many there are.
+    pub(super) fn is_list(&self) -> bool {
+        let counts = || {
+            ["total", "count"]
+                .iter()
+                .any(|name| self.get(name).is_some_and(Value::is_u64))
+        };
+        match self.get("supporters") {
+            Some(Value::Array(_)) => true,
+            None | Some(Value::Null) => counts(),
+            Some(_) => false,
+        }
+    }
+
     /// The records of `supporters`, as they are; none when the member is missing or no array.
     pub fn supporters(&self) -> &[Value] {
         self.get("supporters")

@@ -14,6 +14,12 @@ async fn answers_of_every_kind_can_be_injected() {
     let it = start(small()).await;
     let salsa = VendorFaults {
         retry_after: Some(7),
+        instead: Instead {
+            status: 418,
+            content_type: "text/plain".to_owned(),
+            body: "Blocked by the caf\u{e9}".to_owned(),
+            charset: "iso-8859-1".to_owned(),
+        },
         ..next(&[
             Fault::ServerError,
             Fault::Unavailable,
@@ -21,6 +27,7 @@ async fn answers_of_every_kind_can_be_injected() {
             Fault::ThrottleText,
             Fault::HtmlPage,
             Fault::HtmlInOk,
+            Fault::Instead,
         ])
     };
     it.sandbox.set_faults(Faults {
@@ -34,6 +41,7 @@ async fn answers_of_every_kind_can_be_injected() {
         (200, "Your per minute call rate"),
         (504, "<html>"),
         (200, "<html>"),
+        (418, "Blocked by the caf\u{fffd}"),
     ] {
         let answer = it.salsa("GET", "metrics", &json!({})).send().await.unwrap();
         assert_eq!(answer.status(), status);
@@ -46,7 +54,7 @@ async fn answers_of_every_kind_can_be_injected() {
         report.traffic.throttled, 0,
         "injected refusals are not the caller's fault"
     );
-    assert_eq!(report.faults[&Vendor::Salsa].values().sum::<u64>(), 6);
+    assert_eq!(report.faults[&Vendor::Salsa].values().sum::<u64>(), 7);
     assert_eq!(report.traffic.calls[&Vendor::Salsa]["metrics"]["200"], 2);
 }
 

@@ -159,15 +159,25 @@ fn granted(answer: Answer) -> Result<Grant, Reply> {
                 shape(&answer.body)
             ))
         }),
-        400 | 401 | 403 => Err(Reply::Answer(Answer {
-            status: 401,
-            ..answer
-        })),
-        429 | 500.. => Err(Reply::Answer(answer)),
+        401 | 403 => Err(refused(answer)),
+        400 if is_oauth_error(&answer.body) => Err(refused(answer)),
+        429 | 502..=504 => Err(Reply::Answer(answer)),
         status => Err(no_token(&format!(
             "the token endpoint answered {status}; check crm.url"
         ))),
     }
+}
+
+fn refused(answer: Answer) -> Reply {
+    Reply::Answer(Answer {
+        status: 401,
+        ..answer
+    })
+}
+
+/// Credentials are refused in words (RFC 6749, 5.2); a web server's own 400 is about the address.
+fn is_oauth_error(body: &str) -> bool {
+    serde_json::from_str(body).is_ok_and(|body: Value| body.get("error").is_some())
 }
 
 /// Without a token the contact is not sent.
@@ -236,7 +246,10 @@ mod tests {
             (401, "", Some(401)),
             (403, "", Some(401)),
             (429, "", Some(429)),
-            (500, "", Some(500)),
+            (400, "<html>Bad Request - Invalid Hostname", None),
+            (400, "", None),
+            (500, "", None),
+            (520, "", None),
             (503, "<html>", Some(503)),
             (404, "", None),
             (302, "", None),
