@@ -38,6 +38,11 @@ pub fn changes_duplicate(count: u64) {
     names::CHANGES_DUPLICATE.add([], count);
 }
 
+/// AlumnIQ lists changes again that it was told of at least twice.
+pub fn changes_still_listed(count: u64) {
+    names::CHANGES_STILL_LISTED.add([], count);
+}
+
 /// AlumnIQ accepted changeIds as processed.
 pub fn changes_acknowledged(count: u64) {
     names::CHANGES_ACKNOWLEDGED.add([], count);

@@ -67,6 +67,8 @@ pub struct Enqueued {
     pub duplicates: u64,
     /// Acknowledged before, and still listed by AlumnIQ: will be acknowledged again.
     pub listed_again: u64,
+    /// Those of them that were acknowledged at least twice.
+    pub still_listed: u64,
 }
 
 impl Enqueued {
@@ -76,6 +78,10 @@ impl Enqueued {
             Taken::New => &mut self.enqueued,
             Taken::Known => &mut self.duplicates,
             Taken::ListedAgain => &mut self.listed_again,
+            Taken::StillListed => {
+                self.still_listed += 1;
+                &mut self.listed_again
+            }
         };
         *count += 1;
     }
@@ -90,6 +96,8 @@ pub enum Taken {
     Known,
     /// Acknowledged before, and still listed: acknowledged again.
     ListedAgain,
+    /// The same after at least two acknowledgements: AlumnIQ accepts them and does not act on them.
+    StillListed,
 }
 
 impl Queue {
@@ -176,6 +184,7 @@ impl Queue {
                 let taken = match verdict {
                     'n' => Taken::New,
                     'r' => Taken::ListedAgain,
+                    'R' => Taken::StillListed,
                     _ => Taken::Known,
                 };
                 total.add(taken);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use alumniq_relay::sandbox::{
-    ChangeState, Fault, Faults, NewChanges, Sandbox, Vendor, VendorFaults,
+    ChangeState, Fault, Faults, Instead, NewChanges, Sandbox, Vendor, VendorFaults,
 };
 use redis::AsyncTypedCommands;
 
@@ -179,4 +179,82 @@ async fn two_acknowledgers_under_lost_answers_and_an_emptied_redis_tell_each_per
         service.stop().await;
     }
     assert_eq!(relay.dead_ids().await, Vec::<String>::new());
+}
+
+/// What answers every PUT in AlumnIQ's stead.
+fn puts_are_answered(status: u16, content_type: &str, body: &str) -> Faults {
+    Faults {
+        alumniq: VendorFaults {
+            operations: vec!["acknowledge".to_owned()],
+            rates: BTreeMap::from([(Fault::Instead, 1.0)]),
+            instead: Instead {
+                status,
+                content_type: content_type.to_owned(),
+                body: body.to_owned(),
+                ..Instead::default()
+            },
+            ..VendorFaults::default()
+        },
+        ..Faults::default()
+    }
+}
+
+#[tokio::test]
+async fn a_page_a_redirect_or_a_declared_failure_acknowledges_nothing_and_pauses_alumniq() {
+    const CHANGES: usize = 20;
+    let sandbox = vendors(CHANGES, 20).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    for (status, content_type, body) in [
+        (200, "text/html", "<html><title>Sign in</title></html>"),
+        (302, "text/html", "<html>Moved</html>"),
+        (200, "application/json", r#"{"success":false}"#),
+        (200, "text/plain", "Invalid API key"),
+    ] {
+        sandbox.set_faults(puts_are_answered(status, content_type, body));
+        let service = relay.start("producer,crm,salsa,acknowledger").await;
+        until_true("AlumnIQ is paused", async || {
+            !relay.status().await["pauses"]["alumniq"].is_null()
+        })
+        .await;
+        service.stop().await;
+        let status = relay.status().await;
+        assert_eq!(status["books"]["acknowledged"], 0, "{body}: {status}");
+        assert_eq!(status["books"]["dead"], 0, "{body}: {status}");
+        assert!(
+            status["oldest_unacknowledged_seconds"].as_f64() > Some(0.0),
+            "{status}"
+        );
+        relay.run(&["resume", "alumniq"]).await.expect(0);
+    }
+    sandbox.set_faults(Faults::default());
+    relay.run(&["sync", "--wait"]).await.expect(0);
+    every_promise_held(&sandbox.report(), &[], &[]);
+}
+
+#[tokio::test]
+async fn what_alumniq_lists_after_two_acknowledgements_is_a_warning_and_a_metric() {
+    let sandbox = vendors(3, 3).await;
+    sandbox.set_faults(puts_are_answered(200, "text/plain", ""));
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let metrics = file.path().to_str().unwrap();
+    let still_listed = || {
+        let text = std::fs::read_to_string(metrics).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("alumniq_relay_changes_still_listed_total"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    for (times, listed) in [(0, 0.0), (1, 0.0), (2, 3.0), (3, 3.0)] {
+        let sync = relay
+            .run(&["sync", "--wait", "--metrics-file", metrics])
+            .await
+            .expect(0);
+        assert_eq!(still_listed(), Some(listed), "{times} times acknowledged");
+        let warned = sync.stderr.contains("lists changes again");
+        assert_eq!(warned, listed > 0.0, "{}", sync.stderr);
+    }
+    assert_eq!(relay.status().await["books"]["acknowledged"], 3);
 }

@@ -1,9 +1,12 @@
 //! AlumnIQ's side of the exchange: `changeIdList` batches, the classification of the PUT's answers,
 //! and the feed as it comes back from the GET.
 
+mod answer;
 mod feed;
 
 use std::time::Duration;
+
+use self::answer::Word;
 
 pub use self::feed::{FeedError, FeedFault, Unread, good, instead_of_rows, read_rows};
 
@@ -54,12 +57,13 @@ pub enum AckOutcome {
 }
 
 /// The table of answers to the PUT. AlumnIQ publishes none; its server is CFML, whose errors have an
-/// empty body, so only the status counts.
+/// empty body. A good status counts only where the body does not say otherwise. What AlumnIQ says against a list may be
+/// about one of its ids; what something before AlumnIQ says is about none.
 pub fn classify(reply: &Reply) -> AckOutcome {
     let Answer {
         status,
         retry_after,
-        ..
+        body,
     } = match reply {
         Reply::Answer(answer) => answer,
         Reply::Unreachable { cause } => {
@@ -86,7 +90,14 @@ pub fn classify(reply: &Reply) -> AckOutcome {
         cause,
     };
     match status {
-        200..=299 => AckOutcome::Accepted,
+        200..=299 => match answer::word(body) {
+            Word::Good => AckOutcome::Accepted,
+            Word::Failed => AckOutcome::Refused {
+                after,
+                cause: format!("AlumnIQ answered {status} and says that it failed"),
+            },
+            Word::Page => pause(PauseReason::Outage, page(*status)),
+        },
         401 | 403 => pause(
             PauseReason::Credentials,
             format!("AlumnIQ refuses the API key ({status}); {CHECK_KEY}"),
@@ -99,6 +110,12 @@ pub fn classify(reply: &Reply) -> AckOutcome {
             PauseReason::Throttled,
             "AlumnIQ asks for fewer calls (429)".to_owned(),
         ),
+        // Each call has the same address and headers: no changeId is at fault.
+        407 | 415 | 418 | 421 => pause(
+            PauseReason::Outage,
+            format!("something that is not AlumnIQ answered {status}; {CHECK_URL}"),
+        ),
+        400..=499 if answer::word(body) == Word::Page => pause(PauseReason::Outage, page(*status)),
         400..=499 => AckOutcome::Refused {
             after,
             cause: format!("AlumnIQ rejected the list of changeIds ({status})"),
@@ -113,6 +130,10 @@ pub fn classify(reply: &Reply) -> AckOutcome {
             cause: format!("AlumnIQ failed on the list of changeIds ({status})"),
         },
     }
+}
+
+fn page(status: u16) -> String {
+    format!("an HTML page answered instead of AlumnIQ ({status}), as for a sign-in; {CHECK_URL}")
 }
 
 #[cfg(test)]
@@ -144,6 +165,7 @@ mod tests {
         for (statuses, expected) in [
             (&[200, 201, 202, 204][..], "accepted"),
             (&[400, 404, 405, 409, 413, 414, 422], "refused"),
+            (&[407, 415, 418, 421], "outage"),
             (&[401, 403], "credentials"),
             (&[429], "throttled"),
             (&[500, 501, 520], "refused"),
@@ -168,6 +190,28 @@ mod tests {
     }
 
     #[test]
+    fn a_page_accepts_nothing_and_a_declared_failure_refuses_the_list() {
+        const PAGE: &str = "<html><title>Sign in</title></html>";
+        for (status, body, expected) in [
+            (200, PAGE, "outage"),
+            (202, PAGE, "outage"),
+            (302, PAGE, "outage"),
+            (400, PAGE, "outage"),
+            (404, PAGE, "outage"),
+            (200, r#"{"success":false}"#, "refused"),
+            (200, "Invalid API key", "refused"),
+            (200, r#"{"success":true}"#, "accepted"),
+            (200, "OK", "accepted"),
+        ] {
+            assert_eq!(
+                word(&classify(&answer(status, body))),
+                expected,
+                "{status} {body}"
+            );
+        }
+    }
+
+    #[test]
     fn retry_after_is_handed_on() {
         let after = Some(Duration::from_secs(7));
         assert!(
@@ -185,7 +229,8 @@ mod tests {
         ) {
             let reply = answer(status, &body);
             let outcome = classify(&reply);
-            prop_assert_eq!(word(&outcome) == "accepted", (200..300).contains(&status));
+            let is_good = (200..300).contains(&status) && super::answer::word(&body) == Word::Good;
+            prop_assert_eq!(word(&outcome) == "accepted", is_good);
             match outcome {
                 AckOutcome::Accepted => {}
                 AckOutcome::Refused { cause, .. } | AckOutcome::Pause { cause, .. } => fit(&cause),

@@ -4,7 +4,8 @@
 --       with a blank behind it), then a row each:
 --       changeId, lane, member, record, letter ('' or JSON: dead on arrival), replaces ('' or the id of the
 --       undecodable row that this change turned out to be)
--- Returns one letter a row: n(ew), d(uplicate), r(e-acknowledge: AlumnIQ still lists what it was told of);
+-- Returns one letter a row: n(ew), d(uplicate), r(e-acknowledge: AlumnIQ still lists what it was told of), R (the same
+-- after it was told at least twice);
 -- nothing where another has led since, and what differs (see admit) where the namespace was changed since the process was
 -- admitted: then nothing is taken in.
 if is_deposed(ARGV[4]) then return false end
@@ -21,6 +22,15 @@ if not (held.schema and held.destinations and held.sealing_key) then write_names
 local now = now_ms()
 local verdicts, new = {}, 0
 
+-- How often the change was closed, as its timeline says.
+local function times_closed(id)
+  local times = 0
+  for _, event in ipairs(redis.call('LRANGE', key('events', id), 0, -1)) do
+    if event:find('^%d+ {"event":"acknowledged"}$') or event:find('^%d+ {"event":"discarded"}$') then times = times + 1 end
+  end
+  return times
+end
+
 local function still_listed(id, marker)
   local verdict, at = marker:match('^(%S+) (%d+)')
   local told = not marker:find(' untold', 1, true)
@@ -35,7 +45,7 @@ local function still_listed(id, marker)
     count('in_flight', 1)
     remember(id, now, cjson.encode({ event = 'still_listed' }))
     to_acknowledge(id)
-    return 'r'
+    return times_closed(id) > 1 and 'R' or 'r'
   end
   -- What an operator discarded without telling AlumnIQ stays known while it is listed.
   redis.call('PEXPIRE', key('done', id), keep)

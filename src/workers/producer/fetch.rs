@@ -179,9 +179,12 @@ impl<'a> Fetch<'a> {
             ..
         } = self.producer;
         // Counted as they are taken in: a fetch that ends half-way has still brought the first.
-        let mut count = Enqueued::default();
+        let (mut count, mut still_listed) = (Enqueued::default(), None);
         let told = |change: &NewChange, taken| {
             count.add(taken);
+            if taken == Taken::StillListed {
+                still_listed.get_or_insert_with(|| change.change_id.clone());
+            }
             self.tell(change, taken, block);
         };
         let ended = if *mark_on_fetch {
@@ -191,6 +194,14 @@ impl<'a> Fetch<'a> {
             taken.await.map(drop)
         };
         self.count(count);
+        if count.still_listed > 0 {
+            tracing::warn!(
+                changes = count.still_listed,
+                first = still_listed,
+                "AlumnIQ lists changes again that it was told of at least twice: it answers the PUT and does not mark \
+                 them as processed; ask AlumnIQ's support about these changeIds"
+            );
+        }
         ended?;
         if let Some(known) = &mut self.fetched.change_ids {
             changes
@@ -205,10 +216,12 @@ impl<'a> Fetch<'a> {
         metrics::changes_fetched(rows);
         metrics::changes_enqueued(taken.enqueued);
         metrics::changes_duplicate(rows - taken.enqueued);
+        metrics::changes_still_listed(taken.still_listed);
         self.fetched.rows += rows;
         self.fetched.taken.enqueued += taken.enqueued;
         self.fetched.taken.duplicates += taken.duplicates;
         self.fetched.taken.listed_again += taken.listed_again;
+        self.fetched.taken.still_listed += taken.still_listed;
     }
 
     /// Logs and traces what became of one row.
@@ -217,7 +230,7 @@ impl<'a> Fetch<'a> {
         let (change_id, trail) = (&change.change_id, &block.trail);
         let (outcome, letter) = match taken {
             Taken::Known => return,
-            Taken::ListedAgain => ("listed again", None),
+            Taken::ListedAgain | Taken::StillListed => ("listed again", None),
             Taken::New => match &change.letter {
                 None => ("enqueued", None),
                 Some(letter) => ("dead", Some(letter)),

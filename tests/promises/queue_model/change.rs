@@ -36,6 +36,8 @@ pub struct Change {
     pub block: u64,
     /// The row as it lies in Redis; empty where AlumnIQ only listed it again.
     pub record: String,
+    /// How often AlumnIQ accepted its acknowledgement.
+    pub times_told: u32,
     /// AlumnIQ knows it by its name.
     pub has_id: bool,
     pub at: BTreeMap<Destination, At>,

@@ -84,6 +84,7 @@ pub struct TakenIn {
     pub new: u64,
     pub known: u64,
     pub listed_again: u64,
+    pub still_listed: u64,
 }
 
 impl Model {
@@ -155,6 +156,7 @@ impl Model {
                 Some(change) => match change.ack {
                     Ack::Acknowledged | Ack::Discarded { told: true } if late => {
                         taken.listed_again += 1;
+                        taken.still_listed += u64::from(change.times_told > 1);
                         change.ack = Ack::Queued;
                         change.may_lag = true;
                         change.block = block;
@@ -190,6 +192,7 @@ impl Model {
             member: row.member(),
             block,
             record: row.record(),
+            times_told: 0,
             has_id: row.has_id,
             at: destinations.iter().map(|d| (*d, At::Waits)).collect(),
             refused: row.undecodable.then_some(DeadClass::Undecodable),
@@ -467,6 +470,7 @@ impl Model {
                 }
             };
             if kind == AckKind::Accepted {
+                change.times_told += 1;
                 self.told = Some(id.clone());
             }
             self.alumniq.succeeded(None);

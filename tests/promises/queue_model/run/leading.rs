@@ -54,9 +54,19 @@ impl Run {
         let taken = taken.unwrap();
         let expected = self.model.enqueue(block, late, rows);
         same(
-            "enqueue: (new, known, listed again)",
-            (taken.enqueued, taken.duplicates, taken.listed_again),
-            (expected.new, expected.known, expected.listed_again),
+            "enqueue: (new, known, listed again, after two acknowledgements)",
+            (
+                taken.enqueued,
+                taken.duplicates,
+                taken.listed_again,
+                taken.still_listed,
+            ),
+            (
+                expected.new,
+                expected.known,
+                expected.listed_again,
+                expected.still_listed,
+            ),
         )
     }
 }
