@@ -446,3 +446,72 @@ async fn rows_that_no_parser_takes_are_dead_letters_with_their_ids_and_the_other
     told.dedup();
     assert_eq!(told, ids[..5], "AlumnIQ is told of those that it knows");
 }
+
+#[tokio::test]
+async fn a_row_that_is_no_json_is_one_dead_letter_and_everyone_elses_rows_are_taken_in() {
+    let sandbox = vendors(0, 2).await;
+    let good = sandbox.add_changes(&NewChanges {
+        count: 4,
+        ..NewChanges::default()
+    });
+    let row = |at: usize| sandbox.change(&good[at]).unwrap().row.to_string();
+    let body = [
+        row(0),
+        r#"{"changeId":"b-word","xid":"1","employer":NaN}"#.to_owned(),
+        row(1),
+        r#"{"changeId":"b-quote","xid":"2","employer":"6" pipe"}"#.to_owned(),
+        row(2).replacen('{', "{\"changeId\":0,", 1),
+        // Nothing stands here.
+        String::new(),
+        row(3),
+    ];
+    let feed = Feed::start(format!("[{}]", body.join(",")).into_bytes()).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis)).set("alumniq.url", &feed.url);
+    let synced = relay
+        .run(&["sync", "--wait", "--json"])
+        .await
+        .expect(3)
+        .json();
+    assert_eq!(
+        (&synced["acknowledged"], &synced["dead"]),
+        (&json!(4), &json!(3)),
+        "{synced}"
+    );
+    let letters = relay.dead().await;
+    let mut ids: Vec<String> = letters
+        .iter()
+        .map(|letter| text(&letter["change_id"]))
+        .collect();
+    ids.sort();
+    assert_eq!(ids[..2], ["b-quote", "b-word"]);
+    assert!(ids[2].starts_with("row-"), "{ids:?}");
+    for letter in &letters {
+        assert_eq!(letter["class"], "undecodable", "{letter}");
+        let cause = text(&letter["cause"]);
+        assert!(!cause.contains("pipe"), "{cause}");
+        let place = match text(&letter["change_id"]).as_str() {
+            "b-word" => "`employer`",
+            "b-quote" => "character 48",
+            _ => "a comma too many",
+        };
+        assert!(cause.contains(place), "{cause}");
+    }
+    relay.run(&["sync", "--wait"]).await;
+    assert_eq!(
+        relay.dead().await,
+        letters,
+        "the same rows are the same letters"
+    );
+    relay.run(&["dead", "replay", "--all"]).await;
+    assert_eq!(relay.dead_ids().await.len(), 3, "they are what they were");
+
+    let cut = Feed::start(br#"[{"changeId":1},{"changeId":2,"employer":"6" pipe}]"#.to_vec()).await;
+    let relay = relay.set("alumniq.url", &cut.url);
+    let failed = relay.run(&["sync", "--wait"]).await.expect(1);
+    assert!(
+        failed.said().contains("row 2 of AlumnIQ's answer"),
+        "{}",
+        failed.stderr
+    );
+}

@@ -1,9 +1,10 @@
 //! The feed of unprocessed changes as it comes back from the GET.
 
 mod rows;
+mod splitter;
 mod tidy;
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 #[cfg(test)]
 use serde_json::value::RawValue;
@@ -59,8 +60,7 @@ pub(crate) fn parse_feed(reply: &Reply) -> Result<Vec<Box<RawValue>>, FeedError>
     });
     match read {
         Ok(_) => Ok(rows),
-        Err(Unread::Found(found)) => Err(instead_of_rows(*retry_after, &found)),
-        Err(Unread::Failed(error)) => Err(instead_of_rows(*retry_after, &error.to_string())),
+        Err(unread) => Err(instead_of_rows(*retry_after, unread).unwrap()),
     }
 }
 
@@ -140,14 +140,31 @@ pub fn good(reply: &Reply) -> Result<&Answer, FeedError> {
     }
 }
 
-/// What a good answer without rows is called; `found`: see [`Unread::Found`].
-pub fn instead_of_rows(after: Option<Duration>, found: &str) -> FeedError {
-    FeedError {
+/// What a good answer without rows, or not with all of them, is called.
+///
+/// # Errors
+/// It failed for no fault of AlumnIQ's ([`Unread::Failed`]).
+pub fn instead_of_rows(after: Option<Duration>, unread: Unread) -> io::Result<FeedError> {
+    let (cause, advice) = match unread {
+        Unread::Failed(error) => return Err(error),
+        Unread::Found(found) => (
+            format!("AlumnIQ answered {found} instead of a JSON array of changes"),
+            CHECK_URL,
+        ),
+        Unread::NoEnd { row, at } => (
+            format!(
+                "row {row} of AlumnIQ's answer is broken at its character {at}, and nothing proves where the next row \
+                 begins: its quotation marks or brackets do not match"
+            ),
+            "correct that row in AlumnIQ, or ask AlumnIQ's support to; nothing of this answer was taken in",
+        ),
+    };
+    Ok(FeedError {
         fault: FeedFault::Configuration,
         after,
-        cause: format!("AlumnIQ answered {found} instead of a JSON array of changes"),
-        advice: CHECK_URL.to_owned(),
-    }
+        cause,
+        advice: advice.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -287,6 +304,7 @@ mod tests {
                 Ok(rows)
             }
             Err(Unread::Found(found)) => Err(found),
+            Err(Unread::NoEnd { row, at }) => Err(format!("{row} {at}")),
             Err(Unread::Failed(error)) => panic!("{error}"),
         }
     }

@@ -1,12 +1,9 @@
 //! One GET of the feed whose rows are taken as they come, so that none of its length stands in memory.
 
-use std::{
-    io::{self, Read},
-    time::Duration,
-};
+use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
-use jobs::acknowledge::{self, Unread};
+use jobs::acknowledge;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc::{self, Receiver};
 
@@ -46,16 +43,14 @@ pub async fn pour<T: Send + 'static>(
     Poured {
         key_days: answer.key_days_remaining,
         rows: rows.and_then(|answer| {
-            taken.map_err(|unread| match unread {
-                Unread::Found(found) => instead(answer.retry_after, &found),
-                Unread::Failed(error) => FetchError::Sorting(error),
-            })
+            taken.map_err(
+                |unread| match acknowledge::instead_of_rows(answer.retry_after, unread) {
+                    Ok(error) => FetchError::Feed(error),
+                    Err(error) => FetchError::Sorting(error),
+                },
+            )
         }),
     }
-}
-
-fn instead(after: Option<Duration>, found: &str) -> FetchError {
-    FetchError::Feed(acknowledge::instead_of_rows(after, found))
 }
 
 /// The row without the key, should AlumnIQ repeat it there.

@@ -1,7 +1,6 @@
 //! The text of a body, in pieces, as the parser of JSON needs it.
 
 use std::{
-    cell::Cell,
     io::{self, Read},
     str,
 };
@@ -12,7 +11,7 @@ const PIECE: usize = 16 * 1024;
 /// What is no UTF-8 becomes U+FFFD, as everywhere where a vendor's answer is read; control characters become blanks,
 /// for CFML may leave them in texts as they are (people paste vertical tabs out of a word processor), which JSON
 /// forbids, and between values a blank does what a line break does. Byte order marks and blanks at the start go.
-pub(super) struct Tidy<'a, R> {
+pub(super) struct Tidy<R> {
     body: R,
     /// What was read last; its first `held` bytes are a character of which the rest is still to come.
     raw: Box<[u8]>,
@@ -24,17 +23,10 @@ pub(super) struct Tidy<'a, R> {
     has_ended: bool,
     /// How many bytes there were.
     pub bytes: u64,
-    /// How many of them the parser may still take before the row ends.
-    left: &'a Cell<usize>,
 }
 
-/// A row has no end in sight.
-#[derive(Debug, thiserror::Error)]
-#[error("a row is too long")]
-pub(super) struct TooLong;
-
-impl<'a, R: Read> Tidy<'a, R> {
-    pub fn new(body: R, left: &'a Cell<usize>) -> Self {
+impl<R: Read> Tidy<R> {
+    pub fn new(body: R) -> Self {
         Self {
             body,
             raw: vec![0; PIECE].into(),
@@ -44,7 +36,6 @@ impl<'a, R: Read> Tidy<'a, R> {
             has_begun: false,
             has_ended: false,
             bytes: 0,
-            left,
         }
     }
 
@@ -52,6 +43,30 @@ impl<'a, R: Read> Tidy<'a, R> {
     pub fn first(&mut self) -> io::Result<Option<u8>> {
         self.fill()?;
         Ok(self.text.get(self.at).copied())
+    }
+
+    /// What is there of the text, and was not taken; empty at its end.
+    pub fn piece(&mut self) -> io::Result<&[u8]> {
+        self.fill()?;
+        Ok(&self.text[self.at..])
+    }
+
+    /// So many bytes of what [`Tidy::piece`] gave are done with.
+    pub fn take(&mut self, bytes: usize) {
+        self.at = self.text.len().min(self.at + bytes);
+    }
+
+    /// The next bytes, as many or all that are left; they are taken.
+    pub fn begins_with(&mut self, bytes: usize) -> io::Result<String> {
+        let mut begun = Vec::new();
+        while begun.len() < bytes {
+            let Some(byte) = self.piece()?.first().copied() else {
+                break;
+            };
+            begun.push(byte);
+            self.take(1);
+        }
+        Ok(String::from_utf8_lossy(&begun).into_owned())
     }
 
     /// Whether nothing but blanks is left; they are taken.
@@ -120,27 +135,5 @@ impl<'a, R: Read> Tidy<'a, R> {
 
     fn keep(&self, good: &[u8], text: &mut Vec<u8>) {
         text.extend(good.iter().map(|byte| (*byte).max(b' ')));
-    }
-}
-
-impl<R: Read> Read for Tidy<'_, R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.text.len() {
-            self.fill()?;
-        }
-        let rest = &self.text[self.at..];
-        let given = into.len().min(rest.len());
-        let left = self.left.get();
-        if left < given {
-            return Err(io::Error::other(TooLong));
-        }
-        self.left.set(left - given);
-        self.at += given;
-        match (into, rest) {
-            // As serde_json reads: byte by byte.
-            ([byte], [first, ..]) => *byte = *first,
-            (into, rest) => into[..given].copy_from_slice(&rest[..given]),
-        }
-        Ok(given)
     }
 }
