@@ -1,6 +1,10 @@
 //! The forms in which a moment may arrive from a CFML server.
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::DateTime,
+    tz::{AmbiguousOffset, TimeZone},
+};
 
 /// Longer texts are no moments; this spares the parsers a 10 MB field.
 const LONGEST: usize = 64;
@@ -8,15 +12,30 @@ const LONGEST: usize = 64;
 /// CFML's own format, with the offset that some servers add.
 const CFML_FORMATS: [&str; 2] = ["%B, %d %Y %H:%M:%S", "%B, %d %Y %H:%M:%S %z"];
 
+/// A moment, and what it counts as in the order of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub at: Timestamp,
+    /// A local time that the clock shows twice cannot say which of the two it means: all such times of one night
+    /// count as their first instant, and the changeId decides among them.
+    pub order: Timestamp,
+}
+
+impl From<Timestamp> for Moment {
+    fn from(at: Timestamp) -> Self {
+        Self { at, order: at }
+    }
+}
+
 /// Reads ISO 8601 (date, local or with offset), CFML's `{ts '…'}` and `November, 21 2026 10:00:00`,
 /// epoch seconds (10 digits) and epoch milliseconds (11 digits and more). What names no offset is
 /// local to `tz`; in a gap or fold of daylight saving it is what jiff calls compatible. `None` when
 /// unreadable or outside the years 1970 to 9999.
-pub(super) fn parse(text: &str, tz: &TimeZone) -> Option<Timestamp> {
+pub(super) fn parse(text: &str, tz: &TimeZone) -> Option<Moment> {
     if text.len() > LONGEST {
         return None;
     }
-    let instant = if text.len() >= 10 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    let moment = if text.len() >= 10 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let number = text.parse().ok()?;
         if text.len() == 10 {
             Timestamp::from_second(number)
@@ -24,14 +43,15 @@ pub(super) fn parse(text: &str, tz: &TimeZone) -> Option<Timestamp> {
             Timestamp::from_millisecond(number)
         }
         .ok()?
+        .into()
     } else {
         let text = literal(text).unwrap_or(text);
-        text.parse()
-            .ok()
-            .or_else(|| local(text, tz))
+        let instant = text.parse::<Timestamp>().ok().map(Moment::from);
+        instant
+            .or_else(|| local(text.parse().ok()?, tz))
             .or_else(|| cfml(text, tz))?
     };
-    (instant >= Timestamp::UNIX_EPOCH).then_some(instant)
+    (moment.at >= Timestamp::UNIX_EPOCH).then_some(moment)
 }
 
 /// The inside of CFML's `{ts '…'}` or `{d '…'}`.
@@ -44,14 +64,28 @@ fn literal(text: &str) -> Option<&str> {
     Some(quoted.strip_prefix('\'')?.strip_suffix('\'')?.trim())
 }
 
-fn local(text: &str, tz: &TimeZone) -> Option<Timestamp> {
-    tz.to_timestamp(text.parse::<DateTime>().ok()?).ok()
+fn local(text: DateTime, tz: &TimeZone) -> Option<Moment> {
+    let local = tz.to_ambiguous_timestamp(text);
+    let offset = local.offset();
+    let at = local.compatible().ok()?;
+    let order = match offset {
+        AmbiguousOffset::Fold { before, after } => {
+            let turned_back = tz.following(at).next()?.timestamp();
+            let twice = i64::from(before.seconds() - after.seconds());
+            turned_back
+                .checked_sub(SignedDuration::from_secs(twice))
+                .ok()?
+        }
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => at,
+    };
+    Some(Moment { at, order })
 }
 
-fn cfml(text: &str, tz: &TimeZone) -> Option<Timestamp> {
+fn cfml(text: &str, tz: &TimeZone) -> Option<Moment> {
     let [plain, with_offset] = CFML_FORMATS;
-    let local = || tz.to_timestamp(DateTime::strptime(plain, text).ok()?).ok();
-    Timestamp::strptime(with_offset, text).ok().or_else(local)
+    let local = || local(DateTime::strptime(plain, text).ok()?, tz);
+    let instant = Timestamp::strptime(with_offset, text).ok();
+    instant.map(Moment::from).or_else(local)
 }
 
 #[cfg(test)]
@@ -63,7 +97,38 @@ mod tests {
     }
 
     fn utc(text: &str) -> Option<String> {
-        parse(text, &new_york()).map(|instant| instant.to_string())
+        parse(text, &new_york()).map(|moment| moment.at.to_string())
+    }
+
+    fn order(text: &str, tz: &TimeZone) -> String {
+        parse(text, tz).unwrap().order.to_string()
+    }
+
+    #[test]
+    fn local_times_that_the_clock_shows_twice_count_as_one_and_all_others_as_what_they_are() {
+        let new_york = new_york();
+        for text in [
+            "2026-11-01T01:00:00",
+            "2026-11-01 01:50",
+            "{ts '2026-11-01 01:59:59.999'}",
+            "November, 01 2026 01:10:00",
+        ] {
+            assert_eq!(order(text, &new_york), "2026-11-01T05:00:00Z", "{text}");
+        }
+        for (text, instant) in [
+            ("2026-11-01T00:59:59", "2026-11-01T04:59:59Z"),
+            ("2026-11-01T02:00:00", "2026-11-01T07:00:00Z"),
+            ("2026-11-01T01:10:00-04:00", "2026-11-01T05:10:00Z"),
+            ("2026-11-01T01:10:00-05:00", "2026-11-01T06:10:00Z"),
+            ("2026-03-08T02:30:00", "2026-03-08T07:30:00Z"),
+        ] {
+            assert_eq!(order(text, &new_york), instant, "{text}");
+        }
+        // Half an hour is shown twice there.
+        let lord_howe = TimeZone::posix("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0").unwrap();
+        for text in ["2026-04-05T01:30:00", "2026-04-05T01:59:00"] {
+            assert_eq!(order(text, &lord_howe), "2026-04-04T14:30:00Z", "{text}");
+        }
     }
 
     #[test]

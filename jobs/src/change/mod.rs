@@ -257,11 +257,11 @@ impl<'r> Row<'r> {
             ),
         };
         let identity = Identity {
-            order: order_key(changed_on, &change_id),
+            order: order_key(changed_on.map(|moment| moment.order), &change_id),
             xid: xid.map(Cow::into_owned),
             change_id,
         };
-        Ok((identity, changed_on))
+        Ok((identity, changed_on.map(|moment| moment.at)))
     }
 }
 

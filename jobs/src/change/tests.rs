@@ -179,6 +179,28 @@ fn changed_on_gives_the_order_and_is_normalised_for_templates() {
 }
 
 #[test]
+fn within_the_hour_that_the_clock_shows_twice_the_change_id_decides() {
+    let new_york = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+    let order = |id: u32, changed_on: &str| {
+        let row = json!({ "changeId": id, "xid": "1001", "changedOn": changed_on });
+        let change = decode(&row, &FieldNames::default(), &new_york).unwrap();
+        (change.order, change.fields["changedOn"].clone())
+    };
+    // 100 was made before the clock was turned back, 101 after it.
+    let (first, second) = (
+        order(100, "2026-11-01T01:50:00"),
+        order(101, "2026-11-01T01:10:00"),
+    );
+    assert!(first.0 < second.0);
+    assert_eq!(
+        first.1, "2026-11-01T01:50:00-04:00",
+        "templates see the time"
+    );
+    assert!(order(99, "2026-11-01T02:00:00").0 > second.0);
+    assert!(order(102, "2026-11-01T00:59:59").0 < first.0);
+}
+
+#[test]
 fn debug_shows_no_values() {
     let change = decoded(json!({"changeId": 1, "email": "ann@example.org"})).unwrap();
     let debug = format!("{change:?}");
