@@ -74,9 +74,13 @@ impl Prometheus {
             .expect("prometheus is installed: deploy/test.sh does it");
         let address = until("Prometheus says where it listens", async || {
             let log = std::fs::read_to_string(&log).unwrap();
-            assert!(!log.contains("level=error"), "{log}");
-            let (_, rest) = log.split_once("msg=\"Listening on\" address=")?;
-            rest.split_once('\n')?.0.parse().ok()
+            // Version 3 writes `level=ERROR`, and `component=web` before the address.
+            assert!(!log.to_lowercase().contains("level=error"), "{log}");
+            let whole = &log[..log.rfind('\n')?];
+            let mut lines = whole.lines();
+            let line = lines.find(|line| line.contains("msg=\"Listening on\""))?;
+            let (_, address) = line.split_once("address=")?;
+            address.split(' ').next()?.parse().ok()
         })
         .await;
         let prometheus = Self {
