@@ -14,7 +14,7 @@ pub enum Outcome {
         /// What the vendor said, redacted.
         detail: String,
     },
-    /// The change itself failed in a way that may pass: costs an attempt.
+    /// The change itself failed in a way that may pass: costs an attempt, unless [nobody](Blame::Nobody) is to blame.
     Retry {
         /// The least delay, where the vendor named one (`Retry-After`).
         after: Option<Duration>,
@@ -33,7 +33,8 @@ pub enum Outcome {
         advice: String,
     },
     /// The destination is down, throttling or refusing credentials: nobody's change is at fault, so
-    /// this costs no attempt; the whole fleet holds off.
+    /// this costs no attempt. The whole fleet holds off at once where the vendor throttles, refuses the
+    /// credentials or names a time; otherwise once enough calls meet the same.
     Pause {
         /// For how long at least; `None` lets the gate choose (exponential).
         after: Option<Duration>,
@@ -64,4 +65,6 @@ pub enum Blame {
     Change,
     /// A failure of the whole call: the vendor may be down for everybody.
     Unknown,
+    /// No usable answer came back, and the vendor may have acted: nothing speaks against the change.
+    Nobody,
 }

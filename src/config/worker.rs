@@ -17,7 +17,8 @@ section! {
         drain: Duration = default("25s").within(0.0, 600.0),
         /// How long a change that keeps failing is tried beyond `max_attempts` while the destination has
         /// accepted nothing else since its first failure: it may be the destination that is down. `0s`: the
-        /// last attempt is the last.
+        /// last attempt is the last. A change whose calls alone find the destination down, while others get
+        /// through, is tried for as long.
         patience: Duration = default("90m").within(0.0, 604_800.0),
     }
 }

@@ -11,9 +11,6 @@ use super::{
     settlement::{SettleVerdict, Settlement},
 };
 
-/// How many calls in a row must fail, with as many different changes, before the vendor is held to be down.
-const FAILURES_THAT_SHUT_THE_GATE: u32 = 8;
-
 /// What an exchange gave.
 #[derive(Debug)]
 pub struct Exchanged {
@@ -42,7 +39,6 @@ impl Queue {
         call.arg(destination.as_str())
             .arg(destination.bit())
             .arg(worker)
-            .arg(FAILURES_THAT_SHUT_THE_GATE)
             .arg(self.settings.patience.as_millis() as u64)
             .arg(self.settings.keep.as_millis() as u64)
             .arg(self.settings.keep_payload.as_millis() as u64);

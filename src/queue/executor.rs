@@ -13,6 +13,13 @@ use super::settlement::SettleVerdict;
 pub(super) const EXHAUSTED_ADVICE: &str =
     "Find out why the destination keeps failing on this change, then replay it.";
 
+/// A change whose calls find the destination down is tried again as a pause would let it: it may be one.
+const DEFERRAL: RetryPolicy = RetryPolicy {
+    initial: Duration::from_secs(1),
+    ceiling: Duration::from_secs(60),
+    max_attempts: u32::MAX,
+};
+
 /// How a lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transition {
@@ -42,6 +49,20 @@ pub enum Transition {
         /// Whether the vendor itself may be down.
         blame: Blame,
     },
+    /// The call found the destination down; the queue judges it with those around it. Where the destination works, the
+    /// change alone is tried again, at a later time, and no attempt is used.
+    Defer {
+        /// From now.
+        delay: Duration,
+        /// How many attempts are used up.
+        attempts: u32,
+        /// How many calls in a row found it down, with this one.
+        deferrals: u32,
+        /// Why.
+        cause: String,
+        /// Whether the destination may have taken the change.
+        perhaps_taken: bool,
+    },
     /// The destination holds off; no attempt is used.
     Pause {
         /// At least this long; `None` lets the gate choose.
@@ -70,12 +91,13 @@ pub enum Transition {
 }
 
 impl Transition {
-    /// The wire word of the settle script, and the metric label `outcome`.
+    /// The wire word of the settle script, and, [as it was settled](Self::settled_as), the metric label `outcome`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Done { .. } => "done",
             Self::Retry { .. } => "retry",
             Self::Exhausted { .. } => "exhausted",
+            Self::Defer { .. } => "defer",
             Self::Pause { .. } => "pause",
             Self::Dead { .. } => "dead",
             Self::Release => "release",
@@ -85,23 +107,35 @@ impl Transition {
 
     /// Whether the change may become a dead letter by it.
     pub const fn may_bury(&self) -> bool {
-        matches!(self, Self::Dead { .. } | Self::Exhausted { .. })
+        matches!(
+            self,
+            Self::Dead { .. } | Self::Exhausted { .. } | Self::Defer { .. }
+        )
     }
 
     /// What the queue made of it; `None`: nothing, the lease was lost.
     pub fn settled_as(&self, verdict: SettleVerdict) -> Option<Cow<'_, Self>> {
         Some(Cow::Owned(match (verdict, self) {
             (SettleVerdict::LeaseLost, _) => return None,
-            (SettleVerdict::Paused, Self::Retry { cause, .. } | Self::Exhausted { cause, .. }) => {
-                Self::Pause {
-                    delay: None,
-                    reason: PauseReason::Outage,
-                    cause: cause.clone(),
-                }
-            }
+            (
+                SettleVerdict::Paused,
+                Self::Retry { cause, .. }
+                | Self::Exhausted { cause, .. }
+                | Self::Defer { cause, .. },
+            ) => Self::Pause {
+                delay: None,
+                reason: PauseReason::Outage,
+                cause: cause.clone(),
+            },
             (
                 SettleVerdict::Kept,
                 Self::Exhausted {
+                    delay,
+                    attempts,
+                    cause,
+                    ..
+                }
+                | Self::Defer {
                     delay,
                     attempts,
                     cause,
@@ -123,25 +157,60 @@ impl Transition {
                 advice: EXHAUSTED_ADVICE.to_owned(),
                 attempts: *attempts,
             },
+            (
+                _,
+                Self::Defer {
+                    attempts,
+                    deferrals,
+                    cause,
+                    ..
+                },
+            ) => Self::Dead {
+                class: DeadClass::Exhausted,
+                cause: cause.clone(),
+                advice: EXHAUSTED_ADVICE.to_owned(),
+                attempts: attempts.saturating_add(*deferrals),
+            },
             (_, as_it_was_said) => return Some(Cow::Borrowed(as_it_was_said)),
         }))
     }
 }
 
-/// What follows from `outcome` for a change that had used `attempts` before. `interrupted`: a call of its batch was
-/// given up under way. `random` is in `[0, 1)`.
+/// What follows from `outcome` for a change that had used `attempts` before, and whose last `deferrals` calls found the
+/// destination down. `interrupted`: a call of its batch was given up under way. `random` is in `[0, 1)`.
 pub fn decide(
     outcome: Option<Outcome>,
     interrupted: bool,
-    attempts: u32,
+    (attempts, deferrals): (u32, u32),
     policy: &RetryPolicy,
     random: f64,
 ) -> Transition {
+    let used = attempts;
     let attempts = attempts.saturating_add(1);
+    let defer = |after, cause, perhaps_taken| {
+        let deferrals = deferrals.saturating_add(1);
+        Transition::Defer {
+            delay: DEFERRAL.delay(deferrals, random, after),
+            attempts: used,
+            deferrals,
+            cause,
+            perhaps_taken,
+        }
+    };
     match outcome {
         None if interrupted => Transition::Abandon,
         None => Transition::Release,
         Some(Outcome::Done { detail }) => Transition::Done { detail },
+        Some(Outcome::Pause {
+            after: None,
+            reason: PauseReason::Outage,
+            cause,
+        }) => defer(None, cause, false),
+        Some(Outcome::Retry {
+            after,
+            cause,
+            blame: Blame::Nobody,
+        }) => defer(after, cause, true),
         Some(Outcome::Pause {
             after,
             reason,
@@ -208,11 +277,11 @@ mod tests {
     #[test]
     fn the_last_attempt_that_fails_exhausts_them() {
         assert!(matches!(
-            decide(retry(None), false, 1, &policy(), 0.5),
+            decide(retry(None), false, (1, 0), &policy(), 0.5),
             Transition::Retry { attempts: 2, .. }
         ));
         for used in [2, 3, 17] {
-            let last = decide(retry(None), false, used, &policy(), 0.5);
+            let last = decide(retry(None), false, (used, 0), &policy(), 0.5);
             let Transition::Exhausted { attempts, .. } = last else {
                 panic!("three attempts are allowed, {used} were used: {last:?}");
             };
@@ -223,7 +292,8 @@ mod tests {
     #[test]
     fn retry_after_is_the_least_delay() {
         let hour = Duration::from_secs(3600);
-        let Transition::Retry { delay, .. } = decide(retry(Some(hour)), false, 0, &policy(), 0.0)
+        let Transition::Retry { delay, .. } =
+            decide(retry(Some(hour)), false, (0, 0), &policy(), 0.0)
         else {
             panic!("a first failure is retried");
         };
@@ -238,15 +308,21 @@ mod tests {
             cause: "connection refused".to_owned(),
         });
         assert!(matches!(
-            decide(outage, false, 2, &policy(), 0.0),
+            decide(outage, false, (2, 0), &policy(), 0.0),
             Transition::Pause { .. }
         ));
     }
 
     #[test]
     fn what_was_never_started_is_given_back() {
-        assert_eq!(decide(None, false, 2, &policy(), 0.0), Transition::Release);
-        assert_eq!(decide(None, true, 2, &policy(), 0.0), Transition::Abandon);
+        assert_eq!(
+            decide(None, false, (2, 0), &policy(), 0.0),
+            Transition::Release
+        );
+        assert_eq!(
+            decide(None, true, (2, 0), &policy(), 0.0),
+            Transition::Abandon
+        );
     }
 
     #[test]
@@ -256,10 +332,10 @@ mod tests {
             .find(|metric| metric.name == "alumniq_relay_jobs_total");
         let labels = jobs.unwrap().labels[1].values.unwrap()();
         let ends = [
-            decide(None, false, 0, &policy(), 0.0),
-            decide(None, true, 0, &policy(), 0.0),
-            decide(retry(None), false, 0, &policy(), 0.0),
-            decide(retry(None), false, 2, &policy(), 0.0),
+            decide(None, false, (0, 0), &policy(), 0.0),
+            decide(None, true, (0, 0), &policy(), 0.0),
+            decide(retry(None), false, (0, 0), &policy(), 0.0),
+            decide(retry(None), false, (2, 0), &policy(), 0.0),
             Transition::Done {
                 detail: String::new(),
             },

@@ -33,7 +33,8 @@
 //! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
 //! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |
 //! | `hungry:<d>` | sorted set with expiry | processes that find none of the fleet's places free, each by when (ms) it is forgotten |
-//! | `attempts:<d>` `crashes:<d>` `forced:<d>` | hash | id -> count; only where not zero |
+//! | `attempts:<d>` | hash | id -> attempts used; after a call that found the destination down `<attempts> <such calls in a row> <ms of the first>` |
+//! | `crashes:<d>` `forced:<d>` | hash | id -> count; only where not zero |
 //! | `suspects:<d>` | hash | id -> token of its first failure; who failed since the vendor last proved to work |
 //! | `poison:<d>` | set | lanes with a change that died of its own failures and others that still wait |
 //! | `applied:<d>` | hash | lane -> newest member that was, or may have been, applied: what an older one is held against |
@@ -56,7 +57,7 @@
 //! | `counters` | hash | the books, `pending:<d>`, `applied:<d>`, `refused` |
 //! | `rates:<name>` | string | `fetched`, a destination (applied) or `acknowledged`: 32 bits the number of the newest bucket of 10 s, then a ring of 360 |
 //! | `calls:<v>` | list | the newest 50 calls (JSON), newest first; nothing of people |
-//! | `gate:<v>` | hash | the pause |
+//! | `gate:<v>` | hash | the circuit breaker, and the pause (see scripts/gate_prelude.lua) |
 //! | `places:<v>` | sorted set with expiry | calls of the last minute, by when the place of each is free again |
 //! | `limits:<v>` | hash | what the vendor said: `rate`, `batch`, `at` (ms); `asking`, `doubt`: until when (ms) somebody asks, work waits for the answer; of AlumnIQ the `batch` that the acknowledger asks for |
 //! | `notice:<subject>` | hash | of `gate:<v>`, `letters:<v>`, `books`: `told` = since when (ms) the outside knows of a trouble; `differs` since when the state is another; what is being told: `id`, `trouble`, `at`, `facts`, `attempts`, `next`, `doubt`, and as a lease `token`, `ends` |

@@ -23,6 +23,8 @@ pub struct Lease {
     pub token: u64,
     /// Attempts used up before this one.
     pub attempts: u32,
+    /// How many calls in a row found the destination down before this one; they use no attempt.
+    pub deferrals: u32,
     /// When the change was fetched first, ms by Redis' clock. With its id it names the change's trace.
     pub fetched_at: u64,
     /// The row, or why it cannot be read (a record that another version wrote).
@@ -97,7 +99,7 @@ pub struct Died {
 pub(super) type RawClaim = (
     i64,
     String,
-    Vec<(String, String, u64, u32, String)>,
+    Vec<(String, String, u64, String, String)>,
     Vec<(String, String)>,
     Vec<(String, String)>,
 );
@@ -137,7 +139,9 @@ impl Queue {
         let (wait, held_back, raw, died, locked) = raw;
         let leases = raw
             .into_iter()
-            .map(|(lane, member, token, attempts, stored)| {
+            .map(|(lane, member, token, used, stored)| {
+                let mut used = used.split(' ').map(|count| count.parse().unwrap_or(0));
+                let (attempts, deferrals) = (used.next(), used.next());
                 let change_id = member.split_once(' ').map_or("", |(_, id)| id).to_owned();
                 let parsed = self.read(&change_id, &stored);
                 let fetched_at = parsed.as_ref().map_or(0, |(fetched, _)| *fetched);
@@ -148,7 +152,8 @@ impl Queue {
                     change_id,
                     lane,
                     token,
-                    attempts,
+                    attempts: attempts.unwrap_or(0),
+                    deferrals: deferrals.unwrap_or(0),
                     fetched_at,
                     row,
                     trail: Trail::default(),

@@ -20,7 +20,7 @@ pub enum SettleVerdict {
     Settled,
     /// The failure turned out to be the vendor's: a pause, and no attempt is used up.
     Paused,
-    /// It was the last attempt, but nothing proves that the vendor works: kept for another.
+    /// Kept for another attempt: deferred, or it was the last one and nothing proves that the vendor works.
     Kept,
     /// The lease was lost: nothing changed.
     LeaseLost,
@@ -63,7 +63,9 @@ impl Settlement {
             (_, SettleVerdict::LeaseLost) => None,
             (Transition::Pause { reason, cause, .. }, _) => Some((*reason, cause)),
             (
-                Transition::Retry { cause, .. } | Transition::Exhausted { cause, .. },
+                Transition::Retry { cause, .. }
+                | Transition::Exhausted { cause, .. }
+                | Transition::Defer { cause, .. },
                 SettleVerdict::Paused,
             ) => Some((PauseReason::Outage, cause)),
             _ => None,
@@ -72,7 +74,8 @@ impl Settlement {
 
     /// The eleven fields of settle.lua.
     pub(super) fn push_arguments(&self, call: &mut redis::ScriptInvocation<'_>) {
-        let (mut detail, mut delay, mut attempts, mut word, mut advice) = ("", None, None, "", "");
+        let (mut detail, mut delay, mut word, mut advice) = ("", None, "", "");
+        let mut attempts = String::new();
         match &self.transition {
             Transition::Done { detail: said } => detail = said,
             Transition::Retry {
@@ -80,7 +83,7 @@ impl Settlement {
                 attempts: used,
                 cause,
             } => {
-                (detail, delay, attempts) = (cause, Some(*after), Some(*used));
+                (detail, delay, attempts) = (cause, Some(*after), used.to_string());
             }
             Transition::Exhausted {
                 delay: after,
@@ -88,12 +91,23 @@ impl Settlement {
                 cause,
                 blame,
             } => {
-                (detail, delay, attempts) = (cause, Some(*after), Some(*used));
+                (detail, delay, attempts) = (cause, Some(*after), used.to_string());
                 advice = EXHAUSTED_ADVICE;
                 word = match blame {
                     Blame::Change => "own",
-                    Blame::Unknown => "",
+                    Blame::Unknown | Blame::Nobody => "",
                 };
+            }
+            Transition::Defer {
+                delay: after,
+                attempts: used,
+                deferrals,
+                cause,
+                perhaps_taken,
+            } => {
+                (detail, delay) = (cause, Some(*after));
+                attempts = format!("{used} {deferrals}");
+                (word, advice) = (if *perhaps_taken { "lost" } else { "" }, EXHAUSTED_ADVICE);
             }
             Transition::Pause {
                 delay: after,
@@ -108,7 +122,8 @@ impl Settlement {
                 advice: todo,
                 attempts: used,
             } => {
-                (detail, attempts, word, advice) = (cause, Some(*used), class.as_str(), todo);
+                (detail, attempts) = (cause, used.to_string());
+                (word, advice) = (class.as_str(), todo);
             }
             Transition::Abandon => detail = ABANDONED,
             Transition::Release => {}
@@ -118,7 +133,7 @@ impl Settlement {
             .arg(self.transition.kind())
             .arg(detail)
             .arg(or_empty(delay.map(|delay| delay.as_millis())))
-            .arg(or_empty(attempts))
+            .arg(attempts)
             .arg(word)
             .arg(advice)
             .arg(self.took.as_millis() as u64)

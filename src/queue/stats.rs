@@ -356,7 +356,7 @@ fn pause(gate: &BTreeMap<String, String>, now: u64) -> Option<Pause> {
             seconds_left: None,
         });
     }
-    // Past its end the gate is half open: still shut for all but one probe.
+    // Past its end the gate is half-open: still shut for all but one probe.
     let until: u64 = gate.get("until")?.parse().ok()?;
     Some(Pause {
         reason: PauseReason::ALL

@@ -150,7 +150,7 @@ impl Queue {
             } else if !waiting_for(destination).any(|(member, _)| is_this(member)) {
                 "done"
             } else {
-                let (running, due, attempts): (Option<String>, Option<f64>, Option<u32>) =
+                let (running, due, attempts): (Option<String>, Option<f64>, Option<String>) =
                     redis::pipe()
                         .hget(self.keys.of(&["running", name]), &lane)
                         .zscore(self.keys.of(&["due", name]), &lane)

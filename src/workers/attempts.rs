@@ -50,7 +50,9 @@ fn log(attempted: &Attempted<'_>) {
         ),
         Some(Transition::Done { detail }) => line!(info, detail, "applied"),
         Some(
-            Transition::Retry { delay, cause, .. } | Transition::Exhausted { delay, cause, .. },
+            Transition::Retry { delay, cause, .. }
+            | Transition::Exhausted { delay, cause, .. }
+            | Transition::Defer { delay, cause, .. },
         ) => {
             line!(info, cause, after_ms = delay.as_millis() as u64, "retry");
         }
@@ -105,6 +107,7 @@ fn failure(transition: &Transition) -> Option<&str> {
         Transition::Done { .. } | Transition::Release => None,
         Transition::Retry { cause, .. }
         | Transition::Exhausted { cause, .. }
+        | Transition::Defer { cause, .. }
         | Transition::Pause { cause, .. }
         | Transition::Dead { cause, .. } => Some(cause),
         Transition::Abandon => Some("given up while it was under way"),

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use jobs::{
-    outcome::Outcome,
+    outcome::{Outcome, PauseReason},
     salsa_upsert::{self, CallFailure, SalsaLimits},
 };
 
@@ -85,13 +85,19 @@ async fn look(salsa: &SalsaConsumer) -> Result<Duration, QueueError> {
     tracing::warn!(?outcome, "Salsa does not tell its limits");
     queue.limits_untold(vendor, ASK_AGAIN).await?;
     salsa.hold_off_if_throttled(&outcome).await;
-    if let Outcome::Pause {
-        after,
-        reason,
-        cause,
-    } = outcome
-    {
-        queue.shut(vendor, after, reason, &cause).await?;
+    match outcome {
+        // One question that finds Salsa down stops nobody: the calls with changes tell.
+        Outcome::Pause {
+            after: None,
+            reason: PauseReason::Outage,
+            ..
+        } => {}
+        Outcome::Pause {
+            after,
+            reason,
+            cause,
+        } => queue.shut(vendor, after, reason, &cause).await?,
+        _ => {}
     }
     Ok(ASK_AGAIN)
 }

@@ -6,11 +6,12 @@
 //! - `settings`: what can be asked for; `setting`: where it is measured, with `redis` and `vendors` as processes of
 //!   their own, and `process`: what those cost
 //! - `bare`: the same calls and no queue; `relay`: the program under test; `rivals`: other queues
-//! - a file a question: `throughput`, `capacity`, `growth`, `latency`, `limited`
+//! - a file a question: `throughput`, `capacity`, `growth`, `latency`, `limited`, `failing`
 //! - `figure`: medians and spreads; `report`: table and JSON; `plot`: SVG
 
 mod bare;
 mod capacity;
+mod failing;
 mod figure;
 mod growth;
 mod latency;
@@ -56,6 +57,7 @@ async fn main() -> Outcome<()> {
             Part::Throughput => report.throughput = throughput::measure(&settings).await?,
             Part::Growth => report.growth = growth::measure(&settings).await?,
             Part::Latency => report.latency = Some(latency::measure(&settings).await?),
+            Part::Failing => report.failing = failing::measure(&settings).await?,
             Part::Limited => report.limited = limited::measure().await?,
         }
         report.write(&settings)?;

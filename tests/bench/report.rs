@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     Outcome,
     capacity::Capacity,
+    failing::Failing,
     figure::Figure,
     growth::{Grown, Growth},
     latency::Latency,
@@ -25,6 +26,7 @@ pub struct Report {
     pub throughput: Vec<Throughput>,
     pub growth: Vec<Growth>,
     pub latency: Option<Latency>,
+    pub failing: Vec<Failing>,
     pub limited: Vec<Limited>,
 }
 
@@ -129,6 +131,9 @@ impl fmt::Display for Report {
         if let Some(latency) = &self.latency {
             writeln!(f, "{latency}")?;
         }
+        if !self.failing.is_empty() {
+            writeln!(f, "{}", self.failing_table())?;
+        }
         for Limited {
             processes,
             used_percent,
@@ -179,6 +184,20 @@ impl Report {
                 column(|run| run.http_calls),
                 column(|run| run.half_seconds),
                 column(|run| run.p99_seconds),
+            ]);
+        }
+        table
+    }
+
+    fn failing_table(&self) -> Table {
+        let mut table = table(&["calls that fail", "changes/s", "of none", "pauses"]);
+        for failing in &self.failing {
+            let paces = failing.changes_per_second.iter().copied();
+            table.add_row([
+                format!("{} % {}", failing.percent, failing.fault.as_str()),
+                shown(Figure::of(paces)),
+                shown(failing.ratio),
+                failing.pauses.to_string(),
             ]);
         }
         table

@@ -15,6 +15,8 @@ pub enum Part {
     Growth,
     /// An idle pipeline: its cost, how soon a change is applied, and the start of a process
     Latency,
+    /// Changes a second while some calls fail or hang
+    Failing,
     /// How much of a limit of 300 calls a minute is used (ten minutes; only when named)
     Limited,
 }

@@ -370,3 +370,85 @@ async fn an_operators_pause_holds_one_destination_back_for_every_process() {
         service.stop().await;
     }
 }
+
+#[tokio::test]
+async fn sparse_failures_pause_nobody_and_cost_no_attempt() {
+    const CHANGES: usize = 400;
+    let sandbox = vendors(CHANGES, 130).await;
+    let redis = Redis::start().await;
+    // The first attempt is the last: whatever consumed it would be a dead letter.
+    let relay = Relay::new(&sandbox, Some(&redis))
+        .set("crm.max_attempts", "1")
+        .set("salsa.max_attempts", "1");
+    let sparse = |operations: &[&str]| VendorFaults {
+        rates: [
+            (Fault::Unavailable, 0.04),
+            (Fault::HtmlPage, 0.03),
+            (Fault::Reset, 0.03),
+        ]
+        .into(),
+        operations: operations.iter().map(|&name| name.to_owned()).collect(),
+        ..VendorFaults::default()
+    };
+    sandbox.set_faults(Faults {
+        crm: sparse(&["update"]),
+        salsa: sparse(&["search", "put"]),
+        ..Faults::default()
+    });
+    let ended = relay.run(&["sync", "--wait", "--json"]).await.expect(0);
+    assert!(!ended.stderr.contains("paused"), "{}", ended.stderr);
+    let met: u64 = sandbox.report().faults[&Vendor::Crm].values().sum();
+    assert!(met > 10, "{met} of {CHANGES} calls failed");
+    every_promise_held(&sandbox.report(), &[], &[]);
+}
+
+#[tokio::test]
+async fn one_hanging_call_delays_no_other_change_not_even_after_a_pause() {
+    const CHANGES: usize = 120;
+    let sandbox = vendors(CHANGES, 60).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis))
+        .set("crm.timeout", "10m")
+        .set("worker.drain", "1s");
+    // Without a pause; and with one, at whose end the probe must not wait for the call that hangs.
+    let rounds = [
+        vec![Fault::Hang],
+        vec![Fault::Hang, Fault::None, Fault::Throttle],
+    ];
+    for (round, next) in (1..).zip(rounds) {
+        sandbox.set_faults(Faults {
+            crm: VendorFaults {
+                operations: vec!["update".to_owned()],
+                next,
+                hang_seconds: 3_600.0,
+                retry_after: Some(1),
+                ..VendorFaults::default()
+            },
+            ..Faults::default()
+        });
+        let service = relay.start(EVERYTHING).await;
+        until_true(
+            "all but the person of the hanging call are through",
+            async || {
+                let status = relay.status().await;
+                let crm = &status["destinations"]["crm"];
+                let [ready, running, retry] = ["ready", "running", "retry"].map(|key| &crm[key]);
+                status["books"]["fetched"] == round * CHANGES
+                    && *running == 1
+                    && *ready == 0
+                    && *retry == 0
+            },
+        )
+        .await;
+        service.stop().await;
+        sandbox.add_changes(&NewChanges {
+            count: CHANGES,
+            ..NewChanges::default()
+        });
+    }
+    sandbox.set_faults(Faults::default());
+    let service = relay.start(EVERYTHING).await;
+    acknowledged(&sandbox, 3 * CHANGES).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    service.stop().await;
+}

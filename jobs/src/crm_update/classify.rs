@@ -33,10 +33,13 @@ pub fn classify(reply: &Reply) -> Outcome {
             );
         }
         Reply::Lost { cause } => {
-            return retry(
-                None,
-                format!("the CRM's answer was lost, it may have updated the contact: {cause}"),
-            );
+            return Outcome::Retry {
+                after: None,
+                cause: format!(
+                    "the CRM's answer was lost, it may have updated the contact: {cause}"
+                ),
+                blame: Blame::Nobody,
+            };
         }
     };
     let after = *retry_after;

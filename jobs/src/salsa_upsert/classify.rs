@@ -82,7 +82,11 @@ pub fn classify(reply: &Reply) -> Result<Payload, CallFailure> {
         }
         Reply::Lost { cause } => {
             let cause = format!("Salsa's answer was lost, it may have acted: {cause}");
-            return Err(retry(None, cause));
+            return Err(CallFailure::Items(Outcome::Retry {
+                after: None,
+                cause,
+                blame: Blame::Nobody,
+            }));
         }
     };
     let (status, body, after) = (answer.status, answer.body.as_str(), answer.retry_after);

@@ -28,7 +28,7 @@ fn of_one(shared: &Shared, finished: &Finished) -> Vec<Settlement> {
             let transition = executor::decide(
                 verdict.clone(),
                 batch.hold.was_interrupted(),
-                lease.attempts,
+                (lease.attempts, lease.deferrals),
                 &shared.settings.retry,
                 rand::random(),
             );

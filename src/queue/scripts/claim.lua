@@ -1,22 +1,22 @@
 -- Leases changes to a worker, at most one a lane, oldest first; `claim` for exchange.lua.
 -- `has_ended`: leases ended just before, and their places are free.
--- ARGV from 8 on: most (changes), those that the worker holds already, lease (ms), fleet limit (changes leased at
+-- ARGV from 7 on: most (changes), those that the worker holds already, lease (ms), fleet limit (changes leased at
 --       once), full batch (changes; 1 = no batching), linger over ('1' = take what there is), crash limit,
 --       stale letter (JSON), crashed letter (JSON), the keys that the worker can open (each with a blank behind it)
 -- Returns: wait (ms until something may change by itself; -1 = nothing will), held back ('1'/'0': a partial
---           batch waits for its fellows), [lane, member, token, attempts, record] ...,
+--           batch waits for its fellows), [lane, member, token, attempts (see attempts:<d>), record] ...,
 --           [id, class] ... of what became a dead letter instead, [id, key] of what it cannot open, if it met any
 local function claim(destination, b, worker, now, has_ended)
-  local most, held, lease, limit = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-  local full, linger_over, crash_limit = tonumber(ARGV[12]), ARGV[13] == '1', tonumber(ARGV[14])
-  local stale_letter, crashed_letter, keys = ARGV[15], ARGV[16], ARGV[17]
+  local most, held, lease, limit = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+  local full, linger_over, crash_limit = tonumber(ARGV[11]), ARGV[12] == '1', tonumber(ARGV[13])
+  local stale_letter, crashed_letter, keys = ARGV[14], ARGV[15], ARGV[16]
   local leases, running = key('lease', destination), key('running', destination)
   local attempts, crashes = key('attempts', destination), key('crashes', destination)
 
   local died = {}
   local function die(lane, member, letter)
     local id = change_of(member)
-    letter.attempts = redis.call('HGET', attempts, id) or '0'
+    letter.attempts = (redis.call('HGET', attempts, id) or '0'):match('^%d+')
     letter.lane, letter.member = lane, member
     redis.call('HDEL', attempts, id)
     redis.call('HDEL', crashes, id)
@@ -78,8 +78,10 @@ local function claim(destination, b, worker, now, has_ended)
   if shut then
     take = 0
   elseif gate.machine then
-    -- Half open: one probe, and nothing else while it is out.
-    take = leased == 0 and math.min(take, 1) or 0
+    -- Half-open: one probe at a time. What began before the pause is not waited for: it may hang.
+    local holder = gate.probe and redis.call('HGET', running, gate.probe_lane)
+    local is_out = holder and tonumber(holder:match('^%d+')) == gate.probe
+    take = is_out and 0 or math.min(take, 1)
   elseif full > 1 and ready < full and leased > 0 and not linger_over then
     -- A partial batch waits for its fellows while others work, as Nagle's algorithm does.
     held_back = take > 0
@@ -121,7 +123,7 @@ local function claim(destination, b, worker, now, has_ended)
       else
         gather('ZADD', leases, whole(now + lease), lane)
         gather('HSET', running, lane, whole(token) .. ' ' .. worker .. ' ' .. member)
-        claimed[#claimed + 1] = { lane, member, token, tonumber(used[n] or 0), record }
+        claimed[#claimed + 1] = { lane, member, token, used[n] or '0', record }
         token = token + 1
       end
     end
@@ -134,6 +136,10 @@ local function claim(destination, b, worker, now, has_ended)
     if not lanes then break end
     steps = steps + #lanes
     lease_from(lanes)
+  end
+
+  if gate.machine and claimed[1] then
+    redis.call('HSET', key('gate', destination), 'probe', whole(claimed[1][3]) .. ' ' .. claimed[1][1])
   end
 
   -- 5. When to look again if nobody calls.

@@ -1,16 +1,16 @@
 -- Ends leases and takes others in their place, in one step: what a process has finished makes room for what it does
 -- next, and it waits for one answer.
--- ARGV: destination, bit, worker, 4 to 7 as settle.lua says, 8 to 17 as claim.lua says ('' = claims nothing), then the
+-- ARGV: destination, bit, worker, 4 to 6 as settle.lua says, 7 to 16 as claim.lua says ('' = claims nothing), then the
 --       leases that end
 -- Returns: a letter for each lease that ended, the gate's turn, [what claim.lua returns]
 local destination, b, worker, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], now_ms()
-local FIRST_ENDED = 18
+local FIRST_ENDED = 17
 local has_ended, verdicts = ARGV[FIRST_ENDED] ~= nil, ''
 if has_ended then
   verdicts = settle_all(destination, b, worker, now, FIRST_ENDED)
   write_gathered()
 end
-if ARGV[8] == '' then
+if ARGV[7] == '' then
   leave_the_table(destination, worker)
   return { verdicts, turn, { wait, '0', {}, {}, {} } }
 end

@@ -1,24 +1,50 @@
--- The gate of a vendor, shared by claim and settle. Fields of gate:<vendor>:
+-- The gate of a vendor, shared by claim and settle: a circuit breaker for the whole fleet. Closed, calls go out. Open,
+-- none does until its time has come. Half-open, one probe at a time goes out, whatever else is still in flight; only the
+-- probe, or any success, decides what comes next. It opens at once where one call asks everybody to wait: the vendor
+-- throttles, refuses the credentials or names a time (`Retry-After`). A call that only found the vendor down (503, a
+-- lost answer) is judged with those around it, see BREAKER: a lone one is its change's alone. A call is judged, not its
+-- changes: one that failed for twenty of them is one.
+--
+-- Fields of gate:<vendor>:
 --   operator  '1' while an operator holds it shut: it outranks everything
---   until     ms; shut before, half open after (one probe at a time) until a success removes it
---   reason, cause, since   why the machine shut it
---   streak    how often in a row it was shut: the exponent of the next pause
+--   until     ms; open before, half-open after until a success removes it
+--   reason, cause, since   why it opened
+--   streak    how often it opened lately: the exponent of the next pause
+--   probe     `<token> <lane>` of the newest probe
 --   ramp      how many calls at a time, while the vendor is tried again after a pause
---   opened    the token drawn when the machine last opened it: calls that were claimed before began in the trouble
+--   opened    the token drawn when it last closed: calls that were claimed before began in the trouble
+--   row       how many calls in a row found the vendor down
+--   calls, down   since the first of those that the window still knows: calls, and those that found it down. Absent
+--             while none did, so that a vendor that works costs no write
 --   doubt     the token drawn at the first failure since the vendor last proved to work
 --   failed    how many calls failed in a row, each with a change that the vendor is not proved to fail alone
 --
 -- suspects:<destination> holds the changes that failed since the vendor last proved to work, each with the
 -- token drawn at its first failure. A success of a call that was claimed later proves that the failure was the
--- change's own. If the gate shuts first, it was the vendor's, and the attempts are given back.
+-- change's own. If the gate opens first, it was the vendor's, and the attempts are given back.
 
--- What this script made of a gate: 'paused' where it was open before, 'resumed', or ''. The caller logs it, so that
+local BREAKER = {
+  -- It opens after so many failed calls in a row. By chance that takes a vendor that fails one call of ten a hundred
+  -- million calls.
+  in_a_row = 8,
+  -- It opens when such a share of the newest calls found the vendor down, once so many are known.
+  share = 0.5, fewest = 100,
+  -- At so many calls the window is halved: what is older counts for ever less.
+  window = 200,
+  -- Pauses double from the one to the other (ms).
+  first_pause = 1000, longest_pause = 60000,
+  -- So many accepted calls after a pause take back one doubling.
+  forgive = 8,
+}
+
+-- What this script made of a gate: 'paused' where it was closed before, 'resumed', or ''. The caller logs it, so that
 -- a pause is one line in the whole fleet, however many calls report it.
 local turn = ''
 
 local function gate_read(vendor)
   local gate = redis.call('HMGET', key('gate', vendor), 'operator', 'until', 'streak', 'ramp', 'failed', 'doubt',
-    'opened')
+    'opened', 'probe', 'row', 'calls', 'down')
+  local token, lane = (gate[8] or ''):match('^(%d+) (.*)$')
   return {
     operator = gate[1] == '1',
     ends = tonumber(gate[2] or 0),
@@ -28,14 +54,47 @@ local function gate_read(vendor)
     failed = tonumber(gate[5] or 0),
     doubt = tonumber(gate[6]),
     opened = tonumber(gate[7]),
+    probe = tonumber(token), probe_lane = lane,
+    row = tonumber(gate[9] or 0), calls = tonumber(gate[10] or 0), down = tonumber(gate[11] or 0),
   }
+end
+
+-- Whether a call that was claimed with `token` began in trouble that is over or known: its failure says nothing new.
+local function is_late(gate, token)
+  if gate.machine then return token ~= gate.probe end
+  return gate.opened and token < gate.opened or false
+end
+
+-- One call more that told whether the vendor is up; gate_write_window writes what came of all of them.
+local function gate_count(gate, is_down)
+  gate.row = is_down and gate.row + 1 or 0
+  if gate.calls == 0 and not is_down then return end
+  gate.calls = gate.calls + 1
+  if is_down then gate.down = gate.down + 1 end
+  if gate.calls >= BREAKER.window then
+    gate.calls, gate.down = math.floor(gate.calls / 2), math.floor(gate.down / 2)
+    if gate.down == 0 then gate.calls = 0 end
+  end
+  gate.is_counted = true
+end
+
+local function gate_write_window(vendor, gate)
+  if not gate.is_counted then return end
+  if gate.calls == 0 then
+    redis.call('HDEL', key('gate', vendor), 'row', 'calls', 'down')
+  else
+    redis.call('HSET', key('gate', vendor), 'row', gate.row, 'calls', gate.calls, 'down', gate.down)
+  end
 end
 
 -- What a suspect has been charged since its first failure is all that it has been charged.
 local function refund(vendor, now)
   for _, id in ipairs(redis.call('HKEYS', key('suspects', vendor))) do
+    local used = redis.call('HGET', key('attempts', vendor), id) or '0'
     redis.call('HDEL', key('attempts', vendor), id)
-    remember(id, now, cjson.encode({ event = 'refunded', destination = vendor }))
+    if used:match('^%d+') ~= '0' then
+      remember(id, now, cjson.encode({ event = 'refunded', destination = vendor }))
+    end
   end
   redis.call('DEL', key('suspects', vendor))
 end
@@ -51,22 +110,24 @@ local function gate_shut(vendor, gate, now, after, reason, cause)
     return
   end
   gate.streak = gate.streak + 1
-  local pause = math.max(after or 0, math.min(1000 * 2 ^ (gate.streak - 1), 60000))
+  local pause = math.max(after or 0, math.min(BREAKER.first_pause * 2 ^ (gate.streak - 1), BREAKER.longest_pause))
   if not gate.machine then
     redis.call('HSET', key('gate', vendor), 'since', whole(now))
     turn = 'paused'
   end
-  gate.ends, gate.machine, gate.ramp, gate.failed = now + pause, true, nil, 0
+  gate.ends, gate.machine, gate.ramp, gate.failed, gate.probe = now + pause, true, nil, 0, nil
+  gate.row, gate.calls, gate.down, gate.is_counted = 0, 0, 0, false
   redis.call('HSET', key('gate', vendor), 'until', whole(gate.ends), 'reason', reason,
     'cause', cause, 'streak', gate.streak)
-  redis.call('HDEL', key('gate', vendor), 'ramp', 'failed')
+  redis.call('HDEL', key('gate', vendor), 'ramp', 'failed', 'probe', 'row', 'calls', 'down')
   refund(vendor, now)
 end
 
--- A call that was claimed with `token` was accepted. While the gate is shut that call began before: only a
--- probe's success opens it. Then each success admits one call more, which doubles them every round, until
+-- A call that was claimed with `token` was accepted. While the gate is open that call began before: only once it is
+-- half-open a success closes it. Then each success admits one call more, which doubles them every round, until
 -- claim finds that the ramp is no limit any more; a vendor that falls over again meets a longer pause.
 local function gate_succeeded(vendor, gate, now, token)
+  if token then gate_count(gate, false) end
   if gate.failed > 0 then
     gate.failed = 0
     redis.call('HDEL', key('gate', vendor), 'failed')
@@ -89,9 +150,9 @@ local function gate_succeeded(vendor, gate, now, token)
     end
   end
   if gate.machine and gate.ends <= now then
-    gate.machine, gate.ends = false, 0
+    gate.machine, gate.ends, gate.probe = false, 0, nil
     turn = 'resumed'
-    redis.call('HDEL', key('gate', vendor), 'until', 'reason', 'cause', 'since')
+    redis.call('HDEL', key('gate', vendor), 'until', 'reason', 'cause', 'since', 'probe')
     if vendor == 'alumniq' then
       -- It is told one list at a time anyway.
       gate.streak = 0
@@ -104,15 +165,16 @@ local function gate_succeeded(vendor, gate, now, token)
   end
   if gate.ramp then
     gate.ramp = gate.ramp + 1
-    redis.call('HSET', key('gate', vendor), 'ramp', gate.ramp)
+    if gate.ramp % BREAKER.forgive == 0 then gate.streak = math.max(0, gate.streak - 1) end
+    redis.call('HSET', key('gate', vendor), 'ramp', gate.ramp, 'streak', gate.streak)
     wake(vendor)
   end
 end
 
 -- A call failed with `fresh` changes that had not failed before. A few changes that keep failing are poison and
--- pay for it; `limit` calls in a row with as many different suspects are an outage. Returns true where the
+-- pay for it; as many calls in a row with as many different suspects are an outage. Returns true where the
 -- failure is the vendor's and costs the changes nothing.
-local function gate_failed(vendor, gate, now, fresh, is_doubtful, limit, cause)
+local function gate_failed(vendor, gate, now, fresh, is_doubtful, cause)
   if gate.machine then
     gate_shut(vendor, gate, now, nil, 'outage', cause)
     return true
@@ -120,8 +182,29 @@ local function gate_failed(vendor, gate, now, fresh, is_doubtful, limit, cause)
   if fresh == 0 and not is_doubtful then return false end
   gate.failed = gate.failed + 1
   redis.call('HSET', key('gate', vendor), 'failed', gate.failed)
-  if gate.failed < limit or redis.call('HLEN', key('suspects', vendor)) + fresh < limit then return false end
+  local suspects = redis.call('HLEN', key('suspects', vendor)) + fresh
+  if gate.failed < BREAKER.in_a_row or suspects < BREAKER.in_a_row then return false end
   gate_shut(vendor, gate, now, nil, 'outage',
     string.format('%d calls in a row failed, the last with: %s', gate.failed, cause))
+  return true
+end
+
+-- A call found the vendor down. Returns true where that opens the gate. While it is tried again it opens as soon as
+-- all failed that were let out at a time.
+local function gate_found_down(vendor, gate, now, cause)
+  if gate.machine then
+    gate_shut(vendor, gate, now, nil, 'outage', cause)
+    return true
+  end
+  gate_count(gate, true)
+  local why
+  if gate.row >= math.min(BREAKER.in_a_row, gate.ramp or BREAKER.in_a_row) then
+    why = string.format('%d calls in a row failed', gate.row)
+  elseif gate.calls >= BREAKER.fewest and gate.down >= gate.calls * BREAKER.share then
+    why = string.format('%d of the last %d calls failed', gate.down, gate.calls)
+  else
+    return false
+  end
+  gate_shut(vendor, gate, now, nil, 'outage', why .. ', the last with: ' .. cause)
   return true
 end

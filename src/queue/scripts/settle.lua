@@ -1,22 +1,26 @@
 -- Ends leases, each with what came of it; `settle_all` for exchange.lua.
--- ARGV from 4 on: failure limit (see the gate), patience (ms; see exhausted below), keep (ms), keep payload (ms); from
---       `first` on eleven fields an item:
+-- ARGV from 4 on: patience (ms; see exhausted and defer below), keep (ms), keep payload (ms); from `first` on eleven
+--       fields an item:
 --       lane, token, kind, detail, and by kind
 --         done:      -
 --         retry:     delay (ms), attempts used by now
 --         exhausted: delay (ms), attempts used by now, 'own' where the vendor failed on this change alone, advice:
 --                    as retry, but it was the last attempt
---         pause:     delay (ms or ''), reason
+--         defer:     delay (ms), attempts used so far and calls in a row that found the vendor down, with a blank
+--                    between them, 'lost' where the vendor may have taken it, advice: the call found the vendor down;
+--                    where it is not, the change alone waits, and no attempt is used
+--         pause:     delay (ms or ''), reason: the vendor keeps everybody off
 --         dead:      class, advice, attempts used by now
 --         release:   -  (never started: given back as it was)
 --         abandon:   -  (given up while its call was under way: given back, and the timeline says so)
 --       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call,
 --       document (what was sent, as it is to be kept where the change dies)
 --       (the items of one call to the vendor are judged together)
--- Returns a letter an item: s(ettled), p(aused instead: the failure is the vendor's), k(ept for another attempt
--- although it was the last: nothing proves that the vendor works), l(ease lost: nothing was changed).
+-- Returns a letter an item: s(ettled; a deferred one is dead), p(aused instead: the failure is the vendor's), k(ept for
+-- another attempt: deferred, or it was the last one and nothing proves that the vendor works), l(ease lost: nothing was
+-- changed).
 local function settle_all(destination, b, worker, now, first)
-  local limit, patience, keep, keep_payload = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+  local patience, keep, keep_payload = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
   local leases, running = key('lease', destination), key('running', destination)
   local attempts, crashes = key('attempts', destination), key('crashes', destination)
   local suspects, poison = key('suspects', destination), key('poison', destination)
@@ -35,7 +39,7 @@ local function settle_all(destination, b, worker, now, first)
   end
 
   local function fails(item)
-    return item.kind == 'retry' or item.kind == 'exhausted'
+    return item.kind == 'retry' or item.kind == 'exhausted' or item.kind == 'defer'
   end
 
   -- 1. Which leases are still held, and what each call brought. A lane is leased once: what is read of it here, and of
@@ -47,6 +51,11 @@ local function settle_all(destination, b, worker, now, first)
       delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5], class = ARGV[i + 6], advice = ARGV[i + 7],
       ms = tonumber(ARGV[i + 8]), call = ARGV[i + 9], sent = ARGV[i + 10],
     }
+    if ARGV[i + 2] == 'defer' then
+      local item = items[#items]
+      item.attempts, item.deferrals = item.attempts:match('^(%d+) (%d+)$')
+      item.deferrals = tonumber(item.deferrals)
+    end
     lanes[#lanes + 1] = ARGV[i]
   end
   local holders, newest = each_of('HMGET', running, lanes), each_of('HMGET', key('applied', destination), lanes)
@@ -65,7 +74,11 @@ local function settle_all(destination, b, worker, now, first)
       local kind = item.kind
       if kind == 'done' then call.accepted = true end
       if kind == 'pause' then call.paused = item end
-      if fails(item) then call.failed = item end
+      if kind == 'defer' then
+        call.found_down = item
+      elseif fails(item) then
+        call.failed = item
+      end
       -- Only these two classes prove that the vendor answered; the others may come from our own checks.
       if item.class == 'unmatched' or item.class == 'rejected' then call.answered = true end
     end
@@ -74,23 +87,37 @@ local function settle_all(destination, b, worker, now, first)
   local dead, discarded = each_of('HMGET', key('dead'), ids), each_of('HMGET', key('discarded'), ids)
   for n, item in ipairs(held_items) do item.is_dead, item.discarded = dead[n], discarded[n] end
 
+  -- The vendor took none of the call. Whether that is the vendor's failure; true where the gate is open then.
+  local function judge(call)
+    local fresh, is_doubtful, is_own = {}, false, true
+    for _, item in ipairs(call.items) do
+      item.is_poison = redis.call('SISMEMBER', poison, item.lane) == 1
+      local is_suspect = redis.call('HEXISTS', suspects, item.id) == 1
+      local may_be_fresh = item.kind == 'defer' or (fails(item) and not item.is_poison)
+      if may_be_fresh and redis.call('HEXISTS', attempts, item.id) == 0 then
+        fresh[#fresh + 1] = item.id
+      elseif is_suspect then
+        is_doubtful = true
+      end
+      -- The vendor has worked for others since the first of so many in a row: this is about the change, not the vendor.
+      item.is_own = item.kind == 'defer' and not is_suspect and item.deferrals > BREAKER.in_a_row
+      is_own = is_own and (item.is_own or not fails(item))
+    end
+    if not call.found_down then
+      return gate_failed(destination, gate, now, #fresh, is_doubtful, call.failed.detail), fresh
+    end
+    return not is_own and gate_found_down(destination, gate, now, call.found_down.detail), fresh
+  end
+
   -- 2. What each call says of the vendor. One that took some changes of a batch and failed on others works.
   for _, call in ipairs(calls) do
-    if call.accepted or (call.answered and not call.failed) then
+    if call.accepted or (call.answered and not call.failed and not call.found_down) then
       gate_succeeded(destination, gate, now, call.token)
-    elseif call.failed and gate.opened and call.token < gate.opened then
+    elseif (call.failed or call.found_down) and is_late(gate, call.token) then
       call.is_late = true
-    elseif call.failed then
-      local fresh, is_doubtful = {}, false
-      for _, item in ipairs(call.items) do
-        item.is_poison = redis.call('SISMEMBER', poison, item.lane) == 1
-        if fails(item) and not item.is_poison and redis.call('HEXISTS', attempts, item.id) == 0 then
-          fresh[#fresh + 1] = item.id
-        elseif redis.call('HEXISTS', suspects, item.id) == 1 then
-          is_doubtful = true
-        end
-      end
-      if not gate_failed(destination, gate, now, #fresh, is_doubtful, limit, call.failed.detail) then
+    elseif call.failed or call.found_down then
+      local is_vendors, fresh = judge(call)
+      if not is_vendors then
         local failed = next_token()
         gate.doubt = gate.doubt or failed
         redis.call('HSETNX', key('gate', destination), 'doubt', whole(gate.doubt))
@@ -101,6 +128,7 @@ local function settle_all(destination, b, worker, now, first)
       gate_shut(destination, gate, now, call.paused.delay, call.paused.class, call.paused.detail)
     end
   end
+  gate_write_window(destination, gate)
 
   -- 3. What becomes of each change.
   local settle, applied = {}, 0
@@ -170,6 +198,31 @@ local function settle_all(destination, b, worker, now, first)
     return 'k'
   end
 
+  -- A call that found the vendor down costs its change no attempt, as long as it may not be about the change: it waits
+  -- alone, for longer each time. The vendor has worked for others since the first of many in a row, works now, and they
+  -- have gone on for `patience`: then it is.
+  function settle.defer(item, call)
+    local used = redis.call('HGET', attempts, item.id) or ''
+    local since = tonumber(used:match('^%d+ %d+ (%d+)$') or now)
+    if call.accepted then
+      redis.call('HDEL', suspects, item.id)
+      item.is_own = item.deferrals > BREAKER.in_a_row
+    end
+    if item.is_own and not gate.machine and now - since >= patience then
+      item.detail = string.format('%d calls in a row found the destination down, which worked for others meanwhile, '
+        .. 'the last with: %s', item.deferrals, item.detail)
+      item.class, item.attempts = 'exhausted', whole(item.attempts + item.deferrals)
+      settle.dead(item)
+      if item.has_more then redis.call('SADD', poison, item.lane) end
+      return 's'
+    end
+    redis.call('HSET', attempts, item.id, item.attempts .. ' ' .. item.deferrals .. ' ' .. whole(since))
+    event(item.id, 'retry', { cause = item.detail, after_ms = item.delay, ms = item.ms })
+    redis.call('ZADD', key('due', destination), now + item.delay, item.lane)
+    item.is_due_later = true
+    return 'k'
+  end
+
   function settle.pause(item)
     event(item.id, 'paused', { cause = item.detail, reason = item.class, ms = item.ms })
   end
@@ -190,8 +243,10 @@ local function settle_all(destination, b, worker, now, first)
       local call = calls[item.call]
       gather('ZREM', leases, item.lane)
       gather('HDEL', running, item.lane)
-      if fails(item) or item.kind == 'abandon' then reached(item) end
-      if fails(item) and (call.is_late or gate.machine) and not call.accepted then
+      if item.kind == 'retry' or item.kind == 'exhausted' or item.kind == 'abandon' or item.class == 'lost' then
+        reached(item)
+      end
+      if fails(item) and (call.is_late or gate.machine) and not call.accepted and not item.is_own then
         item.class = 'outage'
         settle.pause(item)
         verdict = 'p'

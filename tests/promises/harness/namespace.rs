@@ -304,6 +304,17 @@ pub fn pause() -> Transition {
     }
 }
 
+/// The call found the destination down, like `deferrals - 1` before it.
+pub fn deferred(deferrals: u32) -> Transition {
+    Transition::Defer {
+        delay: LONG,
+        attempts: 0,
+        deferrals,
+        cause: "HTTP 503".to_owned(),
+        perhaps_taken: false,
+    }
+}
+
 pub fn dead(class: DeadClass) -> Transition {
     Transition::Dead {
         class,

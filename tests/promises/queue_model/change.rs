@@ -49,7 +49,10 @@ pub struct Change {
     pub sent: BTreeMap<Destination, u64>,
     /// The lane that the letter of that names.
     pub refused_lane: String,
+    /// Where it failed before, and how often it pays for that.
     pub attempts: BTreeMap<Destination, u32>,
+    /// How many calls in a row found the destination down; without a charge.
+    pub deferrals: BTreeMap<Destination, usize>,
     pub crashes: BTreeMap<Destination, u32>,
     pub forced: BTreeSet<Destination>,
     /// An operator gave it up somewhere; his last word on whether AlumnIQ is to be told.
@@ -106,8 +109,13 @@ impl Change {
         }
     }
 
-    pub fn forget(&mut self, d: Destination) {
+    pub fn refund(&mut self, d: Destination) {
         self.attempts.remove(&d);
+        self.deferrals.remove(&d);
+    }
+
+    pub fn forget(&mut self, d: Destination) {
+        self.refund(d);
         self.crashes.remove(&d);
         self.forced.remove(&d);
     }

@@ -124,10 +124,26 @@ fn line(snapshot: &Snapshot, status: &Status, model: &Model, d: Destination) -> 
             counts.filter_map(move |(id, c)| Some((id.as_str(), which(c).get(&d)?.to_string())));
         counts.collect::<BTreeMap<_, _>>()
     };
+    // When the first call of a row found the destination down is Redis' time.
+    let timeless = |used: String| match used.splitn(3, ' ').collect::<Vec<_>>()[..] {
+        [attempts, deferrals, _] => format!("{attempts} {deferrals}"),
+        _ => used,
+    };
+    let attempts = owned(snapshot.hash(&of("attempts"))).into_iter();
+    let expected = model.changes.iter().filter_map(|(id, c)| {
+        let attempts = c.attempts.get(&d)?.to_string();
+        let used = match c.deferrals.get(&d) {
+            Some(deferrals) => format!("{attempts} {deferrals}"),
+            None => attempts,
+        };
+        Some((id.as_str(), used))
+    });
     same(
         of("attempts"),
-        owned(snapshot.hash(&of("attempts"))),
-        counted(|c| &c.attempts),
+        attempts
+            .map(|(id, used)| (id, timeless(used)))
+            .collect::<BTreeMap<_, _>>(),
+        expected.collect(),
     )?;
     same(
         of("crashes"),
@@ -221,6 +237,17 @@ fn gate(snapshot: &Snapshot, vendor: &str, gate: &Gate) -> Checked {
             gate.failed,
             gate.doubt.is_some(),
             gate.opened.is_some(),
+        ),
+    )?;
+    let probe = fields.get("probe").and_then(|probe| probe.split_once(' '));
+    let window = ["row", "calls", "down"].map(number);
+    let (calls, down) = gate.window;
+    same(
+        format!("gate:{vendor} (probe, row, calls, down)"),
+        (probe.map(|(token, _)| token.parse().unwrap()), window),
+        (
+            gate.probe,
+            [gate.row, calls, down].map(|number| (calls > 0).then_some(number)),
         ),
     )
 }

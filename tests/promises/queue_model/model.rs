@@ -204,6 +204,7 @@ impl Model {
                 String::new()
             },
             attempts: BTreeMap::new(),
+            deferrals: BTreeMap::new(),
             crashes: BTreeMap::new(),
             forced: BTreeSet::new(),
             given_up: None,
@@ -312,7 +313,9 @@ impl Model {
         if line.gate.is_shut() {
             take = 0;
         } else if line.gate.machine.is_some() {
-            take = if running == 0 { take.min(1) } else { 0 };
+            let mut running = line.running.values();
+            let is_out = running.any(|running| line.gate.probe == Some(running.token));
+            take = if is_out { 0 } else { take.min(1) };
         } else if line.ready.len() < claim.full_batch && running > 0 && !claim.linger_over {
             held_back = take > 0;
             take = 0;

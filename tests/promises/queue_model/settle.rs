@@ -8,7 +8,7 @@ use jobs::{
     outcome::{Blame, DeadClass},
 };
 
-use super::{change::At, model::Model, step::Kind};
+use super::{change::At, gate::FAILURES, model::Model, step::Kind};
 
 /// The end of one lease.
 #[derive(Debug, Clone)]
@@ -22,12 +22,34 @@ pub struct Item {
 
 impl Kind {
     fn is_failure(self) -> bool {
-        matches!(self, Self::Retry | Self::Exhausted(_))
+        matches!(self, Self::Retry | Self::Exhausted(_) | Self::Defer { .. })
+    }
+
+    fn is_defer(self) -> bool {
+        matches!(self, Self::Defer { .. })
+    }
+
+    /// The destination may have taken the change.
+    pub fn may_have_reached(self) -> bool {
+        matches!(
+            self,
+            Self::Retry | Self::Exhausted(_) | Self::Defer { lost: true } | Self::Abandon
+        )
     }
 
     fn is_answer(self) -> bool {
         matches!(self, Self::Dead(DeadClass::Unmatched | DeadClass::Rejected))
     }
+}
+
+/// What a call says, of the vendor and of its changes.
+struct Judged {
+    /// The vendor took some of it.
+    accepted: bool,
+    /// It failed, and began in trouble that is over or known.
+    is_late: bool,
+    /// Those whose failure is about themselves.
+    own: BTreeSet<String>,
 }
 
 impl Model {
@@ -42,13 +64,13 @@ impl Model {
         let mut calls: Vec<u64> = held.iter().map(|(n, _)| items[*n].call).collect();
         let mut seen = BTreeSet::new();
         calls.retain(|call| seen.insert(*call));
-        let mut accepted = BTreeMap::new();
+        let mut judged = BTreeMap::new();
         for call in calls {
             let of_call = held.iter().filter(|(n, _)| items[*n].call == call);
             let of_call: Vec<_> = of_call
                 .map(|(n, id)| (id.clone(), items[*n].kind))
                 .collect();
-            accepted.insert(call, self.judge(d, call, &of_call));
+            judged.insert(call, self.judge(d, call, &of_call));
         }
         let mut verdicts = vec![SettleVerdict::LeaseLost; items.len()];
         self.refused_settles += (items.len() - held.len()) as i64;
@@ -59,13 +81,15 @@ impl Model {
             let line = self.line(d);
             line.expired.retain(|expired| expired != lane);
             line.running.remove(lane);
-            if kind.is_failure() || *kind == Kind::Abandon {
+            if kind.may_have_reached() {
                 self.reached(d, &id);
             }
-            let is_vendors = self.is_late(d, *call) || self.lines[&d].gate.machine.is_some();
-            verdicts[n] = match kind.is_failure() && is_vendors && !accepted[call] {
+            let judged = &judged[call];
+            let is_vendors = judged.is_late || self.lines[&d].gate.machine.is_some();
+            let is_own = judged.accepted || judged.own.contains(&id);
+            verdicts[n] = match kind.is_failure() && is_vendors && !is_own {
                 true => SettleVerdict::Paused,
-                false => self.end(d, &id, *kind, accepted[call]),
+                false => self.end(d, &id, *kind, judged.accepted),
             };
             let token = items[n].token;
             let change = self.change(&id);
@@ -79,11 +103,12 @@ impl Model {
         verdicts
     }
 
-    /// Whether the vendor accepted any of the call.
-    fn judge(&mut self, d: Destination, token: u64, items: &[(String, Kind)]) -> bool {
+    fn judge(&mut self, d: Destination, token: u64, items: &[(String, Kind)]) -> Judged {
         let any = |is: fn(Kind) -> bool| items.iter().any(|(_, kind)| is(*kind));
         let failed = any(Kind::is_failure);
         let accepted = any(|kind| kind == Kind::Done);
+        let mut own = BTreeSet::new();
+        let is_late = failed && !accepted && self.lines[&d].gate.is_late(token);
         if accepted || (any(Kind::is_answer) && !failed) {
             let newest = self.newest_token;
             let line = self.line(d);
@@ -97,25 +122,38 @@ impl Model {
             {
                 line.gate.doubt = line.suspects.values().min().copied();
             }
-        } else if failed && self.is_late(d, token) {
-            // It began in trouble that is over.
-        } else if failed {
+        } else if failed && !is_late {
             let is_fresh = |(id, kind): &&(String, Kind)| {
                 let change = &self.changes[id];
                 let is_poison = self.lines[&d].poison.contains(&change.lane);
-                kind.is_failure() && !is_poison && !change.attempts.contains_key(&d)
+                (kind.is_defer() || (kind.is_failure() && !is_poison))
+                    && !change.attempts.contains_key(&d)
             };
             let fresh: Vec<String> = items
                 .iter()
                 .filter(is_fresh)
                 .map(|(id, _)| id.clone())
                 .collect();
+            let is_suspect = |id: &String| self.lines[&d].suspects.contains_key(id);
+            let is_own = |(id, kind): &&(String, Kind)| {
+                let deferrals = self.changes[id].deferrals.get(&d).copied().unwrap_or(0);
+                kind.is_defer() && !is_suspect(id) && deferrals >= FAILURES
+            };
+            own = items
+                .iter()
+                .filter(is_own)
+                .map(|(id, _)| id.clone())
+                .collect();
+            let is_doubtful = !fresh.is_empty() || items.iter().any(|(id, _)| is_suspect(id));
             let newest = self.newest_token;
             let line = self.line(d);
-            let is_suspect = |(id, _): &(String, Kind)| line.suspects.contains_key(id);
-            let is_doubtful = !fresh.is_empty() || items.iter().any(is_suspect);
             let suspects = line.suspects.len() + fresh.len();
-            if line.gate.has_failed(is_doubtful, suspects) {
+            let mut failures = items.iter().filter(|(_, kind)| kind.is_failure());
+            let is_vendors = match any(Kind::is_defer) {
+                true => !failures.all(|(id, _)| own.contains(id)) && line.gate.was_found_down(),
+                false => line.gate.has_failed(is_doubtful, suspects),
+            };
+            if is_vendors {
                 self.shut(d);
             } else {
                 line.gate.doubt.get_or_insert(newest);
@@ -126,12 +164,11 @@ impl Model {
         if any(|kind| kind == Kind::Pause) {
             self.shut(d);
         }
-        accepted
-    }
-
-    fn is_late(&self, d: Destination, token: u64) -> bool {
-        let opened = self.lines[&d].gate.opened;
-        opened.is_some_and(|newest_then| token <= newest_then)
+        Judged {
+            accepted,
+            is_late,
+            own,
+        }
     }
 
     /// What failed since the vendor last proved to work was the vendor's.
@@ -143,13 +180,20 @@ impl Model {
 
     pub fn refund(&mut self, d: Destination) {
         for id in std::mem::take(&mut self.line(d).suspects).into_keys() {
-            self.change(&id).attempts.remove(&d);
+            self.change(&id).refund(d);
         }
     }
 
     fn end(&mut self, d: Destination, id: &str, kind: Kind, accepted: bool) -> SettleVerdict {
         match kind {
             Kind::Retry => self.retry(d, id, accepted),
+            Kind::Defer { .. } => {
+                let change = self.change(id);
+                change.attempts.entry(d).or_default();
+                *change.deferrals.entry(d).or_default() += 1;
+                self.later(d, id, accepted);
+                return SettleVerdict::Kept;
+            }
             Kind::Exhausted(blame) => {
                 let change = &self.changes[id];
                 let line = &self.lines[&d];
@@ -182,8 +226,13 @@ impl Model {
 
     fn retry(&mut self, d: Destination, id: &str, accepted: bool) {
         let change = self.change(id);
-        let lane = change.lane.clone();
         *change.attempts.entry(d).or_default() += 1;
+        change.deferrals.remove(&d);
+        self.later(d, id, accepted);
+    }
+
+    fn later(&mut self, d: Destination, id: &str, accepted: bool) {
+        let lane = self.change(id).lane.clone();
         let line = self.line(d);
         if accepted {
             line.suspects.remove(id);

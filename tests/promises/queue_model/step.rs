@@ -114,6 +114,10 @@ pub enum Kind {
     Retry,
     /// The last of the attempts failed.
     Exhausted(Blame),
+    /// The call found the destination down; `lost`: it may have taken the change all the same.
+    Defer {
+        lost: bool,
+    },
     Pause,
     Dead(DeadClass),
     Release,
@@ -181,7 +185,14 @@ pub enum Step {
     /// Everything is claimed, and everything fails.
     Storm {
         destination: Destination,
+        kind: Kind,
         one_call: bool,
+    },
+    /// One change meets a destination that is down, again and again, while the others get through.
+    Unlucky {
+        destination: Destination,
+        pick: Index,
+        times: usize,
     },
     Replay {
         picks: Vec<Index>,
@@ -271,8 +282,10 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (d(), picks(3)).prop_map(|(destination, picks)| Step::RetriesAreDue { destination, picks }),
         5 => vendor().prop_map(Step::GatesTimeHasCome),
         1 => (d(), 1..=5_u32).prop_map(|(destination, times)| Step::Crash { destination, times }),
-        1 => (d(), any::<bool>())
-            .prop_map(|(destination, one_call)| Step::Storm { destination, one_call }),
+        2 => (d(), prop::sample::select(vec![Kind::Retry, Kind::Defer { lost: false }]), any::<bool>())
+            .prop_map(|(destination, kind, one_call)| Step::Storm { destination, kind, one_call }),
+        1 => (d(), any::<Index>(), 1..14_usize)
+            .prop_map(|(destination, pick, times)| Step::Unlucky { destination, pick, times }),
         5 => (picks(3), any::<bool>()).prop_map(|(picks, forced)| Step::Replay { picks, forced }),
         3 => (any::<Index>(), prop::bool::weighted(0.2))
             .prop_map(|(pick, late)| Step::Edit { pick, late }),
@@ -366,6 +379,7 @@ fn end() -> impl Strategy<Value = End> {
         10 => Just(Kind::Done),
         4 => Just(Kind::Retry),
         2 => prop::sample::select(vec![Blame::Change, Blame::Unknown]).prop_map(Kind::Exhausted),
+        3 => any::<bool>().prop_map(|lost| Kind::Defer { lost }),
         1 => Just(Kind::Pause),
         3 => class.prop_map(Kind::Dead),
         1 => Just(Kind::Release),

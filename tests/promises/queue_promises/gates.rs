@@ -15,7 +15,7 @@ use redis::AsyncTypedCommands;
 
 use crate::harness::namespace::tester;
 use crate::harness::{
-    namespace::{LONG, Namespace, done, exhausted, pause, retry, settlement},
+    namespace::{LONG, Namespace, deferred, done, exhausted, pause, retry, settlement},
     redis::Redis,
     rows::change,
 };
@@ -430,4 +430,208 @@ async fn one_call_of_twenty_changes_that_fails_is_one_failure_and_shuts_no_gate(
     let status = namespace.queue.status().await.unwrap();
     assert!(status.pauses.is_empty(), "{:?}", status.pauses);
     assert_eq!(status.destinations[&Crm].retry, 20);
+}
+
+#[tokio::test]
+async fn a_lone_call_that_finds_the_destination_down_delays_its_change_alone_and_costs_nothing() {
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, 3).await;
+    let leases = namespace.claim(Crm).await;
+    assert!(namespace.settle(Crm, &leases[0], deferred(1)).await);
+    assert!(!namespace.is_paused(Vendor::Crm).await);
+    let status = namespace.queue.status().await.unwrap();
+    assert_eq!(status.destinations[&Crm].retry, 1);
+    let later = change("9", Some("other"), 0);
+    namespace.enqueue(vec![later]).await;
+    assert!(
+        namespace
+            .settle(Crm, &namespace.claim_one(Crm).await, done())
+            .await
+    );
+    namespace.age("due:crm").await;
+    let again = namespace.claim_one(Crm).await;
+    assert_eq!((again.attempts, again.deferrals), (0, 1));
+    // However often it happens to it, one after the other.
+    for deferrals in 2..30 {
+        let again = match deferrals {
+            2 => again.clone(),
+            _ => namespace.claim_one(Crm).await,
+        };
+        assert!(namespace.settle(Crm, &again, deferred(deferrals)).await);
+        namespace.age("due:crm").await;
+    }
+    assert!(!namespace.is_paused(Vendor::Crm).await);
+    let again = namespace.claim_one(Crm).await;
+    assert_eq!((again.attempts, again.deferrals), (0, 29));
+    assert!(namespace.settle(Crm, &again, done()).await);
+    let kept = namespace.key("attempts:crm");
+    assert!(!namespace.connection.exists(kept).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_change_that_alone_finds_the_destination_down_dies_once_patience_is_over() {
+    let redis = Redis::start().await;
+    for (patience, works, dies) in [
+        (LONG, true, false),
+        (Duration::ZERO, true, true),
+        // Nothing shows that it is the change's: with nobody else in line it may be an outage.
+        (Duration::ZERO, false, false),
+    ] {
+        let mut namespace = Namespace::with(&redis, |settings| {
+            settings.namespace = format!("{patience:?} {works}");
+            settings.patience = patience;
+            settings.destinations = vec![Crm];
+        })
+        .await;
+        let poison = change("poison", Some("poison"), 0);
+        let newer = change("newer", Some("poison"), 1);
+        namespace.enqueue(vec![poison, newer]).await;
+        for n in 1..=9 {
+            if works {
+                let other = change(&n.to_string(), None, 0);
+                namespace.enqueue(vec![other]).await;
+            }
+            let mut poisoned = None;
+            for lease in namespace.claim(Crm).await {
+                match lease.change_id.as_str() {
+                    "poison" => poisoned = Some(lease),
+                    _ => assert!(namespace.settle(Crm, &lease, done()).await),
+                }
+            }
+            let poisoned = poisoned.unwrap();
+            let end = deferred(poisoned.deferrals + 1);
+            assert!(namespace.settle(Crm, &poisoned, end).await);
+            if namespace.is_paused(Vendor::Crm).await {
+                namespace.gates_time_has_come(Vendor::Crm).await;
+            }
+            namespace.age("due:crm").await;
+        }
+        let class = namespace.letter(Vendor::Crm, "poison").await;
+        assert_eq!(
+            class,
+            dies.then_some(DeadClass::Exhausted),
+            "{patience:?} {works}"
+        );
+        assert_eq!(namespace.is_paused(Vendor::Crm).await, !works);
+        let next = namespace.claim_one(Crm).await.change_id;
+        assert_eq!(next, if dies { "newer" } else { "poison" });
+    }
+}
+
+#[tokio::test]
+async fn eight_calls_in_a_row_that_find_the_destination_down_pause_it() {
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, 9).await;
+    let leases = namespace.claim(Crm).await;
+    for lease in &leases[..7] {
+        assert!(namespace.settle(Crm, lease, deferred(1)).await);
+    }
+    assert!(!namespace.is_paused(Vendor::Crm).await);
+    assert!(namespace.settle(Crm, &leases[7], deferred(1)).await);
+    let status = namespace.queue.status().await.unwrap();
+    let cause = &status.pauses[&Vendor::Crm].cause;
+    assert_eq!(cause, "8 calls in a row failed, the last with: HTTP 503");
+    // It was under way then.
+    assert!(namespace.settle(Crm, &leases[8], deferred(1)).await);
+    namespace.gates_time_has_come(Vendor::Crm).await;
+    namespace.age("due:crm").await;
+    let probe = namespace.claim_one(Crm).await;
+    assert_eq!((probe.attempts, probe.deferrals), (0, 0));
+    assert!(namespace.settle(Crm, &probe, deferred(1)).await);
+    let status = namespace.queue.status().await.unwrap();
+    let pause = &status.pauses[&Vendor::Crm];
+    assert_eq!(pause.cause, "HTTP 503");
+    assert_eq!(pause.seconds_left.unwrap().ceil(), 2.0);
+    let timeline = namespace.queue.timeline("1").await.unwrap().unwrap();
+    let events = timeline.events.iter().map(|event| event["event"].as_str());
+    let events: Vec<&str> = events.flatten().collect();
+    assert_eq!(events[..2], ["fetched", "retry"], "nothing was charged");
+    assert!(!events.contains(&"refunded"), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_destination_of_which_half_the_calls_fail_is_paused_and_one_of_ten_is_not() {
+    // So many changes, of which each n-th finds it down.
+    for (every, is_paused) in [(10, false), (3, false), (2, true)] {
+        let redis = Redis::start().await;
+        let namespace = with_changes(&redis, 1000).await;
+        let mut calls = 0;
+        while !namespace.is_paused(Vendor::Crm).await && calls < 1000 {
+            for lease in namespace.claim(Crm).await {
+                calls += 1;
+                let end = match calls % every {
+                    0 => deferred(1),
+                    _ => done(),
+                };
+                assert!(namespace.settle(Crm, &lease, end).await);
+            }
+        }
+        assert_eq!(namespace.is_paused(Vendor::Crm).await, is_paused, "{every}");
+        if is_paused {
+            let status = namespace.queue.status().await.unwrap();
+            let cause = &status.pauses[&Vendor::Crm].cause;
+            assert!(cause.contains(" of the last "), "{cause}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hanging_call_does_not_keep_the_probe_back_and_does_not_judge_its_outcome() {
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, 6).await;
+    let leases = namespace.claim_up_to(Crm, 3).await;
+    let [hangs, hangs_too, fails] = &leases[..] else {
+        panic!("three calls at a time: {leases:?}");
+    };
+    assert!(namespace.settle(Crm, fails, pause()).await);
+    namespace.gates_time_has_come(Vendor::Crm).await;
+    let probe = namespace.claim_one(Crm).await;
+    assert!(namespace.claim(Crm).await.is_empty(), "the probe is out");
+    // What began before the pause fails at last: the probe's word counts.
+    assert!(namespace.settle(Crm, hangs, deferred(1)).await);
+    assert!(namespace.settle(Crm, hangs_too, retry(1)).await);
+    assert!(namespace.claim(Crm).await.is_empty(), "the probe is out");
+    assert!(namespace.settle(Crm, &probe, done()).await);
+    assert!(!namespace.is_paused(Vendor::Crm).await);
+    for lease in namespace.claim(Crm).await {
+        assert_eq!((lease.attempts, lease.deferrals), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn each_eighth_success_after_a_pause_takes_a_step_of_the_next_one_back() {
+    let redis = Redis::start().await;
+    let mut namespace = with_changes(&redis, 200).await;
+    let first = namespace.claim_as(Crm, "worker", 1).await.leases.remove(0);
+    assert!(namespace.settle(Crm, &first, throttled()).await);
+    for _ in 0..4 {
+        namespace.gates_time_has_come(Vendor::Crm).await;
+        let probe = namespace.claim_one(Crm).await;
+        assert!(namespace.settle(Crm, &probe, deferred(1)).await);
+        namespace.age("due:crm").await;
+    }
+    // Five times in a row: the next pause would be of 32 s.
+    namespace.gates_time_has_come(Vendor::Crm).await;
+    let mut accepted = 0;
+    while accepted < 23 {
+        for lease in namespace.claim(Crm).await.into_iter().take(23 - accepted) {
+            accepted += 1;
+            assert!(namespace.settle(Crm, &lease, done()).await);
+        }
+        namespace.age("lease:crm").await;
+    }
+    let one = namespace.claim_as(Crm, "worker", 1).await.leases.remove(0);
+    assert!(namespace.settle(Crm, &one, throttled()).await);
+    let status = namespace.queue.status().await.unwrap();
+    let left = status.pauses[&Vendor::Crm].seconds_left.unwrap();
+    assert_eq!(left.ceil(), 4.0, "three steps are taken back");
+}
+
+/// One call that pauses a destination, for as long as the gate chooses.
+fn throttled() -> Transition {
+    Transition::Pause {
+        delay: None,
+        reason: PauseReason::Throttled,
+        cause: "HTTP 429".to_owned(),
+    }
 }

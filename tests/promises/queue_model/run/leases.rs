@@ -74,7 +74,17 @@ impl Run {
         let leases = leases.map(|l| (l.lane.clone(), l.change_id.clone(), l.attempts));
         same(format!("{d}: claimed"), leases.collect(), expected)?;
         same(format!("{d}: held back"), claimed.held_back, held_back)?;
+        if let (Some(_), Some(probe)) = (self.model.lines[&d].gate.machine, claimed.leases.first())
+        {
+            self.model.line(d).gate.probe = Some(probe.token);
+        }
         for lease in claimed.leases {
+            let deferrals = &self.model.changes[&lease.change_id].deferrals;
+            same(
+                format!("{}: deferrals", lease.change_id),
+                lease.deferrals as usize,
+                deferrals.get(&d).copied().unwrap_or(0),
+            )?;
             require(lease.row.is_ok(), || format!("{}: no row", lease.change_id))?;
             let running = self.model.line(d).running.get_mut(&lease.lane);
             running.unwrap().token = lease.token;
@@ -155,15 +165,16 @@ impl Run {
     ) -> (Vec<Settlement>, Vec<Option<String>>) {
         let id = |item: &Item| Some(self.model.lines[&d].running.get(&item.lane)?.id.clone());
         let ids: Vec<Option<String>> = items.iter().map(id).collect();
-        let attempts = |id: &Option<String>| {
-            let attempts = &self.model.changes.get(id.as_ref()?)?.attempts;
-            attempts.get(&d).copied()
+        let used = |id: &Option<String>| {
+            let change = self.model.changes.get(id.as_ref()?)?;
+            let deferrals = change.deferrals.get(&d).copied().unwrap_or(0);
+            Some((change.attempts.get(&d).copied()?, deferrals as u32))
         };
         let settlement = |(item, id): (&Item, &Option<String>)| Settlement {
             lane: item.lane.clone(),
             token: item.token,
             call: item.call,
-            transition: transition(item.kind, attempts(id).unwrap_or(0) + 1),
+            transition: transition(item.kind, used(id).unwrap_or_default()),
             took: Duration::from_millis(5),
             sent: Some(format!("sent under {}", item.token)),
         };
@@ -188,7 +199,7 @@ impl Run {
             };
             self.witness.lost(d, &item.lane);
             let member = &self.model.changes[&id].member;
-            if matches!(item.kind, Kind::Retry | Kind::Exhausted(_) | Kind::Abandon) {
+            if item.kind.may_have_reached() {
                 self.witness.reached(d, &item.lane, member);
             }
             match (item.kind, verdict) {
@@ -213,10 +224,41 @@ impl Run {
         self.claim(&Claim::all(d)).await
     }
 
-    pub(super) async fn storm(&mut self, d: Destination, one_call: bool) -> Checked {
+    pub(super) async fn storm(&mut self, d: Destination, kind: Kind, one_call: bool) -> Checked {
         self.claim(&Claim::all(d)).await?;
         self.check().await?;
-        self.settle_all(d, Kind::Retry, one_call).await
+        self.settle_all(d, kind, one_call).await
+    }
+
+    /// One change of those that can be claimed finds the destination down, so often, and the others get through.
+    pub(super) async fn unlucky(&mut self, d: Destination, pick: &Index, times: usize) -> Checked {
+        let mut unlucky = None;
+        for _ in 0..times {
+            self.claim(&Claim::all(d)).await?;
+            self.check().await?;
+            let running = &self.model.lines[&d].running;
+            let lanes: Vec<&String> = running.keys().collect();
+            if lanes.is_empty() {
+                return Ok(());
+            }
+            let lane = unlucky.get_or_insert_with(|| pick.get(&lanes).to_string());
+            let items = running.iter().map(|(name, running)| Item {
+                lane: name.clone(),
+                token: running.token,
+                call: running.token,
+                kind: match name == lane {
+                    true => Kind::Defer { lost: false },
+                    false => Kind::Done,
+                },
+            });
+            let (items, lane) = (items.collect(), lane.clone());
+            self.exchange(d, items, None).await?;
+            self.check().await?;
+            if self.model.lines[&d].later.contains(&lane) {
+                self.retries_are_due(d, vec![lane]).await?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn settle_all(
@@ -238,8 +280,17 @@ impl Run {
     }
 }
 
-fn transition(kind: Kind, attempts: u32) -> Transition {
+/// Of a change that had used these attempts, and whose last calls so often found the destination down.
+fn transition(kind: Kind, (used, deferrals): (u32, u32)) -> Transition {
+    let attempts = used + 1;
     match kind {
+        Kind::Defer { lost } => Transition::Defer {
+            delay: LONG,
+            attempts: used,
+            deferrals: deferrals + 1,
+            cause: "HTTP 503".to_owned(),
+            perhaps_taken: lost,
+        },
         Kind::Done => Transition::Done {
             detail: "updated".to_owned(),
         },

@@ -139,8 +139,14 @@ impl Run {
             Step::Crash { destination, times } => self.crash(*destination, *times).await,
             Step::Storm {
                 destination,
+                kind,
                 one_call,
-            } => self.storm(*destination, *one_call).await,
+            } => self.storm(*destination, *kind, *one_call).await,
+            Step::Unlucky {
+                destination,
+                pick,
+                times,
+            } => self.unlucky(*destination, pick, *times).await,
             Step::Replay { picks, forced } => self.replay(picks, *forced).await,
             Step::Edit { pick, late } => self.edit(pick, *late).await,
             Step::Reread {
