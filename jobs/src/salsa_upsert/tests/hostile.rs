@@ -221,12 +221,14 @@ proptest! {
     fn a_damaged_answer_is_done_only_where_its_record_says_so_without_an_error(record in damaged_supporter(), text in body(damaged_supporter().boxed())) {
         read_all(200, format!("{{\"payload\":{{\"supporters\":[{text}]}}}}"));
         let sent = supporter(&json!({"supporterId": ID, "contacts": [{"type": "EMAIL", "value": "email@mail.com"}]}));
-        let reply = Reply::Answer(Answer {
-            status: 200,
-            retry_after: None,
-            body: json!({"payload": {"supporters": [record]}}).to_string(),
-        });
-        let payload = classify(&reply).unwrap();
+        let body = json!({"payload": {"supporters": [record]}}).to_string();
+        let is_json = serde_json::from_str::<Value>(&body).is_ok();
+        let reply = Reply::Answer(Answer { status: 200, retry_after: None, body });
+        let Ok(payload) = classify(&reply) else {
+            // Damage within damage may be nested more deeply than serde_json reads.
+            prop_assert!(!is_json, "{}", record);
+            return Ok(());
+        };
         let [outcome] = put_outcomes(&payload, [&sent]).try_into().unwrap();
         assert_fit_to_show(&outcome);
         if matches!(outcome, Outcome::Done { .. }) {
