@@ -238,8 +238,9 @@ async fn what_alumniq_lists_after_two_acknowledgements_is_a_warning_and_a_metric
     sandbox.set_faults(puts_are_answered(200, "text/plain", ""));
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis));
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let metrics = file.path().to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sync.prom");
+    let metrics = file.to_str().unwrap();
     let still_listed = || {
         let text = std::fs::read_to_string(metrics).unwrap();
         let line = text
