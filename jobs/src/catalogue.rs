@@ -82,7 +82,7 @@ catalogue! {
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
     DeadClass {
         Undecodable = "undecodable", "The row cannot be read."
-            cause "AlumnIQ names its keys otherwise, or the row has no changeId or is too large."
+            cause "AlumnIQ names its keys otherwise, or the row has no changeId or is too large, or its bytes are no text in the declared charset."
             fix "Name the school's keys in `[alumniq.fields]`, replay.";
         Anonymous = "anonymous", "The row names nobody: it has no xid."
             cause "The AlumnIQ bio is not linked to a constituent."

@@ -27,6 +27,6 @@ pub struct Answer {
     pub status: u16,
     /// `Retry-After`, already turned from either of its two forms into a delay from now.
     pub retry_after: Option<Duration>,
-    /// The body, lossily decoded as UTF-8 and cut at the client's limit.
+    /// The body as text, at most as long as the client's limit. A good answer that is no text in its charset is lost.
     pub body: String,
 }

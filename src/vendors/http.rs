@@ -1,6 +1,7 @@
 //! What the three clients share: one HTTP exchange under all its limits, turned into a [`Reply`].
 
 mod base_url;
+mod charset;
 mod redact;
 mod retry_after;
 mod settings;
@@ -23,6 +24,7 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc::Sender;
 
+use self::charset::Charset;
 use crate::trail::{Call, RequestId};
 
 pub use self::{
@@ -148,8 +150,9 @@ impl Http {
         self.observed(operation, request, deadline, None).await
     }
 
-    /// The same, but the body of a 200 goes into `pipe`, as it comes, and not into the reply: whoever reads it there
-    /// knows from the reply whether it was whole, and takes the secrets out ([`Self::redactor`]). The call ends early
+    /// The same, but the body of a 200 goes into `pipe`, as it comes and as UTF-8, and not into the reply: whoever reads
+    /// it there knows from the reply whether it was whole, and takes the secrets out ([`Self::redactor`]). Bytes that
+    /// are no text are [`jobs::change::UNDECODABLE`] there. The call ends early
     /// where nobody reads any more.
     pub async fn pour(
         &self,
@@ -211,38 +214,53 @@ impl Http {
         let response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        let charset = Charset::of(&headers);
+        let body = match pipe.filter(|_| status == 200) {
+            Some(pipe) => self.pour_body(response, charset, &pipe).await?,
+            None => self.body(response, charset).await?,
+        };
         let reply = Reply::Answer(Answer {
             status,
             retry_after: retry_after::delay(&headers, Timestamp::now()),
-            body: match pipe.filter(|_| status == 200) {
-                Some(pipe) => self.pour_body(response, &pipe).await?,
-                None => self.body(response).await?,
-            },
+            body,
         });
         Ok(Received { reply, headers })
     }
 
-    async fn body(&self, mut response: Response) -> Result<String, Reply> {
+    /// What a good answer says may be written to another vendor: it is text, or it is lost.
+    async fn body(&self, mut response: Response, charset: Charset) -> Result<String, Reply> {
+        let is_good = response.status().is_success();
         let mut body = Vec::new();
         while let Some(piece) = self.piece(&mut response, body.len()).await? {
             body.extend_from_slice(&piece);
         }
-        Ok(String::from_utf8(body)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        if !is_good {
+            return Ok(charset.words(body));
+        }
+        charset.text(body).ok_or_else(|| Reply::Lost {
+            cause: format!(
+                "the answer of {} holds bytes that are no text in {}",
+                base_url::authority(&self.base),
+                charset.name()
+            ),
+        })
     }
 
     async fn pour_body(
         &self,
         mut response: Response,
+        charset: Charset,
         pipe: &Sender<Bytes>,
     ) -> Result<String, Reply> {
-        let mut poured = 0;
+        let (mut pieces, mut poured) = (charset.pieces(), 0);
         while let Some(piece) = self.piece(&mut response, poured).await? {
             poured += piece.len();
-            if pipe.send(piece).await.is_err() {
-                break;
+            if pipe.send(pieces.text(&piece).into()).await.is_err() {
+                return Ok(String::new());
             }
         }
+        // Where nobody reads any more, nobody misses it.
+        let _ = pipe.send(pieces.rest().into()).await;
         Ok(String::new())
     }
 

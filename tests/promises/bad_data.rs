@@ -1,6 +1,6 @@
 //! Rows and answers as no document promises them: one row's trouble is its own, and nothing is lost.
 
-use alumniq_relay::sandbox::{Fault, Faults, NewChanges, VendorFaults};
+use alumniq_relay::sandbox::{Fault, Faults, Instead, NewChanges, Sandbox, VendorFaults};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -54,6 +54,84 @@ async fn rows_of_every_wrong_shape_become_dead_letters_and_everyone_else_goes_on
     relay.run(&["sync", "--wait"]).await;
     assert_eq!(relay.dead().await, letters);
     assert_eq!(relay.status().await["books"]["difference"], 0);
+}
+
+/// What the sandbox holds of a person.
+async fn person(sandbox: &Sandbox, xid: &str) -> String {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = format!("http://{}/_sandbox/person/{xid}", sandbox.addr());
+    reqwest::get(url).await.unwrap().text().await.unwrap()
+}
+
+/// The rows of `sandbox`'s first `count` changes, with these employers, as AlumnIQ's next answer.
+fn feed_in(sandbox: &Sandbox, employers: &[&str], content_type: &str) -> Vec<String> {
+    let ids = sandbox.report().unacknowledged;
+    let rows: Vec<Value> = ids
+        .iter()
+        .zip(employers)
+        .map(|(id, employer)| {
+            let mut row = sandbox.change(id).unwrap().row;
+            row["employer"] = json!(employer);
+            row
+        })
+        .collect();
+    sandbox.set_faults(Faults {
+        alumniq: VendorFaults {
+            operations: vec!["fetch".to_owned()],
+            next: vec![Fault::Instead],
+            instead: Instead {
+                content_type: content_type.to_owned(),
+                body: json!(rows).to_string(),
+                charset: "windows-1252".to_owned(),
+                ..Instead::default()
+            },
+            ..VendorFaults::default()
+        },
+        ..Faults::default()
+    });
+    ids
+}
+
+#[tokio::test]
+async fn text_arrives_as_it_was_written_in_whatever_charset_alumniq_declares() {
+    let sandbox = vendors(2, 2).await;
+    let ids = feed_in(
+        &sandbox,
+        &["Nestl\u{e9} S.A.", "Plain Ltd"],
+        "application/json;charset=ISO-8859-1",
+    );
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    relay.run(&["sync", "--wait"]).await.expect(0);
+    let xid = sandbox.change(&ids[0]).unwrap().xid.unwrap();
+    let held = person(&sandbox, &xid).await;
+    assert!(held.contains("Nestl\u{e9} S.A."), "{held}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_one_dead_letter_and_never_a_replacement_character() {
+    let sandbox = vendors(3, 3).await;
+    let ids = feed_in(
+        &sandbox,
+        &["Plain Ltd", "Nestl\u{e9} S.A.", "Simple Ltd"],
+        "application/json",
+    );
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    relay.run(&["sync", "--wait"]).await.expect(3);
+    assert_eq!(sandbox.report().acknowledged, 2);
+    let letters = relay.dead().await;
+    assert!(!letters.is_empty());
+    for letter in &letters {
+        assert_eq!(letter["change_id"], ids[1].as_str(), "{letter}");
+        assert_eq!(letter["class"], "undecodable", "{letter}");
+        assert!(text(&letter["cause"]).contains("`employer`"), "{letter}");
+    }
+    for id in &ids {
+        let xid = sandbox.change(id).unwrap().xid.unwrap();
+        let held = person(&sandbox, &xid).await;
+        assert!(!held.contains(['\u{fffd}', '\u{fdd0}']), "{held}");
+    }
 }
 
 #[tokio::test]

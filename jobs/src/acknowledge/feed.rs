@@ -321,12 +321,12 @@ mod tests {
             b"<html>",
             b"{}",
         ] {
-            let whole = String::from_utf8_lossy(body);
+            let whole = String::from_utf8_lossy(body).replace('\u{fffd}', "\u{fdd0}");
             let (pieces, whole) = (read(Dripping(body)), read(whole.as_bytes()));
             assert_eq!(pieces, whole, "{body:?}");
         }
         let rows = read(&b"[\"caf\xe9\"]"[..]).unwrap();
-        assert_eq!(rows, ["\"caf\u{fffd}\""]);
+        assert_eq!(rows, ["\"caf\u{fdd0}\""]);
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub const MAX_FIELD: usize = 64 * 1024;
 /// Most bytes of a whole row as JSON text: more than all canonical fields at their longest.
 pub const MAX_ROW: usize = 2 * 1024 * 1024;
 
+/// Stands where a feed's bytes are no text in its charset: a character that no text may hold, so that the one field that
+/// has it cannot be read. A replacement character would pass for text.
+pub const UNDECODABLE: char = '\u{fdd0}';
+
 /// Floating-point numbers above this may have lost digits.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Unknown keys are shown up to this many characters.
@@ -274,6 +278,10 @@ enum Unreadable {
     Inexact,
     #[error("has {0} bytes, at most {MAX_FIELD} are allowed")]
     TooLong(usize),
+    #[error(
+        "holds bytes that are no text in the charset that AlumnIQ declares (UTF-8 where it declares none)"
+    )]
+    Undecodable,
 }
 
 /// The text of a value that is not blank. CFML turns numeric-looking text into numbers, so a whole
@@ -283,6 +291,7 @@ fn text(value: &Value) -> Result<Cow<'_, str>, Unreadable> {
         Value::String(text) if text.trim().len() > MAX_FIELD => {
             Err(Unreadable::TooLong(text.trim().len()))
         }
+        Value::String(text) if text.contains(UNDECODABLE) => Err(Unreadable::Undecodable),
         Value::String(text) => Ok(Cow::Borrowed(text.trim())),
         Value::Bool(flag) => Ok(Cow::Owned(flag.to_string())),
         Value::Number(number) => match number.as_f64() {

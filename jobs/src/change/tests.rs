@@ -21,6 +21,30 @@ fn id_of(id: Value) -> Result<String, Undecodable> {
 }
 
 #[test]
+fn a_field_whose_bytes_are_no_text_cannot_be_read_and_the_row_keeps_its_name() {
+    let names = FieldNames::default();
+    let row =
+        json!({"changeId": 7, "xid": "1", "employer": "Nestl\u{fdd0} S.A.", "hobby": "\u{fdd0}"});
+    let undecodable = decode(&row, &names, &TimeZone::UTC).unwrap_err();
+    assert!(
+        undecodable
+            .cause
+            .contains("field `employer` holds bytes that are no text"),
+        "{undecodable}"
+    );
+    assert!(!undecodable.cause.contains("hobby"), "{undecodable}");
+    assert_eq!(change_id(&row, &names).unwrap(), "7");
+    for broken in [
+        json!({"changeId": "7\u{fdd0}"}),
+        json!({"changeId": 7, "xid": "\u{fdd0}1"}),
+        json!({"changeId": 7, "changedOn": "2026\u{fdd0}"}),
+    ] {
+        let undecodable = identify(&broken, &names, &TimeZone::UTC).unwrap_err();
+        assert!(undecodable.cause.contains("no text"), "{undecodable}");
+    }
+}
+
+#[test]
 fn text_numbers_and_booleans_are_all_text_and_blanks_are_absent() {
     let change = decoded(json!({
         "CHANGEID": 4711, "xid": " 88 ", "postalCode": 98225, "phone": 15551234567.0, "source": true,

@@ -54,6 +54,21 @@ async fn a_fetch_asks_with_exactly_one_filter() {
 }
 
 #[tokio::test]
+async fn a_feed_is_poured_by_its_charset_and_what_is_no_text_is_marked() {
+    for (content_type, employer) in [
+        ("application/json;charset=ISO-8859-1", "Nestl\u{e9}"),
+        ("application/json", "Nestl\u{fdd0}"),
+    ] {
+        let headers = [("content-type", content_type)];
+        let server =
+            Server::start(move |_| answer(200, &headers, b"[{\"employer\":\"Nestl\xe9\"}]")).await;
+        let client = client(&server.url(), ClientSettings::default());
+        let (_, body) = fetch(&client, &day(), false).await;
+        assert_eq!(body, format!("[{{\"employer\":\"{employer}\"}}]"));
+    }
+}
+
+#[tokio::test]
 async fn the_address_may_end_with_a_slash_or_with_the_resource() {
     let server = Server::start(|_| answer(200, &[], "[]")).await;
     for end in [

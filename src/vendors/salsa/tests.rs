@@ -41,6 +41,31 @@ async fn every_call_carries_token_method_path_and_body() {
 }
 
 #[tokio::test]
+async fn an_answer_is_read_by_its_charset_and_one_that_is_no_text_is_lost() {
+    let latin1 = "application/json; charset=ISO-8859-1";
+    for (status, content_type, bytes, body) in [
+        (
+            200,
+            latin1,
+            &b"{\"firstName\":\"Zo\xeb\"}"[..],
+            Some("{\"firstName\":\"Zo\u{eb}\"}"),
+        ),
+        (200, "application/json", b"{\"firstName\":\"Zo\xeb\"}", None),
+        (400, "text/plain", b"Pr\xe9nom", Some("Pr\u{e9}nom")),
+    ] {
+        let headers = [("content-type", content_type)];
+        let server = Server::start(move |_| answer(status, &headers, bytes)).await;
+        let settings = ClientSettings::default();
+        let client = SalsaClient::new(&server.url(), TOKEN.into(), settings).unwrap();
+        match (client.search(&json!({}), None).await, body) {
+            (Reply::Answer(answer), Some(body)) => assert_eq!(answer.body, body),
+            (Reply::Lost { cause }, None) => assert!(cause.contains("no text in UTF-8"), "{cause}"),
+            (reply, _) => panic!("{content_type}: {reply:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn text_and_html_in_an_answer_are_handed_on() {
     for (status, body) in [
         (200, "Your per minute call rate has been exceeded"),

@@ -5,10 +5,12 @@ use std::{
     str,
 };
 
+use crate::change::UNDECODABLE;
+
 /// How much of the body is looked at at a time.
 const PIECE: usize = 16 * 1024;
 
-/// What is no UTF-8 becomes U+FFFD, as everywhere where a vendor's answer is read; control characters become blanks,
+/// What is no UTF-8 becomes [`UNDECODABLE`]; control characters become blanks,
 /// for CFML may leave them in texts as they are (people paste vertical tabs out of a word processor), which JSON
 /// forbids, and between values a blank does what a line break does. Byte order marks and blanks at the start go.
 pub(super) struct Tidy<R> {
@@ -122,7 +124,7 @@ impl<R: Read> Tidy<R> {
                     break;
                 }
             }
-            text.extend_from_slice("\u{fffd}".as_bytes());
+            text.extend_from_slice(UNDECODABLE.encode_utf8(&mut [0; 4]).as_bytes());
         }
         if !self.has_begun {
             let begun = str::from_utf8(&text).unwrap_or_default();
