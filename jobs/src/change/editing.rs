@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{FieldNames, MAX_FIELD, Row, is_blank, text};
+use super::{FieldNames, MAX_FIELD, Row, field_text, is_blank};
 
 /// What names a change and puts it in order: an edit of it would make it another change.
 pub const NEVER_EDITED: [&str; 3] = ["changeId", "xid", "changedOn"];
@@ -28,7 +28,7 @@ pub fn editable(row: &Value, names: &FieldNames) -> Vec<Editable> {
     let fields = names.canonical().zip(&row.values);
     fields
         .map(|(name, value)| {
-            let (text, unreadable) = match value.map(|(_, value)| text(value)) {
+            let (text, unreadable) = match value.map(|(_, value)| field_text(name, value)) {
                 None => (String::new(), None),
                 Some(Ok(text)) => (text.into_owned(), None),
                 Some(Err(why)) => (String::new(), Some(why.to_string())),

@@ -28,6 +28,9 @@ pub const MAX_ROW: usize = 2 * 1024 * 1024;
 /// has it cannot be read. A replacement character would pass for text.
 pub const UNDECODABLE: char = '\u{fdd0}';
 
+/// What holds codes and names of places, of which NO is Norway's: CFML writes the text NO as `false`.
+const PLACES: [&str; 4] = ["state", "stateiso", "country", "countryiso"];
+
 /// Floating-point numbers above this may have lost digits.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Unknown keys are shown up to this many characters.
@@ -128,7 +131,7 @@ pub fn decode(row: &Value, names: &FieldNames, tz: &TimeZone) -> Result<Change, 
     let mut fields = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, value) in names.canonical().zip(&row.values) {
-        match value.map(|(_, value)| text(value)) {
+        match value.map(|(_, value)| field_text(name, value)) {
             None => {}
             Some(Ok(text)) => {
                 fields.insert(name.to_owned(), text.into_owned());
@@ -282,6 +285,15 @@ enum Unreadable {
         "holds bytes that are no text in the charset that AlumnIQ declares (UTF-8 where it declares none)"
     )]
     Undecodable,
+}
+
+/// The text of a field's value, as it was before CFML wrote it.
+fn field_text<'v>(name: &str, value: &'v Value) -> Result<Cow<'v, str>, Unreadable> {
+    let text = text(value)?;
+    match PLACES.contains(&name) && text.eq_ignore_ascii_case("false") {
+        true => Ok(Cow::Borrowed("NO")),
+        false => Ok(text),
+    }
 }
 
 /// The text of a value that is not blank. CFML turns numeric-looking text into numbers, so a whole

@@ -45,6 +45,27 @@ fn a_field_whose_bytes_are_no_text_cannot_be_read_and_the_row_keeps_its_name() {
 }
 
 #[test]
+fn norway_is_read_from_what_cfml_makes_of_its_code() {
+    let names = FieldNames::default();
+    for no in [json!(false), json!("false"), json!("False"), json!("NO")] {
+        let row = json!({"changeId": 1, "countryiso": no, "country": no, "state": no, "stateiso": no, "city": "Oslo"});
+        let change = decode(&row, &names, &TimeZone::UTC).unwrap();
+        for field in ["countryiso", "country", "state", "stateiso"] {
+            assert_eq!(change.fields[field], "NO", "{no}");
+        }
+        let editable = editing::editable(&row, &names);
+        let country = editable
+            .iter()
+            .find(|field| field.name == "country")
+            .unwrap();
+        assert_eq!(country.text, "NO");
+    }
+    let row = json!({"changeId": 1, "employer": false});
+    let change = decode(&row, &names, &TimeZone::UTC).unwrap();
+    assert_eq!(change.fields["employer"], "false");
+}
+
+#[test]
 fn text_numbers_and_booleans_are_all_text_and_blanks_are_absent() {
     let change = decoded(json!({
         "CHANGEID": 4711, "xid": " 88 ", "postalCode": 98225, "phone": 15551234567.0, "source": true,
