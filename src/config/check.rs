@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use jobs::mapping::MapValue;
+
 use super::{
     alumniq::{AcknowledgeMode, AlumniqConfig},
     crm::{CrmAuthKind, CrmConfig},
@@ -39,6 +41,7 @@ pub(super) fn alumniq(reader: &mut Reader, config: &AlumniqConfig) {
 
 pub(super) fn crm(reader: &mut Reader, config: &CrmConfig) {
     encrypted(reader, "crm.url", &config.url);
+    finds_somebody(reader, config);
     let needed: &[(&str, bool)] = match config.auth {
         CrmAuthKind::Password => &[
             ("username", config.username.is_none()),
@@ -56,6 +59,33 @@ pub(super) fn crm(reader: &mut Reader, config: &CrmConfig) {
             secret::missing(reader, key, &rule);
         }
     }
+}
+
+/// The CRM's page: without matching and "if CrmNumber is not provided, NO update will be performed"; an upsert would add
+/// a contact with each change.
+fn finds_somebody(reader: &mut Reader, config: &CrmConfig) {
+    let is_mapped = config.map.iter().any(|(field, value)| {
+        field.eq_ignore_ascii_case("CrmNumber")
+            && match value {
+                MapValue::Bool(is_on) => *is_on,
+                MapValue::Template(template) => !template.trim().is_empty(),
+                _ => true,
+            }
+    });
+    if config.matching.enabled || is_mapped {
+        return;
+    }
+    let finding = reader
+        .about(
+            "crm.matching.enabled",
+            "is false, and nothing in [crm.map] is CrmNumber: the CRM could not find anybody to update",
+        )
+        .help(
+            "set it to true, or give [crm.map] a `CrmNumber` that the rows hold, e.g. `CrmNumber = \"{{ crmNumber }}\"` \
+             with its key in [alumniq.fields]"
+                .to_owned(),
+        );
+    reader.problem(finding);
 }
 
 pub(super) fn salsa(reader: &mut Reader, config: &SalsaConfig) {

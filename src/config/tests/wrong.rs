@@ -53,6 +53,28 @@ fn an_unknown_key_names_the_right_one() {
 }
 
 #[test]
+fn without_matching_only_a_crm_number_finds_somebody() {
+    for lines in [
+        "enabled = false",
+        "enabled = false\n[crm.map]\nCrmNumber = false",
+        "enabled = false\n[crm.map]\ncrmnumber = \"\"",
+    ] {
+        let shown = problems("crm.matching", lines);
+        assert!(
+            shown.contains("crm.matching.enabled` is false") && shown.contains("CrmNumber"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("enabled = false"),
+            "no line is shown: {shown}"
+        );
+    }
+    let number = "[alumniq.fields]\ncrmNumber = [\"crmNumber\"]\n\
+                  [crm.matching]\nenabled = false\n[crm.map]\nCrmNumber = \"{{ crmNumber }}\"\n";
+    with(&format!("{LEAST}\n{number}"), &[]).unwrap();
+}
+
+#[test]
 fn a_misspelt_required_key_is_not_reported_as_missing_too() {
     let text = LEAST.replace("timezone", "timezoen");
     let errors = with(&text, &[]).unwrap_err();
