@@ -2,7 +2,7 @@
 
 use alumniq_relay::sandbox::Sandbox;
 
-use crate::harness::{redis::Redis, relay::Relay, vendors::vendors};
+use crate::harness::{redis::Redis, relay::Relay, sockets::Port, vendors::vendors};
 
 /// Runs `arguments`, which must fail with `code` and say every one of `words`; no vendor may be called.
 async fn refused(relay: &Relay, sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) {
@@ -156,10 +156,8 @@ async fn a_port_in_use_is_told_with_the_key_to_change() {
 #[tokio::test]
 async fn no_redis_is_told_with_where_it_was_looked_for() {
     let sandbox = vendors(1, 1).await;
-    let nowhere = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let port = Port::hold();
+    let nowhere = port.address();
     let url = format!("redis://relay:hunter2@{nowhere}");
     let relay = Relay::new(&sandbox, None).set("redis.url", &url);
     for command in ["run", "status", "sync"] {

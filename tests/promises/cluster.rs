@@ -1,12 +1,11 @@
 //! Campuses on a Redis Cluster: each is a namespace, and lies as a whole in one slot on one node.
 
-use std::net::TcpListener;
-
 use alumniq_relay::sandbox::{Sandbox, SandboxOptions};
 
 use crate::harness::{
     redis::Redis,
     relay::Relay,
+    sockets::Port,
     vendors::{every_promise_held, vendors_with},
     waiting::until_true,
 };
@@ -17,24 +16,18 @@ const CHANGES: usize = 300;
 
 struct Cluster {
     nodes: Vec<Redis>,
-    ports: Vec<u16>,
+    ports: Vec<Port>,
 }
 
 impl Cluster {
     /// Every node has as many slots; it is whole once this returns.
     async fn start() -> Self {
-        // Held until all are known, so that they differ; the second half is for the nodes among themselves.
-        let held: Vec<TcpListener> = (0..2 * NODES)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let free: Vec<u16> = held
-            .iter()
-            .map(|listener| listener.local_addr().unwrap().port())
-            .collect();
-        drop(held);
-        let (ports, buses) = free.split_at(NODES);
+        // The second half is for the nodes among themselves.
+        let ports: Vec<Port> = (0..2 * NODES).map(|_| Port::hold()).collect();
+        let numbers: Vec<u16> = ports.iter().map(Port::number).collect();
+        let (clients, buses) = numbers.split_at(NODES);
         let mut nodes = Vec::new();
-        for (port, bus) in ports.iter().zip(buses) {
+        for (port, bus) in clients.iter().zip(buses) {
             let (port, bus) = (port.to_string(), bus.to_string());
             let options = ["--cluster-enabled", "yes", "--bind", "127.0.0.1"];
             // Without it a node that is gone would stop every campus.
@@ -51,7 +44,7 @@ impl Cluster {
             let (first, last) = (place * SLOTS / NODES, (place + 1) * SLOTS / NODES - 1);
             node.command(&format!("CLUSTER ADDSLOTSRANGE {first} {last}"))
                 .await;
-            let (port, bus) = (ports[0], buses[0]);
+            let (port, bus) = (clients[0], buses[0]);
             node.command(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}"))
                 .await;
         }
@@ -63,18 +56,13 @@ impl Cluster {
             })
             .await;
         }
-        Self {
-            nodes,
-            ports: ports.to_vec(),
-        }
+        Self { nodes, ports }
     }
 
     /// As `redis.url` names them.
     fn urls(&self) -> String {
-        let urls = self
-            .ports
-            .iter()
-            .map(|port| format!("\"redis://127.0.0.1:{port}\""));
+        let ports = self.ports[..NODES].iter();
+        let urls = ports.map(|port| format!("\"redis://{}\"", port.address()));
         format!("[{}]", urls.collect::<Vec<_>>().join(", "))
     }
 

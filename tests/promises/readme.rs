@@ -1,8 +1,10 @@
 //! The README's commands do what it says, in the order in which it shows them.
 
-use std::{net::TcpListener, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use tempfile::TempDir;
+
+use crate::harness::sockets::Port;
 
 /// The README's shell blocks, but for its first two: those build the program and run these tests.
 fn session() -> String {
@@ -14,18 +16,13 @@ fn session() -> String {
     blocks.skip(2).map(|(block, _)| block).collect()
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 #[test]
 fn the_commands_of_the_readme_work_in_its_order() {
     let folder = TempDir::new().unwrap();
-    let (sandbox, console) = (free_port(), free_port());
+    let (sandbox, console) = (Port::hold(), Port::hold());
     let script = session()
-        .replace("127.0.0.1:9470", &format!("127.0.0.1:{sandbox}"))
-        .replace("127.0.0.1:9464", &format!("127.0.0.1:{console}"));
+        .replace("127.0.0.1:9470", &sandbox.address().to_string())
+        .replace("127.0.0.1:9464", &console.address().to_string());
     assert!(
         script.contains("dead replay"),
         "the README has lost its commands:\n{script}"
@@ -42,7 +39,7 @@ fn the_commands_of_the_readme_work_in_its_order() {
         .env("PATH", path)
         .env(
             "ALUMNIQ_RELAY__CONSOLE__LISTEN",
-            format!("127.0.0.1:{console}"),
+            console.address().to_string(),
         )
         .output()
         .unwrap();

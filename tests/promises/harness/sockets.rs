@@ -1,9 +1,36 @@
-//! Whom a process talks to over the network, as the kernel sees it.
+//! Ports, and whom a process talks to over the network, as the kernel sees it.
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
+
+use tokio::net::TcpSocket;
+
+/// A port of 127.0.0.1 on which nobody listens. The kernel gives it to nobody else while this lives; a server that
+/// asks for it by its number gets it.
+pub struct Port {
+    socket: TcpSocket,
+}
+
+impl Port {
+    /// A free one.
+    pub fn hold() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        // With it on both sides, only one that listens is in the way.
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self { socket }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
+    }
+
+    pub fn number(&self) -> u16 {
+        self.address().port()
+    }
+}
 
 /// The far ends of the TCP connections and UDP associations that process `pid` holds open now.
 pub fn remote_ends(pid: u32) -> BTreeSet<SocketAddr> {
