@@ -8,6 +8,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, ChildStdin, ChildStdout, Command},
+    task::JoinHandle,
 };
 
 use super::waiting::{until, until_true};
@@ -16,6 +17,7 @@ pub struct Terminal {
     child: Child,
     keyboard: ChildStdin,
     seen: Arc<Mutex<Screen>>,
+    reading: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -28,11 +30,12 @@ impl Terminal {
             .spawn()
             .unwrap();
         let seen = Arc::new(Mutex::new(Screen::default()));
-        tokio::spawn(read(child.stdout.take().unwrap(), Arc::clone(&seen)));
+        let reading = tokio::spawn(read(child.stdout.take().unwrap(), Arc::clone(&seen)));
         Self {
             keyboard: child.stdin.take().unwrap(),
             child,
             seen,
+            reading,
         }
     }
 
@@ -80,13 +83,14 @@ impl Terminal {
             .unwrap()
     }
 
-    /// Waits until the program has ended; its exit code.
+    /// Waits until the program has ended and all that it wrote is read; its exit code.
     pub async fn ended(&mut self) -> i32 {
         let child = &mut self.child;
         let status = until("the program leaves the terminal", async || {
             child.try_wait().unwrap()
         })
         .await;
+        (&mut self.reading).await.unwrap();
         status.code().unwrap()
     }
 }
