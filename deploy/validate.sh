@@ -10,6 +10,7 @@ program=$target/debug/alumniq-relay
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$tools"
+export PYTHONUTF8=1 # the files are UTF-8, whatever the locale says
 
 step "shell scripts"
 need shellcheck shellcheck
