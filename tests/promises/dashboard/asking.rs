@@ -93,8 +93,8 @@ pub fn questions(dashboard: &Value, choice: &Choice, destinations: &[&str]) -> V
 impl Question {
     /// The series that Prometheus answers with, without those that have no number.
     pub async fn ask(&self, prometheus: &Prometheus) -> Vec<Series> {
-        let now = jiff::Timestamp::now().as_second();
-        let (start, end) = ((now - RANGE.cast_signed()).to_string(), now.to_string());
+        let now = prometheus.query("time()").await[0].value;
+        let (start, end) = ((now - RANGE as f64).to_string(), now.to_string());
         let (path, times): (&str, &[(&str, &str)]) = if self.instant {
             ("query", &[])
         } else {

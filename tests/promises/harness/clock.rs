@@ -2,15 +2,38 @@
 
 use std::{path::Path, process::Command};
 
-/// The variables of a process whose clock shows `time`: `+3600` and `-3600` are seconds off, `@2024-02-29 23:59:48`
-/// (UTC) is what it shows at its start.
-pub fn variables(time: &str) -> [(&'static str, String); 4] {
+type Variables = Vec<(&'static str, String)>;
+
+/// The variables of a process whose clock is so many seconds off the tests' own.
+pub fn off_by(seconds: i64) -> Variables {
+    variables(format!("{:+}", own_offset().unwrap_or(0) + seconds))
+}
+
+/// The variables of a process whose clock shows `utc` (`2024-02-29 23:59:48`) at its start.
+pub fn starting_at(utc: &str) -> Variables {
+    let mut variables = variables(format!("@{utc}"));
+    variables.push(("TZ", "UTC".to_owned())); // in which the date is read
+    variables
+}
+
+/// The variables by which a process that inherits no others shares the tests' clock and zone.
+pub fn own() -> Variables {
+    let offset = own_offset().map(|seconds| variables(format!("{seconds:+}")));
+    let zone = std::env::var("TZ").ok().map(|zone| ("TZ", zone));
+    offset.into_iter().flatten().chain(zone).collect()
+}
+
+/// By how many seconds the tests' own clock is off: `deploy/test.sh` also runs them at another date.
+fn own_offset() -> Option<i64> {
+    let offset = std::env::var("FAKETIME").ok()?;
+    Some(offset.parse().expect("FAKETIME is a number of seconds"))
+}
+
+fn variables(time: String) -> Variables {
     clear_up();
-    [
-        ("FAKETIME", time.to_owned()),
+    vec![
+        ("FAKETIME", time),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        // In which the date is read.
-        ("TZ", "UTC".to_owned()),
         // Redis' own allocator asks for the time before the library is ready for that; libc's does not.
         ("LD_PRELOAD", format!("{}:libc.so.6", library())),
     ]
@@ -42,6 +65,7 @@ fn clear_up() {
 fn library() -> String {
     let shown = Command::new("faketime")
         .args(["-f", "+0", "printenv", "LD_PRELOAD"])
+        .env_remove("LD_PRELOAD") // it does not start twice
         .output()
         .expect("faketime is installed");
     String::from_utf8(shown.stdout).unwrap().trim().to_owned()

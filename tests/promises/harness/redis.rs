@@ -40,7 +40,7 @@ impl Redis {
     /// With a clock that shows `utc` (`2024-02-29 23:59:48`) at its start. Not to be restarted: the clock would
     /// show the machine's time then.
     pub async fn start_at(utc: &str) -> Self {
-        Self::start_in(&[], &clock::variables(&format!("@{utc}"))).await
+        Self::start_in(&[], &clock::starting_at(utc)).await
     }
 
     async fn start_in(options: &[&str], environment: &[(&str, String)]) -> Self {

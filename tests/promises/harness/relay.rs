@@ -83,10 +83,13 @@ impl Relay {
             ("CRM_PASSWORD", SANDBOX_PASSWORD),
             ("SALSA_AUTH_TOKEN", SANDBOX_TOKEN),
         ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        .map(|(name, value)| (name, value.to_owned()));
+        let environment = environment.into_iter().chain(clock::own());
         Self {
             directory,
-            environment: environment.into(),
+            environment: environment
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
         }
     }
 
@@ -104,11 +107,10 @@ impl Relay {
         self
     }
 
-    /// With a clock that is so many seconds off (`+3600`, `-3600`).
-    pub fn with_clock(mut self, off: &str) -> Self {
-        let variables = clock::variables(off).map(|(name, value)| (name.to_owned(), value));
-        self.environment.extend(variables);
-        self
+    /// With a clock that is so many seconds off.
+    pub fn with_clock(self, off: i64) -> Self {
+        let set = |relay: Self, (name, value): (_, String)| relay.with_variable(name, &value);
+        clock::off_by(off).into_iter().fold(self, set)
     }
 
     /// Takes a variable away.

@@ -144,7 +144,7 @@ async fn books_that_somebody_broke_are_told_and_so_is_their_mending() {
 async fn an_emptied_redis_makes_no_noise_and_a_wrong_clock_signs_with_redis_time() {
     let sandbox = vendors(1, 1).await;
     let redis = Redis::start().await;
-    let relay = telling(&sandbox, &redis).with_clock("+3600");
+    let relay = telling(&sandbox, &redis).with_clock(3_600);
     let service = relay.start(IDLE).await;
     relay.run(&["pause", "salsa"]).await.expect(0);
     told(&sandbox, "destination_paused salsa").await;

@@ -101,12 +101,12 @@ async fn processes_whose_clocks_are_an_hour_off_work_like_any_other() {
     let sandbox = vendors(CHANGES, 100).await;
     let redis = Redis::start().await;
     let mut fleet = Vec::new();
-    for off in [3600, -3600] {
+    for off in [3_600, -3_600] {
         // Longer than a test and shorter than what the clocks are off.
         let relay = Relay::new(&sandbox, Some(&redis))
             .set("worker.lease", "300s")
             .set("alumniq.poll", "every 10s")
-            .with_clock(&format!("{off:+}"));
+            .with_clock(off);
         let service = relay.start(EVERYTHING).await;
         let shown = clock_of(&service).duration_since(Timestamp::now());
         let wrong = shown - SignedDuration::from_secs(off);

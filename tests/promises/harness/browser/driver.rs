@@ -43,6 +43,7 @@ impl Driver {
         let log = directory.path().join("chromedriver.log");
         let mut group = Command::new("sh")
             .args(["-c", UNTIL_INPUT_ENDS])
+            .env_remove("LD_PRELOAD") // Chromium does not start with another clock
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(File::create(&log).unwrap())
