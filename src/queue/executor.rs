@@ -301,16 +301,57 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_never_uses_an_attempt_up() {
-        let outage = Some(Outcome::Pause {
-            after: None,
-            reason: PauseReason::Outage,
-            cause: "connection refused".to_owned(),
-        });
-        assert!(matches!(
-            decide(outage, false, (2, 0), &policy(), 0.0),
-            Transition::Pause { .. }
-        ));
+    fn a_vendor_that_keeps_everybody_off_uses_no_attempt_up() {
+        for (after, reason) in [
+            (None, PauseReason::Throttled),
+            (None, PauseReason::Credentials),
+            (Some(Duration::from_secs(9)), PauseReason::Outage),
+        ] {
+            let pause = Some(Outcome::Pause {
+                after,
+                reason,
+                cause: "HTTP 429".to_owned(),
+            });
+            assert!(matches!(
+                decide(pause, false, (2, 0), &policy(), 0.0),
+                Transition::Pause { delay, .. } if delay == after
+            ));
+        }
+    }
+
+    #[test]
+    fn a_call_that_finds_the_destination_down_uses_no_attempt_up_and_waits_for_longer_each_time() {
+        let down = || {
+            Some(Outcome::Pause {
+                after: None,
+                reason: PauseReason::Outage,
+                cause: "HTTP 503".to_owned(),
+            })
+        };
+        let lost = || {
+            Some(Outcome::Retry {
+                after: None,
+                cause: "read timeout".to_owned(),
+                blame: Blame::Nobody,
+            })
+        };
+        for (outcome, perhaps_taken) in [(down(), false), (lost(), true)] {
+            for (before, seconds) in [(0, 1), (1, 2), (5, 32), (6, 60), (u32::MAX, 60)] {
+                assert_eq!(
+                    decide(outcome.clone(), false, (2, before), &policy(), 1.0),
+                    Transition::Defer {
+                        delay: Duration::from_secs(seconds),
+                        attempts: 2,
+                        deferrals: before.saturating_add(1),
+                        cause: match perhaps_taken {
+                            true => "read timeout".to_owned(),
+                            false => "HTTP 503".to_owned(),
+                        },
+                        perhaps_taken,
+                    }
+                );
+            }
+        }
     }
 
     #[test]
@@ -336,6 +377,13 @@ mod tests {
             decide(None, true, (0, 0), &policy(), 0.0),
             decide(retry(None), false, (0, 0), &policy(), 0.0),
             decide(retry(None), false, (2, 0), &policy(), 0.0),
+            Transition::Defer {
+                delay: Duration::ZERO,
+                attempts: 0,
+                deferrals: 1,
+                cause: String::new(),
+                perhaps_taken: false,
+            },
             Transition::Done {
                 detail: String::new(),
             },

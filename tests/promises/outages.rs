@@ -445,6 +445,7 @@ async fn one_hanging_call_delays_no_other_change_not_even_after_a_pause() {
             count: CHANGES,
             ..NewChanges::default()
         });
+        relay.run(&["sync"]).await.expect(0);
     }
     sandbox.set_faults(Faults::default());
     let service = relay.start(EVERYTHING).await;
