@@ -1,6 +1,6 @@
 //! Redis: does it answer, is it fit to hold changes, do the queue's scripts run.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use miette::IntoDiagnostic;
 use tokio::time::timeout;
@@ -18,6 +18,9 @@ use crate::{
         sealing::Sealing,
     },
 };
+
+/// Percent, from which on it is told.
+const DISK_NEARLY_FULL: u64 = 90;
 
 const ABOUT: &str = "redis";
 
@@ -49,10 +52,34 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
         Ok(connected) => connected,
         Err(error) => return vec![unusable(context, &error)],
     };
-    let findings = look(context, &connected, temporary.is_some()).await;
+    let mut findings = look(context, &connected, temporary.is_some()).await;
+    if embedded && let Ok(findings) = &mut findings {
+        findings.extend(disk(data_dir));
+    }
     match (findings, connected.close().await) {
         (Ok(findings), Ok(())) => findings,
         (Err(error), _) | (_, Err(error)) => vec![unusable(context, &error)],
+    }
+}
+
+/// Of our own server only: nobody says how full the disk of another is.
+fn disk(data_dir: &Path) -> Option<Finding> {
+    let disk = rustix::fs::statvfs(data_dir).ok()?;
+    let used = percent_used(disk.f_blocks, disk.f_bavail);
+    (used >= DISK_NEARLY_FULL).then(|| {
+        Finding::warn(
+            ABOUT,
+            format!("the disk of {} is {used} % full", data_dir.display()),
+            "make room: once it is full, Redis takes no changes, and everything waits",
+        )
+    })
+}
+
+/// Of what an ordinary user may use.
+fn percent_used(blocks: u64, available: u64) -> u64 {
+    match blocks {
+        0 => 0,
+        blocks => (u128::from(blocks.saturating_sub(available)) * 100 / u128::from(blocks)) as u64,
     }
 }
 
@@ -170,6 +197,15 @@ fn described(server: &Examined) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_is_told_in_percent_of_what_we_may_use() {
+        assert_eq!(percent_used(1_000, 60), 94);
+        assert_eq!(percent_used(1_000, 1_000), 0);
+        assert_eq!(percent_used(1_000, 0), 100);
+        assert_eq!(percent_used(0, 0), 0, "a file system that does not say");
+        assert_eq!(percent_used(u64::MAX, u64::MAX / 2), 50);
+    }
 
     #[test]
     fn a_server_is_described_by_version_latency_and_memory() {

@@ -167,10 +167,49 @@ fn memory(facts: &Facts<'_>, allowed: Allowed) -> Vec<Finding> {
         let changes = end.saturating_sub(used) / BYTES_A_CHANGE;
         findings.push(find(
             catalogue::ROOM,
-            format!("room for about {changes} more changes on the way{whose}"),
+            format!(
+                "room for about {} more changes on the way{whose}",
+                about(changes)
+            ),
         ));
     }
     findings
+}
+
+/// An estimate in two digits: more would not be true.
+fn about(number: u64) -> String {
+    let unit = 10_u64.pow(
+        number
+            .checked_ilog10()
+            .unwrap_or_default()
+            .saturating_sub(1),
+    );
+    let rounded = (number + unit / 2) / unit * unit;
+    match (rounded / 1_000_000, rounded / 100_000 % 10, rounded / 1_000) {
+        (0, _, 0) => rounded.to_string(),
+        (0, _, thousands) => format!("{thousands},{:03}", rounded % 1_000),
+        (millions, 0, _) | (millions @ 10.., _, _) => format!("{millions} million"),
+        (millions, tenths, _) => format!("{millions}.{tenths} million"),
+    }
+}
+
+#[cfg(test)]
+#[test]
+fn an_estimate_has_two_digits() {
+    for (number, said) in [
+        (0, "0"),
+        (7, "7"),
+        (94, "94"),
+        (996, "1,000"),
+        (1_234, "1,200"),
+        (45_678, "46,000"),
+        (999_999, "1 million"),
+        (1_150_000, "1.2 million"),
+        (12_341_573, "12 million"),
+        (123_415_730, "120 million"),
+    ] {
+        assert_eq!(about(number), said);
+    }
 }
 
 fn replication(facts: &Facts<'_>) -> Vec<Finding> {
