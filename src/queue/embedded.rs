@@ -85,6 +85,21 @@ pub enum EmbeddedError {
         /// What it wrote there.
         tail: String,
     },
+    },
+    /// The server cannot read its append-only file.
+    #[error(
+        "the embedded redis-server cannot read its append-only file: this machine or its disk stopped in the middle of \
+         a write. AlumnIQ still lists everything that was not acknowledged, so no change is lost. Either cut off the \
+         damaged end with `redis-check-aof --fix {manifest}`, or move {directory} away to start with an empty queue, \
+         without its dead letters and timelines; then run the command again (the server's log is {log})"
+    )]
+    Damaged {
+        /// `redis.data_dir`
+        directory: String,
+        /// The list of the append-only file's parts.
+        manifest: String,
+        /// Its log file.
+        log: String,
     /// The server lives and does not answer.
     #[error("the embedded redis-server in {directory} does not answer: {cause}")]
     Silent {

@@ -80,10 +80,7 @@ pub(super) async fn ensure(home: &Home, program: &str) -> Result<bool, EmbeddedE
     // From here on it is the users' to stop.
     child.0 = None;
     match answer {
-        Err(EmbeddedError::Ended { log, .. }) => Err(EmbeddedError::Ended {
-            log,
-            tail: tail(home, seen),
-        }),
+        Err(EmbeddedError::Ended { log, .. }) => Err(ended(home, log, tail(home, seen))),
         other => other.map(|()| true),
     }
 }
@@ -92,6 +89,21 @@ pub(super) async fn ensure(home: &Home, program: &str) -> Result<bool, EmbeddedE
 struct Starting(Option<Child>);
 
 impl Starting {
+/// Why it ended at its start, by what it logged.
+fn ended(home: &Home, log: String, tail: String) -> EmbeddedError {
+    if !tail.contains("Bad file format reading the append only file") {
+        return EmbeddedError::Ended { log, tail };
+    }
+    let manifest = home
+        .directory()
+        .join("appendonlydir/appendonly.aof.manifest");
+    EmbeddedError::Damaged {
+        directory: home.directory().display().to_string(),
+        manifest: manifest.display().to_string(),
+        log,
+    }
+}
+
     fn lives(&mut self) -> bool {
         matches!(self.0.as_mut().map(Child::try_wait), Some(Ok(None)))
     }

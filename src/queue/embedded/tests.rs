@@ -125,6 +125,45 @@ async fn a_server_that_is_killed_comes_back_with_its_data() {
     redis.stop().await.unwrap();
 }
 
+/// What a power failure leaves of a file whose new size was written and whose new content was not.
+#[tokio::test]
+async fn a_file_that_ends_in_zeros_is_refused_with_the_remedy_that_mends_it() {
+    let (_folder, directory) = directory();
+    let redis = EmbeddedRedis::start(&directory, SERVER).await.unwrap();
+    let _: () = connect(&redis).await.set("k", "v").await.unwrap();
+    redis.stop().await.unwrap();
+    let parts = fs::read_dir(directory.join("appendonlydir")).unwrap();
+    let newest = parts
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().ends_with(".incr.aof"))
+        .unwrap();
+    let mut text = fs::read(&newest).unwrap();
+    text.extend([0; 512]);
+    fs::write(&newest, text).unwrap();
+    let error = EmbeddedRedis::start(&directory, SERVER).await.unwrap_err();
+    let EmbeddedError::Damaged { manifest, .. } = &error else {
+        panic!("{error}");
+    };
+    let said = error.to_string();
+    assert!(said.contains("AlumnIQ still lists everything"), "{said}");
+    assert!(
+        said.contains(&format!("`redis-check-aof --fix {manifest}`")),
+        "{said}"
+    );
+    let mut check = Command::new("redis-check-aof")
+        .args(["--fix", manifest])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut check.stdin.take().unwrap(), b"y\n").unwrap();
+    assert!(check.wait().unwrap().success());
+    let redis = EmbeddedRedis::start(&directory, SERVER).await.unwrap();
+    let value: String = connect(&redis).await.get("k").await.unwrap();
+    assert_eq!(value, "v");
+    redis.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn supervision_restarts_a_server_that_is_killed() {
     let (_folder, directory) = directory();
