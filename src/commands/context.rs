@@ -8,7 +8,7 @@ use std::{
 };
 
 use jobs::destination::Destination;
-use miette::{IntoDiagnostic, miette};
+use miette::{Diagnostic, IntoDiagnostic, miette};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::misused;
@@ -22,6 +22,7 @@ use crate::{
         audit::Actor,
         durability::{Allowed, Finding as Unfit, catalogue::Severity},
         embedded::EmbeddedRedis,
+        trouble::Trouble,
     },
     telemetry::{self, traces::Traces},
     trail::Trail,
@@ -120,14 +121,10 @@ impl Context {
                 (vec![embedded.url()], Some(embedded))
             }
         };
-        let queue = self.queue(urls).await.map_err(|error| {
-            miette!(
-                help = "check that it runs, and `redis.url` with its password; without `redis.url` the program \
-                        starts its own server",
-                "cannot use {}: {error}",
-                self.redis_names()
-            )
-        })?;
+        let queue = self
+            .queue(urls)
+            .await
+            .map_err(|error| self.unusable(error))?;
         let supervise =
             |embedded: &EmbeddedRedis| AbortOnDropHandle::new(tokio::spawn(embedded.supervise()));
         Ok(Redis {
@@ -176,11 +173,18 @@ impl Context {
                 self.config.redis.data_dir.display()
             ),
         }
+    fn unusable(&self, error: QueueError) -> Unusable {
+        Unusable {
+            redis: self.redis_names(),
+            error,
+        }
+    }
+
     }
 
     fn refused(&self, refusal: Refusal) -> miette::Report {
         match refusal {
-            Refusal::Queue(error) => miette!("{error}"),
+            Refusal::Queue(error) => self.unusable(error).into(),
             Refusal::Mismatch(mismatch) => super::usage(&mismatch, &mismatch.advice()),
             Refusal::Unfit(fatal) => {
                 let joined = |part: fn(&Unfit) -> String, between| -> String {
@@ -260,6 +264,25 @@ impl Context {
         )
         .map_err(misused)
     }
+/// Redis cannot be used now.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("cannot use {redis}: {error}")]
+#[diagnostic(help(
+    "check that it runs, and `redis.url` with its password; without `redis.url` the program starts its own server"
+))]
+pub struct Unusable {
+    redis: String,
+    error: QueueError,
+}
+
+impl Unusable {
+    /// Whether a service waits for its end: what it is told is wrong does not end by itself.
+    pub fn may_pass(&self) -> bool {
+        let trouble = self.error.trouble();
+        trouble.is_some_and(|trouble| !matches!(trouble, Trouble::Refused | Trouble::Other))
+    }
+}
+
 }
 
 /// A command's log on a terminal tells the outcome only.

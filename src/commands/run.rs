@@ -1,14 +1,17 @@
 //! `run`: the service.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use miette::IntoDiagnostic;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     assemble,
-    context::{Context, Redis},
+    context::{Context, Redis, Unusable},
     joined, signals,
 };
 use crate::{
@@ -19,6 +22,9 @@ use crate::{
     stopping::Stopping,
     workers::{fleet::Fleet, roles::Role},
 };
+
+/// How soon a Redis that cannot be used is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Until a signal.
 pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
@@ -52,7 +58,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
 
     let starting = stopping
         .closing
-        .run_until_cancelled(context.open_to_write());
+        .run_until_cancelled(open(&context, &heartbeats));
     if let Some(redis) = starting.await {
         let redis = redis?;
         redis.log_weaknesses();
@@ -75,6 +81,28 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
     drained.cancel();
     joined(server.await)?;
     Ok(Exit::Good)
+}
+
+/// The queue, as soon as Redis can be used. Until then the process is not ready, and says why.
+async fn open(context: &Context, heartbeats: &Heartbeats) -> miette::Result<Redis> {
+    let beat = heartbeats.register("redis", TRY_AGAIN);
+    let mut is_told = false;
+    loop {
+        let report = match context.open_to_write().await {
+            Err(report) => report,
+            opened => return opened,
+        };
+        match report.downcast_ref::<Unusable>() {
+            Some(unusable) if unusable.may_pass() => {
+                beat.waits(unusable.to_string());
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!("{unusable}; this process waits and is not ready");
+                }
+            }
+            _ => return Err(report),
+        }
+        sleep(TRY_AGAIN).await;
+    }
 }
 
 async fn work(

@@ -24,10 +24,11 @@ struct Loop {
     pulse: Arc<Mutex<Pulse>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Pulse {
     Never,
     At(Instant),
+    Waits(String),
     Ended,
 }
 
@@ -105,6 +106,11 @@ impl Beat {
         self.beat_at(Instant::now());
     }
 
+    /// The loop cannot turn yet; why.
+    pub fn waits(&self, why: String) {
+        *lock(&self.0) = Pulse::Waits(why);
+    }
+
     /// The loop turned at `at`.
     pub fn beat_at(&self, at: Instant) {
         *lock(&self.0) = Pulse::At(at);
@@ -120,11 +126,12 @@ impl Drop for Beat {
 impl Loop {
     fn reading(&self, now: Instant) -> Reading {
         let max = self.max_age.as_secs_f64();
-        let (age, why) = match *lock(&self.pulse) {
+        let (age, why) = match &*lock(&self.pulse) {
+            Pulse::Waits(why) => (None, Some(why.clone())),
             Pulse::Never => (None, Some("has not turned yet".to_owned())),
             Pulse::Ended => (None, Some("has ended".to_owned())),
             Pulse::At(at) => {
-                let age = now.saturating_duration_since(at);
+                let age = now.saturating_duration_since(*at);
                 let late = age > self.max_age;
                 let why = format!(
                     "last turned {:.1} s ago, at most {max} s are allowed",

@@ -2,7 +2,9 @@
 
 use alumniq_relay::sandbox::Sandbox;
 
-use crate::harness::{redis::Redis, relay::Relay, sockets::Port, vendors::vendors};
+use crate::harness::{
+    redis::Redis, relay::Relay, sockets::Port, vendors::vendors, waiting::until_true,
+};
 
 /// Runs `arguments`, which must fail with `code` and say every one of `words`; no vendor may be called.
 async fn refused(relay: &Relay, sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) {
@@ -171,6 +173,14 @@ async fn no_redis_is_told_with_where_it_was_looked_for() {
         .await;
         assert!(!relay.run(&[command]).await.said().contains("hunter2"));
     }
+    // The service waits for it.
+    let service = relay.spawn(&["--log-format", "json", "run"]);
+    until_true("the service says where it looks", async || {
+        service.log().contains(&nowhere.to_string()) && service.log().contains("redis.url")
+    })
+    .await;
+    assert!(!service.log().contains("hunter2"), "{}", service.log());
+    service.stop().await;
     let relay = Relay::new(&sandbox, None).set("redis.server", "no-such-redis-server");
     let words = [
         "no-such-redis-server",

@@ -243,3 +243,42 @@ async fn a_worker_that_is_cut_off_from_redis_loses_its_leases_and_comes_back_by_
         service.stop().await;
     }
 }
+
+/// A service that waits for Redis says where it listens only later: it listens on a port that was free a moment ago.
+async fn waiting(relay: Relay) -> (Relay, Service) {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let relay = relay.set("console.listen", &address.to_string());
+    let service = relay
+        .spawn(&["--log-format", "json", "run"])
+        .listening_on(address);
+    says(&service, "this process waits and is not ready").await;
+    (relay, service)
+}
+
+#[tokio::test]
+async fn a_service_that_starts_before_redis_is_alive_and_not_ready_and_begins_when_redis_comes() {
+    let sandbox = vendors(20, 10).await;
+    let mut redis = Redis::start().await;
+    redis.stop().await;
+    let relay = configured(&sandbox, &redis);
+    relay.run(&["sync"]).await.expect(1);
+    let (relay, service) = waiting(relay).await;
+    assert_eq!(service.get("/healthz").await.0, 200);
+    let (status, body) = service.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("Redis does not answer"), "{body}");
+    redis.start_again().await;
+    acknowledged(&sandbox, 20).await;
+    until_true("it is ready", async || {
+        service.get("/readyz").await.0 == 200
+    })
+    .await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    service.stop().await;
+    // A signal meanwhile ends it at once.
+    redis.stop().await;
+    let (_relay, service) = waiting(relay).await;
+    service.stop().await;
+}

@@ -98,12 +98,17 @@ impl Redis {
 
     /// Ends the server in good order and starts it again.
     pub async fn restart(&mut self) {
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    /// Stops the server in good order; it is away until [`Self::start_again`].
+    pub async fn stop(&mut self) {
         let asked = Command::new("kill")
             .arg(self.server.id().to_string())
             .status();
         assert!(asked.unwrap().success());
         self.server.wait().unwrap();
-        self.start_again().await;
     }
 
     /// Sends the server a signal by its name without `SIG`.
@@ -121,7 +126,8 @@ impl Redis {
         self.start_again().await;
     }
 
-    async fn start_again(&mut self) {
+    /// Starts the server that is away.
+    pub async fn start_again(&mut self) {
         let _ = std::fs::remove_file(self.socket());
         self.server = spawn(&self.directory, &self.options, &[]);
         self.answers().await;

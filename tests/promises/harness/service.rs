@@ -68,6 +68,12 @@ impl Service {
         service
     }
 
+    /// The same, known to listen there although it has not said so.
+    pub fn listening_on(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.pid
