@@ -13,9 +13,7 @@ pub fn run(global: &Global, command: ConfigCommand) -> miette::Result<Exit> {
         ConfigCommand::Print => {
             let loaded = config::load(global.config.as_deref(), config::environment())?;
             super::print(&loaded.print())?;
-            for warning in loaded.warnings {
-                eprintln!("{:?}", miette::Report::new(warning));
-            }
+            super::warn_of(loaded.warnings);
         }
     }
     Ok(Exit::Good)

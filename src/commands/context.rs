@@ -43,9 +43,7 @@ impl Context {
     }
 
     fn warned((context, warnings): (Self, Vec<Finding>)) -> Self {
-        for warning in warnings {
-            eprintln!("{:?}", miette::Report::new(warning));
-        }
+        super::warn_of(warnings);
         context
     }
 
@@ -173,13 +171,13 @@ impl Context {
                 self.config.redis.data_dir.display()
             ),
         }
+    }
+
     fn unusable(&self, error: QueueError) -> Unusable {
         Unusable {
             redis: self.redis_names(),
             error,
         }
-    }
-
     }
 
     fn refused(&self, refusal: Refusal) -> miette::Report {
@@ -264,6 +262,8 @@ impl Context {
         )
         .map_err(misused)
     }
+}
+
 /// Redis cannot be used now.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("cannot use {redis}: {error}")]
@@ -281,8 +281,6 @@ impl Unusable {
         let trouble = self.error.trouble();
         trouble.is_some_and(|trouble| !matches!(trouble, Trouble::Refused | Trouble::Other))
     }
-}
-
 }
 
 /// A command's log on a terminal tells the outcome only.

@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 
 use crate::{
     cli::{Cli, Command, Global, dead::DeadCommand, pipeline::Only, value::Moment},
-    config::ConfigErrors,
+    config::{self as configuration, ConfigErrors},
     exit::Exit,
     vendors::Filter,
     visible::marked,
@@ -236,6 +236,17 @@ fn print(text: &str) -> miette::Result<()> {
 /// Text of a vendor or a person as one line of a terminal, without what could command the terminal.
 fn one_line(text: &str) -> String {
     text.split(|c: char| c.is_control() || c.is_whitespace())
+/// Shows a configuration's warnings on stderr.
+fn warn_of(warnings: Vec<configuration::Finding>) {
+    let left = warnings.len().saturating_sub(configuration::SHOWN);
+    for warning in warnings.into_iter().take(configuration::SHOWN) {
+        eprintln!("{:?}", Report::new(warning));
+    }
+    if left > 0 {
+        eprintln!("{left} more warnings; see `alumniq-relay check`");
+    }
+}
+
         .filter(|word| !word.is_empty())
         .map(marked)
         .collect::<Vec<_>>()

@@ -93,6 +93,9 @@ impl Diagnostic for Finding {
     }
 }
 
+/// How many findings a person is shown at once: what is wrong with the first explains the rest.
+pub const SHOWN: usize = 25;
+
 /// Every problem of a configuration at once. As a `miette` diagnostic it shows each with its line.
 #[derive(Debug)]
 pub struct ConfigErrors {
@@ -111,7 +114,13 @@ impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.findings.len() {
             1 => write!(f, "the configuration ({}) has a problem", self.name),
-            n => write!(f, "the configuration ({}) has {n} problems", self.name),
+            n => {
+                write!(f, "the configuration ({}) has {n} problems", self.name)?;
+                match n > SHOWN {
+                    true => write!(f, "; the first {SHOWN} are"),
+                    false => Ok(()),
+                }
+            }
         }
     }
 }
@@ -123,6 +132,7 @@ impl Diagnostic for ConfigErrors {
         Some(Box::new(
             self.findings
                 .iter()
+                .take(SHOWN)
                 .map(|finding| finding as &dyn Diagnostic),
         ))
     }

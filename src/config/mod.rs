@@ -56,7 +56,7 @@ pub use self::{
     console::{ConsoleConfig, SecureCookie},
     crm::{CrmAuthKind, CrmConfig, CrmMatching},
     encryption::EncryptionConfig,
-    finding::{ConfigErrors, Finding},
+    finding::{ConfigErrors, Finding, SHOWN},
     history::HistoryConfig,
     limits::Limits,
     log::{LogConfig, LogFormat},

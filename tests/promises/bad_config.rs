@@ -162,7 +162,7 @@ async fn no_redis_is_told_with_where_it_was_looked_for() {
     let nowhere = port.address();
     let url = format!("redis://relay:hunter2@{nowhere}");
     let relay = Relay::new(&sandbox, None).set("redis.url", &url);
-    for command in ["run", "status", "sync"] {
+    for command in ["status", "sync"] {
         refused(
             &relay,
             &sandbox,
@@ -217,5 +217,26 @@ async fn a_redis_that_could_lose_changes_is_refused_unless_a_key_allows_it() {
         let allowed = Relay::new(&sandbox, Some(&redis)).set(allowing, "true");
         let synced = allowed.run(&["sync", "--on", "2001-01-01"]).await.expect(0);
         assert!(synced.stderr.contains("WARN"), "{}", synced.stderr);
+    }
+}
+
+#[tokio::test]
+async fn of_very_many_wrong_keys_the_first_are_shown_and_all_are_counted() {
+    let sandbox = vendors(1, 1).await;
+    let wrong: String = (0..10_000).map(|n| format!("wrong_{n} = 1\n")).collect();
+    // The sandbox's file ends in the table [salsa].
+    let relay = Relay::new(&sandbox, None).append(&wrong);
+    for command in ["check", "sync"] {
+        let ended = relay.run(&[command]).await.expect(2);
+        assert!(ended.stderr.len() < 64 * 1024, "{}", ended.stderr.len());
+        let said = ended.said();
+        assert!(
+            said.contains("has 10000 problems; the first 25 are"),
+            "{said}"
+        );
+        assert!(
+            said.contains("wrong_0") && !said.contains("wrong_9999"),
+            "{said}"
+        );
     }
 }
