@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     assemble, context::Context, joined, progress::Progress, signals, temporary::Temporary,
+    tether::Tether,
 };
 use crate::{
     cli::{Global, pipeline::Demo},
@@ -45,6 +46,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     let closing = &stopping.closing;
     signals::drain_on_signal(closing)?;
     let directory = Temporary::new("demo")?;
+    let _tether = Tether::new(&directory.path().join(embedded::PID_FILE))?;
     let people = arguments
         .people
         .unwrap_or(arguments.changes.div_ceil(3))

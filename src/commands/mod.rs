@@ -50,6 +50,7 @@ mod supporter;
 mod sync;
 mod table;
 mod temporary;
+mod tether;
 mod told;
 
 /// Runs a command; shows what stopped it on stderr.

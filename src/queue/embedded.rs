@@ -20,6 +20,7 @@ use std::{convert::Infallible, future::Future, path::Path, time::Duration};
 
 use thiserror::Error;
 
+pub use self::server::PID_FILE;
 use self::{home::Home, lock::Lock};
 
 mod home;
@@ -85,7 +86,6 @@ pub enum EmbeddedError {
         /// What it wrote there.
         tail: String,
     },
-    },
     /// The server cannot read its append-only file.
     #[error(
         "the embedded redis-server cannot read its append-only file: this machine or its disk stopped in the middle of \
@@ -100,6 +100,7 @@ pub enum EmbeddedError {
         manifest: String,
         /// Its log file.
         log: String,
+    },
     /// The server lives and does not answer.
     #[error("the embedded redis-server in {directory} does not answer: {cause}")]
     Silent {

@@ -204,3 +204,17 @@ async fn ctrl_c_leaves_no_process_and_no_file_not_even_of_a_process_that_is_stop
     assert_eq!(running.wait().await.unwrap().code(), Some(130));
     chaos.is_clean();
 }
+
+#[tokio::test]
+async fn a_run_that_is_killed_leaves_no_process() {
+    let chaos = Chaos::new();
+    let mut running = chaos
+        .command(&["--changes", "20000", "--people", "400"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let living = || processes_in(chaos.temporary.path()).len();
+    until_true("the fleet and its Redis run", async || living() >= 5).await;
+    running.kill().await.unwrap();
+    until_true("all have ended", async || living() == 0).await;
+}

@@ -11,7 +11,7 @@ use std::{
 use miette::{IntoDiagnostic, WrapErr, miette};
 use tokio::process::{Child, Command};
 
-use crate::exit::Exit;
+use crate::{commands::tether::Tether, exit::Exit, queue::embedded::PID_FILE};
 
 /// Where Debian and its kin install libfaketime.
 const LIBRARIES: &str = "/usr/lib";
@@ -52,6 +52,7 @@ pub struct Processes {
     /// The library, and by how much each process's clock is off.
     skew: Option<(PathBuf, Vec<&'static str>)>,
     children: Vec<Option<Child>>,
+    tether: Tether,
     /// How often one was started.
     pub started: usize,
 }
@@ -82,6 +83,7 @@ impl Processes {
             environment,
             skew: faketime.map(|library| (library, (0..workers).map(clocks).collect())),
             children: (0..workers).map(|_| None).collect(),
+            tether: Tether::new(&directory.join(PID_FILE))?,
             started: 0,
         })
     }
@@ -120,8 +122,8 @@ impl Processes {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(self.log(worker)?)
-            // Ctrl-C reaches us alone: we end them.
-            .process_group(0)
+            // Ctrl-C reaches us alone: we end them, and where we are killed the tether does.
+            .process_group(self.tether.group().unwrap_or_default())
             .kill_on_drop(true);
         if let Some((library, clocks)) = &self.skew {
             command

@@ -16,7 +16,7 @@ use super::{
     plan::Act,
     processes::{Processes, signal},
 };
-use crate::queue::Queue;
+use crate::queue::{Queue, embedded::PID_FILE};
 
 /// For a server's first answer and for its end, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -198,6 +198,7 @@ fn spawn(directory: &Path, program: &str) -> miette::Result<Child> {
         .args(["--port", "0", "--save", "", "--loglevel", "warning"])
         .args(["--appendonly", "yes", "--appendfsync", "everysec"])
         .args(["--maxmemory-policy", "noeviction"])
+        .args(["--pidfile", PID_FILE])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

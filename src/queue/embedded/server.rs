@@ -26,6 +26,9 @@ const LOADING_PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 const STEP: Duration = Duration::from_millis(20);
 
+/// In its directory, while it runs.
+pub const PID_FILE: &str = "redis.pid";
+
 /// What the server is started with, beside its directory.
 ///
 /// - append-only persistence, written through once a second; after a crash a file that ends in mid-record
@@ -36,10 +39,11 @@ const STEP: Duration = Duration::from_millis(20);
 /// - no limit of its own: it shares the machine with the program that works the queue off; whoever wants a
 ///   limit runs a Redis of their own
 /// - never evicts: every key is somebody's change
-const OPTIONS: [(&str, &str); 12] = [
+const OPTIONS: [(&str, &str); 13] = [
     ("--port", "0"),
     ("--unixsocket", "redis.sock"),
     ("--unixsocketperm", "700"),
+    ("--pidfile", PID_FILE),
     ("--appendonly", "yes"),
     ("--appendfsync", "everysec"),
     ("--aof-load-truncated", "yes"),
@@ -85,10 +89,6 @@ pub(super) async fn ensure(home: &Home, program: &str) -> Result<bool, EmbeddedE
     }
 }
 
-/// A server before its first answer. Nobody uses it yet: where nobody waits for it any more, it ends.
-struct Starting(Option<Child>);
-
-impl Starting {
 /// Why it ended at its start, by what it logged.
 fn ended(home: &Home, log: String, tail: String) -> EmbeddedError {
     if !tail.contains("Bad file format reading the append only file") {
@@ -104,6 +104,10 @@ fn ended(home: &Home, log: String, tail: String) -> EmbeddedError {
     }
 }
 
+/// A server before its first answer. Nobody uses it yet: where nobody waits for it any more, it ends.
+struct Starting(Option<Child>);
+
+impl Starting {
     fn lives(&mut self) -> bool {
         matches!(self.0.as_mut().map(Child::try_wait), Some(Ok(None)))
     }

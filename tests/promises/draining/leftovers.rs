@@ -96,6 +96,16 @@ async fn a_demo_that_is_interrupted_leaves_neither_server_nor_directory() {
         let left = std::fs::read_dir(relay.temporary()).unwrap().count();
         assert_eq!(left, 0, "the demo's directory is left");
     }
+#[tokio::test]
+async fn a_demo_that_is_killed_leaves_no_server() {
+    let relay = Relay::with_config("");
+    let demo = relay.spawn(&["demo", "--changes", "20000", "-v"]);
+    until_true("changes flow", async || demo.log().contains("applied")).await;
+    assert_eq!(relay.embedded_servers().len(), 1);
+    demo.kill9().await;
+    no_server_runs(&relay).await;
+}
+
 }
 
 #[tokio::test]
