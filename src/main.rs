@@ -1,8 +1,11 @@
 //! The binary: parses the command line and hands over.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
-use alumniq_relay::{cli::Cli, commands, telemetry};
+use alumniq_relay::{cli::Cli, commands, exit::Exit, telemetry};
 
 /// A fifth of the processor's time went into the C library's.
 #[global_allocator]
@@ -10,6 +13,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     telemetry::report_panics();
-    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    commands::run(cli).into()
+    match Cli::read(std::env::args_os()) {
+        Ok(cli) => commands::run(cli),
+        Err(told) => tell(&told),
+    }
+    .into()
+}
+
+/// What clap says in place of a command: help, the version, or what is wrong with the line. A reader that has seen
+/// enough (`| head`) is no error.
+fn tell(told: &clap::Error) -> Exit {
+    let printed = told.print().and_then(|()| io::stdout().flush());
+    match printed {
+        _ if told.use_stderr() => Exit::Usage,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("stdout cannot be written: {error}");
+            Exit::Failed
+        }
+        _ => Exit::Good,
+    }
 }

@@ -187,3 +187,28 @@ async fn the_json_that_scripts_rely_on_has_its_keys() {
         unknown.stderr
     );
 }
+
+#[tokio::test]
+async fn what_cannot_be_printed_fails() {
+    for arguments in [
+        &["--version"][..],
+        &["--help"],
+        &["run", "--help"],
+        &["completions", "bash"],
+        &["openapi"],
+    ] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_alumniq-relay"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(File::options().write(true).open("/dev/full").unwrap())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .await
+            .unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("stdout cannot be written"), "{said}");
+    }
+}
