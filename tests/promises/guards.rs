@@ -170,7 +170,7 @@ async fn no_command_writes_to_a_namespace_that_it_does_not_agree_with() {
     redis.command("HSET {sandbox}:namespace schema 2").await;
     let unknown = "in a layout that this program does not know (schema 2)";
     refused(&ours(), &redis, &[unknown]).await;
-    readers_look(&without_salsa).await;
+    readers_look(&keyless).await;
     redis.command("HSET {sandbox}:namespace schema 1").await;
     ours().run(&["sync", "--wait"]).await.expect(0);
     every_promise_held(&sandbox.report(), &[], &[]);
