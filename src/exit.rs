@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use jobs::catalogue::Explanation;
 
+const ENDED_EARLY: &str =
+    "Nothing is lost: what it held returns when its leases end. Run it again.";
+
 /// Every exit code of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -15,18 +18,21 @@ pub enum Exit {
     Usage,
     /// It did all it could; the rest is a person's.
     NeedsAPerson,
-    /// Ended by a signal before it was done, as a shell says of Ctrl-C.
+    /// SIGINT (Ctrl-C) ended it before it was done: 128 and the signal's number, as a shell has it.
     Interrupted,
+    /// SIGTERM, or a terminal that was closed, ended it before it was done.
+    Terminated,
 }
 
 impl Exit {
     /// Every one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Good,
         Self::Failed,
         Self::Usage,
         Self::NeedsAPerson,
         Self::Interrupted,
+        Self::Terminated,
     ];
 
     /// The number that the system sees.
@@ -37,6 +43,7 @@ impl Exit {
             Self::Usage => 2,
             Self::NeedsAPerson => 3,
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 
@@ -64,9 +71,14 @@ impl Exit {
                 fix: "See `alumniq-relay dead list`, or what the command printed.",
             },
             Self::Interrupted => Explanation {
-                means: "ended at once by a signal",
-                cause: "Ctrl-C or SIGTERM, twice where the first one drains.",
-                fix: "Nothing is lost: what it held returns when its leases end. Run it again.",
+                means: "ended by Ctrl-C before it was done",
+                cause: "SIGINT; a second one where the first one drains.",
+                fix: ENDED_EARLY,
+            },
+            Self::Terminated => Explanation {
+                means: "ended by SIGTERM before it was done",
+                cause: "SIGTERM, or a terminal that was closed; a second one where the first one drains.",
+                fix: ENDED_EARLY,
             },
         }
     }

@@ -6,7 +6,7 @@ use miette::{IntoDiagnostic, miette};
 
 use super::{
     desk::{Access, Action, Desk},
-    show,
+    show, signals,
     table::{Column, instant, table},
     told::{LetterGroups, LetterShown, LettersHandled, LettersShown},
 };
@@ -188,7 +188,7 @@ async fn handle(
         true => {
             let done = format!("{done} before it was called off");
             report(selection, &done, handled, gone)?;
-            Ok(Exit::Interrupted)
+            Ok(signals::exit())
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use miette::{IntoDiagnostic, miette};
+use miette::IntoDiagnostic;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
     console::{self, Console, Guard, Heartbeats, Rules},
     exit::Exit,
     metrics,
-    queue::{Queue, QueueError, letters::LetterFilter, stats::Status},
+    queue::{Queue, QueueError, embedded, letters::LetterFilter, stats::Status},
     sandbox::{
         Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
         Sandbox, SandboxOptions, Verdict,
@@ -166,7 +166,7 @@ fn tell(
 }
 
 fn interrupted() -> miette::Report {
-    miette!("interrupted: nothing is left running")
+    super::interrupted("nothing is left running")
 }
 
 /// The sandbox's own configuration, with our Redis in a temporary directory and a quick poll.

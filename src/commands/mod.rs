@@ -82,7 +82,7 @@ fn dispatch(cli: Cli) -> miette::Result<Exit> {
             let done = runtime.block_on(async {
                 tokio::select! {
                     done = run_async(global, command) => done,
-                    () = signals::second() => Ok(Exit::Interrupted),
+                    () = signals::second() => Ok(signals::exit()),
                 }
             });
             // What is dropped now may have something to clear away; a name lookup that hangs may not hold us.
@@ -94,9 +94,9 @@ fn dispatch(cli: Cli) -> miette::Result<Exit> {
 
 /// A signal drops the commands that only look or write at once: with them goes a `redis-server` that they started.
 async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
-    let interrupted = match &command {
+    let is_done = match &command {
         // "Until interrupted" is what it asks for.
-        Command::Status(arguments) if arguments.watch => Exit::Good,
+        Command::Status(arguments) if arguments.watch => true,
         // A signal calls its bulk off.
         Command::Dead(DeadCommand::Replay(_) | DeadCommand::Discard(_))
             if global.server.is_some() =>
@@ -114,12 +114,17 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
         | Command::Erase(_)
         | Command::AdoptDestinations
         | Command::Encryption(_)
-        | Command::Notify(_) => Exit::Interrupted,
+        | Command::Notify(_) => false,
         _ => return dispatch_async(global, command).await,
     };
     let work = Box::pin(dispatch_async(global, command));
     let ended = signals::unless_interrupted(work).await?;
-    ended.unwrap_or(Ok(interrupted))
+    ended.unwrap_or_else(|| {
+        Ok(match is_done {
+            true => Exit::Good,
+            false => signals::exit(),
+        })
+    })
 }
 
 async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exit> {
@@ -178,6 +183,16 @@ fn misused(error: impl Display) -> Report {
     })
 }
 
+/// A signal ended the command before it was done.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("interrupted: {0}")]
+struct Interrupted(&'static str);
+
+/// The same; `left`: how it leaves things.
+fn interrupted(left: &'static str) -> Report {
+    Report::new(Interrupted(left))
+}
+
 fn is_usage(report: &Report) -> bool {
     report.downcast_ref::<ConfigErrors>().is_some() || report.downcast_ref::<Usage>().is_some()
 }
@@ -186,6 +201,7 @@ fn is_usage(report: &Report) -> bool {
 fn exit_of(report: &Report) -> Exit {
     match is_usage(report) {
         true => Exit::Usage,
+        false if report.downcast_ref::<Interrupted>().is_some() => signals::exit(),
         false => Exit::Failed,
     }
 }
@@ -220,6 +236,17 @@ fn joined<T>(ended: Result<T, JoinError>) -> miette::Result<T> {
     })
 }
 
+/// Shows a configuration's warnings on stderr.
+fn warn_of(warnings: Vec<configuration::Finding>) {
+    let left = warnings.len().saturating_sub(configuration::SHOWN);
+    for warning in warnings.into_iter().take(configuration::SHOWN) {
+        eprintln!("{:?}", Report::new(warning));
+    }
+    if left > 0 {
+        eprintln!("{left} more warnings; see `alumniq-relay check`");
+    }
+}
+
 /// Writes to stdout. A reader that has seen enough (`| head`) is no error.
 fn print(text: &str) -> miette::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -237,17 +264,6 @@ fn print(text: &str) -> miette::Result<()> {
 /// Text of a vendor or a person as one line of a terminal, without what could command the terminal.
 fn one_line(text: &str) -> String {
     text.split(|c: char| c.is_control() || c.is_whitespace())
-/// Shows a configuration's warnings on stderr.
-fn warn_of(warnings: Vec<configuration::Finding>) {
-    let left = warnings.len().saturating_sub(configuration::SHOWN);
-    for warning in warnings.into_iter().take(configuration::SHOWN) {
-        eprintln!("{:?}", Report::new(warning));
-    }
-    if left > 0 {
-        eprintln!("{left} more warnings; see `alumniq-relay check`");
-    }
-}
-
         .filter(|word| !word.is_empty())
         .map(marked)
         .collect::<Vec<_>>()

@@ -1,6 +1,11 @@
 //! SIGTERM, Ctrl-C and a terminal that closes: the first signal drains, a second one ends the process at once.
 
-use std::{future::Future, io, process::exit, time::Duration};
+use std::{
+    future::Future,
+    io, process,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use miette::IntoDiagnostic;
 use tokio::{
@@ -17,6 +22,9 @@ const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// A second signal came. Signals are the process's, so this is too.
 static AT_ONCE: Notify = Notify::const_new();
+
+/// Whether the newest signal was Ctrl-C.
+static WAS_CTRL_C: AtomicBool = AtomicBool::new(true);
 
 /// How long what is dropped at a second signal may take.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -48,6 +56,14 @@ pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> miette::Res
     Ok(interrupted.run_until_cancelled(work).await)
 }
 
+/// How a command ends that a signal ended before it was done.
+pub fn exit() -> Exit {
+    match WAS_CTRL_C.load(Ordering::Relaxed) {
+        true => Exit::Interrupted,
+        false => Exit::Terminated,
+    }
+}
+
 /// Completes at the second signal.
 pub async fn second() {
     AT_ONCE.notified().await;
@@ -58,20 +74,22 @@ fn listen(first: impl FnOnce() + Send + 'static) -> miette::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic()?;
     let mut hangup = hangup().into_diagnostic()?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = hung_up(&mut hangup) => {}
-        }
+        let was_ctrl_c = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => true,
+            () = hung_up(&mut hangup) => false,
+        };
+        WAS_CTRL_C.store(was_ctrl_c, Ordering::Relaxed);
         first();
         // A terminal that closes says so twice, and systemd may say it after a SIGTERM: that is nobody's hurry.
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let was_ctrl_c = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => true,
+        };
+        WAS_CTRL_C.store(was_ctrl_c, Ordering::Relaxed);
         AT_ONCE.notify_one();
         tokio::time::sleep(LAST_WORDS * 2).await;
-        exit(i32::from(Exit::Interrupted.code()));
+        process::exit(i32::from(exit().code()));
     });
     Ok(())
 }

@@ -74,7 +74,7 @@ async fn sync(global: &Global, context: &Context, arguments: Sync) -> miette::Re
     let closing = &stopping.closing;
     signals::drain_on_signal(closing)?;
     let redis = closing.run_until_cancelled(context.open_to_write());
-    let redis = redis.await.ok_or_else(|| miette!("interrupted"))??;
+    let redis = redis.await.ok_or_else(interrupted)??;
     let filter = super::asked_for(arguments.only);
     let outcome = async {
         redis.log_weaknesses();
@@ -168,10 +168,7 @@ async fn fetch_and_wait(
     let fetched = fetch().await;
     let waited = tokio::select! {
         biased;
-        () = closing.cancelled() => Err(miette!(
-            help = "what is not acknowledged stays in the queue: run `sync --wait` again, or `run`",
-            "interrupted"
-        )),
+        () = closing.cancelled() => Err(interrupted()),
         waited = async {
             let fetched = fetched?;
             let mut summary = Summary::of(&fetched);
@@ -234,7 +231,16 @@ async fn on_the_way(queue: &Queue) -> bool {
     status.map_or(true, |status| status.books.in_flight > 0)
 }
 
+fn interrupted() -> miette::Report {
+    super::interrupted(
+        "what is not acknowledged stays in the queue or in AlumnIQ's list; run the command again",
+    )
+}
+
 fn unfetched(error: FetchError) -> miette::Report {
+    if let FetchError::Stopped = error {
+        return interrupted();
+    }
     miette!(
         help = "what was taken in stays in the queue, and AlumnIQ lists the rest until it is told: mend that, then \
                 run the command again",

@@ -167,7 +167,7 @@ define! {
     FETCH_INTERVAL: Gauge = "fetch_interval_seconds" [] in "seconds", Process;
     /// When the last sync with --metrics-file ended, in Unix time; only in its file.
     LAST_SYNC: Gauge = "last_sync_timestamp_seconds" [] in "seconds", Process;
-    /// Its exit code: 0 good, 1 failed, 2 wrong usage or configuration, 3 something needs a person; only in its file.
+    /// Its exit code: 0 good, 1 failed, 2 wrong usage or configuration, 3 something needs a person, 130 or 143 ended by a signal; only in its file.
     LAST_SYNC_EXIT_CODE: Gauge = "last_sync_exit_code" [] in "code", Process;
     /// Attempts on rows with a key that nothing maps: the school's schema has drifted. From 100 keys on, and for odd names, the field is other.
     UNMAPPED_FIELDS: Counter = "unmapped_fields_total" ["field"] in "attempts", Process;

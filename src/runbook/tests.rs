@@ -121,7 +121,7 @@ fn whatever_needs_a_person_says_why_what_to_do_and_whom_to_call() {
             let text = section(&title).text;
             let parts: &[&str] = match title.as_str() {
                 "Exit code 0" => &[],
-                "Exit code 130" => &["**Causes.**", "**Fix.**", "**Call** "],
+                "Exit code 130" | "Exit code 143" => &["**Causes.**", "**Fix.**", "**Call** "],
                 _ => &["**Causes.**", "**Which.**", "**Fix.**", "**Call** "],
             };
             for part in parts {

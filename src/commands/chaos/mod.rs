@@ -50,7 +50,7 @@ pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<Exit> {
     let cleared = stage.clear().await;
     let Some(ended) = ended else {
         eprintln!("interrupted: nothing is left running");
-        return cleared.map(|()| Exit::Interrupted);
+        return cleared.map(|()| signals::exit());
     };
     let summary = ended?;
     cleared?;

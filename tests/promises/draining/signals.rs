@@ -93,7 +93,7 @@ async fn a_draining_process_is_alive_and_not_ready_and_a_second_signal_ends_it_a
     assert!(running > Some(0), "it waits for its calls: {status}");
 
     service.signal("TERM");
-    assert_eq!(service.ended().await, Exit::Code(130));
+    assert_eq!(service.ended().await, Exit::Code(143));
     sandbox.set_faults(Faults::default());
     let other = relay.start(EVERY_ROLE).await;
     acknowledged(&sandbox, CHANGES).await;
@@ -172,9 +172,10 @@ async fn a_signal_during_the_start_ends_the_process_and_the_server_that_it_was_s
     let sandbox = vendors(10, 5).await;
     for (arguments, signal, code) in [
         (&["run"][..], "TERM", 0),
-        (&["sync", "--wait"][..], "INT", 1),
+        (&["sync", "--wait"][..], "INT", 130),
+        (&["sync"][..], "TERM", 143),
         (&["status"][..], "INT", 130),
-        (&["check", "--connect"][..], "INT", 130),
+        (&["check", "--connect"][..], "TERM", 143),
     ] {
         let relay = Relay::new(&sandbox, None);
         let server = speechless_server(&relay);

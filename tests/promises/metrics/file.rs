@@ -151,9 +151,9 @@ async fn a_sync_that_is_interrupted_leaves_its_file_and_one_that_cannot_write_it
     let mut interrupted = relay.spawn(&sync);
     fetched().await;
     interrupted.signal("TERM");
-    assert_eq!(interrupted.ended().await, Exit::Code(1));
+    assert_eq!(interrupted.ended().await, Exit::Code(143));
     let left = read(&file);
-    assert_eq!(left.sum("last_sync_exit_code", &[]), Some(1.0));
+    assert_eq!(left.sum("last_sync_exit_code", &[]), Some(143.0));
     let paused = [("destination", "crm"), ("reason", "operator")];
     assert_eq!(left.sum("destination_paused", &paused), Some(1.0));
     let since = [("destination", "crm")];
