@@ -7,6 +7,7 @@ use crate::harness::{
     redis::{Redis, command},
     relay::Relay,
     service::Service,
+    sockets::Port,
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
@@ -244,17 +245,13 @@ async fn a_worker_that_is_cut_off_from_redis_loses_its_leases_and_comes_back_by_
     }
 }
 
-/// A service that waits for Redis says where it listens only later: it listens on a port that was free a moment ago.
-async fn waiting(relay: Relay) -> (Relay, Service) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let relay = relay.set("console.listen", &address.to_string());
+/// A service that waits for Redis at `port`: it says where it listens only later.
+async fn waiting(relay: &Relay, port: &Port) -> Service {
     let service = relay
         .spawn(&["--log-format", "json", "run"])
-        .listening_on(address);
+        .listening_on(port.address());
     says(&service, "this process waits and is not ready").await;
-    (relay, service)
+    service
 }
 
 #[tokio::test]
@@ -262,9 +259,10 @@ async fn a_service_that_starts_before_redis_is_alive_and_not_ready_and_begins_wh
     let sandbox = vendors(20, 10).await;
     let mut redis = Redis::start().await;
     redis.stop().await;
-    let relay = configured(&sandbox, &redis);
+    let port = Port::hold();
+    let relay = configured(&sandbox, &redis).set("console.listen", &port.address().to_string());
     relay.run(&["sync"]).await.expect(1);
-    let (relay, service) = waiting(relay).await;
+    let service = waiting(&relay, &port).await;
     assert_eq!(service.get("/healthz").await.0, 200);
     let (status, body) = service.get("/readyz").await;
     assert_eq!(status, 503);
@@ -279,6 +277,5 @@ async fn a_service_that_starts_before_redis_is_alive_and_not_ready_and_begins_wh
     service.stop().await;
     // A signal meanwhile ends it at once.
     redis.stop().await;
-    let (_relay, service) = waiting(relay).await;
-    service.stop().await;
+    waiting(&relay, &port).await.stop().await;
 }
