@@ -136,7 +136,7 @@ fn read(line: &str) -> Result<Cli, clap::Error> {
 }
 
 /// A line of each command.
-const EVERY_COMMAND: [(&str, bool); 25] = [
+const EVERY_COMMAND: [(&str, bool); 26] = [
     ("demo", false),
     ("chaos", false),
     ("run", false),
@@ -151,6 +151,7 @@ const EVERY_COMMAND: [(&str, bool); 25] = [
     ("resume crm", true),
     ("erase --xid 1", true),
     ("encryption rotate", false),
+    ("adopt-destinations", false),
     ("check", false),
     ("config print", false),
     ("map test", false),
