@@ -86,7 +86,7 @@ catalogue! {
             fix "Name the school's keys in `[alumniq.fields]`, replay.";
         Anonymous = "anonymous", "The row names nobody: it has no xid."
             cause "The AlumnIQ bio is not linked to a constituent."
-            fix "Discard it and carry it over by hand; or set `alumniq.anonymous = \"match\"`, replay.";
+            fix "Link the bio in AlumnIQ, fetch, replay; or set `alumniq.anonymous = \"match\"`, replay; or discard it and carry it over by hand.";
         Mapping = "mapping", "A template fails on this row."
             cause "A template in `[crm.map]` or `[salsa.map]` did not expect such a value."
             fix "Mend the template, replay.";

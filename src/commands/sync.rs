@@ -121,7 +121,9 @@ impl Summary {
         Self {
             fetched: fetched.rows,
             enqueued: fetched.taken.enqueued,
-            duplicates: fetched.taken.duplicates + fetched.taken.listed_again,
+            duplicates: fetched.taken.duplicates
+                + fetched.taken.listed_again
+                + fetched.taken.corrected,
             ..Self::default()
         }
     }

@@ -113,6 +113,8 @@ define! {
     CHANGES_DUPLICATE: Counter = "changes_duplicate_total" [] in "changes", Process;
     /// Fetched changes that AlumnIQ lists again after it accepted at least two acknowledgements of them.
     CHANGES_STILL_LISTED: Counter = "changes_still_listed_total" [] in "changes", Process;
+    /// Fetched changes that the queue already knew with another content: AlumnIQ corrected the row.
+    CHANGES_CORRECTED: Counter = "changes_corrected_total" [] in "changes", Process;
     /// Changes whose changeId AlumnIQ accepted as processed.
     CHANGES_ACKNOWLEDGED: Counter = "changes_acknowledged_total" [] in "changes", Process;
     /// Changes that an operator gave up with a reason, told to AlumnIQ or not.

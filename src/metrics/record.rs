@@ -43,6 +43,11 @@ pub fn changes_still_listed(count: u64) {
     names::CHANGES_STILL_LISTED.add([], count);
 }
 
+/// AlumnIQ corrected rows that were fetched before.
+pub fn changes_corrected(count: u64) {
+    names::CHANGES_CORRECTED.add([], count);
+}
+
 /// AlumnIQ accepted changeIds as processed.
 pub fn changes_acknowledged(count: u64) {
     names::CHANGES_ACKNOWLEDGED.add([], count);

@@ -65,6 +65,7 @@ fn record_everything() {
     changes_fetched(5);
     changes_enqueued(3);
     changes_duplicate(2);
+    changes_corrected(1);
     changes_acknowledged(1);
     job_settled(Destination::Crm, "done", second);
     settles_refused(Destination::Crm, 1);

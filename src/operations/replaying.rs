@@ -81,6 +81,10 @@ impl Operations {
         }
         let mut change = arrival(record.row, &self.names, &self.timezone);
         change.replaces = Some(id.to_owned());
+        // An operator's row says nothing of what AlumnIQ lists.
+        if !self.queue.edits(id).await?.is_empty() {
+            change.listed = None;
+        }
         self.queue.enqueue(fetched_at, &[change]).await?;
         Ok(true)
     }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{
     ClassifyForPeople, Queue, QueueError, Record,
     audit::{Actor, Handling, Via},
-    record::FETCHED_DIGITS,
+    record::{self, FETCHED_DIGITS},
     stats::rfc3339,
 };
 use crate::trail::CHANGE;
@@ -87,7 +87,9 @@ impl Queue {
         if current.row.get() != expected.row.get() {
             return Ok(Edited::Changed);
         }
-        let record = self.written(id, current.xid.as_deref(), &edited.row)?;
+        // What AlumnIQ lists is still what it was.
+        let listed = record::listed(id, &stored)?;
+        let record = self.written(id, current.xid.as_deref(), &edited.row, listed.as_deref())?;
         let edit = self.seal(
             &["edits", id],
             &json(&difference(&current, edited, fields, by))?,

@@ -28,6 +28,19 @@ pub struct NewChange {
     pub letter: Option<NewLetter>,
     /// The name under which this row was dead on arrival before, when it is replayed.
     pub replaces: Option<String>,
+    /// What it is held against when AlumnIQ lists the change again; `None`: nothing, as an operator edited it.
+    pub listed: Option<Listed>,
+}
+
+/// A row as AlumnIQ listed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Of [`jobs::change::content`]. Guessable, so it never leaves the process as it is (see [`Seals::digest`]).
+    ///
+    /// [`Seals::digest`]: super::seal::Seals::digest
+    pub content: [u8; 32],
+    /// Its place in the answer, from 1; 0 where there was none.
+    pub row: u64,
 }
 
 /// The reason of a death on arrival.
@@ -69,6 +82,8 @@ pub struct Enqueued {
     pub listed_again: u64,
     /// Those of them that were acknowledged at least twice.
     pub still_listed: u64,
+    /// Known with another content: AlumnIQ corrected the row.
+    pub corrected: u64,
 }
 
 impl Enqueued {
@@ -82,6 +97,7 @@ impl Enqueued {
                 self.still_listed += 1;
                 &mut self.listed_again
             }
+            Taken::Corrected => &mut self.corrected,
         };
         *count += 1;
     }
@@ -98,6 +114,8 @@ pub enum Taken {
     ListedAgain,
     /// The same after at least two acknowledgements: AlumnIQ accepts them and does not act on them.
     StillListed,
+    /// Known with another content: the corrected row is applied before it is acknowledged.
+    Corrected,
 }
 
 impl Queue {
@@ -164,7 +182,11 @@ impl Queue {
                 };
                 let member = format!("{} {}", change.order, change.change_id);
                 let xid = change.xid.as_deref();
-                let record = self.written(&change.change_id, xid, &change.row)?;
+                let listed = change
+                    .listed
+                    .map(|listed| self.listed(&change.change_id, fetched_at, &listed));
+                let record =
+                    self.written(&change.change_id, xid, &change.row, listed.as_deref())?;
                 call.arg(&change.change_id)
                     .arg(lane)
                     .arg(member)
@@ -185,6 +207,7 @@ impl Queue {
                     'n' => Taken::New,
                     'r' => Taken::ListedAgain,
                     'R' => Taken::StillListed,
+                    'c' => Taken::Corrected,
                     _ => Taken::Known,
                 };
                 total.add(taken);

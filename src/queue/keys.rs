@@ -28,7 +28,7 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `change:<id>` | string | 13 digits (ms, the fetch) + JSON [`Record`](super::Record), its row sealed where there is a key; without the JSON: only what AlumnIQ is to be told of is left |
+//! | `change:<id>` | string | 13 digits (ms, the fetch) + JSON [`Record`](super::Record), its row sealed where there is a key; last in it `listed`: since when AlumnIQ lists this content (ms), its place in that answer, keyed digests of it; without the JSON: only what AlumnIQ is to be told of is left |
 //! | `lane:<lane>` | sorted set | `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change |
 //! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
 //! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |
@@ -52,7 +52,9 @@
 //! | `past:<lane>` | list with expiry | ids of a person's changes that are through everywhere, newest 100 |
 //! | `discarded` | hash | id of a change that an operator gave up somewhere -> `1`: AlumnIQ is told, `0`: it is not |
 //! | `events:<id>` | list | the timeline, `<ms> <JSON>`, newest 100 |
-//! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>[ untold]`: so that a late fetch is recognised |
+//! | `corrected` | hash | id -> the row (JSON) that AlumnIQ corrected while a call, or the list for AlumnIQ, was out with the old one; it takes its place when that ends |
+//! | `relisted` | hash | id -> how AlumnIQ listed a change that it was told of and is told of again: what its closed marker says next |
+//! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>[ untold][ listed <how AlumnIQ listed it>]`: so that a late fetch is recognised, and a corrected row |
 //! | `outstanding` | hash | fetch (ms) -> changes of it that are not yet acknowledged |
 //! | `counters` | hash | the books, `pending:<d>`, `applied:<d>`, `refused` |
 //! | `rates:<name>` | string | `fetched`, a destination (applied) or `acknowledged`: 32 bits the number of the newest bucket of 10 s, then a ring of 360 |

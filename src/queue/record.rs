@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ClassifyForPeople, Queue, QueueError, seal::SealError};
+use super::{ClassifyForPeople, Queue, QueueError, intake::Listed, seal::SealError};
 
 /// The immutable part of a change; as JSON, it lies so in Redis where there is no key. A golden test guards its shape.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ struct Written<'a> {
     xid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<&'a RawValue>,
+    /// See [`Queue::listed`]. Scripts look for it at the end and nowhere else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +41,8 @@ struct Read<'a> {
     row: Option<&'a RawValue>,
     #[serde(default)]
     sealed: Option<String>,
+    #[serde(default)]
+    listed: Option<String>,
 }
 
 impl Queue {
@@ -47,6 +52,7 @@ impl Queue {
         change_id: &str,
         xid: Option<&str>,
         row: &RawValue,
+        listed: Option<&str>,
     ) -> Result<String, QueueError> {
         let seals = &self.settings.seals;
         let sealed = seals
@@ -56,9 +62,18 @@ impl Queue {
             sealed: sealed.as_deref(),
             xid,
             row: sealed.is_none().then_some(row),
+            listed,
         };
         serde_json::to_string(&written)
             .map_err(|error| QueueError::unreadable("a new change", error))
+    }
+
+    /// How AlumnIQ listed a row: when the fetch began (13 digits, ms), its place in that answer, and a digest of its
+    /// content under each key of this process, the current one first.
+    pub(super) fn listed(&self, change_id: &str, fetched_at: u64, listed: &Listed) -> String {
+        let place = self.place(change_id);
+        let digests = self.settings.seals.digests(&place, &listed.content);
+        format!("{fetched_at:013} {} {}", listed.row, digests.join(" "))
     }
 
     /// Reads `change:<id>`: (fetched ms, record).
@@ -101,6 +116,11 @@ impl Queue {
         let opened = self.settings.seals.open(&self.keys.of(key), stored);
         opened.map_err(|why| QueueError::sealed(key.join(":"), why))
     }
+}
+
+/// How AlumnIQ listed a stored change, see [`Queue::listed`].
+pub(super) fn listed(change_id: &str, stored: &str) -> Result<Option<String>, QueueError> {
+    Ok(split(change_id, stored)?.1.listed)
 }
 
 /// When a stored change was fetched, and whose it is: known without a key.

@@ -10,7 +10,7 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use ring::digest;
+use ring::{digest, hmac};
 
 /// What a sealed text begins with. What is sealed is JSON, which never begins so.
 const MARK: &str = "sealed:";
@@ -19,6 +19,9 @@ const NONCE_BYTES: usize = 24;
 
 /// How many bytes of a key's digest name it: enough to tell a school's few keys apart.
 const ID_BYTES: usize = 4;
+
+/// How many bytes of a row's digest are kept: two contents of one change are hardly ever taken for one.
+const DIGEST_BYTES: usize = 8;
 
 /// How long a key is.
 pub const KEY_BYTES: usize = 32;
@@ -72,6 +75,7 @@ impl fmt::Debug for KeyId {
 struct Key {
     id: KeyId,
     cipher: XChaCha20Poly1305,
+    digests: hmac::Key,
 }
 
 impl Key {
@@ -79,6 +83,7 @@ impl Key {
         Self {
             id: KeyId::of(key),
             cipher: XChaCha20Poly1305::new(key.into()),
+            digests: digests(key),
         }
     }
 }
@@ -143,7 +148,7 @@ impl Seals {
 
     /// `plain`, sealed for the place `aad`; `plain` itself where there is no key. `plain` is JSON.
     pub fn seal(&self, aad: &str, plain: &str) -> String {
-        let Some(Key { id, cipher }) = &self.0.current else {
+        let Some(Key { id, cipher, .. }) = &self.0.current else {
             return plain.to_owned();
         };
         let nonce: [u8; NONCE_BYTES] = rand::random();
@@ -192,10 +197,36 @@ impl Seals {
         String::from_utf8(plain).map_err(|_| SealError::Broken)
     }
 
+    /// A digest of `content` at the place `aad` under each known key, the current one first: the key's name, then 16
+    /// hexadecimal digits. Who lacks the keys can neither confirm a guess nor see that two places hold the same. Where
+    /// there is no key, who can read Redis can confirm a guess of the whole content.
+    pub(super) fn digests(&self, aad: &str, content: &[u8; 32]) -> Vec<String> {
+        let keys = self.0.current.iter().chain(&self.0.old);
+        let keyed = keys.map(|key| (key.id.as_str(), &key.digests));
+        let plain = digests(&[0; KEY_BYTES]);
+        let unkeyed = self.0.current.is_none().then_some(("00000000", &plain));
+        unkeyed
+            .into_iter()
+            .chain(keyed)
+            .map(|(id, key)| {
+                let tag = hmac::sign(key, &[aad.as_bytes(), b"\0", content].concat());
+                let hex = tag.as_ref().iter().take(DIGEST_BYTES);
+                hex.fold(id.to_owned(), |hex, byte| format!("{hex}{byte:02x}"))
+            })
+            .collect()
+    }
+
     fn key(&self, id: &str) -> Option<&Key> {
         let mut keys = self.0.current.iter().chain(&self.0.old);
         keys.find(|key| key.id.as_str() == id)
     }
+}
+
+/// A key of its own for digests: one key serves one purpose.
+fn digests(key: &[u8; KEY_BYTES]) -> hmac::Key {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let derived = hmac::sign(&key, b"alumniq-relay row digest\0");
+    hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
 }
 
 /// The name of the key under which `stored` is sealed; `None`: it is not.

@@ -1,6 +1,10 @@
 //! Which keys the payloads of the namespace are sealed under, and how they come under another.
 
-use super::{Queue, QueueError, record::parts, seal::SealError};
+use super::{
+    Queue, QueueError,
+    record::{self, parts},
+    seal::SealError,
+};
 
 /// How many of the server's keys one step looks at.
 const KEYS_A_STEP: u32 = 1_000;
@@ -163,7 +167,13 @@ impl Queue {
             Some(change_id) => {
                 let (_, record) = self.read(change_id, text)?;
                 let (digits, _) = parts(change_id, text)?;
-                let json = self.written(change_id, record.xid.as_deref(), &record.row)?;
+                let listed = record::listed(change_id, text)?;
+                let json = self.written(
+                    change_id,
+                    record.xid.as_deref(),
+                    &record.row,
+                    listed.as_deref(),
+                )?;
                 Ok(format!("{digits}{json}"))
             }
             // An edit stands behind the time at which it was made.

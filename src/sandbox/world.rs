@@ -88,7 +88,8 @@ impl World {
     /// accepted, and lifts the limit of the custom field.
     pub(super) fn repair(&self) {
         let mut generator = lock(&self.generator);
-        lock(&self.feed).correct();
+        let corrected = lock(&self.feed).correct();
+        lock(&self.ledger).corrected(&corrected);
         for (person, gaps) in generator.people() {
             if gaps.crm {
                 lock(&self.contacts).add_person(person);

@@ -148,6 +148,7 @@ async fn enqueue(vendors: &Vendors, queue: &Queue) -> Outcome<(String, f64)> {
         row: to_raw_value(&row)?,
         letter: None,
         replaces: None,
+        listed: None,
     };
     queue.enqueue(queue.now().await?, &[change]).await?;
     Ok((id, now()))

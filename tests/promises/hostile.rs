@@ -301,20 +301,35 @@ fn no_id_however_odd_is_lost_mixed_up_or_told_twice() {
 }
 
 /// AlumnIQ's side as raw bytes: `GET` answers the feed, `PUT` is accepted and remembered.
-struct Feed {
-    url: String,
+pub struct Feed {
+    pub url: String,
     told: Arc<Mutex<Vec<String>>>,
+    body: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Feed {
-    async fn start(body: Vec<u8>) -> Self {
+    /// From now on the feed is this.
+    pub fn lists(&self, body: &str) {
+        *self.body.lock().unwrap() = body.into();
+    }
+
+    /// The changeIds that were PUT so far.
+    pub fn told(&self) -> Vec<String> {
+        let told = self.told.lock().unwrap().join("%2C");
+        told.split("%2C")
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    pub async fn start(body: Vec<u8>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v1/index.cfm", listener.local_addr().unwrap());
-        let (told, body) = (Arc::new(Mutex::new(Vec::new())), Arc::new(body));
-        let remember = Arc::clone(&told);
+        let (told, body) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(body)));
+        let (remember, listed) = (Arc::clone(&told), Arc::clone(&body));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (body, told) = (Arc::clone(&body), Arc::clone(&remember));
+                let (body, told) = (Arc::clone(&listed), Arc::clone(&remember));
                 tokio::spawn(async move {
                     let mut stream = BufReader::new(stream);
                     loop {
@@ -329,14 +344,14 @@ impl Feed {
                         if head.is_empty() || stream.read_exact(&mut form).await.is_err() {
                             return;
                         }
-                        let answer: &[u8] = match head.starts_with("GET") {
-                            true => &body,
+                        let answer: Vec<u8> = match head.starts_with("GET") {
+                            true => body.lock().unwrap().clone(),
                             false => {
                                 let form = String::from_utf8(form).unwrap();
                                 told.lock()
                                     .unwrap()
                                     .extend(form.split("changeIdList=").skip(1).map(str::to_owned));
-                                b""
+                                Vec::new()
                             }
                         };
                         let head = format!(
@@ -344,12 +359,12 @@ impl Feed {
                             answer.len()
                         );
                         let _ = stream.write_all(head.as_bytes()).await;
-                        let _ = stream.write_all(answer).await;
+                        let _ = stream.write_all(&answer).await;
                     }
                 });
             }
         });
-        Self { url, told }
+        Self { url, told, body }
     }
 }
 
@@ -433,14 +448,7 @@ async fn rows_that_no_parser_takes_are_dead_letters_with_their_ids_and_the_other
         .await
         .expect(0);
     relay.run(&["sync", "--wait"]).await;
-    let mut told: Vec<String> = feed
-        .told
-        .lock()
-        .unwrap()
-        .join("%2C")
-        .split("%2C")
-        .map(str::to_owned)
-        .collect();
+    let mut told = feed.told();
     told.retain(|id| id.starts_with("p-"));
     told.sort();
     told.dedup();

@@ -267,6 +267,7 @@ fn arrival(id: &str, xid: &str, row: &Value) -> NewChange {
         row: to_raw_value(row).unwrap(),
         letter: None,
         replaces: None,
+        listed: None,
     }
 }
 

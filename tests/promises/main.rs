@@ -54,6 +54,7 @@ mod browser;
 mod chaos;
 mod cluster;
 mod commands;
+mod corrected;
 mod crashes;
 mod dashboard;
 mod draining;

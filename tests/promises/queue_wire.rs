@@ -29,6 +29,7 @@ fn change() -> NewChange {
         row: RawValue::from_string(ROW.to_owned()).unwrap(),
         letter: None,
         replaces: None,
+        listed: None,
     }
 }
 

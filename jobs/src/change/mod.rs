@@ -161,6 +161,24 @@ pub fn decode(row: &Value, names: &FieldNames, tz: &TimeZone) -> Result<Change, 
     })
 }
 
+/// What of a row is ever applied, in one form however AlumnIQ writes it: the order and case of its keys, a number
+/// instead of a text, and keys that no field accepts make no difference. A row without fields is its own content.
+pub fn content(row: &Value, names: &FieldNames) -> String {
+    let Ok(row) = Row::read(row, names) else {
+        return row.to_string();
+    };
+    let fields: BTreeMap<&str, String> = names
+        .canonical()
+        .zip(&row.values)
+        .filter_map(|(name, value)| {
+            let (_, value) = (*value)?;
+            let text = text(value).map_or_else(|_| value.to_string(), Cow::into_owned);
+            Some((name, text))
+        })
+        .collect();
+    serde_json::json!(fields).to_string()
+}
+
 /// A row sorted into its canonical fields, its values not yet looked into.
 struct Row<'r> {
     names: &'r FieldNames,

@@ -246,6 +246,28 @@ fn within_the_hour_that_the_clock_shows_twice_the_change_id_decides() {
 }
 
 #[test]
+fn the_content_of_a_row_is_what_its_fields_say_however_they_are_written() {
+    let names = FieldNames::default();
+    let of = |row: serde_json::Value| content(&row, &names);
+    let row = of(json!({ "changeId": 7, "xid": "1", "postalCode": "98225", "city": "Bellingham" }));
+    for same in [
+        json!({ "city": " Bellingham ", "POSTALCODE": 98225.0, "xid": 1, "change_id": "7", "fax": "" }),
+        json!({ "changeId": 7, "xid": "1", "zip": 98225, "city": "Bellingham", "exportedAt": 5, "email": null }),
+    ] {
+        assert_eq!(of(same), row);
+    }
+    for other in [
+        json!({ "changeId": 7, "xid": "1", "postalCode": "098225", "city": "Bellingham" }),
+        json!({ "changeId": 7, "xid": "1", "postalCode": "98225" }),
+        json!({ "changeId": 7, "xid": "1", "postalCode": "98225", "city": { "name": "Bellingham" } }),
+        json!({ "changeId": 7, "postalCode": "98225", "city": "Bellingham" }),
+    ] {
+        assert_ne!(of(other), row);
+    }
+    assert_ne!(of(json!("a")), of(json!("b")));
+}
+
+#[test]
 fn debug_shows_no_values() {
     let change = decoded(json!({"changeId": 1, "email": "ann@example.org"})).unwrap();
     let debug = format!("{change:?}");

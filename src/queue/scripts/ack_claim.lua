@@ -18,6 +18,16 @@ end
 
 local list = ack_list()
 if list and list.ends > now then return nothing(list.ends) end
+-- What AlumnIQ was being told of when its correction came, and is not any more.
+local corrected = {}
+for _, id in ipairs(redis.call('HKEYS', key('corrected'))) do
+  local place = redis.call('ZSCORE', ack, id)
+  if place then corrected[#corrected + 1] = { id = id, place = tonumber(place) } end
+end
+table.sort(corrected, function(a, b) return a.place < b.place end)
+for _, change in ipairs(corrected) do
+  take_waiting_correction(change.id, redis.call('HGET', key('corrected'), change.id), now)
+end
 local oldest = redis.call('ZRANGE', ack, 0, 0, 'WITHSCORES')[2]
 if not oldest then return nothing() end
 local gate = gate_read('alumniq')

@@ -36,15 +36,19 @@ end
 local ids = {}
 for i = 8, #ARGV do ids[#ids + 1] = ARGV[i] end
 local places = list and each_of('ZMSCORE', ack, ids) or {}
-local discarded = each_of('HMGET', key('discarded'), ids)
-local verdicts, settled, is_settled = {}, {}, {}
+local discarded, corrected = each_of('HMGET', key('discarded'), ids), each_of('HMGET', key('corrected'), ids)
+local verdicts, settled, is_settled, corrections = {}, {}, {}, 0
 for i, id in ipairs(ids) do
   if is_settled[id] or not places[i] or tonumber(places[i]) > tonumber(list.last) then
     count('refused', 1)
     verdicts[i] = 'l'
   else
     settled[#settled + 1], is_settled[id] = id, true
-    if kind == 'accepted' then
+    if corrected[i] then
+      -- AlumnIQ was told of the old row: the corrected one is applied, and then it is told again.
+      take_waiting_correction(id, corrected[i], now)
+      corrections = corrections + 1
+    elseif kind == 'accepted' then
       close(id, now, discarded[i] and 'discarded' or 'acknowledged', true, keep, keep_payload)
     else
       bury('alumniq', id, now, {
@@ -63,5 +67,5 @@ if #settled > 0 then
     if redis.call('ZCARD', ack) > 0 then wake('alumniq') end
   end
 end
-if kind == 'accepted' then meter('acknowledged', now, #settled) end
+if kind == 'accepted' then meter('acknowledged', now, #settled - corrections) end
 return { table.concat(verdicts), turn }

@@ -109,6 +109,20 @@ local function fetched_at(id)
   return redis.call('GETRANGE', key('change', id), '0', '12')
 end
 
+-- How AlumnIQ listed a row: since when (ms) it has this content, its place in that answer, and digests of the content.
+-- It stands last in a record (see ../record.rs): a row may hold any words.
+local LISTED_BYTES = 400
+local function listed_as(text)
+  local fetched, row, digests = (text or ''):match('^(%d+) (%d+) (.+)$')
+  return fetched and { text = text, fetched = tonumber(fetched), row = row, digests = digests }
+end
+local function listed_in(record)
+  return listed_as(record:match('"listed":"([%x ]+)"}$'))
+end
+local function listed_of(id)
+  return listed_in(redis.call('GETRANGE', key('change', id), -LISTED_BYTES, -1))
+end
+
 -- How many open changes each block of the feed has.
 local outstanding = {}
 local function count_outstanding(fetched, by)
@@ -120,10 +134,11 @@ local obsolete = {}
 -- The row never outlives the marker: without it, it would pass for a change that is still open. So both
 -- ends are counted from one instant, not each from the moment of its own command.
 local function close(id, now, verdict, told, keep, keep_payload)
-  local fetched = fetched_at(id)
+  local fetched, listed = fetched_at(id), listed_of(id)
+  listed = listed and listed.text or redis.call('HGET', key('relisted'), id)
   count_outstanding(fetched, -1)
   redis.call('SET', key('done', id),
-    verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold'),
+    verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold') .. (listed and ' listed ' .. listed or ''),
     'PXAT', whole(now + keep))
   if keep_payload > 0 then
     local ends = whole(now + math.min(keep, keep_payload))
@@ -134,6 +149,7 @@ local function close(id, now, verdict, told, keep, keep_payload)
     obsolete[#obsolete + 1] = key('edits', id)
   end
   gather('HDEL', key('discarded'), id)
+  gather('HDEL', key('relisted'), id)
   count('in_flight', -1)
   count(verdict, 1)
   remember(id, now, '{"event":"' .. verdict .. '"}')

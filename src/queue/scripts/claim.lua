@@ -45,6 +45,11 @@ local function claim(destination, b, worker, now, has_ended)
       letter.cause = string.format(letter.cause, losses)
       die(lane, member, letter)
     end
+    local correction = redis.call('HGET', key('corrected'), id)
+    if correction and not is_out(lane, member, destination) then
+      take_waiting_correction(id, correction, now, { destination = destination, lane = lane })
+      write_gathered()
+    end
     if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
   end
 

@@ -14,6 +14,8 @@ if redis.call('GET', key('change', id)) ~= was then return 'c' end
 local now = now_ms()
 redis.call('SET', key('change', id), fetched_at(id) .. record)
 note_seal(sealed_under(record), now)
+-- The operator's row stands, also against one that AlumnIQ corrected meanwhile.
+redis.call('HDEL', key('corrected'), id)
 local edits = key('edits', id)
 if redis.call('RPUSH', edits, whole(now) .. ' ' .. edit) > 20 then
   redis.call('LTRIM', edits, -20, -1)

@@ -5,7 +5,7 @@
 --       changeId, lane, member, record, letter ('' or JSON: dead on arrival), replaces ('' or the id of the
 --       undecodable row that this change turned out to be)
 -- Returns one letter a row: n(ew), d(uplicate), r(e-acknowledge: AlumnIQ still lists what it was told of), R (the same
--- after it was told at least twice);
+-- after it was told at least twice), c(orrected: known with another content);
 -- nothing where another has led since, and what differs (see admit) where the namespace was changed since the process was
 -- admitted: then nothing is taken in.
 if is_deposed(ARGV[4]) then return false end
@@ -26,6 +26,8 @@ local verdicts, new = {}, 0
 local function times_closed(id)
   local times = 0
   for _, event in ipairs(redis.call('LRANGE', key('events', id), 0, -1)) do
+    -- It was another content that AlumnIQ was told of before.
+    if event:find('"event":"corrected"', 1, true) then times = 0 end
     if event:find('^%d+ {"event":"acknowledged"}$') or event:find('^%d+ {"event":"discarded"}$') then times = times + 1 end
   end
   return times
@@ -39,6 +41,8 @@ local function still_listed(id, marker)
     redis.call('DEL', key('done', id))
     redis.call('PERSIST', key('events', id))
     redis.call('SET', key('change', id), block)
+    local listed = marker:match(' listed (.*)$')
+    if listed then redis.call('HSET', key('relisted'), id, listed) end
     count_outstanding(block, 1)
     if verdict == 'discarded' then redis.call('HSET', key('discarded'), id, '1') end
     count(verdict, -1)
@@ -86,6 +90,66 @@ local function correct(id, lane, member, record)
   end
 end
 
+-- Whether the change is a dead letter because one answer had it twice.
+local TWICE = 'twice in one answer'
+local function is_twice(id)
+  local held = redis.call('HMGET', key('letter', 'alumniq', id), 'class', 'cause')
+  return held[1] == 'undecodable' and held[2]:find(TWICE, 1, true) ~= nil
+end
+
+-- A change that is on its way, and comes with another content: AlumnIQ corrected it. False: it did not. `above`: how
+-- this call has listed it already.
+local function is_corrected(id, lane, member, record, letter, above)
+  local listed = listed_in(record)
+  if not listed then return false end
+  local waiting = redis.call('HGET', key('corrected'), id)
+  local was
+  if waiting then
+    was = listed_in(cjson.decode(waiting).record)
+  else
+    was = listed_of(id) or listed_as(redis.call('HGET', key('relisted'), id))
+  end
+  if type(above) == 'table' then was = above end
+  local same = was and is_same(was, listed)
+  -- Keys rotate; and where an answer has two rows, the other one is to be known by the answer.
+  local is_news = was and same ~= false and was.fetched < listed.fetched
+  if is_news and (was.digests ~= listed.digests or is_twice(id)) then note_listed(id, listed) end
+  -- What an answer says that is older than what is known is no news.
+  if not was or same ~= false or was.fetched > listed.fetched then return false end
+  if redis.call('EXISTS', key('edits', id)) == 1 then
+    -- An operator's row stands until the change is closed.
+    note_listed(id, listed)
+    remember(id, now, '{"event":"corrected","detail":"an operator edited the row: the edit stands until the change is closed"}')
+    return true
+  end
+  local new = { lane = lane, member = member, record = record, mask = mask }
+  if letter ~= '' then new.letter = letter end
+  if was.fetched == listed.fetched and was.row ~= listed.row then
+    -- One answer has it twice: nobody can say which row is right.
+    new.keeps_row = true
+    new.letter = cjson.encode({
+      class = 'undecodable', attempts = 0,
+      cause = 'AlumnIQ listed this changeId ' .. TWICE .. ' with different content, in its rows '
+        .. was.row .. ' and ' .. listed.row,
+      advice = "ask AlumnIQ's support which row is right; once it lists only that one, fetch again, then replay",
+    })
+    if is_twice(id) then return false end
+  end
+  local at, as = place_of(id, lane, member)
+  if is_out(at, as) or is_being_told(id) then
+    redis.call('HSET', key('corrected'), id, cjson.encode(new))
+  else
+    take_correction(id, new, now)
+  end
+  return true
+end
+
+-- A closed change that comes with another content is a new one.
+local function is_another(marker, record)
+  local was, listed = listed_as(marker:match(' listed (.*)$')), listed_in(record)
+  return was and listed and is_same(was, listed) == false and was.fetched < listed.fetched
+end
+
 -- Most blocks are new as a whole, or known: then one question is enough.
 local asked = {}
 for i = 7, #ARGV, 6 do
@@ -106,16 +170,30 @@ for i = 7, #ARGV, 6 do
     count('in_flight', -1)
     count('fetched', -1)
   end
-  local may_be_known = is_any_known or seen[id]
-  seen[id] = true
+  local above = seen[id]
+  local may_be_known = is_any_known or above
+  seen[id] = listed_in(record) or true
   local marker = may_be_known and redis.call('GET', key('done', id))
   local in_lane = short_lane(lane)
   local is_new = in_lane and #in_lane == 0
-  if marker then
+  if marker and is_another(marker, record) then
+    redis.call('DEL', key('done', id), key('edits', id))
+    redis.call('PERSIST', key('events', id))
+    if is_persons(lane) then redis.call('LREM', key('past', lane), 0, id) end
+    remember(id, now, '{"event":"corrected","detail":"the change was closed with the old row: it is applied as a new one"}')
+    add(id, lane, member, record, letter, is_new)
+    new = new + 1
+    verdicts[#verdicts + 1] = 'n'
+  elseif marker then
     verdicts[#verdicts + 1] = still_listed(id, marker)
   elseif may_be_known and redis.call('EXISTS', key('change', id)) == 1 then
-    if redis.call('HEXISTS', key('dead'), id) == 1 then correct(id, lane, member, record) end
-    verdicts[#verdicts + 1] = 'd'
+    if is_corrected(id, lane, member, record, letter, above) then
+      verdicts[#verdicts + 1] = 'c'
+    else
+      local is_comparable = listed_in(record) and listed_of(id)
+      if not is_comparable and redis.call('HEXISTS', key('dead'), id) == 1 then correct(id, lane, member, record) end
+      verdicts[#verdicts + 1] = 'd'
+    end
   elseif not is_new and waiting_for(lane, member) ~= 0 then
     -- Redis had lost the row, see claim.
     redis.call('SET', key('change', id), block .. record)

@@ -32,6 +32,8 @@ local function forget(id, member)
   if waits ~= 0 then redis.call('ZREM', key('lane', lane), member) end
   redis.call('LREM', key('past', lane), 0, id)
   redis.call('DEL', key('events', id), key('edits', id))
+  redis.call('HDEL', key('corrected'), id)
+  redis.call('HDEL', key('relisted'), id)
   local has_letter, is_told = false, true
   for vendor in pairs(VENDOR_BIT) do
     local letter = exhume(vendor, id)
@@ -48,6 +50,9 @@ local function erase(id, member)
   local fetched = fetched_at(id)
   local is_open, is_told = forget(id, member)
   if is_closed then
+    -- A digest of the row is of the person, too.
+    local marker = redis.call('GET', key('done', id)):gsub(' listed .*$', '')
+    redis.call('SET', key('done', id), marker, 'KEEPTTL')
     redis.call('DEL', key('change', id))
     return 'p'
   end

@@ -85,7 +85,10 @@ local function settle_all(destination, b, worker, now, first)
   end
 
   local dead, discarded = each_of('HMGET', key('dead'), ids), each_of('HMGET', key('discarded'), ids)
-  for n, item in ipairs(held_items) do item.is_dead, item.discarded = dead[n], discarded[n] end
+  local corrected = each_of('HMGET', key('corrected'), ids)
+  for n, item in ipairs(held_items) do
+    item.is_dead, item.discarded, item.correction = dead[n], discarded[n], corrected[n]
+  end
 
   -- The vendor took none of the call. Whether that is the vendor's failure; true where the gate is open then.
   local function judge(call)
@@ -151,7 +154,9 @@ local function settle_all(destination, b, worker, now, first)
     remember(item.id, now, DONE .. cjson.encode(item.detail) .. ',"ms":' .. whole(item.ms) .. '}')
     local rest
     rest, item.has_more = leave(item.lane, item.member, b)
-    join(item.id, item.lane, rest, item.is_dead, item.discarded, now, keep, keep_payload)
+    if not item.correction then
+      join(item.id, item.lane, rest, item.is_dead, item.discarded, now, keep, keep_payload)
+    end
   end
 
   function settle.dead(item)
@@ -246,12 +251,25 @@ local function settle_all(destination, b, worker, now, first)
       if item.kind == 'retry' or item.kind == 'exhausted' or item.kind == 'abandon' or item.class == 'lost' then
         reached(item)
       end
-      if fails(item) and (call.is_late or gate.machine) and not call.accepted and not item.is_own then
+      if item.correction and (fails(item) or item.kind == 'dead') then
+        -- What came of the old row says nothing of the corrected one.
+        event(item.id, 'given_back', { detail = 'AlumnIQ corrected the row meanwhile', ms = item.ms })
+        if is_out(item.lane, item.member, destination) then
+          -- It waits for the other destination's call: trying the old row again at once would be in vain.
+          redis.call('ZADD', key('due', destination), now + 1000, item.lane)
+          item.is_due_later = true
+        end
+        verdict = 's'
+      elseif fails(item) and (call.is_late or gate.machine) and not call.accepted and not item.is_own then
         item.class = 'outage'
         settle.pause(item)
         verdict = 'p'
       else
         verdict = settle[item.kind](item, call) or 's'
+      end
+      if item.correction and not is_out(item.lane, item.member, destination) then
+        take_waiting_correction(item.id, item.correction, now, { destination = destination, lane = item.lane })
+        item.has_more = nil
       end
       local has_more = item.has_more
       if has_more == nil and not item.is_due_later then has_more = head(item.lane, b) ~= nil end

@@ -110,13 +110,16 @@ impl Feed {
         }
     }
 
-    /// Puts the corrected rows in place.
-    pub(crate) fn correct(&mut self) {
+    /// Puts the corrected rows in place; returns their changeIds.
+    pub(crate) fn correct(&mut self) -> Vec<String> {
+        let mut corrected = Vec::new();
         for change in &mut self.changes {
             if let Some(row) = change.corrected.take() {
                 change.row = row;
+                corrected.push(change.id.clone());
             }
         }
+        corrected
     }
 
     pub(crate) fn unprocessed(&self) -> usize {

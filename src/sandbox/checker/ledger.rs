@@ -206,6 +206,15 @@ impl Ledger {
         repeatable
     }
 
+    /// AlumnIQ lists other rows for these changes: what was applied of the old ones does not count.
+    pub(crate) fn corrected(&mut self, ids: &[String]) {
+        for id in ids {
+            if let Some(&index) = self.by_id.get(id) {
+                self.entries[index].applied = Default::default();
+            }
+        }
+    }
+
     pub(crate) fn moved(&mut self, destination: Destination, id: String, what: &str) {
         self.identity_moved.push(Moved {
             destination,

@@ -7,19 +7,23 @@ use jobs::{
 };
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::queue::intake::{NewChange, NewLetter};
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN};
+
+use crate::queue::intake::{Listed, NewChange, NewLetter};
 
 /// A row as it enters the queue, dead on arrival where it has no usable id, person or time; also used when an
 /// undecodable row is replayed. Of a row that is too long only `null` is kept.
 pub fn arrival(raw: Box<RawValue>, names: &FieldNames, timezone: &TimeZone) -> NewChange {
-    let (row, identity) = match change::parse(raw.get(), names) {
+    let (row, identity, content) = match change::parse(raw.get(), names) {
         // Written anew: without the blanks between its parts.
         Ok(row) => (
             to_raw_value(&row).unwrap_or_else(|_| raw.clone()),
             change::identify(&row, names, timezone),
+            digest(&change::content(&row, names)),
         ),
-        Err(error) => (raw.clone(), Err(error)),
+        Err(error) => (raw.clone(), Err(error), digest(raw.get())),
     };
+    let listed = Some(Listed { content, row: 0 });
     match identity {
         Ok(identity) => NewChange {
             change_id: identity.change_id,
@@ -28,6 +32,7 @@ pub fn arrival(raw: Box<RawValue>, names: &FieldNames, timezone: &TimeZone) -> N
             row,
             letter: None,
             replaces: None,
+            listed,
         },
         Err(error) => {
             let id = change::change_id_of(row.get(), names);
@@ -48,7 +53,14 @@ pub fn arrival(raw: Box<RawValue>, names: &FieldNames, timezone: &TimeZone) -> N
                 },
                 letter: Some(NewLetter::new(class, error.cause, error.advice, has_id)),
                 replaces: None,
+                listed,
             }
         }
     }
+}
+
+fn digest(content: &str) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut bytes = [0; SHA256_OUTPUT_LEN];
+    bytes.copy_from_slice(ring::digest::digest(&SHA256, content.as_bytes()).as_ref());
+    bytes
 }

@@ -212,16 +212,18 @@ impl<'a> Fetch<'a> {
     }
 
     fn count(&mut self, taken: Enqueued) {
-        let rows = taken.enqueued + taken.duplicates + taken.listed_again;
+        let rows = taken.enqueued + taken.duplicates + taken.listed_again + taken.corrected;
         metrics::changes_fetched(rows);
         metrics::changes_enqueued(taken.enqueued);
         metrics::changes_duplicate(rows - taken.enqueued);
         metrics::changes_still_listed(taken.still_listed);
+        metrics::changes_corrected(taken.corrected);
         self.fetched.rows += rows;
         self.fetched.taken.enqueued += taken.enqueued;
         self.fetched.taken.duplicates += taken.duplicates;
         self.fetched.taken.listed_again += taken.listed_again;
         self.fetched.taken.still_listed += taken.still_listed;
+        self.fetched.taken.corrected += taken.corrected;
     }
 
     /// Logs and traces what became of one row.
@@ -231,6 +233,7 @@ impl<'a> Fetch<'a> {
         let (outcome, letter) = match taken {
             Taken::Known => return,
             Taken::ListedAgain | Taken::StillListed => ("listed again", None),
+            Taken::Corrected => ("corrected", None),
             Taken::New => match &change.letter {
                 None => ("enqueued", None),
                 Some(letter) => ("dead", Some(letter)),

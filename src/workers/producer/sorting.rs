@@ -45,6 +45,8 @@ pub struct Sorter {
     /// Parts that could not be written away, and what they weigh.
     kept: Vec<Vec<NewChange>>,
     kept_weight: usize,
+    /// How many came.
+    rows: u64,
 }
 
 impl Default for Sorter {
@@ -63,6 +65,7 @@ impl Sorter {
             parts: Vec::new(),
             kept: Vec::new(),
             kept_weight: 0,
+            rows: 0,
         }
     }
 
@@ -70,7 +73,11 @@ impl Sorter {
     ///
     /// # Errors
     /// There is no room on disk, and no more in memory.
-    pub fn push(&mut self, change: NewChange) -> io::Result<()> {
+    pub fn push(&mut self, mut change: NewChange) -> io::Result<()> {
+        self.rows += 1;
+        if let Some(listed) = &mut change.listed {
+            listed.row = self.rows;
+        }
         self.weight += weight(&change);
         self.held.push(change);
         if self.weight < self.most {

@@ -23,6 +23,7 @@ pub fn change(id: &str, xid: Option<&str>, changed_on: i64) -> NewChange {
         row: to_raw_value(&json!({ "changeId": id, "xid": xid })).unwrap(),
         letter: None,
         replaces: None,
+        listed: None,
     }
 }
 

@@ -13,11 +13,11 @@ impl Model {
     }
 
     pub fn acknowledged(&self) -> i64 {
-        self.count(|c| c.ack == Ack::Acknowledged)
+        self.former.0 + self.count(|c| c.ack == Ack::Acknowledged)
     }
 
     pub fn discarded(&self) -> i64 {
-        self.count(|c| matches!(c.ack, Ack::Discarded { .. }))
+        self.former.1 + self.count(|c| matches!(c.ack, Ack::Discarded { .. }))
     }
 
     pub fn dead(&self) -> i64 {

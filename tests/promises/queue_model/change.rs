@@ -29,6 +29,42 @@ pub enum Ack {
     },
 }
 
+/// How AlumnIQ listed a row: since which fetch, where in that answer, and with which content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsListed {
+    pub fetched: u64,
+    pub row: u64,
+    pub content: u8,
+}
+
+impl AsListed {
+    pub fn of(row: &Row, fetched: u64, place: u64) -> Option<Self> {
+        row.content.map(|content| Self {
+            fetched,
+            row: place,
+            content,
+        })
+    }
+
+    pub fn shown(self) -> (u64, u64) {
+        (self.fetched, self.row)
+    }
+
+    /// Whether AlumnIQ listed another content later.
+    pub fn is_corrected_by(self, other: Self) -> bool {
+        self.content != other.content && self.fetched <= other.fetched
+    }
+}
+
+/// A row with another content.
+#[derive(Debug, Clone)]
+pub struct Correction {
+    pub row: Row,
+    pub listed: AsListed,
+    /// One answer has the change twice.
+    pub is_twice: bool,
+}
+
 #[derive(Debug)]
 pub struct Change {
     pub lane: String,
@@ -58,6 +94,12 @@ pub struct Change {
     /// An operator gave it up somewhere; his last word on whether AlumnIQ is to be told.
     pub given_up: Option<bool>,
     pub ack: Ack,
+    /// How AlumnIQ listed the row.
+    pub listed: Option<AsListed>,
+    /// The corrected row that waits for the end of what is out with the old one.
+    pub correction: Option<Correction>,
+    /// It became a letter because one answer had it twice.
+    pub is_twice: bool,
     /// It need not be acknowledged before newer ones: it came when a newer one of its lane was under way already,
     /// was dead at some time, or AlumnIQ listed it again after it was told.
     pub may_lag: bool,
@@ -98,14 +140,15 @@ impl Change {
     }
 
     /// AlumnIQ lists it again. A dead row may have been corrected, unless that moves it.
-    pub fn correct(&mut self, row: &Row) {
-        if self.edits > 0 {
+    pub fn correct(&mut self, row: &Row, listed: Option<AsListed>) {
+        if self.edits > 0 || (listed.is_some() && self.listed.is_some()) {
             return;
         }
         let stays = self.lane == row.lane() && self.member == row.member();
         let stands_nowhere = self.refused.is_some();
         if stands_nowhere || (stays && !self.dead().is_empty()) {
             self.record = row.record();
+            self.listed = listed;
         }
     }
 

@@ -256,13 +256,36 @@ fn changes(snapshot: &Snapshot, model: &Model) -> Checked {
     let open = || model.changes.iter().filter(|(_, c)| !c.is_closed());
     let stored = snapshot.below("change:").filter_map(|id| {
         let record = snapshot.string(&format!("change:{id}"))?;
-        Some((id, record.to_owned()))
+        Some((id, unlisted(record).0))
     });
     let expected = open().map(|(id, c)| (id.as_str(), format!("{:013}{}", c.block, c.record)));
     same(
         "change:*",
         stored.collect::<BTreeMap<_, _>>(),
         expected.collect(),
+    )?;
+    let listed = snapshot.below("change:").filter_map(|id| {
+        let (_, listed) = unlisted(snapshot.string(&format!("change:{id}"))?);
+        Some((id, listed?))
+    });
+    let expected = open().filter(|(_, c)| !c.record.is_empty());
+    let expected = expected.filter_map(|(id, c)| Some((id.as_str(), c.listed?.shown())));
+    same(
+        "how the changes are listed: (since, row)",
+        listed.collect::<BTreeMap<_, _>>(),
+        expected.collect(),
+    )?;
+    let relisted = open().filter(|(_, c)| c.record.is_empty() && c.listed.is_some());
+    same(
+        "relisted",
+        snapshot.hash("relisted").into_keys().collect::<Vec<_>>(),
+        relisted.map(|(id, _)| id.as_str()).collect(),
+    )?;
+    let waiting = open().filter(|(_, c)| c.correction.is_some());
+    same(
+        "corrected",
+        owned(snapshot.hash("corrected")).into_keys().collect(),
+        waiting.map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
     )?;
     let edited = open().filter(|(_, c)| c.edits > 0);
     let stored = snapshot
@@ -475,15 +498,21 @@ fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
     };
     let done = snapshot.below("done:").map(|id| {
         let marker = snapshot.string(&format!("done:{id}")).unwrap_or_default();
+        let (marker, listed) = match marker.split_once(" listed ") {
+            Some((marker, listed)) => (marker, Some(shown(listed))),
+            None => (marker, None),
+        };
         let words: Vec<&str> = marker.split(' ').collect();
         let untold = words
             .get(3)
             .map(|word| format!(" {word}"))
             .unwrap_or_default();
-        (id, format!("{}{untold}", words[0]))
+        (id, (format!("{}{untold}", words[0]), listed))
     });
     let expected = model.changes.iter();
-    let expected = expected.filter_map(|(id, c)| Some((id.as_str(), verdict(c)?.to_owned())));
+    let listed = |c: &Change| c.listed.map(|listed| listed.shown());
+    let expected =
+        expected.filter_map(|(id, c)| Some((id.as_str(), (verdict(c)?.to_owned(), listed(c)))));
     same(
         "done:*",
         done.collect(),
@@ -529,7 +558,7 @@ fn books(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
     }
     same("refused", counter("refused"), model.refused_settles)?;
     let books = Books {
-        fetched: model.changes.len() as i64,
+        fetched: model.changes.len() as i64 + model.former.0 + model.former.1,
         acknowledged: model.acknowledged(),
         discarded: model.discarded(),
         in_flight: model.in_flight(),
@@ -537,6 +566,20 @@ fn books(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
         difference: 0,
     };
     same("books", status.books, books)
+}
+
+/// A stored record without what says how AlumnIQ listed it, and that.
+fn unlisted(record: &str) -> (String, Option<(u64, u64)>) {
+    match record.split_once(",\"listed\":\"") {
+        Some((record, listed)) => (format!("{record}}}"), Some(shown(listed))),
+        None => (record.to_owned(), None),
+    }
+}
+
+/// Since when, and in which row.
+fn shown(listed: &str) -> (u64, u64) {
+    let mut words = listed.split(' ').map(|word| word.parse().unwrap());
+    (words.next().unwrap(), words.next().unwrap())
 }
 
 /// With values of one's own.

@@ -46,6 +46,7 @@ impl Model {
                 line.suspects.remove(&id);
             }
             let change = self.change(&id);
+            change.listed = None;
             if change.is_closed() {
                 gone.closed += 1;
                 continue;
@@ -82,6 +83,7 @@ impl Change {
     fn erase(&mut self, tell: bool) -> bool {
         self.record.clear();
         self.edits = 0;
+        self.correction = None;
         if self.ack == Ack::Queued {
             return true;
         }

@@ -4,6 +4,7 @@
 mod books;
 mod change;
 mod compare;
+mod correct;
 mod erase;
 mod gate;
 mod leading;

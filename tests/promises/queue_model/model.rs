@@ -10,7 +10,7 @@ use jobs::{
 };
 
 use super::{
-    change::{Ack, At, Change},
+    change::{Ack, AsListed, At, Change},
     gate::Gate,
     leading::Leading,
     step::{AckKind, Claim, Row},
@@ -66,6 +66,11 @@ pub struct Model {
     pub happened: BTreeMap<String, u64>,
     /// The changes of each person that were through everywhere, in that order.
     pub past: BTreeMap<String, Vec<String>>,
+    /// Acknowledged and discarded changes that came with another content since, and are new ones.
+    pub former: (i64, i64),
+    /// Whose corrected rows took the old ones' places in this step, and who was given back because one waits.
+    pub retaken: Vec<String>,
+    pub spared: Vec<String>,
     /// What people did, newest last: the action, where, and to which changes.
     pub audit: Vec<(AuditAction, Option<Vendor>, Vec<String>)>,
 }
@@ -85,6 +90,7 @@ pub struct TakenIn {
     pub known: u64,
     pub listed_again: u64,
     pub still_listed: u64,
+    pub corrected: u64,
 }
 
 impl Model {
@@ -133,7 +139,10 @@ impl Model {
     /// `late`: the fetch began after everything that was closed so far.
     pub fn enqueue(&mut self, block: u64, late: bool, rows: &[Row]) -> TakenIn {
         let mut taken = TakenIn::default();
-        for row in rows {
+        let mut seen = BTreeMap::new();
+        for (row, place) in rows.iter().zip(1..) {
+            let listed = AsListed::of(row, block, place);
+            let above = seen.insert(row.id.clone(), listed).flatten();
             let mut edits = 0;
             if let Some(former) = &row.replaces
                 && self
@@ -146,11 +155,29 @@ impl Model {
                     edits = removed.edits;
                 }
             }
+            if let Some(closed) = self.changes.get(&row.id)
+                && closed.is_closed()
+                && let (Some(was), Some(listed)) = (closed.listed, listed)
+                && was.is_corrected_by(listed)
+                && was.fetched < listed.fetched
+            {
+                match closed.ack {
+                    Ack::Acknowledged => self.former.0 += 1,
+                    _ => self.former.1 += 1,
+                }
+                self.changes.remove(&row.id);
+                self.forget_past(&row.lane(), &row.id);
+            }
+            let known = self.changes.get(&row.id);
+            if known.is_some_and(|change| !change.is_closed()) && self.correct(row, listed, above) {
+                taken.corrected += 1;
+                continue;
+            }
             match self.changes.get_mut(&row.id) {
                 None => {
                     taken.new += 1;
                     self.happens("fetched");
-                    self.add(block, row);
+                    self.add(block, row, listed);
                     self.change(&row.id).edits = edits;
                 }
                 Some(change) => match change.ack {
@@ -167,7 +194,7 @@ impl Model {
                     }
                     _ => {
                         taken.known += 1;
-                        change.correct(row);
+                        change.correct(row, listed);
                     }
                 },
             }
@@ -175,7 +202,7 @@ impl Model {
         taken
     }
 
-    fn add(&mut self, block: u64, row: &Row) {
+    fn add(&mut self, block: u64, row: &Row, listed: Option<AsListed>) {
         let lane = row.lane();
         let may_lag = self.has_newer_under_way(&lane, &row.member());
         let destinations = match row.undecodable {
@@ -209,6 +236,9 @@ impl Model {
             forced: BTreeSet::new(),
             given_up: None,
             ack: Ack::Open,
+            listed,
+            correction: None,
+            is_twice: false,
             may_lag: may_lag || row.undecodable,
         };
         self.changes.insert(row.id.clone(), change);
@@ -243,6 +273,9 @@ impl Model {
     /// A change went to be acknowledged, or was closed: it is its person's past.
     pub fn join(&mut self, id: &str, lane: &str) {
         let was_open = self.change(id).ack == Ack::Open;
+        if self.change(id).correction.is_some() {
+            return;
+        }
         self.change(id).join();
         if was_open && self.change(id).ack != Ack::Open && lane.starts_with("x:") {
             let past = self.past.entry(lane.to_owned()).or_default();
@@ -292,6 +325,7 @@ impl Model {
             if *crashes >= CRASHES {
                 self.die(d, &lost.id, DeadClass::Crashed);
             }
+            self.take_waiting(&lost.id, Some((d, &lane)));
             self.send_back(d, &lane);
         }
         let line = self.line(d);
@@ -409,6 +443,7 @@ impl Model {
         let change = self.change(id);
         change.record = record;
         change.edits = (change.edits + 1).min(20);
+        change.correction = None;
         self.audited(AuditAction::Edited, &[(vendor, id.to_owned())]);
         if class == DeadClass::Undecodable {
             return Some(false);
@@ -432,10 +467,16 @@ impl Model {
     /// The changes that a claim must give, in their order.
     pub fn ack_claim(&mut self, most: usize, patient: bool, eager: bool) -> Vec<String> {
         let is_out = self.list.as_ref().is_some_and(|list| !list.has_expired);
-        if is_out || self.alumniq.is_shut() {
+        if is_out {
             return Vec::new();
         }
+        for id in self.to_tell.clone() {
+            self.take_waiting(&id, None);
+        }
         let waiting = self.to_tell.len();
+        if self.alumniq.is_shut() || waiting == 0 {
+            return Vec::new();
+        }
         let is_last = eager && waiting as i64 >= self.in_flight();
         match waiting >= most || !patient || self.list.is_some() || is_last {
             true => self.to_tell.iter().take(most).cloned().collect(),
@@ -458,22 +499,30 @@ impl Model {
                 self.refused_settles += 1;
                 continue;
             }
-            if kind == AckKind::Accepted {
-                self.happens("acknowledged");
-            }
             let change = self.change(id);
-            change.ack = match (kind, change.given_up) {
+            let is_corrected = change.correction.is_some();
+            let ack = match (kind, change.given_up) {
                 (AckKind::Accepted, None) => Ack::Acknowledged,
                 (AckKind::Accepted, Some(_)) => Ack::Discarded { told: true },
                 (AckKind::Rejected, _) => {
-                    change.refused = Some(DeadClass::AckRejected);
-                    change.refused_lane = change.stored_lane();
-                    change.may_lag = true;
+                    if !is_corrected {
+                        change.refused = Some(DeadClass::AckRejected);
+                        change.refused_lane = change.stored_lane();
+                        change.may_lag = true;
+                    }
                     Ack::Open
                 }
             };
+            if is_corrected {
+                self.take_waiting(id, None);
+            } else {
+                change.ack = ack;
+                if kind == AckKind::Accepted {
+                    change.times_told += 1;
+                    self.happens("acknowledged");
+                }
+            }
             if kind == AckKind::Accepted {
-                change.times_told += 1;
                 self.told = Some(id.clone());
             }
             self.alumniq.succeeded(None);

@@ -87,10 +87,20 @@ impl Model {
             let judged = &judged[call];
             let is_vendors = judged.is_late || self.lines[&d].gate.machine.is_some();
             let is_own = judged.accepted || judged.own.contains(&id);
-            verdicts[n] = match kind.is_failure() && is_vendors && !is_own {
-                true => SettleVerdict::Paused,
-                false => self.end(d, &id, *kind, judged.accepted),
+            let is_corrected = self.changes[&id].correction.is_some();
+            verdicts[n] = if is_corrected && (kind.is_failure() || matches!(kind, Kind::Dead(_))) {
+                // What came of the old row says nothing of the corrected one.
+                self.spared.push(id.clone());
+                if self.is_out(&id, Some(d)) {
+                    self.line(d).later.insert(lane.clone());
+                }
+                SettleVerdict::Settled
+            } else if kind.is_failure() && is_vendors && !is_own {
+                SettleVerdict::Paused
+            } else {
+                self.end(d, &id, *kind, judged.accepted)
             };
+            self.take_waiting(&id, Some((d, lane)));
             let token = items[n].token;
             let change = self.change(&id);
             if let Some(At::Dead(_)) = change.at.get(&d) {

@@ -1,6 +1,10 @@
 //! The steps of a case, drawn at random. Steps name what they act on by an index into what is there.
 
-use alumniq_relay::queue::{Record, intake::NewChange, lease::ClaimRequest};
+use alumniq_relay::queue::{
+    Record,
+    intake::{Listed, NewChange},
+    lease::ClaimRequest,
+};
 use jiff::Timestamp;
 use jobs::{
     destination::{Destination, Vendor},
@@ -22,6 +26,8 @@ pub struct Row {
     /// AlumnIQ gave it an id (where it is undecodable; all others have one).
     pub has_id: bool,
     pub replaces: Option<String>,
+    /// Which of its contents AlumnIQ lists; `None`: it is held against nothing.
+    pub content: Option<u8>,
 }
 
 impl Row {
@@ -39,11 +45,12 @@ impl Row {
 
     /// As it lies in Redis.
     pub fn record(&self) -> String {
-        let NewChange { xid, row, .. } = self.change();
+        let NewChange { xid, row, .. } = self.change(0);
         stored(&Record { xid, row })
     }
 
-    pub fn change(&self) -> NewChange {
+    /// `place`: in the answer.
+    pub fn change(&self, place: u64) -> NewChange {
         let mut change = match self.undecodable {
             true => rows::undecodable(&self.id),
             false => rows::change(&self.id, self.xid.as_deref(), self.changed_on),
@@ -53,6 +60,10 @@ impl Row {
         }
         NewChange {
             replaces: self.replaces.clone(),
+            listed: self.content.map(|content| Listed {
+                content: [content; 32],
+                row: place,
+            }),
             ..change
         }
     }
@@ -331,8 +342,9 @@ fn row() -> impl Strategy<Value = Row> {
         0..5_i64,
         prop::bool::weighted(0.05),
         any::<bool>(),
+        prop::option::weighted(0.7, prop_oneof![3 => Just(0_u8), 1 => Just(1_u8)]),
     )
-        .prop_map(|(id, xid, changed_on, undecodable, has_id)| {
+        .prop_map(|(id, xid, changed_on, undecodable, has_id, content)| {
             let xid = xid.filter(|_| !undecodable);
             Row {
                 id,
@@ -341,6 +353,7 @@ fn row() -> impl Strategy<Value = Row> {
                 undecodable,
                 has_id: has_id || !undecodable,
                 replaces: None,
+                content,
             }
         })
 }

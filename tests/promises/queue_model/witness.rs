@@ -22,13 +22,15 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// `before`: the namespace before the claim, but for the changes that have `left` their lanes.
+    /// `before`: the namespace before the claim, but for the changes that have `left` their lanes, and for those whose
+    /// corrected rows took their places in the same step.
     pub fn claimed(
         &mut self,
         d: Destination,
         leases: &[Lease],
         before: &Snapshot,
         left: &[String],
+        corrected: &[String],
     ) -> Checked {
         for lease in leases {
             let (lane, id) = (&lease.lane, &lease.change_id);
@@ -39,11 +41,19 @@ impl Witness {
             })?;
             self.newest_token = lease.token;
 
+            if corrected.contains(id) {
+                continue;
+            }
             let waiting = before.sorted(&format!("lane:{lane}")).into_iter();
             let members = waiting
                 .filter(|(_, who)| *who as u8 & d.bit() != 0)
                 .map(|(member, _)| member)
-                .filter(|member| !left.iter().any(|id| member.ends_with(&format!(" {id}"))));
+                .filter(|member| {
+                    !left
+                        .iter()
+                        .chain(corrected)
+                        .any(|id| member.ends_with(&format!(" {id}")))
+                });
             let applied = self.applied.get(&(d, lane.clone()));
             let is_late =
                 |member: &str| applied.is_some_and(|newest| member.as_bytes() < newest.as_bytes());
@@ -102,6 +112,12 @@ impl Witness {
 
     pub fn forced(&mut self, d: Destination, id: &str) {
         self.forced.insert((d, id.to_owned()));
+    }
+
+    /// Every destination has to take it again.
+    pub fn corrected(&mut self, id: &str) {
+        self.finished.retain(|(_, other)| other != id);
+        self.forced.retain(|(_, other)| other != id);
     }
 
     pub fn discarded(&mut self, vendor: Vendor, id: &str) {

@@ -4,6 +4,7 @@ mod acknowledged;
 mod budgets;
 mod bulks;
 mod calls;
+mod corrections;
 mod crashes;
 mod desk;
 mod gates;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use jobs::outcome::DeadClass;
 use serde_json::value::RawValue;
 
-use crate::queue::intake::{NewChange, NewLetter};
+use crate::queue::intake::{Listed, NewChange, NewLetter};
 
 /// Behind `to`. `replaces` is left out: no row of the feed replaces another.
 pub(super) fn write(change: &NewChange, to: &mut Vec<u8>) {
@@ -18,6 +18,11 @@ pub(super) fn write(change: &NewChange, to: &mut Vec<u8>) {
         put(&letter.cause, to);
         put(&letter.advice, to);
         to.push(letter.has_id.into());
+    }
+    to.push(change.listed.is_some().into());
+    if let Some(Listed { content, row }) = &change.listed {
+        to.extend_from_slice(content);
+        to.extend_from_slice(&row.to_le_bytes());
     }
 }
 
@@ -33,6 +38,13 @@ pub(super) fn read(from: &mut impl Read) -> io::Result<NewChange> {
             Some(NewLetter::new(class, cause, advice, byte(from)? != 0))
         }
     };
+    let listed = match byte(from)? {
+        0 => None,
+        _ => Some(Listed {
+            content: bytes(from)?,
+            row: u64::from_le_bytes(bytes(from)?),
+        }),
+    };
     Ok(NewChange {
         change_id,
         xid,
@@ -40,6 +52,7 @@ pub(super) fn read(from: &mut impl Read) -> io::Result<NewChange> {
         row,
         letter,
         replaces: None,
+        listed,
     })
 }
 
@@ -56,9 +69,7 @@ fn put_or_none(text: Option<&str>, to: &mut Vec<u8>) {
 }
 
 fn get(from: &mut impl Read) -> io::Result<String> {
-    let mut length = [0; 8];
-    from.read_exact(&mut length)?;
-    let length = usize::try_from(u64::from_le_bytes(length)).map_err(io::Error::other)?;
+    let length = usize::try_from(u64::from_le_bytes(bytes(from)?)).map_err(io::Error::other)?;
     let mut text = vec![0; length];
     from.read_exact(&mut text)?;
     String::from_utf8(text).map_err(io::Error::other)
@@ -72,7 +83,12 @@ fn get_or_none(from: &mut impl Read) -> io::Result<Option<String>> {
 }
 
 fn byte(from: &mut impl Read) -> io::Result<u8> {
-    let mut byte = [0];
-    from.read_exact(&mut byte)?;
-    Ok(byte[0])
+    let [byte] = bytes(from)?;
+    Ok(byte)
+}
+
+fn bytes<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    from.read_exact(&mut bytes)?;
+    Ok(bytes)
 }

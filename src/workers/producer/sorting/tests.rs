@@ -22,6 +22,7 @@ fn change(order: usize, id: usize) -> NewChange {
             )
         }),
         replaces: None,
+        listed: None,
     }
 }
 

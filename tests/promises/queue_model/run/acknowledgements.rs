@@ -22,6 +22,7 @@ impl Run {
             lease: LONG,
         };
         let expected = self.model.ack_claim(most, patient, eager);
+        self.forget_the_old_rows();
         let batch = match self.queue.claim_acknowledgements(&limits).await.unwrap() {
             AckClaim::Wait(_) => return same("acknowledgements claimed", Vec::new(), expected),
             AckClaim::Batch(batch) => batch,
@@ -90,6 +91,7 @@ impl Run {
             .await
             .unwrap();
         let expected = self.model.ack_settle(token, kind, &ids);
+        self.forget_the_old_rows();
         same("acknowledgements settled", &settled, &expected)?;
         for id in ids.iter().filter(|_| kind == AckKind::Accepted) {
             if self.model.changes[id].is_closed() {

@@ -37,7 +37,11 @@ impl Run {
         let lead = lead
             .filter(|_| !given.is_empty())
             .map(|pick| pick.get(given).0);
-        let changes: Vec<_> = rows.iter().map(Row::change).collect();
+        let changes: Vec<_> = rows
+            .iter()
+            .zip(1..)
+            .map(|(row, at)| row.change(at))
+            .collect();
         let taken = self.queue.enqueue_under(lead, block, &changes).await;
         let record = ProducerRecord {
             last_sweep: Some(block),
@@ -53,19 +57,22 @@ impl Run {
         self.model.leading.swept = Some(block);
         let taken = taken.unwrap();
         let expected = self.model.enqueue(block, late, rows);
+        self.forget_the_old_rows();
         same(
-            "enqueue: (new, known, listed again, after two acknowledgements)",
+            "enqueue: (new, known, listed again, after two acknowledgements, corrected)",
             (
                 taken.enqueued,
                 taken.duplicates,
                 taken.listed_again,
                 taken.still_listed,
+                taken.corrected,
             ),
             (
                 expected.new,
                 expected.known,
                 expected.listed_again,
                 expected.still_listed,
+                expected.corrected,
             ),
         )
     }

@@ -1,6 +1,6 @@
 //! Claim, renew and settle; claim and settle also in one step.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use alumniq_relay::queue::{
     exchange::Exchanged,
@@ -40,9 +40,9 @@ impl Run {
             .queue
             .exchange(d, &worker, &settlements, request.as_ref());
         let Exchanged { verdicts, claimed } = exchanged.await.unwrap();
-        let left = self.settled(d, &ended, ids, verdicts)?;
+        let (left, corrected) = self.settled(d, &ended, ids, verdicts)?;
         match claim {
-            Some(claim) => self.claimed(claim, claimed, &before, &left),
+            Some(claim) => self.claimed(claim, claimed, &before, &left, corrected),
             None => {
                 self.model.line(d).hungry.remove(&worker);
                 require(claimed.leases.is_empty(), || {
@@ -59,6 +59,7 @@ impl Run {
         claimed: Claimed,
         before: &Snapshot,
         left: &[String],
+        mut corrected: Vec<String>,
     ) -> Checked {
         let d = claim.destination;
         let line = &self.model.lines[&d];
@@ -68,8 +69,10 @@ impl Run {
                 .reached(d, lane, &self.model.changes[id].member);
             self.witness.lost(d, lane);
         }
-        self.witness.claimed(d, &claimed.leases, before, left)?;
         let (expected, held_back) = self.model.claim(claim);
+        corrected.extend(self.forget_the_old_rows());
+        self.witness
+            .claimed(d, &claimed.leases, before, left, &corrected)?;
         let leases = claimed.leases.iter();
         let leases = leases.map(|l| (l.lane.clone(), l.change_id.clone(), l.attempts));
         same(format!("{d}: claimed"), leases.collect(), expected)?;
@@ -182,15 +185,22 @@ impl Run {
         (settlements, ids)
     }
 
-    /// Returns which changes left their lanes.
+    /// Returns which changes left their lanes, and of which the corrected row took the place.
     fn settled(
         &mut self,
         d: Destination,
         items: &[Item],
         ids: Vec<Option<String>>,
         verdicts: Vec<SettleVerdict>,
-    ) -> Checked<Vec<String>> {
+    ) -> Checked<(Vec<String>, Vec<String>)> {
+        // As they were under lease: a corrected row may have moved since.
+        let items_members: BTreeMap<String, String> = ids
+            .iter()
+            .flatten()
+            .map(|id| (id.clone(), self.model.changes[id].member.clone()))
+            .collect();
         let expected = self.model.settle(d, items);
+        let spared = std::mem::take(&mut self.model.spared);
         same(format!("{d}: settled"), verdicts, expected.clone())?;
         let mut left = Vec::new();
         for ((item, id), verdict) in items.iter().zip(ids).zip(expected) {
@@ -198,11 +208,12 @@ impl Run {
                 continue;
             };
             self.witness.lost(d, &item.lane);
-            let member = &self.model.changes[&id].member;
+            let member = &items_members[&id];
             if item.kind.may_have_reached() {
                 self.witness.reached(d, &item.lane, member);
             }
             match (item.kind, verdict) {
+                _ if spared.contains(&id) => continue,
                 (Kind::Done, _) => self.witness.done(d, &item.lane, &id, member),
                 (Kind::Dead(_), _) | (Kind::Exhausted(_), SettleVerdict::Settled) => {
                     self.witness.dead(d, &id);
@@ -211,7 +222,7 @@ impl Run {
             }
             left.push(id);
         }
-        Ok(left)
+        Ok((left, self.forget_the_old_rows()))
     }
 
     pub(super) async fn crash(&mut self, d: Destination, times: u32) -> Checked {

@@ -104,6 +104,7 @@ impl Run {
             undecodable,
             has_id: true,
             replaces: Some(former),
+            content: None,
         };
         self.enqueue(false, None, &[row]).await
     }

@@ -208,6 +208,15 @@ impl Run {
         Ok(())
     }
 
+    /// What any destination did with a row that was corrected since does not count. Returns whose rows that are.
+    fn forget_the_old_rows(&mut self) -> Vec<String> {
+        let corrected = std::mem::take(&mut self.model.retaken);
+        for id in &corrected {
+            self.witness.corrected(id);
+        }
+        corrected
+    }
+
     async fn snapshot(&mut self) -> Snapshot {
         Snapshot::take(&mut self.connection, &self.namespace).await
     }
