@@ -2,6 +2,8 @@
 
 mod base_url;
 mod charset;
+#[cfg(test)]
+mod http2;
 mod redact;
 mod retry_after;
 mod settings;
@@ -100,6 +102,13 @@ impl Http {
             )]))
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
+            // Left alone, the library repeats calls that an HTTP/2 server refused: every call must be one that we
+            // decided on, and recorded.
+            .retry(reqwest::retry::never())
+            // An HTTP/2 connection outlives a call that timed out on it. One that has gone silent is closed, so that the
+            // next call opens another.
+            .http2_keep_alive_interval(settings.timeouts.read / 3)
+            .http2_keep_alive_timeout(settings.timeouts.read / 3)
             .tcp_nodelay(true)
             .pool_idle_timeout(IDLE)
             .connect_timeout(settings.timeouts.connect)

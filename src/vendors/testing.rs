@@ -13,11 +13,14 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::{Call, ClientSettings};
 
@@ -112,6 +115,26 @@ pub async fn run_again_with(test: &str, variables: &[(&str, &str)]) {
     let output = child.output().await.unwrap();
     let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
     assert!(output.status.success() && ran, "{output:?}");
+}
+
+/// The server's side of TLS for `localhost`, for these protocols, and its certificate as PEM: nobody trusts it.
+pub fn tls_acceptor(protocols: &[&str]) -> (TlsAcceptor, String) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![cert.der().clone()],
+            PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()),
+        )
+        .unwrap();
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    (TlsAcceptor::from(Arc::new(config)), cert.pem())
 }
 
 type Script = dyn Fn(&Asked) -> Act + Send + Sync;

@@ -27,17 +27,18 @@ fn roots() -> RootCertStore {
 #[cfg(test)]
 mod tests {
     use jobs::reply::Reply;
-    use rcgen::{CertifiedKey, generate_simple_self_signed};
     use reqwest::Method;
-    use rustls::{ServerConfig, pki_types::PrivateKeyDer};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
     };
-    use tokio_rustls::TlsAcceptor;
 
     use super::*;
-    use crate::vendors::{ClientSettings, http::Http, testing::run_again_with};
+    use crate::vendors::{
+        ClientSettings,
+        http::Http,
+        testing::{run_again_with, tls_acceptor},
+    };
 
     async fn get(url: &str) -> Reply {
         let http = Http::new("test", "test.url", url, &[], ClientSettings::default()).unwrap();
@@ -47,18 +48,7 @@ mod tests {
 
     /// A vendor whose certificate nobody knows, and that certificate as PEM.
     async fn vendor() -> (String, String) {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![cert.der().clone()],
-                PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()),
-            )
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (acceptor, certificate) = tls_acceptor(&[]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
@@ -73,7 +63,7 @@ mod tests {
                 stream.shutdown().await.unwrap();
             }
         });
-        (format!("https://localhost:{port}"), cert.pem())
+        (format!("https://localhost:{port}"), certificate)
     }
 
     #[tokio::test]
