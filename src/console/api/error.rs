@@ -198,6 +198,14 @@ impl From<QueueError> for ApiError {
                     "try again once Redis answers; `alumniq-relay check --connect` says how it is",
                 )
             }
+            QueueError::Mismatch(mismatch) => {
+                tracing::error!(error = %mismatch, "a request could not be answered");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    mismatch.to_string(),
+                    mismatch.advice(),
+                )
+            }
             error => {
                 tracing::error!(%error, "a request could not be answered");
                 Self::new(
