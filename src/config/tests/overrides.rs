@@ -31,11 +31,11 @@ fn every_kind_of_key_is_overridden_by_its_variable() {
             "5",
         ),
         (
-            "ALUMNIQ_RELAY__CRM__MATCHING__ENABLED",
-            "false",
-            "crm.matching",
-            "enabled",
-            "false",
+            "ALUMNIQ_RELAY__SALSA__CREATE_MISSING",
+            "true",
+            "salsa",
+            "create_missing",
+            "true",
         ),
         (
             "ALUMNIQ_RELAY__CRM__MATCHING__MIN_NAME_SIMILARITY",
