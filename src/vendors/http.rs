@@ -159,10 +159,10 @@ impl Http {
         self.observed(operation, request, deadline, None).await
     }
 
-    /// The same, but the body of a 200 goes into `pipe`, as it comes and as UTF-8, and not into the reply: whoever reads
-    /// it there knows from the reply whether it was whole, and takes the secrets out ([`Self::redactor`]). Bytes that
-    /// are no text are [`jobs::change::UNDECODABLE`] there. The call ends early
-    /// where nobody reads any more.
+    /// The same, but the body of a 200 goes into `pipe`, as it comes, and not into the reply: whoever reads it there
+    /// knows from the reply whether it was whole, and takes the secrets out ([`Self::redactor`]). It is UTF-8, with
+    /// [`jobs::change::UNDECODABLE`] for bytes that are no text, where another charset is declared, else as it was sent.
+    /// The call ends early where nobody reads any more.
     pub async fn pour(
         &self,
         operation: &'static str,
@@ -264,12 +264,18 @@ impl Http {
         let (mut pieces, mut poured) = (charset.pieces(), 0);
         while let Some(piece) = self.piece(&mut response, poured).await? {
             poured += piece.len();
-            if pipe.send(pieces.text(&piece).into()).await.is_err() {
+            let piece = match &mut pieces {
+                Some(pieces) => pieces.text(&piece).into(),
+                None => piece,
+            };
+            if pipe.send(piece).await.is_err() {
                 return Ok(String::new());
             }
         }
-        // Where nobody reads any more, nobody misses it.
-        let _ = pipe.send(pieces.rest().into()).await;
+        if let Some(mut pieces) = pieces {
+            // Where nobody reads any more, nobody misses it.
+            let _ = pipe.send(pieces.rest().into()).await;
+        }
         Ok(String::new())
     }
 

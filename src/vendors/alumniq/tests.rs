@@ -55,16 +55,25 @@ async fn a_fetch_asks_with_exactly_one_filter() {
 
 #[tokio::test]
 async fn a_feed_is_poured_by_its_charset_and_what_is_no_text_is_marked() {
-    for (content_type, employer) in [
-        ("application/json;charset=ISO-8859-1", "Nestl\u{e9}"),
-        ("application/json", "Nestl\u{fdd0}"),
+    for (content_type, employer, poured) in [
+        (
+            "application/json;charset=ISO-8859-1",
+            &b"Nestl\xe9"[..],
+            "Nestl\u{e9}",
+        ),
+        (
+            "application/json; charset=Shift_JIS",
+            b"\x83e\x83",
+            "\u{30c6}\u{fdd0}",
+        ),
+        ("application/json", b"Nestl\xc3\xa9", "Nestl\u{e9}"),
     ] {
         let headers = [("content-type", content_type)];
-        let server =
-            Server::start(move |_| answer(200, &headers, b"[{\"employer\":\"Nestl\xe9\"}]")).await;
+        let sent = [b"[\"", employer, b"\"]"].concat();
+        let server = Server::start(move |_| answer(200, &headers, &sent)).await;
         let client = client(&server.url(), ClientSettings::default());
         let (_, body) = fetch(&client, &day(), false).await;
-        assert_eq!(body, format!("[{{\"employer\":\"{employer}\"}}]"));
+        assert_eq!(body, format!("[\"{poured}\"]"));
     }
 }
 

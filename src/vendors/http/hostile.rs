@@ -289,8 +289,9 @@ async fn gzip_is_opened_once_and_what_is_damaged_is_lost() {
     let nested = gzip(gzip(vec![b' '; 64 << 20]));
     let server = Server::start(move |_| answer(200, &encoded, &nested)).await;
     let reply = get(&client(&server.url())).await;
+    // Opened twice, it would be longer than the limit.
     assert!(
-        matches!(&reply, Reply::Answer(answer) if answer.body.starts_with('\u{1f}')),
+        matches!(&reply, Reply::Lost { cause } if cause.contains("no text in UTF-8")),
         "{reply:?}"
     );
 
