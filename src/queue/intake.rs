@@ -35,9 +35,7 @@ pub struct NewChange {
 /// A row as AlumnIQ listed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
-    /// Of [`jobs::change::content`]. Guessable, so it never leaves the process as it is (see [`Seals::digest`]).
-    ///
-    /// [`Seals::digest`]: super::seal::Seals::digest
+    /// Of [`jobs::change::content`]. Guessable, so it never leaves the process as it is: Redis gets a keyed digest of it.
     pub content: [u8; 32],
     /// Its place in the answer, from 1; 0 where there was none.
     pub row: u64,
