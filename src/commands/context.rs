@@ -174,9 +174,16 @@ impl Context {
     }
 
     fn unusable(&self, error: QueueError) -> Unusable {
+        let todo = match &error {
+            QueueError::Rights(missing) => missing.advice(),
+            _ => "check that it runs, and `redis.url` with its password; without `redis.url` the program starts its \
+                  own server"
+                .to_owned(),
+        };
         Unusable {
             redis: self.redis_names(),
             error,
+            todo,
         }
     }
 
@@ -267,19 +274,23 @@ impl Context {
 /// Redis cannot be used now.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("cannot use {redis}: {error}")]
-#[diagnostic(help(
-    "check that it runs, and `redis.url` with its password; without `redis.url` the program starts its own server"
-))]
 pub struct Unusable {
     redis: String,
     error: QueueError,
+    #[help]
+    todo: String,
 }
 
 impl Unusable {
     /// Whether a service waits for its end: what it is told is wrong does not end by itself.
     pub fn may_pass(&self) -> bool {
         let trouble = self.error.trouble();
-        trouble.is_some_and(|trouble| !matches!(trouble, Trouble::Refused | Trouble::Other))
+        trouble.is_some_and(|trouble| {
+            !matches!(
+                trouble,
+                Trouble::Refused | Trouble::MissingRights | Trouble::Other
+            )
+        })
     }
 }
 

@@ -80,7 +80,7 @@
 //! `events` and `change` of a closed change have an expiry. Where memory is short they give way before their time
 //! ([`room`](super::room)); `done` stays.
 
-/// The prefix of a namespace, with its hash tag. The only key that scripts are given.
+/// The prefix of a namespace, with its hash tag. No key has this name.
 #[derive(Debug, Clone)]
 pub struct Keys {
     prefix: String,

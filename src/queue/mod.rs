@@ -15,7 +15,7 @@
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`recent`]: the newest calls; [`leader`]: one producer at a time
 //! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
 //!   [`watched`]: what a page shows; [`standing`]: where many stand; [`sent`]: the documents; [`notices`]: what the outside was told of it
-//! - [`durability`]: is this Redis fit for it; [`room`]: when it is full; [`trouble`]: what its errors mean
+//! - [`durability`]: is this Redis fit for it; [`rights`]: what our user may do in it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
 pub mod acknowledgement;
@@ -45,6 +45,7 @@ mod person;
 pub mod recent;
 mod reconnecting;
 mod record;
+pub mod rights;
 pub mod room;
 mod scripts;
 pub mod seal;
@@ -69,7 +70,8 @@ use self::{
     admission::Mismatch,
     connection::Connection,
     keys::Keys,
-    scripts::{Invocation, Purpose, Scripts},
+    rights::{MissingRights, Proved},
+    scripts::{Answer, Invocation, Purpose, Scripts},
     seal::{SealError, Seals},
     trouble::{Trouble, Watch},
 };
@@ -80,6 +82,9 @@ pub enum QueueError {
     /// Redis did not answer, or answered an error.
     #[error(fmt = trouble::explain)]
     Redis(redis::RedisError),
+    /// Our user may not do in Redis what every process must; nothing was changed.
+    #[error("{0}")]
+    Rights(MissingRights),
     /// Another process has led since, or Redis was emptied; nothing was changed.
     #[error("another process leads the fetches now, or Redis was emptied")]
     Deposed,
@@ -119,6 +124,7 @@ impl QueueError {
     pub fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Redis(error) => Some(Trouble::of(error)),
+            Self::Rights(_) => Some(Trouble::MissingRights),
             Self::Deposed
             | Self::Mismatch(_)
             | Self::ReadOnly
@@ -187,20 +193,30 @@ pub struct Queue {
     keys: Keys,
     settings: Arc<QueueSettings>,
     watch: Arc<Watch>,
+    proved: Arc<Proved>,
 }
 
 impl Queue {
-    /// Connects for reading, once; later losses of the connection are mended on the way.
+    /// Connects for reading, once, and refuses a user that lacks rights; later losses of the connection are mended on the
+    /// way.
     pub async fn connect(settings: QueueSettings) -> Result<Self, QueueError> {
-        let connection = Connection::open(&settings.urls, settings.response_timeout).await?;
-        Ok(Self {
+        let connection = Connection::open(&settings.urls, settings.response_timeout)
+            .await
+            .map_err(|error| rights::refused(error, &settings.namespace))?;
+        let queue = Self {
             is_admitted: false,
             connection,
             scripts: Arc::new(Scripts::new()),
             keys: Keys::new(&settings.namespace),
             settings: Arc::new(settings),
             watch: Arc::default(),
-        })
+            proved: Arc::default(),
+        };
+        match queue.prove_rights().await {
+            Err(error @ QueueError::Rights(_)) => Err(error),
+            // A Redis that is loading, say: the first transition tries again.
+            Ok(()) | Err(_) => Ok(queue),
+        }
     }
 
     /// What the handle was made with.
@@ -229,16 +245,29 @@ impl Queue {
         &self,
         invocation: &mut Invocation<'_>,
     ) -> Result<T, QueueError> {
+        self.prove_rights().await.inspect_err(|error| {
+            if let QueueError::Redis(error) = error {
+                self.watch.failed(error);
+            } else {
+                self.watch.begins(Trouble::MissingRights, error);
+            }
+        })?;
         let mut connection = self.connection.clone();
-        let answer = invocation
-            .key(self.keys.prefix())
-            .invoke_async(&mut connection)
-            .await;
-        match &answer {
-            Ok(_) => self.watch.succeeded(invocation.purpose),
-            Err(error) => self.watch.failed(error),
+        match invocation.invoke(&self.keys, &mut connection).await {
+            Ok(Answer { value, warnings }) => {
+                self.watch.succeeded(invocation.purpose);
+                for warning in warnings {
+                    self.proved.look_at_warning(&warning);
+                    self.watch.warned(warning);
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                self.proved.look_at(&error);
+                self.watch.failed(&error);
+                Err(error.into())
+            }
         }
-        Ok(answer?)
     }
 }
 

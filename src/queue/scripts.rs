@@ -1,9 +1,11 @@
-//! The transitions: one Lua script each, with the shared preludes in front. Each is the body of a function, so that
-//! what it gathered is written whichever way it ends.
+//! The transitions: one Lua script each, with the shared preludes in front and the frame behind. Each is the body of a
+//! function, so that what it gathered is written whichever way it ends.
 
 use std::ops::{Deref, DerefMut};
 
-use redis::{Script, ScriptInvocation};
+use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, aio::ConnectionLike};
+
+use super::keys::Keys;
 
 /// What a script is for decides when Redis may refuse it. The flags in a script's first line say so to Redis,
 /// which then refuses a call before it has begun, never in its middle. They exist since Redis 7.0.
@@ -53,7 +55,8 @@ macro_rules! scripts {
                         include_str!("scripts/hands_prelude.lua"),
                         "local function transition()\n",
                         $(include_str!(concat!("scripts/", $file)),)+
-                        "\nend\nlocal answer = transition()\nwrite_gathered()\ncall_out()\nreturn answer\n",
+                        "\nend\n",
+                        include_str!("scripts/frame.lua"),
                     )),
                 },)* }
             }
@@ -100,6 +103,7 @@ scripts! {
     is_empty: Looks "empty.lua",
     session: CarriesOn "session.lua",
     knock: CarriesOn "knock.lua",
+    rights: Looks "rights.lua",
 }
 
 /// A script and what it is for.
@@ -116,12 +120,37 @@ impl Transition {
             call: self.script.prepare_invoke(),
         }
     }
+
+    /// Has Redis keep it.
+    pub async fn load(&self, connection: &mut impl ConnectionLike) -> RedisResult<()> {
+        self.script.load_async(connection).await.map(drop)
+    }
+}
+
+/// What a script answered, and what it has for the log.
+pub(super) struct Answer<T> {
+    pub value: T,
+    pub warnings: Vec<String>,
 }
 
 /// A call of a script that knows what it is for.
 pub(super) struct Invocation<'a> {
     pub purpose: Purpose,
     call: ScriptInvocation<'a>,
+}
+
+impl Invocation<'_> {
+    /// Calls it. Two keys, and neither exists: while a cluster moves the slot, neither node then runs a script over the
+    /// half of the namespace that it has. One key alone would be redirected, and the script would run.
+    pub async fn invoke<T: FromRedisValue>(
+        &mut self,
+        keys: &Keys,
+        connection: &mut impl ConnectionLike,
+    ) -> RedisResult<Answer<T>> {
+        let call = self.call.key(keys.prefix()).key(keys.of(&["none"]));
+        let (value, warnings) = call.invoke_async(connection).await?;
+        Ok(Answer { value, warnings })
+    }
 }
 
 impl<'a> Deref for Invocation<'a> {

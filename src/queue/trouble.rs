@@ -1,6 +1,7 @@
 //! What Redis' errors mean for people, and the one line in the log for each of its troubles.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Mutex, PoisonError},
     time::Instant,
@@ -27,10 +28,16 @@ pub enum Trouble {
     Busy,
     /// No password, a wrong one, or too few rights.
     Refused,
+    /// Too few rights, all of which were tried.
+    MissingRights,
     /// `maxclients` is reached.
     TooManyClients,
+    /// A key of our namespace holds what somebody else wrote.
+    ForeignKey,
     /// The cluster misses slots or nodes, or only one of its nodes was named.
     ClusterDown,
+    /// The cluster moves our slot to another node, and runs no script meanwhile.
+    SlotMoves,
     /// No connection, or no answer in time.
     Away,
     /// Anything else: its own words are the best.
@@ -42,6 +49,9 @@ impl Trouble {
     pub(super) fn of(error: &RedisError) -> Self {
         if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() {
             return Self::Away;
+        }
+        if super::rights::is_refusal(error) {
+            return Self::Refused;
         }
         if error.kind() == redis::ErrorKind::AuthenticationFailed {
             return match error.detail() {
@@ -57,7 +67,9 @@ impl Trouble {
             Some("NOREPLICAS") => Self::TooFewReplicas,
             Some("BUSY") => Self::Busy,
             Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Self::Refused,
-            Some("CLUSTERDOWN" | "MOVED" | "ASK" | "TRYAGAIN") => Self::ClusterDown,
+            Some("ASK" | "TRYAGAIN") => Self::SlotMoves,
+            Some("CLUSTERDOWN" | "MOVED") => Self::ClusterDown,
+            Some("WRONGTYPE") => Self::ForeignKey,
             Some("ERR") => match error.detail().unwrap_or_default() {
                 detail if detail.contains(TOO_MANY_CLIENTS) => Self::TooManyClients,
                 // Its answer to a long command of somebody whom it does not know.
@@ -99,12 +111,26 @@ impl Trouble {
             ),
             Self::Refused => (
                 "Redis refuses our credentials or rights",
-                "check user and password in `redis.url`, and the user's ACL: it needs every command on \
-                 {namespace}:*",
+                "check user and password in `redis.url`, and the user's rights: it needs the ACL rule that \
+                 `alumniq-relay check --connect` shows where rights are missing",
+            ),
+            Self::MissingRights => (
+                "our user in Redis lacks rights",
+                "nothing is changed until it has them, then work goes on by itself; give it the ACL rule that \
+                 `alumniq-relay check --connect` shows",
             ),
             Self::TooManyClients => (
                 "Redis has as many clients as it takes",
                 "raise its `maxclients`, or find who holds so many connections (`redis-cli client list`)",
+            ),
+            Self::ForeignKey => (
+                "a key of the queue in Redis holds what another program wrote",
+                "what needs the key waits; look at it with `redis-cli type`, remove it or rename it, and keep the \
+                 other program out of the namespace; then run `alumniq-relay reconcile --fix`",
+            ),
+            Self::SlotMoves => (
+                "the Redis cluster moves our slot to another node",
+                "work goes on by itself once the slot has moved; if it lasts, look at `redis-cli --cluster check`",
             ),
             Self::ClusterDown => (
                 "the Redis cluster does not serve our slot from here",
@@ -158,7 +184,13 @@ pub(super) fn explain(error: &RedisError, f: &mut fmt::Formatter<'_>) -> fmt::Re
 /// The trouble that Redis is in, as far as this process has seen: each is told once, however many loops run into
 /// it and however it changes its face, and once that it is over.
 #[derive(Debug, Default)]
-pub(super) struct Watch(Mutex<Option<Episode>>);
+pub(super) struct Watch {
+    episode: Mutex<Option<Episode>>,
+    warnings: Mutex<BTreeSet<String>>,
+}
+
+/// How many different warnings of scripts are logged by a process.
+const WARNINGS: usize = 1_000;
 
 #[derive(Debug)]
 struct Episode {
@@ -174,7 +206,7 @@ impl Watch {
 
     /// `cause`: how it was seen.
     pub fn begins(&self, trouble: Trouble, cause: &dyn fmt::Display) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.episode.lock().unwrap_or_else(PoisonError::into_inner);
         let episode = known.get_or_insert_with(|| Episode {
             since: Instant::now(),
             told: Vec::new(),
@@ -185,9 +217,18 @@ impl Watch {
         }
     }
 
+    /// A script did its work and has something for the log; each is logged once.
+    pub fn warned(&self, warning: String) {
+        let mut known = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < WARNINGS && !known.contains(&warning) {
+            tracing::warn!("Redis: {warning}");
+            known.insert(warning);
+        }
+    }
+
     /// A call with this purpose succeeded.
     pub fn succeeded(&self, purpose: Purpose) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.episode.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |episode: &mut Episode| {
             let told = episode.told.iter();
             told.copied()
@@ -238,6 +279,19 @@ mod tests {
             ("NOPERM User default has no permissions", Trouble::Refused),
             ("ERR max number of clients reached", Trouble::TooManyClients),
             ("CLUSTERDOWN The cluster is down", Trouble::ClusterDown),
+            ("ASK 3999 127.0.0.1:6381", Trouble::SlotMoves),
+            (
+                "TRYAGAIN Multiple keys request during rehashing of slot",
+                Trouble::SlotMoves,
+            ),
+            (
+                "WRONGTYPE {campus}:ready:crm holds a string, where the queue keeps a list",
+                Trouble::ForeignKey,
+            ),
+            (
+                "ERR The user executing the script can't run this command or subcommand",
+                Trouble::Refused,
+            ),
             ("MOVED 3999 127.0.0.1:6381", Trouble::ClusterDown),
             ("ERR unknown command", Trouble::Other),
         ] {
@@ -252,7 +306,7 @@ mod tests {
     fn a_full_redis_that_answers_other_calls_is_still_full() {
         let watch = Watch::default();
         let is_told = |trouble| {
-            let episode = watch.0.lock().unwrap();
+            let episode = watch.episode.lock().unwrap();
             episode.as_ref().is_some_and(|e| e.told == [trouble])
         };
         watch.failed(&answered("OOM"));
@@ -260,20 +314,20 @@ mod tests {
         watch.succeeded(Purpose::CarriesOn);
         assert!(is_told(Trouble::Full));
         watch.succeeded(Purpose::TakesIn);
-        assert!(watch.0.lock().unwrap().is_none());
+        assert!(watch.episode.lock().unwrap().is_none());
     }
 
     #[test]
     fn a_redis_that_answers_a_reader_may_still_refuse_to_write() {
         let watch = Watch::default();
         let is_told = |trouble| {
-            let episode = watch.0.lock().unwrap();
+            let episode = watch.episode.lock().unwrap();
             episode.as_ref().is_some_and(|e| e.told == [trouble])
         };
         watch.failed(&answered("MISCONF"));
         watch.succeeded(Purpose::Looks);
         assert!(is_told(Trouble::DiskFails));
         watch.succeeded(Purpose::CarriesOn);
-        assert!(watch.0.lock().unwrap().is_none());
+        assert!(watch.episode.lock().unwrap().is_none());
     }
 }

@@ -16,6 +16,7 @@
 //! - `crashes`, `draining`, `outages`: processes, Redis and vendors stop
 //! - `full`, `redis_away`: Redis has no room, or refuses, or falls silent; `fitness`: what is said of it before
 //! - `cluster`: campuses on a Redis Cluster
+//! - `rights`: what the user of Redis must be allowed, and that nothing starts with less
 //! - `resting`: what a fleet costs that has nothing to do, and that it hears of everything nevertheless
 //! - `hostile`: ids, rows and feeds that mean harm
 //! - `producing`: who fetches, and when: leaders that are killed, stopped and cut off, midnight, wrong clocks
@@ -83,6 +84,7 @@ mod readme;
 mod reconciling;
 mod redis_away;
 mod resting;
+mod rights;
 mod secrecy;
 mod sharing;
 mod soak;

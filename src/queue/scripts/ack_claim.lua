@@ -30,6 +30,7 @@ for _, change in ipairs(corrected) do
 end
 local oldest = redis.call('ZRANGE', ack, 0, 0, 'WITHSCORES')[2]
 if not oldest then return nothing() end
+expect_own_keys()
 local gate = gate_read('alumniq')
 if gate.operator then return nothing() end
 if gate.ends > now then return nothing(gate.ends) end

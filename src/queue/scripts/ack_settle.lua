@@ -8,6 +8,7 @@
 -- gate's turn.
 local token, kind, keep, keep_payload = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local detail, delay, reason = ARGV[5], tonumber(ARGV[6]), ARGV[7]
+expect_own_keys()
 local now = now_ms()
 local ack = key('ack')
 local list = ack_list()
@@ -33,7 +34,7 @@ local function lane_of(id)
   return type(xid) == 'string' and 'x:' .. xid or ''
 end
 
-local ids = {}
+local gate, ids = gate_read('alumniq'), {}
 for i = 8, #ARGV do ids[#ids + 1] = ARGV[i] end
 local places = list and each_of('ZMSCORE', ack, ids) or {}
 local discarded, corrected = each_of('HMGET', key('discarded'), ids), each_of('HMGET', key('corrected'), ids)
@@ -55,13 +56,14 @@ for i, id in ipairs(ids) do
         class = 'ack_rejected', cause = detail, advice = reason, attempts = '1', lane = lane_of(id), member = '',
       })
     end
+    gather('ZREM', ack, id)
     verdicts[i] = 's'
   end
 end
 if #settled > 0 then
-  call_with('ZREM', ack, settled)
+  write_gathered()
   if kind == 'accepted' then redis.call('SET', key('told'), settled[#settled]) end
-  gate_succeeded('alumniq', gate_read('alumniq'), now)
+  gate_succeeded('alumniq', gate, now)
   if redis.call('ZCOUNT', ack, '-inf', list.last) == 0 then
     redis.call('DEL', key('acking'))
     if redis.call('ZCARD', ack) > 0 then wake('alumniq') end

@@ -2,11 +2,14 @@
 -- every script writes last.
 
 -- Timelines are bounded: a change that is retried for weeks keeps its newest entries.
-local function remember(id, now, event)
+local function add_event(id, now, event)
   local events = key('events', id)
   if redis.call('RPUSH', events, whole(now) .. ' ' .. event) > 100 then
     redis.call('LTRIM', events, -100, -1)
   end
+end
+local function remember(id, now, event)
+  aside(add_event, id, now, event)
 end
 
 -- AlumnIQ is told of changes in the order in which they were done, so that what it still lists of a person is
@@ -28,11 +31,11 @@ end
 -- The books count changes: only the first dead destination moves the change from in flight to dead.
 local function mark_dead(id, b)
   local mask = tonumber(redis.call('HGET', key('dead'), id) or 0)
+  redis.call('HSET', key('dead'), id, bit.bor(mask, b))
   if mask == 0 then
     count('in_flight', -1)
     count('dead', 1)
   end
-  redis.call('HSET', key('dead'), id, bit.bor(mask, b))
 end
 
 -- The reverse; returns the destinations that are still dead.
@@ -66,12 +69,21 @@ local function group_of(cause)
   return redis.sha1hex(masked):sub(1, 12)
 end
 
+-- What finds a letter, before it is written or removed.
+local function expect_indexes(vendor, class, because, lane)
+  expect('zset', key('letters', vendor, class))
+  expect('zset', key('because', vendor, class .. ':' .. because))
+  expect('zset', key('causes', vendor, class))
+  if is_persons(lane) then expect('set', key('letters-of', lane)) end
+end
+
 -- Returns the letter as a table, or nil where there is none.
 local function exhume(vendor, id)
   local flat = redis.call('HGETALL', key('letter', vendor, id))
   if #flat == 0 then return nil end
   local letter = {}
   for i = 1, #flat, 2 do letter[flat[i]] = flat[i + 1] end
+  expect_indexes(vendor, letter.class, letter.because or '', letter.lane)
   redis.call('DEL', key('letter', vendor, id), key('sent', vendor, id))
   redis.call('ZREM', key('letters', vendor, letter.class), id)
   if letter.because then
@@ -87,9 +99,10 @@ end
 
 -- letter: class, cause, advice, attempts, lane, member
 local function bury(vendor, id, now, letter)
+  local because = group_of(letter.cause)
+  expect_indexes(vendor, letter.class, because, letter.lane)
   -- One that is there already: Redis had lost the row, and AlumnIQ sent it again.
   exhume(vendor, id)
-  local because = group_of(letter.cause)
   redis.call('HSET', key('letter', vendor, id), 'class', letter.class, 'cause', letter.cause,
     'advice', letter.advice, 'attempts', letter.attempts, 'lane', letter.lane, 'member', letter.member,
     'died_at', whole(now), 'because', because)
@@ -97,11 +110,11 @@ local function bury(vendor, id, now, letter)
   redis.call('ZADD', key('because', vendor, letter.class .. ':' .. because), now, id)
   redis.call('ZINCRBY', key('causes', vendor, letter.class), 1, because)
   if is_persons(letter.lane) then redis.call('SADD', key('letters-of', letter.lane), vendor .. ' ' .. id) end
-  mark_dead(id, VENDOR_BIT[vendor])
   remember(id, now, cjson.encode({
     event = 'dead', destination = vendor, class = letter.class, cause = letter.cause,
     attempt = tonumber(letter.attempts),
   }))
+  mark_dead(id, VENDOR_BIT[vendor])
 end
 
 -- When a block of the feed was fetched stands in front of each record (13 digits, ms).
@@ -136,7 +149,6 @@ local obsolete = {}
 local function close(id, now, verdict, told, keep, keep_payload)
   local fetched, listed = fetched_at(id), listed_of(id)
   listed = listed and listed.text or redis.call('HGET', key('relisted'), id)
-  count_outstanding(fetched, -1)
   redis.call('SET', key('done', id),
     verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold') .. (listed and ' listed ' .. listed or ''),
     'PXAT', whole(now + keep))
@@ -148,12 +160,13 @@ local function close(id, now, verdict, told, keep, keep_payload)
     obsolete[#obsolete + 1] = key('change', id)
     obsolete[#obsolete + 1] = key('edits', id)
   end
-  gather('HDEL', key('discarded'), id)
   gather('HDEL', key('relisted'), id)
-  count('in_flight', -1)
-  count(verdict, 1)
   remember(id, now, '{"event":"' .. verdict .. '"}')
   redis.call('PEXPIRE', key('events', id), whole(keep))
+  gather('HDEL', key('discarded'), id)
+  count_outstanding(fetched, -1)
+  count('in_flight', -1)
+  count(verdict, 1)
 end
 
 -- A destination is done with the change. Where none waits (`rest`) and none is dead, AlumnIQ is told, unless the
@@ -162,9 +175,11 @@ end
 local function join(id, lane, rest, is_dead, discarded, now, keep, keep_payload)
   if rest ~= 0 or is_dead then return end
   if is_persons(lane) then
-    local past = key('past', lane)
-    if redis.call('RPUSH', past, id) > 100 then redis.call('LTRIM', past, -100, -1) end
-    redis.call('PEXPIRE', past, whole(keep))
+    aside(function()
+      local past = key('past', lane)
+      if redis.call('RPUSH', past, id) > 100 then redis.call('LTRIM', past, -100, -1) end
+      redis.call('PEXPIRE', past, whole(keep))
+    end)
   end
   if discarded == '0' then
     close(id, now, 'discarded', false, keep, keep_payload)
@@ -189,45 +204,52 @@ local function note_seal(under, now)
   if not since or since == 'leaving' then redis.call('HSET', key('seals'), under, whole(now)) end
 end
 
--- Writes what was gathered, and forgets it: what follows may read it.
+-- Writes what was gathered, and forgets it: what follows may read it. What fails does not stop the rest.
 local function write_gathered()
+  local failure
+  local function write(part, ...)
+    local is_done, why = attempt(part, ...)
+    if not is_done then failure = failure or why end
+  end
   for name, by in pairs(counted) do
-    if by ~= 0 then redis.call('HINCRBY', key('counters'), name, by) end
+    if by ~= 0 then write(redis.call, 'HINCRBY', key('counters'), name, by) end
   end
   for fetched, by in pairs(outstanding) do
-    if by ~= 0 and redis.call('HINCRBY', key('outstanding'), fetched, by) <= 0 then
-      redis.call('HDEL', key('outstanding'), fetched)
-    end
+    write(function()
+      if by ~= 0 and redis.call('HINCRBY', key('outstanding'), fetched, by) <= 0 then
+        redis.call('HDEL', key('outstanding'), fetched)
+      end
+    end)
   end
   for command, names in pairs(gathered) do
-    for name, arguments in pairs(names) do call_with(command, name, arguments) end
+    for name, arguments in pairs(names) do write(call_with, command, name, arguments) end
   end
   for destination, lanes in pairs(readied) do
-    if call_with('RPUSH', key('ready', destination), lanes) == #lanes then called[destination] = true end
+    write(function()
+      if call_with('RPUSH', key('ready', destination), lanes) == #lanes then called[destination] = true end
+    end)
   end
   if #told_next > 0 then
-    local place, places = next_tokens(#told_next), {}
-    for i, id in ipairs(told_next) do
-      places[2 * i - 1], places[2 * i] = whole(place + i - 1), id
-    end
-    call_with('ZADD', key('ack'), places)
+    write(function()
+      local place, places = next_tokens(#told_next), {}
+      for i, id in ipairs(told_next) do
+        places[2 * i - 1], places[2 * i] = whole(place + i - 1), id
+      end
+      call_with('ZADD', key('ack'), places)
+    end)
   end
   -- Whoever tells AlumnIQ waits for the first change, for a list of them, and for the last of all that is in flight.
   if #told_next > 0 or (counted.in_flight or 0) < 0 then
-    local line = redis.call('ZCARD', key('ack'))
-    local was = line - #told_next
-    -- As long as nobody has asked for a list, nobody waits for one.
-    local list = tonumber(redis.call('HGET', key('limits', 'alumniq'), 'batch') or math.huge)
-    local is_worth_a_look = (was == 0 and line > 0) or math.floor(line / list) > math.floor(was / list)
-    if is_worth_a_look or (line > 0 and line >= in_flight()) then wake('alumniq') end
+    write(function()
+      local line = redis.call('ZCARD', key('ack'))
+      local was = line - #told_next
+      -- As long as nobody has asked for a list, nobody waits for one.
+      local list = tonumber(redis.call('HGET', key('limits', 'alumniq'), 'batch') or math.huge)
+      local is_worth_a_look = (was == 0 and line > 0) or math.floor(line / list) > math.floor(was / list)
+      if is_worth_a_look or (line > 0 and line >= in_flight()) then wake('alumniq') end
+    end)
   end
-  in_parts(obsolete, function(...) redis.call('DEL', ...) end)
+  write(in_parts, obsolete, function(...) redis.call('DEL', ...) end)
   counted, outstanding, gathered, readied, told_next, obsolete = {}, {}, {}, {}, {}, {}
-end
-
--- Calls whoever rests, where there is still something to take at the end of the script.
-local function call_out()
-  for destination in pairs(called) do
-    if redis.call('EXISTS', key('ready', destination)) == 1 then wake(destination) end
-  end
+  if failure then fail(failure) end
 end

@@ -22,19 +22,16 @@ local function claim(destination, b, worker, now, has_ended)
     redis.call('HDEL', crashes, id)
     redis.call('HDEL', key('suspects', destination), id)
     redis.call('HDEL', key('forced', destination), id)
+    bury(destination, id, now, letter)
     leave(lane, member, b)
     if not head(lane, b) then redis.call('SREM', key('poison', destination), lane) end
     count('pending:' .. destination, -1)
-    bury(destination, id, now, letter)
     died[#died + 1] = { id, letter.class }
   end
 
   -- 1. Leases that ran out: their holder died, hangs or lost Redis. Bounded: the rest is next call's.
-  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)) do
-    local holder, member = redis.call('HGET', running, lane):match('^%d+ (%S+) (.*)$')
+  local function end_expired(lane, holder, member)
     local id = change_of(member)
-    redis.call('ZREM', leases, lane)
-    redis.call('HDEL', running, lane)
     -- Written at once: this very call may claim the lane again.
     local applied = key('applied', destination)
     if is_reached(redis.call('HGET', applied, lane), lane, member) then redis.call('HSET', applied, lane, member) end
@@ -43,12 +40,23 @@ local function claim(destination, b, worker, now, has_ended)
     if losses >= crash_limit then
       local letter = cjson.decode(crashed_letter)
       letter.cause = string.format(letter.cause, losses)
-      die(lane, member, letter)
+      aside(die, lane, member, letter)
     end
+    redis.call('ZREM', leases, lane)
+    redis.call('HDEL', running, lane)
     local correction = redis.call('HGET', key('corrected'), id)
     if correction and not is_out(lane, member, destination) then
       take_waiting_correction(id, correction, now, { destination = destination, lane = lane })
       write_gathered()
+    end
+  end
+  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)) do
+    local holder, member = (redis.call('HGET', running, lane) or ''):match('^%d+ (%S+) (.*)$')
+    if member then
+      end_expired(lane, holder, member)
+    else
+      redis.call('ZREM', leases, lane)
+      warn('nobody holds the lease of the lane ' .. lane .. ' for ' .. destination)
     end
     if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
   end
@@ -96,15 +104,23 @@ local function claim(destination, b, worker, now, has_ended)
   -- 4. Lease. A lane whose oldest change is older than what was applied gives it up and waits its turn.
   local claimed, locked = {}, {}
 
+  -- A lane that leads nowhere, or cannot be read, is never dropped: it waits, out of the others' way.
+  local function put_back(lane, why)
+    redis.call('ZADD', key('due', destination), now + 60000, lane)
+    warn(why)
+  end
+
   -- Leases of these lanes what can be leased.
   local function lease_from(lanes)
     local found, members, ids, records = {}, {}, {}, {}
     for _, lane in ipairs(lanes) do
-      local member = head(lane, b)
-      if member then
+      local is_read, member = attempt(head, lane, b)
+      if is_read and member then
         local n = #found + 1
         found[n], members[n], ids[n] = lane, member, change_of(member)
         records[n] = key('change', ids[n])
+      else
+        put_back(lane, member or destination .. ' has nothing to take in the lane ' .. lane)
       end
     end
     if #found == 0 then return end
@@ -119,8 +135,12 @@ local function claim(destination, b, worker, now, has_ended)
         redis.call('ZADD', key('due', destination), now + 60000, lane)
       elseif applied and before(member, applied)
         and redis.call('HEXISTS', key('forced', destination), id) == 0 then
-        die(lane, member, cjson.decode(stale_letter))
-        if head(lane, b) then redis.call('RPUSH', key('ready', destination), lane) end
+        local is_dead, why = attempt(die, lane, member, cjson.decode(stale_letter))
+        if not is_dead then
+          put_back(lane, why)
+        elseif head(lane, b) then
+          redis.call('RPUSH', key('ready', destination), lane)
+        end
       elseif under and not keys:find(under .. ' ', 1, true) then
         -- An operator's mistake, not the change's: it waits, out of the others' way, for a process that has the key.
         redis.call('ZADD', key('due', destination), now + 10000, lane)

@@ -5,17 +5,19 @@ local hand = hand_at(1)
 local acknowledge, keep, keep_payload = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
 local reason = ARGV[8]
 if is_refused(hand) then return '' end
+expect_own_keys()
 local now = now_ms()
 local verdicts, gone = {}, 0
 for i = 9, #ARGV, 2 do
   local vendor, id = ARGV[i], ARGV[i + 1]
+  local place = redis.call('HMGET', key('letter', vendor, id), 'lane', 'member')
+  local rest = place[2] and place[2] ~= '' and waiting_for(place[1], place[2]) or 0
   local letter = exhume(vendor, id)
   if not letter then
     gone = gone + 1
     verdicts[#verdicts + 1] = 'g'
   else
     local dead_at = unmark_dead(id, VENDOR_BIT[vendor])
-    local rest = letter.member ~= '' and waiting_for(letter.lane, letter.member) or 0
     -- AlumnIQ refused the id, or never gave one (then the letter has no lane): there is nobody to tell.
     local tell = acknowledge and letter.class ~= 'ack_rejected' and letter.lane ~= ''
     local discarded = tell and '1' or '0'

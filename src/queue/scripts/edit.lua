@@ -11,6 +11,8 @@ local class = redis.call('HGET', key('letter', vendor, id), 'class')
 if not class then return 'g' end
 if redis.call('GET', key('change', id)) ~= was then return 'c' end
 
+expect_own_keys()
+expect('list', key('edits', id))
 local now = now_ms()
 redis.call('SET', key('change', id), fetched_at(id) .. record)
 note_seal(sealed_under(record), now)
@@ -27,5 +29,5 @@ audit(now, hand, {
   action = 'edited', destination = vendor, count = 1, ids = { id }, detail = table.concat(fields, ', '),
 })
 if vendor == 'alumniq' and class == 'undecodable' then return 'u' end
-revive(vendor, id, exhume(vendor, id), now, false, hand.by)
+revive(vendor, id, now, false, hand.by)
 return 'r'

@@ -10,6 +10,7 @@
 -- admitted: then nothing is taken in.
 if is_deposed(ARGV[4]) then return false end
 local block, mask, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+expect_own_keys()
 local held, destinations, sealing_key = namespace_fields(), destinations_of(mask), ARGV[5]
 local differs = difference(held, destinations)
 if differs then return differs end
@@ -38,16 +39,16 @@ local function still_listed(id, marker)
   local told = not marker:find(' untold', 1, true)
   if told and tonumber(at) < tonumber(block) then
     -- AlumnIQ was told before this fetch began and still lists the change: tell it again.
-    redis.call('DEL', key('done', id))
-    redis.call('PERSIST', key('events', id))
     redis.call('SET', key('change', id), block)
+    redis.call('PERSIST', key('events', id))
     local listed = marker:match(' listed (.*)$')
     if listed then redis.call('HSET', key('relisted'), id, listed) end
-    count_outstanding(block, 1)
     if verdict == 'discarded' then redis.call('HSET', key('discarded'), id, '1') end
+    remember(id, now, cjson.encode({ event = 'still_listed' }))
+    redis.call('DEL', key('done', id))
+    count_outstanding(block, 1)
     count(verdict, -1)
     count('in_flight', 1)
-    remember(id, now, cjson.encode({ event = 'still_listed' }))
     to_acknowledge(id)
     return times_closed(id) > 1 and 'R' or 'r'
   end
@@ -57,24 +58,29 @@ local function still_listed(id, marker)
 end
 
 local function add(id, lane, member, record, letter, is_new)
-  redis.call('SET', key('change', id), block .. record)
-  count_outstanding(block, 1)
-  count('fetched', 1)
-  count('in_flight', 1)
+  local idle = {}
   if letter ~= '' then
     -- It stands in no lane; that it could have one says that AlumnIQ can be told about it.
     letter = cjson.decode(letter)
     letter.lane, letter.member = lane, ''
     bury('alumniq', id, now, letter)
-    return
-  end
-  for _, destination in ipairs(DESTINATIONS) do
-    if bit.band(mask, destination.bit) ~= 0 then
-      count('pending:' .. destination.name, 1)
-      if is_new or not head(lane, destination.bit) then make_ready(destination.name, lane) end
+  else
+    for _, destination in ipairs(DESTINATIONS) do
+      if bit.band(mask, destination.bit) ~= 0 then
+        idle[destination.name] = is_new or not head(lane, destination.bit)
+      end
     end
+    redis.call('ZADD', key('lane', lane), mask, member)
   end
-  redis.call('ZADD', key('lane', lane), mask, member)
+  -- Last: from here on it passes for known.
+  redis.call('SET', key('change', id), block .. record)
+  count_outstanding(block, 1)
+  count('fetched', 1)
+  count('in_flight', 1)
+  for destination, is_idle in pairs(idle) do
+    count('pending:' .. destination, 1)
+    if is_idle then make_ready(destination, lane) end
+  end
 end
 
 -- AlumnIQ may have corrected the row of a dead letter: a replay is to see it. A row that moved within its
@@ -186,7 +192,7 @@ for i = 7, #ARGV, 6 do
     verdicts[#verdicts + 1] = 'n'
   elseif marker then
     verdicts[#verdicts + 1] = still_listed(id, marker)
-  elseif may_be_known and redis.call('EXISTS', key('change', id)) == 1 then
+  elseif may_be_known and fetched_at(id) ~= '' then
     if is_corrected(id, lane, member, record, letter, above) then
       verdicts[#verdicts + 1] = 'c'
     else

@@ -6,6 +6,10 @@
 local destination, b, worker, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], now_ms()
 local FIRST_ENDED = 17
 local has_ended, verdicts = ARGV[FIRST_ENDED] ~= nil, ''
+-- A process that rests is to cost Redis little: where there is nothing to take, nothing is written.
+if has_ended or redis.call('EXISTS', key('ready', destination), key('lease', destination), key('due', destination)) > 0 then
+  expect_own_keys({ { name = destination } })
+end
 if has_ended then
   verdicts = settle_all(destination, b, worker, now, FIRST_ENDED)
   write_gathered()

@@ -56,16 +56,22 @@ local function has_handled(vendor, id)
 end
 
 -- The letter is dug up; its change goes back where it was.
-local function revive(vendor, id, letter, now, forced, by)
-  unmark_dead(id, VENDOR_BIT[vendor])
+local function revive(vendor, id, now, forced, by)
+  local b, place = VENDOR_BIT[vendor], redis.call('HMGET', key('letter', vendor, id), 'lane', 'member')
+  local lane, member = place[1], place[2]
+  local waiting, is_idle
+  if vendor ~= 'alumniq' then
+    waiting, is_idle = waiting_for(lane, member), not head(lane, b)
+  end
+  exhume(vendor, id)
+  unmark_dead(id, b)
   remember(id, now, cjson.encode({ event = 'replayed', destination = vendor, by = by, forced = forced }))
   if vendor == 'alumniq' then
     to_acknowledge(id)
     return
   end
-  local b, lane, member = VENDOR_BIT[vendor], letter.lane, letter.member
   if forced then redis.call('HSET', key('forced', vendor), id, 1) end
-  if not head(lane, b) then make_ready(vendor, lane) end
-  redis.call('ZADD', key('lane', lane), bit.bor(waiting_for(lane, member), b), member)
+  redis.call('ZADD', key('lane', lane), bit.bor(waiting, b), member)
+  if is_idle then make_ready(vendor, lane) end
   count('pending:' .. vendor, 1)
 end

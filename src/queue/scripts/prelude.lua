@@ -2,6 +2,17 @@
 -- one call. KEYS[1] is the namespace with its hash tag; all keys are derived from it and so live in one
 -- slot. The picture of the data is in ../keys.rs.
 
+-- Redis does not say which key an error is about.
+local touched
+local redis = setmetatable({
+  call = (function(call)
+    return function(...)
+      touched = select(2, ...)
+      return call(...)
+    end
+  end)(redis.call),
+}, { __index = redis })
+
 local PREFIX = KEYS[1] .. ':'
 local function key(a, b, c)
   if c then return PREFIX .. a .. ':' .. b .. ':' .. c end
@@ -13,6 +24,32 @@ end
 -- holds every token and every time in ms, and costs an eighth of `%.0f`.
 local function whole(number)
   return string.format('%d', number)
+end
+
+-- Ends the script with an error of Redis' own kind: a code and a text.
+local function fail(text)
+  error({ err = text })
+end
+
+-- Calls a function. Returns whether it came to its end; then what it returned, or the error, with the name of the key
+-- where that is what the error is about.
+local WRONG_TYPE = 'WRONGTYPE '
+local function attempt(part, ...)
+  local is_done, answer = pcall(part, ...)
+  if is_done then return true, answer end
+  local text = type(answer) == 'table' and answer.err or tostring(answer)
+  if text:find('^WRONGTYPE Operation') then text = WRONG_TYPE .. touched .. ' holds another type than the queue keeps there' end
+  if not text:find('^%u+ ') then text = 'ERR ' .. text end
+  return false, text
+end
+
+-- A key that somebody else wrote, of another type, makes a command fail in the middle of a transition. So what a
+-- transition writes without having read it is looked at first.
+local function expect(kind, name)
+  local found = redis.call('TYPE', name).ok
+  if found ~= kind and found ~= 'none' then
+    fail(WRONG_TYPE .. name .. ' holds a ' .. found .. ', where the queue keeps a ' .. kind)
+  end
 end
 
 local function now_ms()
@@ -31,6 +68,31 @@ end
 local DESTINATIONS = { { name = 'crm', bit = 1 }, { name = 'salsa', bit = 2 } }
 local EVERY_DESTINATION = 3
 local VENDOR_BIT = { crm = 1, salsa = 2, alumniq = 4 }
+
+-- The keys that are there once in the namespace, and once a destination.
+local OWN = {
+  hash = { 'counters', 'outstanding', 'dead', 'discarded', 'seals', 'acking', 'producer' },
+  zset = { 'ack', 'audit' },
+  string = { 'token', 'told' },
+}
+local OF_DESTINATION = {
+  hash = { 'running', 'attempts', 'crashes', 'suspects', 'forced', 'applied', 'gate' },
+  zset = { 'lease', 'due', 'hungry' },
+  list = { 'ready' },
+  set = { 'poison' },
+}
+
+-- Nothing begins while one of them is somebody else's.
+local function expect_own_keys(destinations)
+  for kind, names in pairs(OWN) do
+    for _, name in ipairs(names) do expect(kind, key(name)) end
+  end
+  for _, destination in ipairs(destinations or DESTINATIONS) do
+    for kind, names in pairs(OF_DESTINATION) do
+      for _, name in ipairs(names) do expect(kind, key(name, destination.name)) end
+    end
+  end
+end
 
 -- A change more in a batch is to cost an argument, not a call: counts, and members of one key that share a command, are
 -- gathered and written once, when the script ends (write_gathered, see ../scripts.rs). A script does not read again
@@ -77,10 +139,19 @@ local function each_of(command, name, members)
   return answers
 end
 
+-- What is only there to be looked at must not stop a transition.
+local warnings = {}
+local function warn(what)
+  warnings[#warnings + 1] = what
+end
+local function aside(part, ...)
+  local is_done, why = attempt(part, ...)
+  if not is_done then warn(why) end
+end
+
 -- How much happens: a ring of 360 buckets of 10 s each, 32 bits a bucket, and before them the number of the newest.
 local BUCKET_MS, BUCKETS = 10000, 360
-local function meter(name, now, by)
-  if by == 0 then return end
+local function count_in_ring(name, now, by)
   local ring, bucket = key('rates', name), math.floor(now / BUCKET_MS)
   local newest = redis.call('BITFIELD', ring, 'GET', 'u32', 0)[1]
   if bucket > newest then
@@ -101,6 +172,9 @@ local function meter(name, now, by)
   end
   redis.call('BITFIELD', ring, 'INCRBY', 'u32', 32 * (1 + bucket % BUCKETS), by)
 end
+local function meter(name, now, by)
+  if by ~= 0 then aside(count_in_ring, name, now, by) end
+end
 
 -- How long, in ms, until something may change by itself; -1 = nothing will.
 local wait = -1
@@ -111,9 +185,12 @@ local function sooner(now, at)
   end
 end
 
+-- Wake-ups are sent last, see ../scripts.rs: one that Redis refuses must not cut a transition short.
+local woken = {}
 local function wake(who)
-  redis.call('PUBLISH', key('wake'), who)
+  woken[who] = true
 end
+
 
 -- A token is at least the time in microseconds, and greater than every one before: neither a restart that
 -- loses the last second nor an emptied Redis gives one out twice.

@@ -3,6 +3,7 @@
 -- to be decoded again, see enqueue).
 local hand, forced = hand_at(1), ARGV[5] == '1'
 if is_refused(hand) then return '' end
+expect_own_keys()
 local now = now_ms()
 local verdicts, gone = {}, 0
 for i = 6, #ARGV, 2 do
@@ -14,7 +15,7 @@ for i = 6, #ARGV, 2 do
   elseif vendor == 'alumniq' and class == 'undecodable' then
     verdicts[#verdicts + 1] = 'u'
   else
-    revive(vendor, id, exhume(vendor, id), now, forced, hand.by)
+    revive(vendor, id, now, forced, hand.by)
     has_handled(vendor, id)
     verdicts[#verdicts + 1] = 'r'
   end

@@ -144,6 +144,8 @@ local function settle_all(destination, b, worker, now, first)
 
   local DONE = '{"event":"done","destination":"' .. destination .. '","worker":' .. cjson.encode(worker) .. ',"detail":'
   function settle.done(item)
+    local rest
+    rest, item.has_more = leave(item.lane, item.member, b)
     forget(item.id)
     gather('SREM', poison, item.lane)
     reached(item)
@@ -152,23 +154,21 @@ local function settle_all(destination, b, worker, now, first)
     applied = applied + 1
     -- The commonest entry by far is put together by hand.
     remember(item.id, now, DONE .. cjson.encode(item.detail) .. ',"ms":' .. whole(item.ms) .. '}')
-    local rest
-    rest, item.has_more = leave(item.lane, item.member, b)
     if not item.correction then
       join(item.id, item.lane, rest, item.is_dead, item.discarded, now, keep, keep_payload)
     end
   end
 
   function settle.dead(item)
+    bury(destination, item.id, now, {
+      class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
+      lane = item.lane, member = item.member,
+    })
     forget(item.id)
     local _
     _, item.has_more = leave(item.lane, item.member, b)
     if not item.has_more then redis.call('SREM', poison, item.lane) end
     count('pending:' .. destination, -1)
-    bury(destination, item.id, now, {
-      class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
-      lane = item.lane, member = item.member,
-    })
     if item.sent ~= '' then
       redis.call('SET', key('sent', destination, item.id), item.sent)
       note_seal(item.sent:match('^sealed:(%x+):'), now)
@@ -238,42 +238,49 @@ local function settle_all(destination, b, worker, now, first)
     event(item.id, 'given_back', { detail = item.detail, ms = item.ms })
   end
 
+  local function end_lease(item)
+    local call, verdict = calls[item.call], nil
+    if item.kind == 'retry' or item.kind == 'exhausted' or item.kind == 'abandon' or item.class == 'lost' then
+      reached(item)
+    end
+    if item.correction and (fails(item) or item.kind == 'dead') then
+      -- What came of the old row says nothing of the corrected one.
+      event(item.id, 'given_back', { detail = 'AlumnIQ corrected the row meanwhile', ms = item.ms })
+      if is_out(item.lane, item.member, destination) then
+        -- It waits for the other destination's call: trying the old row again at once would be in vain.
+        redis.call('ZADD', key('due', destination), now + 1000, item.lane)
+        item.is_due_later = true
+      end
+      verdict = 's'
+    elseif fails(item) and (call.is_late or gate.machine) and not call.accepted and not item.is_own then
+      item.class = 'outage'
+      settle.pause(item)
+      verdict = 'p'
+    else
+      verdict = settle[item.kind](item, call) or 's'
+    end
+    if item.correction and not is_out(item.lane, item.member, destination) then
+      take_waiting_correction(item.id, item.correction, now, { destination = destination, lane = item.lane })
+      item.has_more = nil
+    end
+    local has_more = item.has_more
+    if has_more == nil and not item.is_due_later then has_more = head(item.lane, b) ~= nil end
+    gather('ZREM', leases, item.lane)
+    gather('HDEL', running, item.lane)
+    if has_more then make_ready(destination, item.lane) end
+    return verdict
+  end
+
   local verdicts = {}
   for n, item in ipairs(items) do
-    local verdict
-    if not item.id then
+    local is_ended, verdict = false, nil
+    if item.id then
+      is_ended, verdict = attempt(end_lease, item)
+      if not is_ended then warn(verdict) end
+    end
+    if not is_ended then
       count('refused', 1)
       verdict = 'l'
-    else
-      local call = calls[item.call]
-      gather('ZREM', leases, item.lane)
-      gather('HDEL', running, item.lane)
-      if item.kind == 'retry' or item.kind == 'exhausted' or item.kind == 'abandon' or item.class == 'lost' then
-        reached(item)
-      end
-      if item.correction and (fails(item) or item.kind == 'dead') then
-        -- What came of the old row says nothing of the corrected one.
-        event(item.id, 'given_back', { detail = 'AlumnIQ corrected the row meanwhile', ms = item.ms })
-        if is_out(item.lane, item.member, destination) then
-          -- It waits for the other destination's call: trying the old row again at once would be in vain.
-          redis.call('ZADD', key('due', destination), now + 1000, item.lane)
-          item.is_due_later = true
-        end
-        verdict = 's'
-      elseif fails(item) and (call.is_late or gate.machine) and not call.accepted and not item.is_own then
-        item.class = 'outage'
-        settle.pause(item)
-        verdict = 'p'
-      else
-        verdict = settle[item.kind](item, call) or 's'
-      end
-      if item.correction and not is_out(item.lane, item.member, destination) then
-        take_waiting_correction(item.id, item.correction, now, { destination = destination, lane = item.lane })
-        item.has_more = nil
-      end
-      local has_more = item.has_more
-      if has_more == nil and not item.is_due_later then has_more = head(item.lane, b) ~= nil end
-      if has_more then make_ready(destination, item.lane) end
     end
     verdicts[n] = verdict
   end

@@ -7,6 +7,7 @@ mod calls;
 mod corrections;
 mod crashes;
 mod desk;
+mod foreign;
 mod gates;
 mod leading;
 mod notices;
