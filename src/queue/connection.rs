@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use redis::{
-    Client, Cmd, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, Value,
+    Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture, RedisResult,
+    ServerErrorKind, Value,
     aio::{ConnectionLike, PubSub},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
     io::tcp::TcpSettings,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::reconnecting::Reconnecting;
 
@@ -33,6 +34,10 @@ impl Connection {
                     .tcp_settings(without_delay())
                     .connection_timeout(response_timeout)
                     .response_timeout(response_timeout)
+                    // Its waits count against the response's timeout; longer ones are made here, see `patiently`.
+                    .retries(6)
+                    .min_retry_wait(10)
+                    .max_retry_wait(100)
                     .build()?;
                 Ok(Self::Cluster(client.get_async_connection().await?))
             }
@@ -43,7 +48,12 @@ impl Connection {
 /// Of one server.
 pub(super) fn client(url: &str) -> RedisResult<Client> {
     let info = url.into_connection_info()?;
-    Client::open(info.set_tcp_settings(without_delay()))
+    // Its name is of no use, and telling it needs a right.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    Client::open(
+        info.set_redis_settings(settings)
+            .set_tcp_settings(without_delay()),
+    )
 }
 
 /// Commands are small and follow one another: gathered for full packets, each would wait until the last one is
@@ -75,12 +85,59 @@ pub(super) async fn subscribe(
     Err(last.unwrap_or_else(|| (redis::ErrorKind::InvalidClientConfig, "no address").into()))
 }
 
+/// How long a call waits for the cluster to move our slot.
+const MOVE: Duration = Duration::from_secs(30);
+
+/// The longest pause between two attempts meanwhile.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a call that is repeated until our slot has moved has waited for so far.
+struct Patience {
+    ends: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self {
+            ends: Instant::now() + MOVE,
+            pause: Duration::from_millis(10),
+        }
+    }
+
+    /// Waits where the call is to be repeated: the cluster refused it because it moves the slot, and did nothing.
+    async fn repeats(&mut self, error: &RedisError) -> bool {
+        if !is_moving(error) || Instant::now() > self.ends {
+            return false;
+        }
+        sleep(self.pause).await;
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+        true
+    }
+}
+
+fn is_moving(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::Ask)
+    )
+}
+
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Self::Single(connection) => connection.req_packed_command(cmd),
-            Self::Cluster(connection) => connection.req_packed_command(cmd),
-        }
+        Box::pin(async move {
+            let mut patience = Patience::new();
+            loop {
+                let answer = match self {
+                    Self::Single(connection) => connection.req_packed_command(cmd).await,
+                    Self::Cluster(connection) => connection.req_packed_command(cmd).await,
+                };
+                match answer {
+                    Err(error) if patience.repeats(&error).await => {}
+                    answer => return answer,
+                }
+            }
+        })
     }
 
     fn req_packed_commands<'a>(
@@ -89,10 +146,23 @@ impl ConnectionLike for Connection {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Single(connection) => connection.req_packed_commands(cmd, offset, count),
-            Self::Cluster(connection) => connection.req_packed_commands(cmd, offset, count),
-        }
+        Box::pin(async move {
+            let mut patience = Patience::new();
+            loop {
+                let answers = match self {
+                    Self::Single(connection) => {
+                        connection.req_packed_commands(cmd, offset, count).await
+                    }
+                    Self::Cluster(connection) => {
+                        connection.req_packed_commands(cmd, offset, count).await
+                    }
+                };
+                match answers {
+                    Err(error) if patience.repeats(&error).await => {}
+                    answers => return answers,
+                }
+            }
+        })
     }
 
     fn get_db(&self) -> i64 {

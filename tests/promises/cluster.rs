@@ -6,7 +6,7 @@ use crate::harness::{
     redis::Redis,
     relay::Relay,
     sockets::Port,
-    vendors::{every_promise_held, vendors_with},
+    vendors::{acknowledged, every_promise_held, vendors_with},
     waiting::until_true,
 };
 
@@ -81,6 +81,43 @@ impl Cluster {
         unreachable!("every node has slots");
     }
 
+    /// Moves the campus' slot to another node, as `redis-cli --cluster reshard` does.
+    async fn move_campus(&self, campus: &str, from: usize, to: usize) {
+        let slot = self.nodes[from]
+            .command(&format!("CLUSTER KEYSLOT {{{campus}}}:x"))
+            .await;
+        let slot: usize = redis::from_redis_value(slot).unwrap();
+        let (source, target) = (self.id_of(from).await, self.id_of(to).await);
+        self.nodes[to]
+            .command(&format!("CLUSTER SETSLOT {slot} IMPORTING {source}"))
+            .await;
+        self.nodes[from]
+            .command(&format!("CLUSTER SETSLOT {slot} MIGRATING {target}"))
+            .await;
+        loop {
+            let keys = self.nodes[from]
+                .command(&format!("CLUSTER GETKEYSINSLOT {slot} 10"))
+                .await;
+            let keys: Vec<String> = redis::from_redis_value(keys).unwrap();
+            if keys.is_empty() {
+                break;
+            }
+            let (port, keys) = (self.ports[to].number(), keys.join(" "));
+            self.nodes[from]
+                .command(&format!("MIGRATE 127.0.0.1 {port} '' 0 30000 KEYS {keys}"))
+                .await;
+        }
+        for node in [to, from] {
+            self.nodes[node]
+                .command(&format!("CLUSTER SETSLOT {slot} NODE {target}"))
+                .await;
+        }
+    }
+
+    async fn id_of(&self, node: usize) -> String {
+        redis::from_redis_value(self.nodes[node].command("CLUSTER MYID").await).unwrap()
+    }
+
     async fn keys_on(&self, node: usize) -> Vec<String> {
         redis::from_redis_value(self.nodes[node].command("KEYS *").await).unwrap()
     }
@@ -142,4 +179,37 @@ async fn a_node_that_is_gone_for_a_while_stops_its_own_campus_only() {
     let all = async || here.report().acknowledged == MANY;
     until_true("the rest is done", all).await;
     every_promise_held(&here.report(), &[], &[]);
+}
+
+#[tokio::test]
+async fn a_slot_that_moves_there_and_back_under_load_loses_nothing_and_breaks_no_order() {
+    const MANY: usize = 3_000;
+    let cluster = Cluster::start().await;
+    let (name, sandbox, relay) = campus(&cluster, 0, MANY).await;
+    let roles = "producer,crm,salsa,acknowledger";
+    let (one, other) = (relay.start(roles).await, relay.start(roles).await);
+    for (after, from, to) in [(100, 0, 1), (1_000, 1, 0)] {
+        acknowledged(&sandbox, after).await;
+        assert!(
+            sandbox.report().acknowledged < MANY,
+            "nothing is left to do"
+        );
+        cluster.move_campus(&name, from, to).await;
+    }
+    acknowledged(&sandbox, MANY).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    one.stop().await;
+    other.stop().await;
+    let status = relay.status().await;
+    let books = &status["books"];
+    assert_eq!(books["acknowledged"], MANY, "{status}");
+    assert_eq!(
+        (&books["in_flight"], &books["dead"]),
+        (&0.into(), &0.into())
+    );
+    for destination in ["crm", "salsa"] {
+        let here = &status["destinations"][destination];
+        assert_eq!(here["applied"], MANY, "{status}");
+        assert_eq!(here["waiting"], 0, "{status}");
+    }
 }

@@ -71,7 +71,7 @@ local VENDOR_BIT = { crm = 1, salsa = 2, alumniq = 4 }
 
 -- The keys that are there once in the namespace, and once a destination.
 local OWN = {
-  hash = { 'counters', 'outstanding', 'dead', 'discarded', 'seals', 'acking', 'producer' },
+  hash = { 'counters', 'outstanding', 'dead', 'discarded', 'seals', 'acking', 'producer', 'namespace' },
   zset = { 'ack', 'audit' },
   string = { 'token', 'told' },
 }

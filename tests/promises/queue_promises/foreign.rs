@@ -29,6 +29,7 @@ const KEYS: &[&str] = &[
     "dead",
     "discarded",
     "seals",
+    "namespace",
     "acking",
     "ack",
     "token",
