@@ -12,6 +12,7 @@ use alumniq_relay::{cli::Cli, commands, exit::Exit, telemetry};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let _flush = telemetry::FlushAtEnd;
     telemetry::report_panics();
     match Cli::read(std::env::args_os()) {
         Ok(cli) => commands::run(cli),
@@ -27,7 +28,7 @@ fn tell(told: &clap::Error) -> Exit {
     match printed {
         _ if told.use_stderr() => Exit::Usage,
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("stdout cannot be written: {error}");
+            telemetry::tell(format_args!("stdout cannot be written: {error}"));
             Exit::Failed
         }
         _ => Exit::Good,

@@ -15,11 +15,15 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+mod stderr;
 mod terminal;
 pub mod traces;
 
-use self::terminal::Beside;
-pub use self::terminal::spare;
+use self::{stderr::Lines, terminal::Beside};
+pub use self::{
+    stderr::{FlushAtEnd, flush, tell},
+    terminal::{bar_target, spare},
+};
 use crate::{config::LogFormat, trail::Call};
 
 /// What is logged when nobody says otherwise.
@@ -104,7 +108,7 @@ pub fn init(
         config,
     }
     .choose()?;
-    let writer = || Beside(io::stderr());
+    let writer = || Beside(Lines);
     subscriber(format, filter, colours_on(&io::stderr()), writer).try_init()?;
     Ok(())
 }
@@ -138,7 +142,9 @@ pub fn report_panics() {
         if tracing::dispatcher::has_been_set() {
             tracing::error!(%place, "panicked: this is a defect, please report the place");
         } else {
-            eprintln!("panicked at {place}: this is a defect, please report the place");
+            tell(format_args!(
+                "panicked at {place}: this is a defect, please report the place"
+            ));
         }
     }));
 }

@@ -24,6 +24,7 @@ use crate::{
         vendor::{ContactCommand, ContactUpdate},
     },
     exit::Exit,
+    telemetry,
     vendors::CrmOperation,
 };
 
@@ -60,7 +61,10 @@ async fn update(global: &Global, arguments: ContactUpdate) -> miette::Result<Exi
     } else if told.exit == Exit::Good {
         print(&format!("{}\n", told.what))?;
     } else {
-        eprintln!("{:?}", miette!(help = told.advice, "{}", told.what));
+        telemetry::tell(format_args!(
+            "{:?}",
+            miette!(help = told.advice, "{}", told.what)
+        ));
     }
     Ok(told.exit)
 }

@@ -101,13 +101,14 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
         console,
         closing.clone().cancelled_owned(),
     ));
-    super::print(&format!(
+    // What has begun is ended in its order even where nobody reads this.
+    let greeted = super::print(&format!(
         "{} changes of {people} people through simulated vendors{}; every role in this process, Redis in {}.\n\
          The console, while it runs: http://{address}/\n\n",
         arguments.changes,
         if arguments.faults { " that fail" } else { "" },
         directory.path().display(),
-    ))?;
+    ));
 
     let started = Instant::now();
     let workers = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -140,6 +141,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     drop(bulks);
     let status = redis.queue.status().await.into_diagnostic()?;
     redis.close().await?;
+    greeted?;
     let Some(dead) = finished else {
         return Err(interrupted());
     };

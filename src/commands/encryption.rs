@@ -1,7 +1,5 @@
 //! `encryption key|rotate`.
 
-use std::io::{self, IsTerminal};
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, miette};
@@ -15,6 +13,7 @@ use crate::{
         seal::{KEY_BYTES, Seals},
         sealing::Rotated,
     },
+    telemetry,
 };
 
 /// Dispatches.
@@ -43,10 +42,13 @@ async fn rotate(global: &Global, as_json: bool) -> miette::Result<Exit> {
         ));
     }
     let redis = context.open_to_write().await?;
-    let bar = match as_json || global.quiet || !io::stderr().is_terminal() {
+    let bar = match as_json || global.quiet {
         true => ProgressBar::hidden(),
         false => ProgressBar::new_spinner(),
     };
+    if !bar.is_hidden() {
+        bar.set_draw_target(telemetry::bar_target());
+    }
     let rotated = redis
         .queue
         .rotate(|done| bar.set_message(format!("{done} payloads")))

@@ -13,6 +13,7 @@ use crate::{
     exit::Exit,
     operations::erase::PersonErased,
     queue::erase::Files,
+    telemetry,
 };
 
 /// Asks, removes, and says what is left elsewhere.
@@ -50,6 +51,7 @@ fn confirmed(whose: &str) -> miette::Result<bool> {
             "add --yes to erase without being asked",
         ));
     }
+    telemetry::flush();
     eprint!(
         "Erase everything that {whose} holds of this person? This cannot be undone. Type yes: "
     );

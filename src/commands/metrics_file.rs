@@ -16,6 +16,7 @@ use super::{exit_of, usage};
 use crate::{
     exit::Exit,
     metrics::{self, Exposition},
+    telemetry,
 };
 
 /// Whoever runs node_exporter is another user.
@@ -55,10 +56,10 @@ impl MetricsFile {
         metrics::sync_ended(Timestamp::now(), exit);
         let written = self.replace_with(&self.exposition.render());
         if let Err(error) = &written {
-            eprintln!(
+            telemetry::tell(format_args!(
                 "warning: the metrics file {} cannot be written: {error}; what it said before stays",
                 self.path.display()
-            );
+            ));
         }
         match (ended?, written) {
             (exit, Ok(())) => Ok(exit),

@@ -1,18 +1,17 @@
 //! One file a subcommand, each a composition root.
 
-use std::{
-    fmt::Display,
-    io::{self, Write},
-};
+use std::fmt::Display;
 
 use jiff::{Timestamp, tz::TimeZone};
 use miette::{Diagnostic, IntoDiagnostic, Report};
 use tokio::task::JoinError;
 
+use self::output::print;
 use crate::{
     cli::{Cli, Command, Global, dead::DeadCommand, pipeline::Only, value::Moment},
     config::{self as configuration, ConfigErrors},
     exit::Exit,
+    telemetry,
     vendors::Filter,
     visible::marked,
 };
@@ -36,6 +35,7 @@ mod map;
 mod metrics_file;
 mod notify;
 mod openapi;
+mod output;
 mod preview;
 mod progress;
 mod reconcile;
@@ -58,7 +58,7 @@ pub fn run(cli: Cli) -> Exit {
     match dispatch(cli) {
         Ok(exit) => exit,
         Err(report) => {
-            eprintln!("{report:?}");
+            telemetry::tell(format_args!("{report:?}"));
             exit_of(&report)
         }
     }
@@ -240,24 +240,12 @@ fn joined<T>(ended: Result<T, JoinError>) -> miette::Result<T> {
 fn warn_of(warnings: Vec<configuration::Finding>) {
     let left = warnings.len().saturating_sub(configuration::SHOWN);
     for warning in warnings.into_iter().take(configuration::SHOWN) {
-        eprintln!("{:?}", Report::new(warning));
+        telemetry::tell(format_args!("{:?}", Report::new(warning)));
     }
     if left > 0 {
-        eprintln!("{left} more warnings; see `alumniq-relay check`");
-    }
-}
-
-/// Writes to stdout. A reader that has seen enough (`| head`) is no error.
-fn print(text: &str) -> miette::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(miette::miette!("stdout cannot be written: {error}"))
-        }
-        _ => Ok(()),
+        telemetry::tell(format_args!(
+            "{left} more warnings; see `alumniq-relay check`"
+        ));
     }
 }
 

@@ -1,6 +1,9 @@
 //! Progress on a terminal; nothing elsewhere.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -19,7 +22,7 @@ impl Progress {
     pub fn new(total: usize, quiet: bool) -> Self {
         let target = match quiet {
             true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr(),
+            false => telemetry::bar_target(),
         };
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);
         // The template is a constant that the tests render.
@@ -56,7 +59,12 @@ impl Progress {
 
     /// Prints a line above the bar.
     pub fn line(&self, text: &str) -> miette::Result<()> {
-        self.bar.suspend(|| super::print(&format!("{text}\n")))
+        if !self.bar.is_hidden() && io::stdout().is_terminal() {
+            // The same terminal, where the bar steps aside.
+            telemetry::tell(text);
+            return Ok(());
+        }
+        super::print(&format!("{text}\n"))
     }
 
     /// Takes the bar away: the summary follows.

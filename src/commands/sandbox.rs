@@ -49,10 +49,10 @@ pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Resul
         ),
     })?;
     super::print(&sandbox.relay_toml())?;
-    eprintln!(
+    telemetry::tell(format_args!(
         "The simulated vendors listen on {}. The configuration above talks to them. Ctrl-C ends them.",
         sandbox.addr()
-    );
+    ));
     let closing = CancellationToken::new();
     signals::drain_on_signal(&closing)?;
     closing.cancelled().await;

@@ -14,11 +14,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{exit::Exit, stopping::Stopping};
+use crate::{exit::Exit, stopping::Stopping, telemetry};
 
 /// What was given up after `worker.drain` is given back in this time: one call of Redis, tried a few times. A
 /// Redis that is away for longer must not keep an orchestrator waiting until it kills; leases end by themselves.
 const GIVING_BACK: Duration = Duration::from_secs(5);
+
+/// A first signal came.
+static CAME: AtomicBool = AtomicBool::new(false);
 
 /// A second signal came. Signals are the process's, so this is too.
 static AT_ONCE: Notify = Notify::const_new();
@@ -28,6 +31,10 @@ static WAS_CTRL_C: AtomicBool = AtomicBool::new(true);
 
 /// How long what is dropped at a second signal may take.
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long a command that only looks may take to end after a signal. A terminal that nobody reads (Ctrl-S) could hold
+/// it for ever.
+const DROPPED: Duration = Duration::from_secs(5);
 
 /// Cancels `closing` at the first signal, and says so in the log.
 ///
@@ -51,7 +58,13 @@ pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> miette::Res
     let interrupted = CancellationToken::new();
     listen({
         let interrupted = interrupted.clone();
-        move || interrupted.cancel()
+        move || {
+            interrupted.cancel();
+            tokio::spawn(async {
+                tokio::time::sleep(DROPPED).await;
+                leave();
+            });
+        }
     })?;
     Ok(interrupted.run_until_cancelled(work).await)
 }
@@ -62,6 +75,11 @@ pub fn exit() -> Exit {
         true => Exit::Interrupted,
         false => Exit::Terminated,
     }
+}
+
+/// Whether a signal came that the command listens to.
+pub fn came() -> bool {
+    CAME.load(Ordering::Relaxed)
 }
 
 /// Completes at the second signal.
@@ -80,6 +98,7 @@ fn listen(first: impl FnOnce() + Send + 'static) -> miette::Result<()> {
             () = hung_up(&mut hangup) => false,
         };
         WAS_CTRL_C.store(was_ctrl_c, Ordering::Relaxed);
+        CAME.store(true, Ordering::Relaxed);
         first();
         // A terminal that closes says so twice, and systemd may say it after a SIGTERM: that is nobody's hurry.
         let was_ctrl_c = tokio::select! {
@@ -89,9 +108,15 @@ fn listen(first: impl FnOnce() + Send + 'static) -> miette::Result<()> {
         WAS_CTRL_C.store(was_ctrl_c, Ordering::Relaxed);
         AT_ONCE.notify_one();
         tokio::time::sleep(LAST_WORDS * 2).await;
-        process::exit(i32::from(exit().code()));
+        leave();
     });
     Ok(())
+}
+
+/// Ends the process where its main thread doesn't.
+fn leave() -> ! {
+    telemetry::flush();
+    process::exit(i32::from(exit().code()));
 }
 
 /// A terminal's end, unless whoever started us said to ignore it (`nohup`): to listen would undo that. Where the

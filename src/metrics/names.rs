@@ -175,6 +175,8 @@ define! {
     UNMAPPED_FIELDS: Counter = "unmapped_fields_total" ["field"] in "attempts", Process;
     /// Attempts to tell the webhook of a change of state, by what happened and whether it was taken: delivered, failed.
     NOTIFICATIONS: Counter = "notifications_total" [EVENT, DELIVERY] in "attempts", Process;
+    /// Lines of the log that were dropped because nobody read stderr fast enough.
+    LOG_LINES_DROPPED: Counter = "log_lines_dropped_total" [] in "lines", Process;
     /// Always 1; the label carries the version.
     BUILD_INFO: Gauge = "build_info" ["version"] in "flag", Process;
 }

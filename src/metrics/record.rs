@@ -120,6 +120,11 @@ pub fn notification(event: Event, delivered: bool) {
     names::NOTIFICATIONS.add([event.as_str(), outcome], 1);
 }
 
+/// A line of the log was dropped: stderr's reader is too slow, or stuck.
+pub fn log_line_dropped() {
+    names::LOG_LINES_DROPPED.add([], 1);
+}
+
 /// A row had the key `field`, which nothing maps.
 pub fn unmapped_field(field: &str) {
     static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

@@ -186,6 +186,7 @@ fn a_panic_is_reported_by_its_place_and_never_by_its_message() {
     // The hook is the whole process's, so a child plays the panic.
     if let Some(case) = std::env::var_os(PANICS) {
         report_panics();
+        let _flush = FlushAtEnd;
         if case == "logged" {
             init(LogFormat::Json, Some("info"), None).unwrap();
         }

@@ -49,7 +49,7 @@ pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<Exit> {
     };
     let cleared = stage.clear().await;
     let Some(ended) = ended else {
-        eprintln!("interrupted: nothing is left running");
+        telemetry::tell("interrupted: nothing is left running");
         return cleared.map(|()| signals::exit());
     };
     let summary = ended?;

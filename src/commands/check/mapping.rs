@@ -3,7 +3,10 @@
 use miette::Report;
 
 use super::Finding;
-use crate::config::{self, Loaded};
+use crate::{
+    config::{self, Loaded},
+    telemetry,
+};
 
 /// A line each, and the place in the file where there is one.
 pub fn findings(loaded: &Loaded) -> Vec<(Finding, Option<config::Finding>)> {
@@ -35,7 +38,7 @@ pub fn findings(loaded: &Loaded) -> Vec<(Finding, Option<config::Finding>)> {
 /// Shows them in the file, on stderr like every warning.
 pub fn point_at(findings: Vec<(Finding, Option<config::Finding>)>) {
     for finding in findings.into_iter().filter_map(|(_, finding)| finding) {
-        eprintln!("{:?}", Report::new(finding));
+        telemetry::tell(format_args!("{:?}", Report::new(finding)));
     }
 }
 

@@ -92,7 +92,9 @@ impl Server {
             .map_err(misused)?
             .under(ROOT.trim_start_matches('/'));
         if token.is_some() && http.is_plaintext_remote() {
-            eprintln!("warning: the token goes to {url} without TLS: use https://");
+            telemetry::tell(format_args!(
+                "warning: the token goes to {url} without TLS: use https://"
+            ));
         }
         let token = token
             .map(|token| secret_header(TOKEN, "Bearer ", &token))

@@ -18,6 +18,7 @@ use crate::{
     },
     config::{self, Loaded},
     exit::Exit,
+    telemetry,
 };
 
 /// Most bytes of rows that are read.
@@ -88,7 +89,7 @@ fn test(loaded: &Loaded, arguments: &MapTest) -> miette::Result<Exit> {
     } else {
         super::print(&report.text())?;
         for finding in lint {
-            eprintln!("{:?}", Report::new(finding));
+            telemetry::tell(format_args!("{:?}", Report::new(finding)));
         }
     }
     Ok(match report.failed {

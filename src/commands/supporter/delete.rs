@@ -18,6 +18,7 @@ use crate::{
     commands::{one_line, print, usage},
     exit::Exit,
     operations::supporters::{Answered, Calls, Operation, told},
+    telemetry,
 };
 
 /// What became of one id.
@@ -98,6 +99,7 @@ fn confirmed(count: usize, url: &str) -> miette::Result<bool> {
         1 => "1 supporter".to_owned(),
         count => format!("{count} supporters"),
     };
+    telemetry::flush();
     eprint!("Delete {supporters} at {url}? This cannot be undone. Type yes: ");
     let mut answer = String::new();
     io::stdin()

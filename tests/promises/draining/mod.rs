@@ -4,6 +4,7 @@
 //! - [`limit`]: calls that would outlive the limit
 //! - [`rolling`]: every process is replaced under load
 //! - [`signals`]: which signals drain, when they come, and what probes answer meanwhile
+//! - [`unread`]: outputs that nobody reads stop nothing
 //! - [`leftovers`]: commands that start a `redis-server` of their own
 
 use alumniq_relay::sandbox::VendorFaults;
@@ -14,6 +15,7 @@ mod leftovers;
 mod limit;
 mod rolling;
 mod signals;
+mod unread;
 
 const EVERY_ROLE: &str = "producer,crm,salsa,acknowledger";
 

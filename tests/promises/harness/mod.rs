@@ -14,5 +14,6 @@ pub mod service;
 pub mod snapshot;
 pub mod sockets;
 pub mod terminal;
+pub mod unread;
 pub mod vendors;
 pub mod waiting;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -189,6 +190,19 @@ impl Relay {
         let mut command = self.command(arguments);
         command.env("TMPDIR", self.temporary());
         Service::spawn(command, self.directory.path())
+    }
+
+    /// Starts a command that writes to these outputs; `address`, where it listens, if it does.
+    pub fn spawn_into(
+        &self,
+        arguments: &[&str],
+        stdout: Stdio,
+        stderr: Stdio,
+        address: SocketAddr,
+    ) -> Service {
+        let mut command = self.command(arguments);
+        command.env("TMPDIR", self.temporary());
+        Service::spawn_into(command, self.directory.path(), stdout, stderr, address)
     }
 
     /// Where [`Self::spawn`] lets commands put their temporary files.

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -47,6 +48,23 @@ impl Service {
             child,
             log,
             address: ([0, 0, 0, 0], 0).into(),
+        }
+    }
+
+    /// Starts it with outputs of the test's own.
+    pub fn spawn_into(
+        mut command: Command,
+        directory: &Path,
+        stdout: Stdio,
+        stderr: Stdio,
+        address: SocketAddr,
+    ) -> Self {
+        let child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
+        Self {
+            pid: child.id().unwrap(),
+            child,
+            log: directory.join("nobody-writes-it.log"),
+            address,
         }
     }
 

@@ -70,6 +70,16 @@ impl Terminal {
         .await;
     }
 
+    /// Nobody reads any more what the program writes, as after Ctrl-S; or somebody does again.
+    pub fn is_read(&self, read: bool) {
+        let signal = if read { "-CONT" } else { "-STOP" };
+        let script = self.child.id().unwrap().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([signal, &script])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
     /// The program on it: `script`'s only child.
     pub fn pid(&self) -> u32 {
         let script = self.child.id().unwrap();
