@@ -215,7 +215,8 @@ fn leaving(
     }
 }
 
-fn is_stream(response: &Response) -> bool {
+/// Whether it is a page that is watched.
+pub(super) fn is_stream(response: &Response) -> bool {
     let kind = response.headers().get(CONTENT_TYPE);
     kind.is_some_and(|kind: &HeaderValue| kind.as_bytes().starts_with(b"text/event-stream"))
 }

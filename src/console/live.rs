@@ -4,14 +4,18 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use axum::{
     Extension, Router,
     extract::{Query, State},
-    http::{StatusCode, header::RETRY_AFTER},
+    http::{
+        StatusCode,
+        header::{HeaderName, RETRY_AFTER},
+        request::Parts,
+    },
     response::{
         IntoResponse, Response,
         sse::{Event, Sse},
@@ -45,11 +49,60 @@ const LIFETIME: Duration = Duration::from_secs(480);
 /// Watchers at a time: probes and readers need connections, too.
 const PLACES: usize = 64;
 
+/// Those of one client: several people may share an address.
+const PLACES_A_CLIENT: usize = 16;
+
+/// After how many seconds who found no place may ask again.
+const ASK_AGAIN: [(HeaderName, &str); 1] = [(RETRY_AFTER, "30")];
+
 /// What watchers share.
 #[derive(Clone)]
 struct Live {
     feed: Arc<Mutex<Weak<Feed>>>,
     places: Arc<Semaphore>,
+    clients: Clients,
+}
+
+/// How many watchers each client has. A client without any is not known.
+type Clients = Arc<Mutex<HashMap<String, usize>>>;
+
+/// One watcher's place among its client's.
+struct ClientPlace {
+    clients: Clients,
+    client: String,
+}
+
+impl ClientPlace {
+    /// `None`: the client has its share.
+    fn among(clients: &Clients, client: &str) -> Option<Self> {
+        let mut known = lock(clients);
+        let watchers = known.entry(client.to_owned()).or_default();
+        if *watchers >= PLACES_A_CLIENT {
+            return None;
+        }
+        *watchers += 1;
+        Some(Self {
+            clients: Arc::clone(clients),
+            client: client.to_owned(),
+        })
+    }
+}
+
+impl Drop for ClientPlace {
+    fn drop(&mut self) {
+        let mut known = lock(&self.clients);
+        if let Some(watchers) = known.get_mut(&self.client) {
+            *watchers -= 1;
+            if *watchers == 0 {
+                known.remove(&self.client);
+            }
+        }
+    }
+}
+
+/// Nothing panics while it holds these locks, and the data is whole after every statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The readings. Dropped with its last watcher.
@@ -63,14 +116,14 @@ impl Default for Live {
         Self {
             feed: Arc::default(),
             places: Arc::new(Semaphore::new(PLACES)),
+            clients: Arc::default(),
         }
     }
 }
 
 impl Live {
     fn feed(&self, operations: &Operations) -> Arc<Feed> {
-        // Nothing panics while it holds the lock, and the data is whole after every statement.
-        let mut known = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.feed);
         if let Some(feed) = known.upgrade() {
             return feed;
         }
@@ -115,10 +168,16 @@ async fn serve(
     State(console): State<Console>,
     Extension(live): Extension<Live>,
     Query(wanted): Query<Wanted>,
+    request: Parts,
 ) -> Response {
+    let client = console.guard.client(&request);
+    let Some(client_place) = ClientPlace::among(&live.clients, client.as_str()) else {
+        let why = "too many pages are watched from there already; close some, or reload by hand\n";
+        return (StatusCode::TOO_MANY_REQUESTS, ASK_AGAIN, why).into_response();
+    };
     let Ok(place) = Arc::clone(&live.places).try_acquire_owned() else {
         let why = "too many pages are watched already; reload by hand\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "30")], why).into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, ASK_AGAIN, why).into_response();
     };
     let feed = live.feed(&asked.operations);
     let watcher = Watcher {
@@ -131,7 +190,7 @@ async fn serve(
         silent: 0,
         ends: Instant::now() + LIFETIME,
         heartbeats: console.heartbeats,
-        _place: place,
+        _places: (place, client_place),
     };
     Sse::new(events(watcher)).into_response()
 }
@@ -148,7 +207,7 @@ struct Watcher {
     silent: u32,
     ends: Instant,
     heartbeats: Heartbeats,
-    _place: OwnedSemaphorePermit,
+    _places: (OwnedSemaphorePermit, ClientPlace),
 }
 
 fn events(watcher: Watcher) -> impl Stream<Item = Result<Event, Infallible>> {

@@ -2,6 +2,7 @@
 
 mod binding;
 mod browser;
+mod crowd;
 mod forms;
 mod headers;
 mod people;
