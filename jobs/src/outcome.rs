@@ -8,8 +8,8 @@ pub use crate::catalogue::{DeadClass, PauseReason, UnknownClass};
 /// The result of one attempt to apply one change to one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The destination accepted the change. `detail` is shown in the timeline and names no person's
-    /// data, e.g. `updated CrmNumber 1234`.
+    /// The destination accepted the change. `detail` stands in the timeline, e.g. `updated CrmNumber 1234`. It
+    /// names the person's record, so it is shown only to who may see people, and never logged.
     Done {
         /// What the vendor said, redacted.
         detail: String,

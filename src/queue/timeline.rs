@@ -46,10 +46,14 @@ impl Timeline {
         self.xid = None;
         self.letters.iter_mut().for_each(|letter| letter.xid = None);
         for event in &mut self.events {
-            if event["event"] == "discarded"
-                && let Some(fields) = event.as_object_mut()
-            {
-                fields.shift_remove("reason");
+            // `detail` of what a vendor accepted names the person's record there.
+            let hidden = match event["event"].as_str() {
+                Some("discarded") => "reason",
+                Some("done") => "detail",
+                _ => continue,
+            };
+            if let Some(fields) = event.as_object_mut() {
+                fields.shift_remove(hidden);
             }
         }
         self

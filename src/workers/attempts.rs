@@ -48,7 +48,8 @@ fn log(attempted: &Attempted<'_>) {
             warn,
             "refused: the lease was lost, the result is not recorded"
         ),
-        Some(Transition::Done { detail }) => line!(info, detail, "applied"),
+        // Its detail names the person's record at the vendor.
+        Some(Transition::Done { .. }) => line!(info, "applied"),
         Some(
             Transition::Retry { delay, cause, .. }
             | Transition::Exhausted { delay, cause, .. }

@@ -107,9 +107,14 @@ async fn no_log_metric_trace_or_answer_quotes_a_row_or_a_secret() {
             relay.run(&["dead", "show", &id]).await.expect(0).stdout,
         ));
     }
+    assert!(
+        !service.log().contains("CrmNumber"),
+        "the log names a person's record"
+    );
     service.stop().await;
     assert!(collector.roots() > CHANGES / 2, "{}", collector.roots());
     shown.push(("a trace", collector.received()));
+    assert!(!shown[shown.len() - 1].1.contains("CrmNumber"));
 
     for (where_, text) in &shown {
         for secret in secrets {

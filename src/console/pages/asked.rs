@@ -7,14 +7,19 @@ use axum::{
 };
 use maud::{Markup, html};
 
-use super::layout::{Frame, Tab, page};
+use super::{
+    filter::{Filter, Wanted},
+    layout::{Frame, Tab, page},
+    letter::people_are_hidden,
+    letters::misunderstood,
+};
 use crate::{
     console::{
         Console,
         visitor::{Role, Visitor},
     },
     operations::Operations,
-    queue::QueueError,
+    queue::{QueueError, timeline::Timeline},
 };
 
 /// A visitor before a queue that has answered once.
@@ -35,6 +40,32 @@ impl Asked {
     /// Whether people are shown.
     pub fn sees_people(&self) -> bool {
         self.visitor.sees_people
+    }
+
+    /// The dead letters that an address or a form means. Who may not see people can't ask for one either: the number
+    /// of answers would tell whose guess was right.
+    ///
+    /// # Errors
+    /// The page that says why nothing is listed or done.
+    pub fn filter(&self, wanted: &Wanted) -> Result<Filter, Response> {
+        if !wanted.xid.trim().is_empty() && !self.sees_people() {
+            return Err(people_are_hidden(self));
+        }
+        wanted
+            .read(&self.operations.timezone)
+            .map_err(|problems| misunderstood(self, &problems))
+    }
+
+    /// What may be shown to this visitor of one change; `None` where the change is unknown.
+    ///
+    /// # Errors
+    /// Redis.
+    pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
+        let timeline = self.operations.queue.timeline(change_id).await?;
+        Ok(match self.sees_people() {
+            true => timeline,
+            false => timeline.map(Timeline::without_people),
+        })
     }
 
     /// What every form carries.

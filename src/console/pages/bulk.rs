@@ -54,9 +54,9 @@ pub async fn ask_discard(asked: Asked, Query(wanted): Query<Wanted>) -> Response
 }
 
 async fn ask(asked: &Asked, action: BulkAction, wanted: &Wanted) -> Response {
-    let filter = match wanted.read(&asked.operations.timezone) {
+    let filter = match asked.filter(wanted) {
         Ok(filter) => filter,
-        Err(problems) => return misunderstood(asked, &problems),
+        Err(refused) => return refused,
     };
     let queue = &asked.operations.queue;
     let counted = async {
@@ -178,9 +178,9 @@ pub async fn discard(Operator(by): Operator, asked: Asked, Form(order): Form<Ord
 
 async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> Response {
     let wanted = order.wanted();
-    let Filter { filter, .. } = match wanted.read(&asked.operations.timezone) {
+    let Filter { filter, .. } = match asked.filter(&wanted) {
         Ok(filter) => filter,
-        Err(problems) => return misunderstood(asked, &problems),
+        Err(refused) => return refused,
     };
     let rate = Some(order.rate.trim().to_owned()).filter(|rate| !rate.is_empty());
     if let Some(Err(problem)) = rate.as_deref().map(str::parse::<Rate>) {

@@ -19,7 +19,7 @@ pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
 
 /// The same for an id that no path can hold.
 pub async fn one(asked: &Asked, id: &str) -> Response {
-    match asked.operations.queue.timeline(id).await {
+    match asked.timeline(id).await {
         Ok(Some(timeline)) => {
             let title = format!("Change {id}");
             asked.page(Tab::Changes, &title, &main(asked, &timeline))

@@ -59,7 +59,7 @@ fn answer(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Response {
 }
 
 async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, QueueError> {
-    let Some(timeline) = asked.operations.queue.timeline(id).await? else {
+    let Some(timeline) = asked.timeline(id).await? else {
         return Ok(None);
     };
     let letter = timeline

@@ -18,9 +18,9 @@ const A_PAGE: usize = 50;
 
 /// The page.
 pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
-    let filter = match wanted.read(&asked.operations.timezone) {
+    let filter = match asked.filter(&wanted) {
         Ok(filter) => filter,
-        Err(problems) => return misunderstood(&asked, &problems),
+        Err(refused) => return refused,
     };
     match read(&asked, &filter).await {
         Ok((page, snapshot)) => {

@@ -34,6 +34,7 @@ fn entry(event: &Value, told: Option<&str>, asked: &Asked) -> Markup {
             div.when { (moment(text(event, "at").unwrap_or_default(), &asked.operations.timezone)) }
             div.what {
                 p {
+                    @if let Some(count) = event["count"].as_u64() { b { (count) " " } }
                     b { (words) }
                     @if let Some(vendor) = vendor { " · " (name(vendor)) }
                     @if let Some(class) = text(event, "class").and_then(|word| word.parse().ok()) { " " (class_mark(class)) }
@@ -45,9 +46,10 @@ fn entry(event: &Value, told: Option<&str>, asked: &Asked) -> Markup {
                 @for field in ["cause", "detail"] {
                     @if let Some(said) = text(event, field).filter(|said| !said.is_empty() && (kind != "dead" || told != Some(said))) { p.said { (foreign(said)) } }
                 }
-                @if let Some(said) = text(event, "reason").filter(|said| !said.is_empty()) {
-                    // Any other reason is a word of ours.
-                    p.said { (reason(said, asked.sees_people() || kind != "discarded")) }
+                @if kind == "discarded" && !asked.sees_people() {
+                    p.said { (reason("", false)) }
+                } @else if let Some(said) = text(event, "reason").filter(|said| !said.is_empty()) {
+                    p.said { (foreign(said)) }
                 }
                 @if let Some(after) = event["after_ms"].as_u64() { p.soft { "again in " (duration(after as f64 / 1000.0)) } }
                 @if let Some(worker) = text(event, "worker") { p.soft { small { (foreign(worker)) } } }
@@ -77,6 +79,7 @@ fn words<'a>(kind: &'a str, event: &Value) -> (&'a str, &'static str) {
         "replayed" => ("Replayed", "run"),
         "edited" => ("Edited", "run"),
         "discarded" => ("Discarded", "wait"),
+        "older_removed" => ("older entries were removed", "plain"),
         "acknowledged" => ("Acknowledged to AlumnIQ", "ok"),
         other => (other, "plain"),
     }

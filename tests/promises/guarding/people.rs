@@ -50,6 +50,8 @@ struct Worked {
     private: BTreeSet<String>,
     xids: BTreeSet<String>,
     changes: Vec<String>,
+    /// Somebody with a dead letter.
+    dead_xid: String,
     _relay: Relay,
     _sandbox: Sandbox,
     _redis: Redis,
@@ -93,14 +95,28 @@ async fn worked(settings: impl FnOnce(Relay) -> Relay) -> Worked {
         books["fetched"] == CHANGES && books["in_flight"] == 0
     })
     .await;
-    let mut changes: Vec<String> = relay
-        .dead()
-        .await
+    let letters = relay.dead().await;
+    let dead_xid = letters.iter().find_map(|letter| letter["xid"].as_str());
+    let mut changes: Vec<String> = letters
         .iter()
         .map(|letter| text(&letter["change_id"]))
         .collect();
     changes.truncate(8);
+    let mut numbers = BTreeSet::new();
+    for id in &changes {
+        let timeline = relay.show(id).await;
+        let events = timeline["events"].as_array().unwrap();
+        let details = events.iter().filter_map(|event| event["detail"].as_str());
+        numbers.extend(
+            details
+                .filter_map(|detail| detail.strip_prefix("updated "))
+                .map(str::to_owned),
+        );
+    }
+    assert!(!numbers.is_empty(), "no change was applied at the CRM");
+    private.extend(numbers);
     Worked {
+        dead_xid: dead_xid.unwrap().to_owned(),
         _relay: relay,
         service,
         private,
@@ -200,6 +216,72 @@ async fn viewers_are_shown_nobody_wherever_they_look() {
     // The search finds people where they are shown.
     let shown = worked.shown_to(OPERATOR).await;
     assert!(!worked.leaks(&shown).is_empty());
+}
+
+#[tokio::test]
+async fn no_answer_tells_a_viewer_whether_an_xid_that_was_guessed_exists() {
+    let worked = worked(|relay| relay).await;
+    let mut browser = worked.browser();
+    assert_eq!(browser.log_in(VIEWER, "Ada").await.status, 303);
+    let mut paths: BTreeSet<String> = pages(&browser).await.into_keys().collect();
+    // What viewers are shown no link to.
+    paths.extend(
+        [
+            "/dead-letters/replay",
+            "/dead-letters/discard",
+            "/changes",
+            "/people",
+            "/live?page=bulk",
+        ]
+        .map(str::to_owned),
+    );
+    let operations = operations(&browser).await;
+    paths.extend(
+        operations
+            .into_iter()
+            .filter(|(method, _)| method == "GET")
+            .map(|(_, path)| path),
+    );
+    // These count from now, and nobody may ask them for a person.
+    paths.retain(|path| !path.starts_with("/live") && path != "/" && !path.starts_with("/?"));
+    let dead = worked.dead_xid.as_str();
+    for path in paths {
+        let and = if path.contains('?') { '&' } else { '?' };
+        for asking in [
+            format!("{path}{and}xid="),
+            format!("{path}{and}find=xid:"),
+            format!("{path}/"),
+        ] {
+            let (known, unknown) = (format!("{asking}{dead}"), format!("{asking}no-such-person"));
+            let (known, unknown) = (browser.get(&known).await, browser.get(&unknown).await);
+            assert_eq!(known.status, unknown.status, "{asking}");
+            let same = |body: &str| body.replace(dead, "").replace("no-such-person", "");
+            if same(&known.body) != same(&unknown.body) {
+                // Seconds may pass between two questions.
+                let again = browser.get(&format!("{asking}{dead}")).await;
+                let numberless = |body: &str| {
+                    same(body)
+                        .chars()
+                        .filter(|c| !c.is_ascii_digit())
+                        .collect::<String>()
+                };
+                assert_eq!(
+                    numberless(&again.body),
+                    numberless(&unknown.body),
+                    "{asking}"
+                );
+            }
+        }
+    }
+    for path in [
+        "/dead-letters",
+        "/dead-letters/replay",
+        "/dead-letters/discard",
+    ] {
+        let answer = browser.get(&format!("{path}?xid={dead}")).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.body.contains("People are hidden from you"), "{path}");
+    }
 }
 
 #[tokio::test]
