@@ -48,6 +48,11 @@ pub fn text(timeline: &Timeline) -> String {
 
 fn line(event: &Value) -> String {
     let field = |name: &str| event.get(name).and_then(Value::as_str);
+    if let ("older_removed", Some(count)) =
+        (field("event").unwrap_or_default(), event["count"].as_u64())
+    {
+        return format!("{count} older entries were removed\n");
+    }
     let mut line = format!(
         "{}  {:<13} {:<8}",
         field("at").unwrap_or_default(),

@@ -101,8 +101,12 @@ impl Operations {
         let last = match left {
             Ok(Left::Through) => {
                 news.ended = Some(Ok(()));
-                tracing::info!(bulk = id, "a bulk is through");
-                self.queue.keep_bulk(bulk, lease, &news).await
+                let last = self.queue.keep_bulk(bulk, lease, &news).await;
+                let bulk = self.queue.bulk(id).await.ok().flatten();
+                let done = bulk.map(|bulk| (bulk.handled, bulk.gone));
+                let (handled, gone) = done.unzip();
+                tracing::info!(bulk = id, handled, gone, "a bulk is through");
+                last
             }
             Ok(Left::Stopping) => self.queue.keep_bulk(bulk, Duration::ZERO, &news).await,
             Ok(Left::Lost) => Ok(false),
@@ -196,6 +200,7 @@ impl Operations {
         let handling = Handling {
             by: &order.by,
             bulk: Some(&step),
+            entry: None,
         };
         match order.action {
             BulkAction::Replay => {

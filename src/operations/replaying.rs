@@ -20,10 +20,11 @@ impl Operations {
         &self,
         letters: &[(Vendor, String)],
         forced: bool,
-        by: &Actor,
+        handling: impl Into<Handling<'_>>,
     ) -> Result<Handled, QueueError> {
-        let (mut handled, undecodable) = self.queue.replay(letters, forced, by).await?;
-        let again = self.read_all_again(undecodable, by, None).await?;
+        let handling = handling.into();
+        let (mut handled, undecodable) = self.queue.replay(letters, forced, handling).await?;
+        let again = self.read_all_again(undecodable, handling.by, None).await?;
         handled.handled += again.handled;
         handled.gone += again.gone;
         Ok(handled)

@@ -4,7 +4,11 @@
 
 mod action;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use jobs::destination::Vendor;
 use serde::{Deserialize, Serialize};
@@ -78,11 +82,28 @@ pub struct Handling<'a> {
     /// The bulk that this is a step of, as [`BulkLease::step`](super::bulk::BulkLease::step) names it: what is handled and gone is counted in `bulk:<id>` by the same script,
     /// but for rows that have to be decoded again.
     pub bulk: Option<&'a str>,
+    /// The entry of the audit that the action's steps share: written by the first one. 0 before that.
+    pub entry: Option<&'a AtomicU64>,
+}
+
+impl<'a> Handling<'a> {
+    /// Says whether this is a whole action and no step of one; then its entry is kept in `entry`.
+    pub(super) fn begin(&mut self, entry: &'a AtomicU64) -> bool {
+        let is_whole = self.bulk.is_none() && self.entry.is_none();
+        if is_whole {
+            self.entry = Some(entry);
+        }
+        is_whole
+    }
 }
 
 impl<'a> From<&'a Actor> for Handling<'a> {
     fn from(by: &'a Actor) -> Self {
-        Self { by, bulk: None }
+        Self {
+            by,
+            bulk: None,
+            entry: None,
+        }
     }
 }
 
@@ -175,6 +196,7 @@ impl Queue {
         let handling = Handling {
             by,
             bulk: note.bulk,
+            entry: None,
         };
         self.push_hand(&mut call, handling);
         call.arg(action.as_str())
@@ -245,7 +267,11 @@ impl Queue {
         call.arg(&handling.by.name)
             .arg(handling.by.via.as_str())
             .arg(self.settings.keep_audit.as_millis() as u64)
-            .arg(handling.bulk.unwrap_or_default());
+            .arg(match handling.entry.map(|entry| entry.load(Relaxed)) {
+                // Neither a bulk nor its token.
+                Some(entry @ 1..) => format!("  {entry}"),
+                _ => handling.bulk.unwrap_or_default().to_owned(),
+            });
     }
 }
 

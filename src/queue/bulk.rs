@@ -162,7 +162,12 @@ impl Queue {
             return Ok(Cancelled::Unknown);
         }
         let mut call = self.scripts.bulk_cancel.prepare_invoke();
-        self.push_hand(&mut call, Handling { by, bulk: Some(id) });
+        let handling = Handling {
+            by,
+            bulk: Some(id),
+            entry: None,
+        };
+        self.push_hand(&mut call, handling);
         let met: i8 = self.run(&mut call).await?;
         Ok(match met {
             1 => Cancelled::Now,

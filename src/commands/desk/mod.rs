@@ -3,7 +3,7 @@
 
 mod server;
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use jobs::destination::Vendor;
 use miette::{IntoDiagnostic, miette};
@@ -23,15 +23,12 @@ use crate::{
         wanted::{LetterName, SelectError, Wanted},
     },
     queue::{
-        audit::Actor,
+        audit::{Actor, Handling},
         letters::{Handled, Letter, LetterGroup, LetterPage, LetterRef, Order},
         stats::Status,
         timeline::Timeline,
     },
 };
-
-/// How many letters one step of a bulk action takes.
-const LETTERS_A_STEP: usize = 500;
 
 /// Where it goes.
 pub enum Desk {
@@ -129,7 +126,12 @@ impl Desk {
     /// Everything at a glance.
     pub async fn status(&self) -> miette::Result<Status> {
         match self {
-            Self::Redis(here) => here.redis.queue.status().await.into_diagnostic(),
+            Self::Redis(here) => {
+                let queue = &here.redis.queue;
+                let mut status = queue.status().await.into_diagnostic()?;
+                status.writes_refused = queue.refuses_writes().await;
+                Ok(status)
+            }
             Self::Server(server) => server.status().await,
         }
     }
@@ -316,8 +318,14 @@ impl Here {
     ) -> miette::Result<Handled> {
         let selected = self.select(ids, wanted).await?;
         let mut total = Handled::default();
-        // With a rate, one at a time; without, as many as a script takes.
-        let step = rate.map_or(LETTERS_A_STEP, |_| 1);
+        let entry = AtomicU64::default();
+        let handling = Handling {
+            by: &self.by,
+            bulk: None,
+            entry: Some(&entry),
+        };
+        // With a rate, one at a time.
+        let step = rate.map_or(selected.len().max(1), |_| 1);
         let mut pace = rate.map(|rate| tokio::time::interval(rate.interval()));
         for letters in selected.chunks(step) {
             if let Some(pace) = &mut pace {
@@ -326,7 +334,7 @@ impl Here {
             let handled = match action {
                 Action::Replay { apply_stale } => {
                     self.operations
-                        .replay(letters, *apply_stale, &self.by)
+                        .replay(letters, *apply_stale, handling)
                         .await
                 }
                 Action::Discard {
@@ -335,7 +343,7 @@ impl Here {
                 } => {
                     self.redis
                         .queue
-                        .discard(letters, !keep_unacknowledged, reason, &self.by)
+                        .discard(letters, !keep_unacknowledged, reason, handling)
                         .await
                 }
             };
@@ -343,6 +351,10 @@ impl Here {
             total.handled += handled.handled;
             total.gone += handled.gone;
         }
+        total.log(match action {
+            Action::Replay { .. } => "replayed",
+            Action::Discard { .. } => "discarded",
+        });
         Ok(total)
     }
 }

@@ -1,5 +1,7 @@
 //! Letters brought back and given up.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use jobs::destination::Vendor;
 
 use super::{Handled, LETTERS_A_CALL};
@@ -17,7 +19,8 @@ impl Queue {
         forced: bool,
         handling: impl Into<Handling<'_>>,
     ) -> Result<(Handled, Vec<String>), QueueError> {
-        let handling = handling.into();
+        let (mut handling, entry) = (handling.into(), AtomicU64::default());
+        let is_whole = handling.begin(&entry);
         let mut total = Handled::default();
         let mut undecodable = Vec::new();
         for chunk in refs.chunks(LETTERS_A_CALL) {
@@ -27,17 +30,21 @@ impl Queue {
             for (vendor, id) in chunk {
                 call.arg(vendor.as_str()).arg(id);
             }
-            let verdicts: String = self.run(&mut call).await?;
+            let answer: String = self.run(&mut call).await?;
+            let verdicts = verdicts(&answer, handling);
             for (verdict, (vendor, id)) in verdicts.chars().zip(chunk) {
                 match verdict {
                     'r' => {
                         total.handled += 1;
-                        tracing::info!(target: CHANGE, change_id = id, destination = %vendor, "replayed");
+                        tracing::debug!(target: CHANGE, change_id = id, destination = %vendor, "replayed");
                     }
                     'u' => undecodable.push(id.clone()),
                     _ => total.gone += 1,
                 }
             }
+        }
+        if is_whole {
+            total.log("replayed");
         }
         Ok((total, undecodable))
     }
@@ -50,7 +57,8 @@ impl Queue {
         reason: &str,
         handling: impl Into<Handling<'_>>,
     ) -> Result<Handled, QueueError> {
-        let handling = handling.into();
+        let (mut handling, entry) = (handling.into(), AtomicU64::default());
+        let is_whole = handling.begin(&entry);
         let mut total = Handled::default();
         for chunk in refs.chunks(LETTERS_A_CALL) {
             let mut call = self.scripts.discard.prepare_invoke();
@@ -62,18 +70,39 @@ impl Queue {
             for (vendor, id) in chunk {
                 call.arg(vendor.as_str()).arg(id);
             }
-            let verdicts: String = self.run(&mut call).await?;
+            let answer: String = self.run(&mut call).await?;
+            let verdicts = verdicts(&answer, handling);
             for (verdict, (vendor, id)) in verdicts.chars().zip(chunk) {
                 match verdict {
                     'd' => {
                         total.handled += 1;
                         // Not the reason: a person wrote it, perhaps about a person.
-                        tracing::info!(target: CHANGE, change_id = id, destination = %vendor, "discarded");
+                        tracing::debug!(target: CHANGE, change_id = id, destination = %vendor, "discarded");
                     }
                     _ => total.gone += 1,
                 }
             }
         }
+        if is_whole {
+            total.log("discarded");
+        }
         Ok(total)
     }
+}
+
+impl Handled {
+    /// One line an action, however many changes it is about.
+    pub fn log(&self, what: &str) {
+        let Self { handled, gone } = self;
+        tracing::info!(target: CHANGE, handled, gone, "dead letters {what}");
+    }
+}
+
+/// A script's verdicts; the entry of the audit that it wrote is kept for the next step.
+fn verdicts<'a>(answer: &'a str, handling: Handling<'_>) -> &'a str {
+    let (verdicts, entry) = answer.split_once(' ').unwrap_or((answer, ""));
+    if let (Some(kept), Ok(entry)) = (handling.entry, entry.parse()) {
+        kept.store(entry, Relaxed);
+    }
+    verdicts
 }

@@ -1,12 +1,20 @@
 -- A change's way from the lanes to its end: its timeline, dead letters, AlumnIQ's line, and what stays of it; and what
 -- every script writes last.
 
--- Timelines are bounded: a change that is retried for weeks keeps its newest entries.
+-- Timelines are bounded: a change that is retried for weeks keeps its newest entries, and before them one that counts
+-- those that were removed. It has the time of the first of them.
 local function add_event(id, now, event)
   local events = key('events', id)
-  if redis.call('RPUSH', events, whole(now) .. ' ' .. event) > 100 then
-    redis.call('LTRIM', events, -100, -1)
-  end
+  local length = redis.call('RPUSH', events, whole(now) .. ' ' .. event)
+  if length <= 100 then return end
+  local first = redis.call('LINDEX', events, 0)
+  local removed = first:match('^%d+ {"event":"older_removed","count":(%d+)}$')
+  if removed and length <= 101 then return end
+  local removed_now = length - 100 - (removed and 1 or 0)
+  redis.call('LTRIM', events, -100, -1)
+  redis.call('LPUSH', events, string.format(
+    '%s {"event":"older_removed","count":%s}', first:match('^%d+') or '0', whole((removed or 0) + removed_now)
+  ))
 end
 local function remember(id, now, event)
   aside(add_event, id, now, event)

@@ -1,6 +1,7 @@
 -- Gives dead letters up. ARGV: the hand (4, see hand_at), acknowledge ('1' = AlumnIQ is told once nothing else is
 -- open; the last word counts), keep (ms), keep payload (ms), reason, then vendor, id pairs.
--- Returns a letter an item: d(iscarded), g(one: no such letter).
+-- Returns a letter an item: d(iscarded), g(one: no such letter); and behind a space the entry of the audit, if it
+-- wrote one.
 local hand = hand_at(1)
 local acknowledge, keep, keep_payload = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
 local reason = ARGV[8]
@@ -30,8 +31,8 @@ for i = 9, #ARGV, 2 do
 end
 count_step(hand, #handled, gone)
 if #handled > 0 then
-  audit(now, hand, {
+  hand.entry = audit_step(now, hand, {
     action = 'discarded', destination = handled_at, count = #handled, ids = handled, reason = reason,
   })
 end
-return table.concat(verdicts)
+return table.concat(verdicts) .. ' ' .. hand.entry

@@ -1,11 +1,13 @@
 -- What people do, shared by the scripts that a person's hand moves.
 
 -- Who acts, from ARGV[first] on: name, way (command | console | api), how long it stays known (ms), the bulk that it
--- is about ('' = none); a step of a bulk has its worker's fencing token behind it.
+-- is about ('' = none); a step of a bulk has its worker's fencing token behind it, a further step of any action the
+-- id of the entry that the first one wrote.
 local function hand_at(first)
-  local bulk, token = ARGV[first + 3]:match('^(%S*) ?(%S*)$')
+  local bulk, token, entry = ARGV[first + 3]:match('^(%S*) ?(%S*) ?(%S*)$')
   return {
     by = ARGV[first], via = ARGV[first + 1], keep = tonumber(ARGV[first + 2]), bulk = bulk, token = token,
+    entry = entry,
   }
 end
 
@@ -17,7 +19,7 @@ local function is_refused(hand)
 end
 
 -- Writes an entry of the audit: action, destination, count, ids, reason, detail; what is '' or absent is left out.
--- Its id is its place among all entries.
+-- Its id is its place among all entries; returned.
 local function audit(now, hand, entry)
   local place = next_token()
   local id = whole(place)
@@ -38,6 +40,33 @@ local function audit(now, hand, entry)
   redis.call('PEXPIRE', key('audit', id), hand.keep)
   redis.call('ZADD', key('audit'), id, id)
   redis.call('ZREMRANGEBYSCORE', key('audit'), '-inf', '(' .. whole(place - hand.keep * 1000))
+  return id
+end
+
+-- So many changes an entry names.
+local NAMED = 200
+
+-- The same for one step of an action: all steps have one entry, with the count of all and the first ids.
+local function audit_step(now, hand, entry)
+  local known = hand.entry
+  local of_bulk = hand.bulk ~= '' and redis.call('EXISTS', key('bulk', hand.bulk)) == 1
+  if of_bulk then known = redis.call('HGET', key('bulk', hand.bulk), 'entry:' .. entry.action) or '' end
+  local written = known ~= '' and redis.call('HMGET', key('audit', known), 'action', 'destination', 'change_ids')
+  if written and written[1] == entry.action then
+    redis.call('HINCRBY', key('audit', known), 'count', entry.count)
+    if written[2] ~= entry.destination then redis.call('HDEL', key('audit', known), 'destination') end
+    local ids = written[3] and cjson.decode(written[3]) or {}
+    if #ids < NAMED then
+      for _, id in ipairs(entry.ids) do
+        if #ids < NAMED then ids[#ids + 1] = id end
+      end
+      redis.call('HSET', key('audit', known), 'change_ids', cjson.encode(ids))
+    end
+    return known
+  end
+  local id = audit(now, hand, entry)
+  if of_bulk then redis.call('HSET', key('bulk', hand.bulk), 'entry:' .. entry.action, id) end
+  return id
 end
 
 -- A step of a bulk counts there what it did, while the bulk is known.

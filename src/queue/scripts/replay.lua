@@ -1,6 +1,6 @@
 -- Brings dead letters back. ARGV: the hand (4, see hand_at), now applied on purpose ('1' = even over a newer change),
 -- then vendor, id pairs. Returns a letter an item: r(eplayed), g(one: no such letter), u(ndecodable: the row has
--- to be decoded again, see enqueue).
+-- to be decoded again, see enqueue); and behind a space the entry of the audit, if it wrote one.
 local hand, forced = hand_at(1), ARGV[5] == '1'
 if is_refused(hand) then return '' end
 expect_own_keys()
@@ -23,6 +23,6 @@ end
 count_step(hand, #handled, gone)
 if #handled > 0 then
   local action = forced and 'replayed_over_newer' or 'replayed'
-  audit(now, hand, { action = action, destination = handled_at, count = #handled, ids = handled })
+  hand.entry = audit_step(now, hand, { action = action, destination = handled_at, count = #handled, ids = handled })
 end
-return table.concat(verdicts)
+return table.concat(verdicts) .. ' ' .. hand.entry

@@ -1,7 +1,7 @@
 //! Bulks: one worker at a time, nothing after a cancellation, and counts that add up.
 
 use alumniq_relay::queue::{
-    audit::{AuditAction, AuditFilter, Handling},
+    audit::{AuditAction, AuditFilter, Handling, NAMED},
     bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkState, BulkView, Cancelled},
     letters::{Handled, LetterFilter},
 };
@@ -59,6 +59,7 @@ async fn step(namespace: &Namespace, bulk: &BulkLease, ids: &[&str]) -> Handled 
     let handling = Handling {
         by: &by,
         bulk: Some(&step),
+        entry: None,
     };
     let queue = &namespace.queue;
     match bulk.order.action {
@@ -218,4 +219,84 @@ async fn the_last_word_of_a_worker_counts_with_it_what_its_steps_could_not() {
     assert_eq!(met, Cancelled::TooLate);
     let bulk = shown(&namespace, &id).await;
     assert_eq!((bulk.handled, bulk.gone), (5, 2));
+}
+
+#[tokio::test]
+async fn an_action_is_one_entry_of_the_audit_however_many_steps_it_takes() {
+    const MANY: usize = 450;
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    let changes = (0..MANY).map(|n| rows::change(&n.to_string(), Some(&format!("p{n}")), n as i64));
+    namespace.enqueue(changes.collect()).await;
+    let die = async || {
+        let mut died = 0;
+        while died < MANY {
+            for lease in namespace.claim(Crm).await {
+                let end = dead(DeadClass::Rejected);
+                assert!(namespace.settle(Crm, &lease, end).await);
+                died += 1;
+            }
+        }
+    };
+    let queue = &namespace.queue;
+    let letters: Vec<_> = (0..MANY).map(|n| (Vendor::Crm, n.to_string())).collect();
+    let entries = async || {
+        let all = AuditFilter::default();
+        let page = queue.audit(None, 100, &all).await.unwrap();
+        let entries = page.items.into_iter();
+        entries
+            .map(|entry| (entry.action, entry.count, entry.change_ids.len()))
+            .collect::<Vec<_>>()
+    };
+    die().await;
+    queue.replay(&letters, false, &tester()).await.unwrap();
+    let first = (AuditAction::Replayed, MANY as u64, NAMED);
+    assert_eq!(entries().await, [first]);
+
+    die().await;
+    let order = BulkOrder {
+        action: BulkAction::Discard,
+        filter: LetterFilter::default(),
+        rate: None,
+        reason: "they left".to_owned(),
+        apply_stale: false,
+        keep_unacknowledged: false,
+        by: tester(),
+    };
+    queue.start_bulk(&order, MANY as u64, "").await.unwrap();
+    let bulk = claimed(&namespace, "a worker").await.unwrap();
+    for letters in letters.chunks(100) {
+        let ids: Vec<&str> = letters.iter().map(|(_, id)| id.as_str()).collect();
+        step(&namespace, &bulk, &ids).await;
+    }
+    let discarded = (AuditAction::Discarded, MANY as u64, NAMED);
+    let started = (AuditAction::BulkStarted, MANY as u64, 0);
+    assert_eq!(entries().await, [discarded, started, first]);
+}
+
+#[tokio::test]
+async fn a_timeline_says_how_many_older_entries_were_removed() {
+    let redis = Redis::start().await;
+    let namespace = Namespace::of_crm(&redis).await;
+    namespace
+        .enqueue(vec![rows::change("1", Some("p1"), 0)])
+        .await;
+    for round in 1..=80_u64 {
+        let lease = namespace.claim_one(Crm).await;
+        let end = dead(DeadClass::Rejected);
+        assert!(namespace.settle(Crm, &lease, end).await);
+        namespace.replay(Vendor::Crm, "1", false).await;
+        let timeline = namespace.queue.timeline("1").await.unwrap().unwrap();
+        // `fetched` is no entry of the list.
+        let kept = &timeline.events[1..];
+        match (2 * round).checked_sub(100).filter(|removed| *removed > 0) {
+            None => assert_eq!(kept.len() as u64, 2 * round),
+            Some(removed) => {
+                assert_eq!(kept.len(), 101);
+                assert_eq!(kept[0]["event"], "older_removed");
+                assert_eq!(kept[0]["count"], removed);
+                assert_eq!(kept[100]["event"], "replayed");
+            }
+        }
+    }
 }

@@ -427,6 +427,7 @@ async fn whatever_a_person_does_is_in_the_audit_with_the_hand_that_did_it() {
     let step = Handling {
         by: &by,
         bulk: Some("b1"),
+        entry: None,
     };
     let letters = ["1", "2", "77"].map(|id| (Vendor::Crm, id.to_owned()));
     queue.replay(&letters, true, step).await.unwrap();

@@ -90,7 +90,7 @@ async fn each_change_of_a_run_has_exactly_the_lines_of_its_way() {
     // What an operator does is a step, too.
     let by_hand = |command: &'static str, class: &'static str| {
         let arguments = ["dead", command, "--class", class];
-        [&json[..], &arguments[..]].concat()
+        [&json[..], &["-v"], &arguments[..]].concat()
     };
     sandbox.repair();
     let replayed = relay.run(&by_hand("replay", "unmatched")).await.expect(0);
