@@ -30,7 +30,16 @@ const LATE: Duration = Duration::from_secs(15 * 60);
 /// How far AlumnIQ's clock may be behind or ahead of Redis'.
 const CLOCKS_DIFFER: u64 = 60_000;
 
-/// What AlumnIQ lists of a day, after a second look where the first one found a difference.
+/// What the first look at all days found.
+#[derive(Default)]
+pub(super) struct Suspects {
+    /// The days with differences, and which changes differ.
+    days: Vec<(Date, HashSet<String>)>,
+    /// Those that were unknown.
+    unknown: Vec<Asked>,
+}
+
+/// What AlumnIQ lists of a day.
 pub(super) struct Day {
     date: Date,
     block: Block,
@@ -38,23 +47,20 @@ pub(super) struct Day {
     odd: Vec<(NewChange, Standing)>,
 }
 
-impl Day {
-    pub(super) async fn read(look: &mut Look<'_>, date: Date) -> Result<Self, FetchError> {
-        let mut rows = 0;
-        let first = Self::once(look, date, None, &mut rows).await?;
-        let suspects: HashSet<String> = first
-            .odd
-            .iter()
-            .map(|(change, _)| change.change_id.clone())
-            .collect();
-        look.report.feed.rows += rows;
-        if suspects.is_empty() {
-            return Ok(first);
+impl Suspects {
+    fn add(&mut self, day: &Day) {
+        if day.odd.is_empty() {
+            return;
         }
-        catch_up(look, &first).await?;
-        Self::once(look, date, Some(&suspects), &mut rows).await
+        let unknown = day.odd.iter().filter(|(_, standing)| is_unknown(standing));
+        self.unknown
+            .extend(unknown.map(|(change, _)| asked(change)));
+        let ids = day.odd.iter().map(|(change, _)| change.change_id.clone());
+        self.days.push((day.date, ids.collect()));
     }
+}
 
+impl Day {
     /// One GET; of its rows those that differ, and are among the `suspects`, where there are any.
     async fn once(
         look: &mut Look<'_>,
@@ -116,27 +122,55 @@ fn is_odd(standing: Standing, fetched_at: u64) -> bool {
     }
 }
 
-/// Waits for as long as a fleet takes in what was unknown: a fetch may be under way.
-async fn catch_up(look: &Look<'_>, first: &Day) -> Result<(), FetchError> {
-    let unknown = |standing: &Standing| matches!(standing, Standing::Unknown { .. });
-    let mut odd: Vec<Asked> = first.odd.iter().map(|(change, _)| asked(change)).collect();
-    let mut before = first.odd.iter().filter(|(_, s)| unknown(s)).count();
-    for _ in 0..LOOKS {
-        tokio::time::sleep(LOOK_AGAIN).await;
-        let standing = look.operations.queue.standing(&odd).await?;
-        let mut standing = standing.iter();
-        odd.retain(|_| standing.next().is_some_and(unknown));
-        if odd.is_empty() || odd.len() >= before {
-            break;
-        }
-        before = odd.len();
-    }
-    Ok(())
+fn is_unknown(standing: &Standing) -> bool {
+    matches!(standing, Standing::Unknown { .. })
 }
 
 impl Look<'_> {
+    /// Looks at every day, and a second time at those where the first look found a difference: a fetch may be under
+    /// way. It is waited for once, however many days differ.
+    pub(super) async fn compare(
+        &mut self,
+        days: impl Iterator<Item = Date>,
+    ) -> Result<(), FetchError> {
+        let mut suspects = Suspects::default();
+        for date in days {
+            let mut rows = 0;
+            let first = Day::once(self, date, None, &mut rows).await?;
+            self.report.feed.rows += rows;
+            suspects.add(&first);
+        }
+        if suspects.days.is_empty() {
+            return Ok(());
+        }
+        self.catch_up(suspects.unknown).await?;
+        for (date, suspects) in suspects.days {
+            let day = Day::once(self, date, Some(&suspects), &mut 0).await?;
+            self.judge(day).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for as long as a fleet takes in what was unknown.
+    async fn catch_up(&self, mut unknown: Vec<Asked>) -> Result<(), FetchError> {
+        for _ in 0..LOOKS {
+            let before = unknown.len();
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if unknown.is_empty() {
+                break;
+            }
+            let standing = self.operations.queue.standing(&unknown).await?;
+            let mut standing = standing.iter();
+            unknown.retain(|_| standing.next().is_some_and(is_unknown));
+            if unknown.is_empty() || unknown.len() >= before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Sorts what differs into the report, and mends it where somebody wants that.
-    pub(super) async fn judge(&mut self, mut day: Day) -> Result<(), FetchError> {
+    async fn judge(&mut self, mut day: Day) -> Result<(), FetchError> {
         let (mut mend, mut refused) = (Vec::new(), Vec::new());
         let odd = std::mem::take(&mut day.odd);
         for (change, standing) in odd {

@@ -24,7 +24,6 @@ use jiff::civil::Date;
 use jobs::destination::Vendor;
 use tokio_util::sync::CancellationToken;
 
-use self::day::Day;
 pub use self::report::{Applied, Feed as FeedRead, Fixed, Found, Range, Reconciled};
 use super::Operations;
 use crate::{
@@ -148,10 +147,7 @@ impl Operations {
 impl Look<'_> {
     async fn go(&mut self) -> Result<(), FetchError> {
         let Range { from, to } = self.report.range;
-        for day in days(from, to) {
-            let day = Day::read(self, day).await?;
-            self.judge(day).await?;
-        }
+        self.compare(days(from, to)).await?;
         self.find_gone().await?;
         self.find_untold().await?;
         let status = self.operations.queue.status().await?;
