@@ -10,7 +10,9 @@ use redis::AsyncTypedCommands;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ClassifyForPeople, Queue, QueueError, recent::RecentCall, room::Memory};
+use super::{
+    ClassifyForPeople, Queue, QueueError, recent::RecentCall, room::Memory, trouble::Trouble,
+};
 
 /// How long after its last sign of life a process still counts as living, if it does not say when the next one comes.
 const SILENT_AFTER_MS: u64 = 15_000;
@@ -49,6 +51,9 @@ pub struct Status {
     pub rates: BTreeMap<String, Rate>,
     /// Redis' memory.
     pub memory: Memory,
+    /// Why Redis refuses every write, where somebody tried; absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes_refused: Option<String>,
 }
 
 /// `fetched = acknowledged + discarded + in_flight + dead`, in changes.
@@ -218,6 +223,27 @@ impl Queue {
         Status::read(&json)
     }
 
+    /// Why Redis refuses every write; `None` where it takes them.
+    pub async fn refuses_writes(&self) -> Option<String> {
+        // A write that changes nothing.
+        let mut nothing = redis::cmd("DEL");
+        nothing.arg(self.keys.of(&["nothing"]));
+        let error = nothing
+            .query_async::<()>(&mut self.connection.clone())
+            .await
+            .err()?;
+        let trouble = Trouble::of(&error);
+        let refuses = matches!(
+            trouble,
+            Trouble::Full
+                | Trouble::DiskFails
+                | Trouble::Replica
+                | Trouble::TooFewReplicas
+                | Trouble::Refused
+        );
+        refuses.then(|| trouble.to_string())
+    }
+
     /// Says that this process lives, and sees the fleet, but for its leader and its rates. `info` (JSON) is shown by `status`;
     /// `calls`: what it called since, oldest first.
     pub async fn beat(
@@ -340,6 +366,7 @@ impl From<RawStatus> for Status {
                 .map(|(name, buckets)| (name, Rate::of(&buckets, now)))
                 .collect(),
             memory: raw.memory,
+            writes_refused: None,
         }
     }
 }

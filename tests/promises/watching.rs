@@ -44,3 +44,36 @@ async fn a_process_talks_to_the_configured_vendors_and_to_nobody_else() {
     assert!(seen > 0, "no connection was seen at all");
     service.stop().await;
 }
+
+/// The first line of `status`.
+async fn verdict(relay: &Relay) -> String {
+    let shown = relay.run(&["status"]).await.expect(0).stdout;
+    shown.lines().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn status_does_not_call_through_what_was_never_fetched_or_cannot_move() {
+    let sandbox = vendors(5, 5).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    assert_eq!(verdict(&relay).await, "Nothing was fetched yet.");
+
+    let relay = relay.with_variable("ALUMNIQ_API_KEY", "a-key-that-was-revoked");
+    relay.run(&["sync"]).await.expect(1);
+    let refused = verdict(&relay).await;
+    assert!(refused.contains("AlumnIQ") && !refused.contains("through"), "{refused}");
+
+    let mut connection = redis.connect().await;
+    let mut replicas = async |count: u8| {
+        redis::cmd("CONFIG")
+            .arg(&["SET", "min-replicas-to-write"])
+            .arg(count)
+            .query_async::<()>(&mut connection)
+            .await
+            .unwrap();
+    };
+    replicas(1).await;
+    let stuck = verdict(&relay).await;
+    assert!(stuck.starts_with("Redis refuses every write"), "{stuck}");
+    replicas(0).await;
+}

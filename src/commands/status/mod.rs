@@ -5,14 +5,18 @@ mod view;
 
 use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
 
+use jobs::destination::Destination;
 use miette::IntoDiagnostic;
 
 use super::{
     desk::{Access, Desk},
+    one_line,
+    output::printed,
     table::{Column, table},
 };
 use crate::{
     cli::{Global, Status as Arguments},
+    console::pages::verdict::{Level, is_key_refused, judge},
     exit::Exit,
     queue::{stats::Status, trouble::Trouble},
 };
@@ -43,11 +47,11 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
         return Ok(Exit::Good);
     }
     if arguments.watch {
-        loop {
-            let status = desk.status().await?;
-            super::print(&show(&status, arguments.json)?)?;
+        while printed(&show(&desk.status().await?, arguments.json)?)? {
             tokio::time::sleep(REFRESH).await;
         }
+        desk.close().await?;
+        return Ok(Exit::Good);
     }
     let status = desk.status().await?;
     super::print(&show(&status, arguments.json)?)?;
@@ -73,7 +77,8 @@ fn show(status: &Status, json: bool) -> miette::Result<String> {
 
 /// For people.
 pub fn text(status: &Status) -> String {
-    let mut text = verdict(status);
+    let (_, verdict) = verdict(status);
+    let mut text = format!("{}\n", one_line(&verdict));
     if status.memory.is_full() {
         text += &format!("{}\n", Trouble::Full);
     }
@@ -127,8 +132,10 @@ pub fn text(status: &Status) -> String {
             .map(|error| format!("; since then: {error}"))
             .unwrap_or_default(),
     );
-    if let Some(days) = producer.key_days {
-        text += &format!("AlumnIQ's key      {days} days left\n");
+    match producer.key_days {
+        _ if is_key_refused(status) => text += "AlumnIQ's key      refused\n",
+        Some(days) => text += &format!("AlumnIQ's key      {days} days left\n"),
+        None => {}
     }
     text += &format!("processes          {}\n", status.workers.len());
     for (worker, info) in &status.workers {
@@ -161,14 +168,17 @@ fn hints(status: &Status) -> String {
         .collect()
 }
 
-/// The sentence that answers first.
-fn verdict(status: &Status) -> String {
-    let books = status.books;
-    let paused = !status.pauses.is_empty();
-    match (books.dead, books.in_flight, paused) {
-        (0, 0, _) => "Everything is through.\n".to_owned(),
-        (0, _, false) => "Everything is moving.\n".to_owned(),
-        (0, _, true) => "Nothing needs a person, but something is paused.\n".to_owned(),
-        (dead, _, _) => format!("{dead} changes need a person: `alumniq-relay dead list`.\n"),
-    }
+/// The sentence that answers first: the worst that is to be said, as the console's overview says it.
+fn verdict(status: &Status) -> (Level, String) {
+    let enabled: Vec<Destination> = status.destinations.keys().copied().collect();
+    // Between two runs of `sync --wait` no process runs, and none is missing.
+    let rests = status.workers.is_empty() && status.books.in_flight == 0;
+    let verdict = judge(status, (!rests).then_some(enabled.as_slice()));
+    let worst = verdict.head.first();
+    let text = worst.map_or_else(String::new, |remark| remark.text.clone());
+    let hint = match worst.and_then(|remark| remark.hint) {
+        Some(hint) => format!(": `{hint}`"),
+        None => String::new(),
+    };
+    (verdict.level, format!("{text}{hint}."))
 }

@@ -16,6 +16,7 @@ use ratatui::{
 use super::verdict;
 use crate::{
     commands::{desk::Desk, one_line},
+    console::pages::verdict::Level,
     operations::wanted::Wanted,
     queue::{
         letters::Order,
@@ -205,12 +206,13 @@ impl Page {
     }
 
     fn verdict(&self, status: &Status) -> Line<'static> {
-        let colour = match (status.books.dead, status.pauses.is_empty()) {
-            (0, true) => Color::Green,
-            (0, false) => Color::Yellow,
-            _ => Color::Red,
+        let (level, verdict) = verdict(status);
+        let colour = match level {
+            Level::Good => Color::Green,
+            Level::Waits => Color::Yellow,
+            Level::Bad => Color::Red,
         };
-        let mut line = self.coloured(verdict(status).trim(), colour);
+        let mut line = self.coloured(&one_line(&verdict), colour);
         line.style = line.style.add_modifier(Modifier::BOLD);
         line
     }

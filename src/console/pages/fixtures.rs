@@ -45,6 +45,7 @@ pub fn status() -> Status {
         workers: BTreeMap::from([("relay-0".to_owned(), everyone)]),
         memory: Memory::default(),
         rates: BTreeMap::new(),
+        writes_refused: None,
     }
 }
 

@@ -37,7 +37,7 @@ mod tests;
 mod text;
 mod timeline;
 mod traffic;
-mod verdict;
+pub mod verdict;
 mod watched;
 
 use axum::{

@@ -44,7 +44,7 @@ pub async fn show(asked: Asked) -> Response {
 /// Everything on it that changes by itself.
 pub fn fragments(snapshot: &Snapshot, may_act: bool) -> Vec<Fragment> {
     let verdict = match &snapshot.status {
-        Ok(status) => verdict::judge(status, &snapshot.enabled),
+        Ok(status) => verdict::judge(status, Some(&snapshot.enabled)),
         Err(why) => verdict::unreachable(why),
     };
     let mut fragments = vec![headline(&verdict, snapshot.at), aside(&verdict, snapshot)];

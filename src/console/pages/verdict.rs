@@ -7,7 +7,7 @@ use jobs::{
 
 use super::text::{changes, subject};
 use crate::{
-    queue::stats::{Pause, Status},
+    queue::stats::{Books, Pause, Status},
     workers::roles::Role,
 };
 
@@ -52,6 +52,8 @@ pub struct Remark {
     pub help: Option<&'static str>,
     /// Whether work stands because of it: then not "everything else is moving".
     pub stops: bool,
+    /// The command that shows more, for who has a command line.
+    pub hint: Option<&'static str>,
 }
 
 impl Remark {
@@ -62,6 +64,7 @@ impl Remark {
             left: None,
             help: None,
             stops: false,
+            hint: None,
         }
     }
 
@@ -91,17 +94,19 @@ pub struct Verdict {
     pub also: Vec<Remark>,
 }
 
-/// Judges; `enabled`: the destinations that are switched on.
-pub fn judge(status: &Status, enabled: &[Destination]) -> Verdict {
+/// Judges; `enabled`: the destinations that are switched on, where processes are expected to run at all.
+pub fn judge(status: &Status, enabled: Option<&[Destination]>) -> Verdict {
     let mut remarks = Vec::new();
+    remarks.extend(refused_writes(status));
     remarks.extend(memory(status));
-    remarks.extend(books(status));
-    remarks.extend(unmanned(status, enabled));
-    remarks.extend(dead(status));
-    remarks.extend(pauses(status));
+    remarks.extend(pauses(status).filter(|remark| remark.level == Level::Bad));
     remarks.extend(fetching(status));
+    remarks.extend(books(status));
+    remarks.extend(enabled.iter().flat_map(|enabled| unmanned(status, enabled)));
+    remarks.extend(dead(status));
+    remarks.extend(pauses(status).filter(|remark| remark.level != Level::Bad));
     remarks.extend(key(status));
-    // Stable: among equals the order above.
+    // Stable: among equals the order above, which is that of the harm.
     remarks.sort_by_key(|remark| std::cmp::Reverse(remark.level));
 
     let level = remarks.first().map_or(Level::Good, |worst| worst.level);
@@ -136,6 +141,17 @@ pub fn unreachable(why: &str) -> Verdict {
     }
 }
 
+/// A full Redis is told by its memory.
+fn refused_writes(status: &Status) -> Option<Remark> {
+    let why = status.writes_refused.as_ref()?;
+    let text = format!(
+        "Redis refuses every write, so nothing moves: {}",
+        shortened(why)
+    );
+    let remark = Remark::new(Level::Bad, text).help("when-redis-is-away");
+    (!status.memory.is_full()).then(|| remark.stops())
+}
+
 fn memory(status: &Status) -> Option<Remark> {
     if status.memory.is_full() {
         let full = "Redis is full: nothing new is fetched until there is room";
@@ -149,11 +165,28 @@ fn memory(status: &Status) -> Option<Remark> {
 }
 
 fn books(status: &Status) -> Option<Remark> {
-    let off = status.books.difference;
-    (off != 0).then(|| {
-        let text = format!("The books are off by {}", changes(off));
-        Remark::new(Level::Bad, text).help("alumniqrelaybooksoff")
-    })
+    let Books {
+        fetched,
+        acknowledged,
+        discarded,
+        in_flight,
+        dead,
+        difference,
+    } = status.books;
+    let entries = [
+        ("fetched", fetched),
+        ("acknowledged", acknowledged),
+        ("discarded", discarded),
+        ("in flight", in_flight),
+        ("dead", dead),
+    ];
+    let negative = entries.iter().find(|(_, count)| *count < 0);
+    let text = match (difference, negative) {
+        (0, None) => return None,
+        (0, Some((entry, count))) => format!("The books count {count} changes {entry}"),
+        (off, _) => format!("The books are off by {}", changes(off)),
+    };
+    Some(Remark::new(Level::Bad, text).help("alumniqrelaybooksoff"))
 }
 
 /// Roles that nobody runs. It is grave where work waits for them.
@@ -216,14 +249,15 @@ fn unmanned(status: &Status, enabled: &[Destination]) -> Vec<Remark> {
 }
 
 fn dead(status: &Status) -> Option<Remark> {
-    match status.books.dead {
-        ..=0 => None,
-        1 => Some(Remark::new(Level::Bad, "1 change needs a person")),
-        dead => Some(Remark::new(
-            Level::Bad,
-            format!("{} need a person", changes(dead)),
-        )),
-    }
+    let text = match status.books.dead {
+        ..=0 => return None,
+        1 => "1 change needs a person".to_owned(),
+        dead => format!("{} need a person", changes(dead)),
+    };
+    Some(Remark {
+        hint: Some("alumniq-relay dead list"),
+        ..Remark::new(Level::Bad, text)
+    })
 }
 
 fn pauses(status: &Status) -> impl Iterator<Item = Remark> + '_ {
@@ -276,8 +310,17 @@ fn fetching(status: &Status) -> Option<Remark> {
     Some(Remark::new(Level::Bad, text).help("alumniqrelayfetchfailing"))
 }
 
+/// Whether AlumnIQ refuses the key: then what it said before of its end does not count.
+pub fn is_key_refused(status: &Status) -> bool {
+    let pause = status.pauses.get(&Vendor::Alumniq);
+    pause.is_some_and(|pause| pause.reason == PauseReason::Credentials)
+}
+
 fn key(status: &Status) -> Option<Remark> {
-    let days = status.producer.key_days?;
+    let days = status
+        .producer
+        .key_days
+        .filter(|_| !is_key_refused(status))?;
     let (level, text) = match days {
         ..=0 => (Level::Bad, "AlumnIQ's key has expired".to_owned()),
         1 => (Level::Bad, "AlumnIQ's key expires tomorrow".to_owned()),

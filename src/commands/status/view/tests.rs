@@ -61,6 +61,7 @@ fn status() -> Status {
             ("host-1".to_owned(), json!({"roles": ["producer", "crm"]})),
             ("host-2".to_owned(), json!({"roles": ["salsa"]})),
         ]),
+        writes_refused: None,
         memory: Memory::default(),
     }
 }

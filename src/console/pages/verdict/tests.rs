@@ -2,7 +2,7 @@ use super::*;
 use crate::console::pages::fixtures::{pause, status};
 
 fn sentence(status: &Status) -> String {
-    let verdict = judge(status, &Destination::ALL);
+    let verdict = judge(status, Some(&Destination::ALL));
     let parts = verdict.head.iter().map(|remark| match remark.left {
         Some(left) => format!("{}, tries again in {left:.0} s.", remark.text),
         None => format!("{}.", remark.text),
@@ -194,4 +194,61 @@ fn a_headline_takes_only_so_much_of_a_cause() {
     let long = pause(PauseReason::Outage, &"é".repeat(500), Some(1.0));
     status.pauses.insert(Vendor::Crm, long);
     assert!(sentence(&status).chars().count() < 200);
+}
+
+#[test]
+fn what_harms_most_is_said_first() {
+    let mut status = status();
+    status.books.fetched = 10;
+    let steps: [(&str, fn(&mut Status)); 8] = [
+        ("Everything is through", |_| {}),
+        ("Everything is moving", |status| status.books.in_flight = 3),
+        ("Salsa is paused", |status| {
+            let down = pause(PauseReason::Outage, "it answers 503", Some(42.0));
+            status.pauses.insert(Vendor::Salsa, down);
+        }),
+        ("2 changes need a person", |status| status.books.dead = 2),
+        ("The books count -3 changes in flight", |status| {
+            status.books.in_flight = -3
+        }),
+        ("Fetching from AlumnIQ fails", |status| {
+            status.producer.error = Some("AlumnIQ answered 500".to_owned());
+        }),
+        ("The CRM refuses our credentials", |status| {
+            let refused = pause(PauseReason::Credentials, "it answered 401", Some(42.0));
+            status.pauses.insert(Vendor::Crm, refused);
+        }),
+        ("Redis refuses every write", |status| {
+            status.writes_refused = Some("Redis is a replica".to_owned());
+        }),
+    ];
+    for (begins, happens) in steps {
+        happens(&mut status);
+        let verdict = judge(&status, Some(&Destination::ALL));
+        let first = &verdict.head[0].text;
+        assert!(first.starts_with(begins), "{begins}: {first}");
+    }
+}
+
+#[test]
+fn a_key_that_alumniq_refuses_has_no_days_left() {
+    let mut status = status();
+    status.producer.key_days = Some(20);
+    let refused = pause(PauseReason::Credentials, "it answered 401", None);
+    status.pauses.insert(Vendor::Alumniq, refused);
+    assert!(is_key_refused(&status));
+    assert!(
+        !sentence(&status).contains("expires"),
+        "{}",
+        sentence(&status)
+    );
+}
+
+#[test]
+fn where_no_process_is_expected_none_is_missing() {
+    let mut status = status();
+    status.books.fetched = 3;
+    status.workers.clear();
+    let verdict = judge(&status, None);
+    assert_eq!(verdict.head[0].text, "Everything is through");
 }
