@@ -135,7 +135,7 @@ fn a_role_that_nobody_runs_is_grave_where_work_waits_for_it() {
         sentence(&status),
         "bad+0: No process of the fleet is running."
     );
-    let without_crm = judge(&status, &[Destination::Salsa]);
+    let without_crm = judge(&status, Some(&[Destination::Salsa]));
     assert_eq!(without_crm.head.len(), 2);
 }
 
