@@ -137,13 +137,14 @@ pub struct Preview {
 Without --on and --since it looks back as far as the next poll. A fleet may run beside it: what differs is looked at
 again before it is told. Changes that were made since the last poll are counted, and are no difference.
 With --fix what is unknown here is fetched as `sync` does, and AlumnIQ is told again of what it should know; what
-somebody marked in AlumnIQ is only told. Exit code 0: they agree; 3: they differ. After --fix 0: nothing is left that
+somebody marked in AlumnIQ is only told. The queue's own data are checked too: what contradicts is reported, and with
+--fix repaired where that is safe. Exit code 0: they agree; 3: they differ. After --fix 0: nothing is left that
 needs a person.
 
 JSON: {\"books\", \"range\": {\"from\", \"to\"}, \"feed\": {\"rows\"}, \"unknown_here\": {\"count\", \"change_ids\"},
 \"acknowledged_but_listed\": {…}, \"applied_not_acknowledged\": {\"count\", \"change_ids\", \"waiting\", \"ack_rejected\",
 \"discarded_untold\", \"told_again\", \"pause\", \"acknowledger_lives\"}, \"open_but_not_listed\": {…}, \"not_yet_polled\",
-\"fixed\": {\"enqueued\", \"acknowledged_again\", \"told_again\"}, \"agrees\"}; of each kind 100 changes are named, all are
+\"defects\": {\"found\": {KIND: COUNT}, \"left\", \"recounted\"}, \"fixed\": {\"enqueued\", \"acknowledged_again\", \"told_again\"}, \"agrees\"}; of each kind 100 changes are named, all are
 counted.
 
 Examples:

@@ -11,6 +11,7 @@ use crate::{
     cli::{Global, pipeline::Reconcile as Arguments},
     exit::Exit,
     operations::reconcile::{Applied, Days, Muddled, Reconciled},
+    queue::defects::Defects,
 };
 
 /// How many changes of each kind a person is shown.
@@ -48,6 +49,9 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
 fn text(report: &Reconciled, mended: bool) -> String {
     let Reconciled { books, range, .. } = report;
     let mut text = match (report.agrees, mended) {
+        (false, _) if report.defects.left > 0 => {
+            "The queue's own data contradict themselves.\n".to_owned()
+        }
         (true, false) => "The books and AlumnIQ's feed agree.\n".to_owned(),
         (true, true) => "Nothing is left that needs a person.\n".to_owned(),
         (false, _) => "The books and AlumnIQ's feed differ.\n".to_owned(),
@@ -94,10 +98,34 @@ fn text(report: &Reconciled, mended: bool) -> String {
             "somebody marked them in AlumnIQ; they are still applied here: discard their dead letters where that is wrong",
         );
     }
+    text += &line("defects of the queue", report.defects.total(), &[]);
+    text += &defects(&report.defects, mended);
     if report.not_yet_polled > 0 {
         text += &format!(
             "\n{} changes were made since the last poll: the next one brings them.\n",
             report.not_yet_polled
+        );
+    }
+    text
+}
+
+/// What contradicts in the queue's data, and what to do about it.
+fn defects(defects: &Defects, mended: bool) -> String {
+    let mut text = String::new();
+    if defects.total() > 0 {
+        text += &note(&format!("by kind: {defects}"));
+    }
+    text += &match (defects.left, mended) {
+        (0, _) if defects.total() > 0 => note("all of them are repaired"),
+        (0, _) => String::new(),
+        (_, false) => note("--fix repairs them; so does the leader, once an hour"),
+        (left, true) => note(&format!(
+            "{left} cannot be repaired: see `alumniq-relay runbook queuedefects`"
+        )),
+    };
+    if !defects.recounted {
+        text += &note(
+            "the counters were not recounted, because the fleet was working: run this again later",
         );
     }
     text

@@ -6,6 +6,8 @@ use jobs::{
     outcome::{DeadClass, PauseReason},
 };
 
+use crate::queue::defects::DefectKind;
+
 use super::definition::{Counter, Definition, Gauge, Histogram, Kind, Label, Scope};
 
 /// Where changes are applied.
@@ -32,6 +34,11 @@ const STATE: Label = Label::closed("state", || {
 /// An entry of the books.
 const ENTRY: Label = Label::closed("entry", || {
     vec!["fetched", "acknowledged", "discarded", "in_flight", "dead"]
+});
+
+/// A way in which the queue's data contradict themselves.
+const DEFECT: Label = Label::closed("kind", || {
+    DefectKind::ALL.iter().map(|kind| kind.as_str()).collect()
 });
 
 /// Why a change is dead.
@@ -131,10 +138,14 @@ define! {
     DEAD_LETTERS: Gauge = "dead_letters" [ANY_DESTINATION, CLASS] in "changes", Fleet;
     /// Age of the oldest fetched change that AlumnIQ was not told about, dead letters included; 0 when there is none.
     OLDEST_UNACKNOWLEDGED: Gauge = "oldest_unacknowledged_seconds" [] in "seconds", Fleet;
+    /// Age of the oldest change on its way to the destination, dead letters left out; alumniq: to be acknowledged. 0 when there is none, or while an operator holds the destination.
+    OLDEST_IN_FLIGHT: Gauge = "oldest_in_flight_seconds" [ANY_DESTINATION] in "seconds", Fleet;
     /// The books since the namespace began: fetched = acknowledged + discarded + in_flight + dead.
     BOOKS: Gauge = "books" [ENTRY] in "changes", Fleet;
     /// fetched - acknowledged - discarded - in flight - dead; anything but 0 is a defect.
     BOOKS_DIFFERENCE: Gauge = "books_difference" [] in "changes", Fleet;
+    /// Contradictions that the leader's hourly check found in the queue's data, by kind; what it could repair, it repaired.
+    QUEUE_DEFECTS: Counter = "queue_defects_total" [DEFECT] in "defects", Process;
     /// 1 while calls to the destination are held, by reason: throttled, outage, credentials, operator.
     DESTINATION_PAUSED: Gauge = "destination_paused" [ANY_DESTINATION, REASON] in "flag", Fleet;
     /// Since when calls to the destination are held, in Unix time; 0 while they are not.

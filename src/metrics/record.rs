@@ -12,7 +12,7 @@ use jobs::{
 };
 
 use super::names;
-use crate::exit::Exit;
+use crate::{exit::Exit, queue::defects::DefectKind};
 
 /// What stands for every label value beyond those that are told apart.
 const OTHER: &str = "other";
@@ -106,6 +106,11 @@ pub fn leader(leads: bool) {
 /// At most so long apart `alumniq.poll` lets two fetches be.
 pub fn fetch_interval(longest: Duration) {
     names::FETCH_INTERVAL.set([], longest.as_secs_f64());
+}
+
+/// The leader found so many contradictions of a kind in the queue's data.
+pub fn queue_defects(kind: DefectKind, count: u64) {
+    names::QUEUE_DEFECTS.add([kind.as_str()], count);
 }
 
 /// `sync` ended so.

@@ -16,6 +16,8 @@ pub struct QueueSnapshot {
     pub destinations: BTreeMap<Vendor, DestinationSnapshot>,
     /// Age of the oldest change that AlumnIQ was not told about; dead letters count.
     pub oldest_unacknowledged: Option<Duration>,
+    /// Age of the oldest change on the way to each of them; what an operator holds back is left out.
+    pub oldest_in_flight: BTreeMap<Vendor, f64>,
     /// Since the namespace began.
     pub books: BooksSnapshot,
     /// Redis' used memory over its limit; 0 where it has none.
@@ -50,8 +52,8 @@ pub struct BooksSnapshot {
 /// One destination's share of the queue, counted in changes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DestinationSnapshot {
-    /// Behind another change of the same person.
-    pub waiting: u64,
+    /// Behind another change of the same person; below zero where the counters are wrong.
+    pub waiting: i64,
     /// Free to run.
     pub ready: u64,
     /// Under lease.
@@ -92,6 +94,8 @@ pub(super) fn set(snapshot: &QueueSnapshot, discarded: u64) {
     for vendor in Vendor::ALL {
         let destination = snapshot.destinations.get(&vendor).unwrap_or(&absent);
         set_destination(vendor.as_str(), destination);
+        let oldest = snapshot.oldest_in_flight.get(&vendor);
+        names::OLDEST_IN_FLIGHT.set([vendor.as_str()], oldest.copied().unwrap_or(0.0));
     }
     let books = &snapshot.books;
     for (entry, count) in [
@@ -119,9 +123,13 @@ pub(super) fn set(snapshot: &QueueSnapshot, discarded: u64) {
     }
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the exposition has only f64; exact to 2^53"
+)]
 fn set_destination(name: &str, destination: &DestinationSnapshot) {
+    names::JOBS.set([name, "waiting"], destination.waiting as f64);
     for (state, count) in [
-        ("waiting", destination.waiting),
         ("ready", destination.ready),
         ("running", destination.running),
         ("retry", destination.retry),

@@ -11,7 +11,7 @@ use jobs::{
 use proptest::prelude::*;
 
 use super::{snapshot::Growth, *};
-use crate::exit::Exit;
+use crate::{exit::Exit, queue::defects::DefectKind};
 
 #[allow(dead_code, reason = "the process tests use all of it")]
 #[path = "../../tests/promises/harness/exposition.rs"]
@@ -80,6 +80,7 @@ fn record_everything() {
     sync_ended(jiff::Timestamp::UNIX_EPOCH, Exit::NeedsAPerson);
     unmapped_field("favouriteColour");
     notification(Event::BooksOff, true);
+    queue_defects(DefectKind::Lane, 1);
 }
 
 fn queue() -> QueueSnapshot {
@@ -234,6 +235,7 @@ fn a_count_that_vanishes_from_the_queue_falls_to_zero() {
     let full = QueueSnapshot {
         destinations: BTreeMap::from([(Vendor::Crm, crm)]),
         oldest_unacknowledged: Some(Duration::from_secs(90)),
+        oldest_in_flight: BTreeMap::from([(Vendor::Crm, 60.0)]),
         books: BooksSnapshot {
             in_flight: 9,
             difference: -4,
@@ -248,7 +250,7 @@ fn a_count_that_vanishes_from_the_queue_falls_to_zero() {
         key_days: Some(0),
         ..QueueSnapshot::default()
     };
-    let series: [Series; 13] = [
+    let series: [Series; 14] = [
         ("jobs", &[("destination", "crm"), ("state", "waiting")], 7.0),
         ("jobs", &[("destination", "crm"), ("state", "dead")], 3.0),
         (
@@ -267,6 +269,7 @@ fn a_count_that_vanishes_from_the_queue_falls_to_zero() {
             1_700_000_000.5,
         ),
         ("oldest_unacknowledged_seconds", &[], 90.0),
+        ("oldest_in_flight_seconds", &[("destination", "crm")], 60.0),
         ("books", &[("entry", "in_flight")], 9.0),
         ("books_difference", &[], -4.0),
         ("redis_memory_used_ratio", &[], 0.5),

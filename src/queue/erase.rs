@@ -72,18 +72,7 @@ impl Queue {
         by: &Actor,
     ) -> Result<Erased, QueueError> {
         let lane = keys::lane(Some(xid), "");
-        let mut erased = Erased::default();
-        let mut ids = HashSet::new();
-        let mut changes = self.recorded(xid).await?;
-        for _ in 0..ROUNDS {
-            changes.extend(self.indexed(&lane).await?);
-            if changes.is_empty() {
-                break;
-            }
-            self.erase_changes(&lane, tell, &changes, &mut erased)
-                .await?;
-            ids.extend(std::mem::take(&mut changes).into_keys());
-        }
+        let (mut erased, ids) = self.erase_person_changes(xid, tell).await?;
         let mut end = self.scripts.erase_end.prepare_invoke();
         end.arg(&lane);
         erased.arrived = self.run(&mut end).await?;
@@ -101,12 +90,37 @@ impl Queue {
         Ok(erased)
     }
 
+    /// The first half of [`Queue::erase`], after which it may break off: the person's changes, and which they were.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn erase_person_changes(
+        &self,
+        xid: &str,
+        tell: bool,
+    ) -> Result<(Erased, HashSet<String>), QueueError> {
+        let lane = keys::lane(Some(xid), "");
+        let mut erased = Erased::default();
+        let mut ids = HashSet::new();
+        let mut changes = self.recorded(xid).await?;
+        for _ in 0..ROUNDS {
+            changes.extend(self.indexed(&lane).await?);
+            if changes.is_empty() {
+                break;
+            }
+            self.erase_changes(&lane, tell, &changes, &mut erased)
+                .await?;
+            ids.extend(std::mem::take(&mut changes).into_keys());
+        }
+        Ok((erased, ids))
+    }
+
     /// The person's changes by the indexes: those in the lane, dead, and through.
     async fn indexed(&self, lane: &str) -> Result<Changes, QueueError> {
         let mut changes = Changes::new();
         let (letters, past): (Vec<String>, Vec<String>) = redis::pipe()
             .smembers(self.keys.of(&["letters-of", lane]))
-            .lrange(self.keys.of(&["past", lane]), 0, -1)
+            .zrange(self.keys.of(&["past", lane]), 0, -1)
             .query_async(&mut self.connection.clone())
             .await?;
         let letters = letters

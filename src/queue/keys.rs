@@ -49,7 +49,7 @@
 //! | `sent:<v>:<id>` | string | the document that was sent last before the change died (sealed where there is a key); goes with the letter |
 //! | `edits:<id>` | list | what operators changed in the row, `<ms> <JSON>` (the JSON sealed), newest 20; goes with the row, which stands against AlumnIQ's as long as there is one |
 //! | `letters-of:<lane>` | set | `<v> <id>` of a person's letters |
-//! | `past:<lane>` | list with expiry | ids of a person's changes that are through everywhere, newest 100 |
+//! | `past:<lane>` | sorted set with expiry | ids of a person's changes that are through everywhere, each by when (ms) its timeline may have expired |
 //! | `discarded` | hash | id of a change that an operator gave up somewhere -> `1`: AlumnIQ is told, `0`: it is not |
 //! | `events:<id>` | list | the timeline, `<ms> <JSON>`, newest 100 |
 //! | `corrected` | hash | id -> the row (JSON) that AlumnIQ corrected while a call, or the list for AlumnIQ, was out with the old one; it takes its place when that ends |
@@ -74,6 +74,8 @@
 //! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |
 //! | `namespace` | hash | what every process that writes must agree on: `schema`, this layout's version (1); `destinations` that a new change waits for; `sealing_key`, the newest key that payloads are sealed under ('' = they are not) |
 //! | `seals` | hash | key that payloads are sealed under -> since when (ms), or `leaving`: it is being given up |
+//! | `clock` | string | where it was set back: `<by how many ms> <what it showed then>`; see `prelude.lua` |
+//! | `check` | string | JSON of the leader's last check of these data (see [`defects`](super::defects)) |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | there is something to do: `crm`, `salsa`, `alumniq` for a vendor, `bulks` without a worker, `producer`: nobody leads, `limits` in doubt, `fleet`: something to see |
 //!

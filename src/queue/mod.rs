@@ -13,6 +13,7 @@
 //! - [`seal`]: encryption at rest, [`sealing`]: which keys are in use; `record`: a change as it lies in Redis
 //! - [`sessions`]: who is logged in at the console
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`recent`]: the newest calls; [`leader`]: one producer at a time
+//! - [`defects`]: what contradicts in the data, found and repaired
 //! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
 //!   [`watched`]: what a page shows; [`standing`]: where many stand; [`sent`]: the documents; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`rights`]: what our user may do in it; [`room`]: when it is full; [`trouble`]: what its errors mean
@@ -25,6 +26,7 @@ pub mod backend;
 pub mod bulk;
 pub mod calls;
 mod connection;
+pub mod defects;
 pub mod driver;
 pub mod durability;
 pub mod editing;
@@ -41,7 +43,7 @@ pub mod leader;
 pub mod lease;
 pub mod letters;
 pub mod notices;
-mod person;
+pub mod person;
 pub mod recent;
 mod reconnecting;
 mod record;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    ClassifyForPeople, Queue, QueueError, recent::RecentCall, room::Memory, trouble::Trouble,
+    ClassifyForPeople, Queue, QueueError, defects::LastCheck, recent::RecentCall, room::Memory,
+    trouble::Trouble,
 };
 
 /// How long after its last sign of life a process still counts as living, if it does not say when the next one comes.
@@ -40,6 +41,9 @@ pub struct Status {
     pub acknowledging: u64,
     /// Age of the oldest change that AlumnIQ was not yet told of.
     pub oldest_unacknowledged_seconds: f64,
+    /// Age of the oldest change on the way to each vendor, of AlumnIQ to be told; 0 where there is none or an operator holds it.
+    #[serde(default)]
+    pub oldest_in_flight_seconds: BTreeMap<Vendor, f64>,
     /// Settles that came too late and changed nothing.
     pub refused_settles: u64,
     /// The producer's last fetch.
@@ -54,6 +58,9 @@ pub struct Status {
     /// Why Redis refuses every write, where somebody tried; absent where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes_refused: Option<String>,
+    /// What the leader's last hourly check of the queue's data found; absent before the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_check: Option<LastCheck>,
 }
 
 /// `fetched = acknowledged + discarded + in_flight + dead`, in changes.
@@ -74,6 +81,23 @@ pub struct Books {
     pub difference: i64,
 }
 
+impl Books {
+    /// Whether a count is below zero, which no queue can have.
+    pub fn are_negative(&self) -> bool {
+        let Self {
+            fetched,
+            acknowledged,
+            discarded,
+            in_flight,
+            dead,
+            ..
+        } = self;
+        [fetched, acknowledged, discarded, in_flight, dead]
+            .iter()
+            .any(|count| **count < 0)
+    }
+}
+
 impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -90,6 +114,7 @@ impl fmt::Display for Books {
              {dead} dead  "
         )?;
         match difference {
+            0 if self.are_negative() => f.write_str("(A COUNT IS NEGATIVE)"),
             0 => f.write_str("(the books balance)"),
             difference => write!(f, "(THE BOOKS ARE OFF BY {difference})"),
         }
@@ -193,6 +218,8 @@ struct RawStatus {
     #[serde(default)]
     rates: BTreeMap<String, Vec<u64>>,
     memory: Memory,
+    #[serde(default)]
+    check: String,
 }
 
 #[derive(Deserialize)]
@@ -210,6 +237,8 @@ struct RawVendor {
     retry: i64,
     #[serde(default)]
     applied: i64,
+    #[serde(default)]
+    oldest_ms: f64,
 }
 
 impl Queue {
@@ -288,6 +317,12 @@ impl Queue {
 }
 
 impl Status {
+    /// Whether the queue's data contradict themselves, as far as counters and the last check show it.
+    pub fn is_damaged(&self) -> bool {
+        let left = self.last_check.as_ref().map_or(0, |last| last.defects.left);
+        self.books.difference != 0 || self.books.are_negative() || left > 0
+    }
+
     /// As the scripts tell it.
     pub(super) fn read(json: &str) -> Result<Self, QueueError> {
         let raw: RawStatus = serde_json::from_str(json)
@@ -343,6 +378,11 @@ impl From<RawStatus> for Status {
             to_acknowledge: raw.to_acknowledge,
             acknowledging: raw.acknowledging,
             oldest_unacknowledged_seconds: raw.oldest_unacknowledged_ms as f64 / 1000.0,
+            oldest_in_flight_seconds: raw
+                .vendors
+                .iter()
+                .map(|(vendor, view)| (*vendor, view.oldest_ms / 1000.0))
+                .collect(),
             refused_settles: raw.refused_settles,
             producer: ProducerStatus {
                 leader: Some(raw.leader).filter(|leader| !leader.is_empty()),
@@ -367,6 +407,7 @@ impl From<RawStatus> for Status {
                 .collect(),
             memory: raw.memory,
             writes_refused: None,
+            last_check: serde_json::from_str(&raw.check).ok(),
         }
     }
 }

@@ -40,6 +40,19 @@ pub struct Timeline {
 /// Record, marker, timeline, and the place in the acknowledgement's line.
 type RawChange = (Option<String>, Option<String>, Vec<String>, Option<f64>);
 
+/// How a change's lane stands, by destination.
+#[derive(Debug, Default)]
+pub(super) struct LaneView {
+    /// The destinations that wait for the change.
+    pub mask: u8,
+    /// The change that is next.
+    pub next: BTreeMap<Destination, String>,
+    /// The one that is leased.
+    pub running: BTreeMap<Destination, String>,
+    /// Whether it is to be tried again.
+    pub due: BTreeMap<Destination, bool>,
+}
+
 impl Timeline {
     /// For who may not see people: nobody's xid, and nothing that was written freely and may name somebody.
     pub fn without_people(mut self) -> Self {
@@ -58,16 +71,20 @@ impl Timeline {
         }
         self
     }
-
-    /// When its first event was, RFC 3339.
-    pub(super) fn began(&self) -> Option<&str> {
-        self.events.first()?["at"].as_str()
-    }
 }
 
 impl Queue {
     /// What is known of a change; `None` where nothing is.
     pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
+        self.timeline_in(change_id, None).await
+    }
+
+    /// The same where its lane was read already.
+    pub(super) async fn timeline_in(
+        &self,
+        change_id: &str,
+        view: Option<&LaneView>,
+    ) -> Result<Option<Timeline>, QueueError> {
         let (record, done, events, to_ack): RawChange = redis::pipe()
             .get(self.keys.of(&["change", change_id]))
             .get(self.keys.of(&["done", change_id]))
@@ -94,8 +111,16 @@ impl Queue {
             let (at, xid) = whose(change_id, &stored)?;
             fetched = Some(at);
             if done.is_none() {
+                let read;
+                let view = match view {
+                    Some(view) => view,
+                    None => {
+                        read = self.lane_view(change_id, xid.as_deref()).await?;
+                        &read
+                    }
+                };
                 timeline.destinations = self
-                    .where_it_stands(change_id, xid.as_deref(), &timeline.letters)
+                    .where_it_stands(change_id, view, &timeline.letters)
                     .await?;
             }
             timeline.xid = xid;
@@ -116,10 +141,44 @@ impl Queue {
         Ok(Some(timeline))
     }
 
+    /// Reads the whole lane.
+    async fn lane_view(&self, change_id: &str, xid: Option<&str>) -> Result<LaneView, QueueError> {
+        let lane = keys::lane(xid, change_id);
+        let mut connection = self.connection.clone();
+        let members: Vec<(String, u8)> = redis::cmd("ZRANGE")
+            .arg(self.keys.of(&["lane", &lane]))
+            .arg(0)
+            .arg(-1)
+            .arg("WITHSCORES")
+            .query_async(&mut connection)
+            .await?;
+        let id = |member: &str| member.split_once(' ').map(|(_, id)| id.to_owned());
+        let mut view = LaneView::default();
+        for d in Destination::ALL {
+            let waiting = members.iter().filter(|(_, mask)| mask & d.bit() != 0);
+            let next = waiting.map(|(member, _)| member).min();
+            view.next
+                .extend(next.and_then(|next| id(next)).map(|id| (d, id)));
+            let (running, due): (Option<String>, Option<f64>) = redis::pipe()
+                .hget(self.keys.of(&["running", d.as_str()]), &lane)
+                .zscore(self.keys.of(&["due", d.as_str()]), &lane)
+                .query_async(&mut connection)
+                .await?;
+            let running = running.as_deref().and_then(|it| it.splitn(3, ' ').nth(2));
+            view.running.extend(running.and_then(id).map(|id| (d, id)));
+            view.due.insert(d, due.is_some());
+        }
+        let this = members
+            .iter()
+            .find(|(member, _)| id(member).as_deref() == Some(change_id));
+        view.mask = this.map_or(0, |(_, mask)| *mask);
+        Ok(view)
+    }
+
     async fn where_it_stands(
         &self,
         change_id: &str,
-        xid: Option<&str>,
+        view: &LaneView,
         letters: &[Letter],
     ) -> Result<BTreeMap<Destination, Cow<'static, str>>, QueueError> {
         let dead_on_arrival = |letter: &Letter| {
@@ -128,58 +187,38 @@ impl Queue {
         if letters.iter().any(dead_on_arrival) {
             return Ok(BTreeMap::new());
         }
-        let lane = keys::lane(xid, change_id);
-        let members: Vec<(String, u8)> = redis::cmd("ZRANGE")
-            .arg(self.keys.of(&["lane", &lane]))
-            .arg(0)
-            .arg(-1)
-            .arg("WITHSCORES")
-            .query_async(&mut self.connection.clone())
-            .await?;
-        let waiting_for =
-            |d: Destination| members.iter().filter(move |(_, mask)| mask & d.bit() != 0);
-        let is_this = |member: &str| {
-            member
-                .split_once(' ')
-                .is_some_and(|(_, id)| id == change_id)
-        };
+        let is_this = |id: Option<&String>| id.is_some_and(|id| id == change_id);
         let mut states = BTreeMap::new();
         for destination in self.settings.destinations.iter().copied() {
-            let name = destination.as_str();
             let is_dead = letters
                 .iter()
                 .any(|letter| letter.destination == Vendor::from(destination));
             let state = if is_dead {
                 "dead"
-            } else if !waiting_for(destination).any(|(member, _)| is_this(member)) {
+            } else if view.mask & destination.bit() == 0 {
                 "done"
+            } else if is_this(view.running.get(&destination)) {
+                "running"
+            } else if view.due.get(&destination) == Some(&true)
+                && self.has_attempts(destination, change_id).await?
+            {
+                "retry"
+            } else if is_this(view.next.get(&destination)) {
+                "ready"
             } else {
-                let (running, due, attempts): (Option<String>, Option<f64>, Option<String>) =
-                    redis::pipe()
-                        .hget(self.keys.of(&["running", name]), &lane)
-                        .zscore(self.keys.of(&["due", name]), &lane)
-                        .hget(self.keys.of(&["attempts", name]), change_id)
-                        .query_async(&mut self.connection.clone())
-                        .await?;
-                let running = running
-                    .as_deref()
-                    .and_then(|running| running.splitn(3, ' ').nth(2));
-                let oldest = waiting_for(destination)
-                    .map(|(member, _)| member.as_str())
-                    .min();
-                if running.is_some_and(is_this) {
-                    "running"
-                } else if due.is_some() && attempts.is_some() {
-                    "retry"
-                } else if oldest.is_some_and(is_this) {
-                    "ready"
-                } else {
-                    "waiting"
-                }
+                "waiting"
             };
             states.insert(destination, state.into());
         }
         Ok(states)
+    }
+
+    async fn has_attempts(&self, d: Destination, change_id: &str) -> Result<bool, QueueError> {
+        Ok(redis::cmd("HEXISTS")
+            .arg(self.keys.of(&["attempts", d.as_str()]))
+            .arg(change_id)
+            .query_async(&mut self.connection.clone())
+            .await?)
     }
 
     /// Which of these changes are no longer on the way: closed, dead, or never known. Used to wait for them.

@@ -128,7 +128,12 @@ impl Fleet {
         }
         if roles.contains(&Role::Producer) {
             let beat = self.heartbeats.register(Role::Producer.as_str(), STUCK * 4);
-            let (producer, bells, closing) = (self.producer, bells.clone(), closing.clone());
+            let (producer, bells) = (self.producer, bells.clone());
+            tasks.spawn({
+                let (producer, closing) = (Arc::clone(&producer), closing.clone());
+                async move { producer.keep_sound(&closing).await }
+            });
+            let closing = closing.clone();
             tasks.spawn(async move { producer.run(bells.producer(), &beat, &closing).await });
         }
         if roles.contains(&Role::Acknowledger) {

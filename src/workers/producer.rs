@@ -6,6 +6,7 @@
 //! - [`feed`]: how AlumnIQ is asked; `poured`: one GET, its rows taken as they come; `arrival`: from a row to a change
 //! - `sorting`: an answer of any length in the order of its changes, in little memory
 //! - `fetch`: what came is taken in; `change_ids`: which changes that were
+//! - `upkeep`: the leader checks the queue's data once an hour
 //! - `apart`: what computes for long, beside everything that waits
 
 mod apart;
@@ -16,6 +17,7 @@ pub mod feed;
 mod fetch;
 mod poured;
 mod sorting;
+mod upkeep;
 
 use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 

@@ -102,6 +102,7 @@ impl Publisher {
 fn still(seen: QueueSnapshot) -> QueueSnapshot {
     QueueSnapshot {
         oldest_unacknowledged: None,
+        oldest_in_flight: BTreeMap::new(),
         redis_memory: 0.0,
         ..seen
     }
@@ -147,7 +148,7 @@ fn answered<T>(looked: &Result<T, QueueError>) {
 
 fn snapshot(status: &Status) -> QueueSnapshot {
     let view = |vendor: Vendor, counts: &DestinationStatus| DestinationSnapshot {
-        waiting: gauge(counts.waiting),
+        waiting: counts.waiting,
         ready: gauge(counts.ready),
         running: gauge(counts.running),
         retry: gauge(counts.retry),
@@ -187,6 +188,7 @@ fn snapshot(status: &Status) -> QueueSnapshot {
         destinations,
         oldest_unacknowledged: (status.oldest_unacknowledged_seconds > 0.0)
             .then(|| Duration::from_secs_f64(status.oldest_unacknowledged_seconds)),
+        oldest_in_flight: status.oldest_in_flight_seconds.clone(),
         books: BooksSnapshot {
             fetched,
             acknowledged,

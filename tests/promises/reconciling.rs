@@ -7,7 +7,7 @@ use crate::harness::{
     redis::Redis,
     relay::{Ended, Relay},
     vendors::{every_promise_held, vendors},
-    waiting::until_true,
+    waiting::{until, until_true},
 };
 
 const CHANGES: usize = 150;
@@ -290,4 +290,54 @@ impl Campus {
         ids.sort();
         ids
     }
+}
+
+#[tokio::test]
+async fn a_queue_that_contradicts_itself_is_found_although_the_books_balance_and_is_repaired() {
+    let campus = Campus::at_rest().await;
+    for (counter, by) in [("in_flight", -3), ("acknowledged", 3)] {
+        let words = format!("HINCRBY {{sandbox}}:counters {counter} {by}");
+        campus.redis.command(&words).await;
+    }
+    let report = campus.reconcile(3).await;
+    assert_eq!(report["books"]["difference"], 0, "{report}");
+    assert_eq!(report["defects"]["found"]["books"], 1, "{report}");
+    assert_eq!(report["agrees"], false);
+    let said = campus.said().await.expect(3).stdout;
+    assert!(said.contains("contradict"), "{said}");
+    let status = campus.relay.run(&["status"]).await.expect(0).stdout;
+    assert!(status.contains("-3 changes in flight"), "{status}");
+    assert!(status.contains("A COUNT IS NEGATIVE"), "{status}");
+
+    let fixed = campus.fix(0).await;
+    assert_eq!(fixed["defects"]["left"], 0, "{fixed}");
+    assert_eq!(fixed["books"]["in_flight"], 0);
+    let report = campus.reconcile(0).await;
+    assert_eq!(report["defects"]["found"], serde_json::json!({}));
+}
+
+#[tokio::test]
+async fn the_leader_finds_what_contradicts_repairs_it_and_says_so() {
+    let campus = Campus::new().await;
+    campus.relay.run(&["sync"]).await.expect(0);
+    campus.redis.command("DEL {sandbox}:ready:crm").await;
+    let service = campus.relay.start("producer,console").await;
+    let checked = until("the leader has checked", async || {
+        let status = campus.relay.status().await;
+        status["last_check"].is_object().then_some(status)
+    })
+    .await;
+    let found = &checked["last_check"]["found"]["lane"];
+    assert!(found.as_u64().is_some_and(|found| found > 0), "{checked}");
+    assert_eq!(checked["last_check"]["left"], 0, "{checked}");
+    assert!(checked["destinations"]["crm"]["ready"].as_i64() > Some(0));
+    let (_, metrics) = service.get("/metrics").await;
+    let is_counted = |line: &&str| {
+        line.starts_with("alumniq_relay_queue_defects_total{") && line.contains(r#"kind="lane""#)
+    };
+    let line = metrics.lines().find(is_counted);
+    assert!(line.is_some_and(|line| !line.ends_with(" 0")), "{metrics}");
+    service.stop().await;
+    campus.relay.run(&["sync", "--wait"]).await.expect(0);
+    every_promise_held(&campus.sandbox.report(), &[], &[]);
 }

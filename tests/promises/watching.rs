@@ -61,7 +61,10 @@ async fn status_does_not_call_through_what_was_never_fetched_or_cannot_move() {
     let relay = relay.with_variable("ALUMNIQ_API_KEY", "a-key-that-was-revoked");
     relay.run(&["sync"]).await.expect(1);
     let refused = verdict(&relay).await;
-    assert!(refused.contains("AlumnIQ") && !refused.contains("through"), "{refused}");
+    assert!(
+        refused.contains("AlumnIQ") && !refused.contains("through"),
+        "{refused}"
+    );
 
     let mut connection = redis.connect().await;
     let mut replicas = async |count: u8| {

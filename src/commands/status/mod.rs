@@ -18,7 +18,7 @@ use crate::{
     cli::{Global, Status as Arguments},
     console::pages::verdict::{Level, is_key_refused, judge},
     exit::Exit,
-    queue::{stats::Status, trouble::Trouble},
+    queue::{defects::LastCheck, stats::Status, trouble::Trouble},
 };
 
 /// How often `--watch` looks.
@@ -137,6 +137,11 @@ pub fn text(status: &Status) -> String {
         Some(days) => text += &format!("AlumnIQ's key      {days} days left\n"),
         None => {}
     }
+    if let Some(last) = &status.last_check
+        && last.defects.total() > 0
+    {
+        text += &format!("last check         {}\n", found(last));
+    }
     text += &format!("processes          {}\n", status.workers.len());
     for (worker, info) in &status.workers {
         let roles: Vec<&str> = info["roles"]
@@ -153,6 +158,20 @@ pub fn text(status: &Status) -> String {
         text += &format!("  {worker}  {}{leads}\n", roles.join(", "));
     }
     text + &hints(status)
+}
+
+/// What the leader's last check found.
+fn found(last: &LastCheck) -> String {
+    let at = i64::try_from(last.at_timestamp_seconds).unwrap_or_default();
+    let at = jiff::Timestamp::from_second(at).unwrap_or_default();
+    let left = match last.defects.left {
+        0 => "repaired".to_owned(),
+        left => format!("{left} are left: `alumniq-relay runbook queuedefects`"),
+    };
+    format!(
+        "{at} found defects in the queue's data: {}; {left}",
+        last.defects
+    )
 }
 
 /// Where to read what to do, for each kind of pause. Dead letters have their own advice.

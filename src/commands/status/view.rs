@@ -300,6 +300,7 @@ impl Page {
     fn books(&self, status: &Status) -> Line<'static> {
         let books = status.books;
         match (books.difference, self.is_wide()) {
+            (0, _) if books.are_negative() => self.coloured("A COUNT IS NEGATIVE", Color::Red),
             (0, true) => self.plain(&format!(
                 "{} fetched = {} acknowledged + {} discarded + {} in flight + {} dead",
                 books.fetched, books.acknowledged, books.discarded, books.in_flight, books.dead

@@ -2,17 +2,17 @@
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    asking::{Desk, Named, Sent, to_its_end},
+    asking::{Asked, Desk, Named, Sent, to_its_end},
     error::ApiError,
     letters::{sees_people, words},
 };
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::erase::PersonErased,
-    queue::timeline::Timeline,
+    queue::{person::PersonCursor, timeline::Timeline},
 };
 
 /// Everything that is known of one person's changes.
@@ -20,26 +20,52 @@ use crate::{
 pub struct Person {
     /// The constituent's id.
     pub xid: String,
-    /// The newest first; of those that are through, the newest hundred. Empty where none is known.
+    /// The dead ones, then those on the way, then those that are through; of these the newest first. Empty where none is
+    /// known.
     pub changes: Vec<Timeline>,
+    /// The cursor of the next page, if there is one.
+    #[schema(value_type = Option<String>)]
+    pub next: Option<PersonCursor>,
 }
 
-/// All changes of one person, across destinations
+/// How many changes a page has where nothing else is asked for.
+const PAGE: u16 = 50;
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PersonPages {
+    /// Where to go on: `next` of the page before
+    #[param(value_type = Option<String>, pattern = "^[123]/[0-9]{1,15}/.*$")]
+    cursor: Option<PersonCursor>,
+    /// How many at most
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u16>,
+}
+
+/// One page of the changes of one person, across destinations
 #[utoipa::path(
     get,
     path = "/people/{xid}",
     tag = "people",
-    params(("xid" = String, Path, description = "The constituent's id")),
-    responses((status = OK, description = "What is known", body = Person))
+    params(("xid" = String, Path, description = "The constituent's id"), PersonPages),
+    responses((status = OK, description = "A page of what is known, and where the next one begins", body = Person))
 )]
 pub(super) async fn person(
     visitor: Visitor,
     Desk(desk): Desk,
     Named(xid): Named<String>,
+    Asked(page): Asked<PersonPages>,
 ) -> Result<Json<Person>, ApiError> {
     sees_people(&visitor)?;
-    let changes = desk.queue.person(&xid).await?;
-    Ok(Json(Person { xid, changes }))
+    let limit = super::page_size(page.limit, PAGE)?;
+    let found = desk.queue.person(&xid, page.cursor.as_ref(), limit).await?;
+    Ok(Json(Person {
+        xid,
+        changes: found.changes,
+        next: found.next,
+    }))
 }
 
 /// How a person is erased.

@@ -33,6 +33,7 @@ pub fn status() -> Status {
         to_acknowledge: 0,
         acknowledging: 0,
         oldest_unacknowledged_seconds: 0.0,
+        oldest_in_flight_seconds: BTreeMap::new(),
         refused_settles: 0,
         producer: ProducerStatus {
             leader: Some("relay-0".to_owned()),
@@ -44,6 +45,7 @@ pub fn status() -> Status {
         },
         workers: BTreeMap::from([("relay-0".to_owned(), everyone)]),
         memory: Memory::default(),
+        last_check: None,
         rates: BTreeMap::new(),
         writes_refused: None,
     }

@@ -134,6 +134,7 @@ fn books(books: &Books) -> Markup {
             " + " (side(books.discarded, "discarded")) " + " (side(books.in_flight, "in flight"))
             " + " (side(books.dead, "dead")) " "
             @match books.difference {
+                0 if books.are_negative() => span.tag.bad { "a count is negative" },
                 0 => span.tag.ok { "balanced" },
                 off => a.tag.bad href="/runbook#alumniqrelaybooksoff" { "off by " (foreign(&count(off))) }
             }

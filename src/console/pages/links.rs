@@ -32,6 +32,14 @@ pub fn person(xid: &str) -> String {
     }
 }
 
+/// The next page of them.
+pub fn person_after(xid: &str, cursor: &str) -> String {
+    match segment(xid) {
+        Some(xid) => with_query(&format!("/people/{xid}"), &[("cursor", Some(cursor))]),
+        None => with_query(CHANGES, &[("xid", Some(xid)), ("cursor", Some(cursor))]),
+    }
+}
+
 /// One dead letter.
 pub fn letter(vendor: Vendor, id: &str) -> String {
     match segment(id) {

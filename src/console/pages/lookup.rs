@@ -15,6 +15,7 @@ use super::{asked::Asked, change, layout::Tab, links, person};
 pub struct Wanted {
     find: String,
     xid: String,
+    cursor: String,
 }
 
 /// Leads to what was asked for, or asks.
@@ -25,7 +26,7 @@ pub async fn look_up(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
         let address = links::person(xid);
         return match address.contains('?') {
             // No path holds it.
-            true => person::one(&asked, xid).await,
+            true => person::one(&asked, xid, wanted.cursor.parse().ok().as_ref()).await,
             false => Redirect::to(&address).into_response(),
         };
     }

@@ -1,8 +1,13 @@
 //! `/people/{xid}`: all changes of one person.
 
-use axum::{extract::Path, http::StatusCode, response::Response};
+use axum::{
+    extract::{Path, Query},
+    http::StatusCode,
+    response::Response,
+};
 use jobs::destination::Destination;
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::{
     asked::Asked,
@@ -11,35 +16,52 @@ use super::{
     links,
     text::{self, changes, foreign, moment},
 };
-use crate::queue::timeline::Timeline;
+use crate::queue::{
+    person::{PersonCursor, PersonPage},
+    timeline::Timeline,
+};
+
+/// How many changes a page shows.
+const PAGE: usize = 50;
 
 /// The page.
-pub async fn show(asked: Asked, Path(xid): Path<String>) -> Response {
-    one(&asked, &xid).await
+pub async fn show(
+    asked: Asked,
+    Path(xid): Path<String>,
+    Query(wanted): Query<WantedPage>,
+) -> Response {
+    one(&asked, &xid, wanted.cursor.parse().ok().as_ref()).await
+}
+
+/// Where a page begins; what is no cursor is the first one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WantedPage {
+    cursor: String,
 }
 
 /// The same for an xid that no path can hold.
-pub async fn one(asked: &Asked, xid: &str) -> Response {
+pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Response {
     if !asked.sees_people() {
         let main = html! { p { "People are hidden from viewers here (" code { "console.viewer_sees_people" } ")." } };
         let what = "You cannot look at people";
         return asked.problem(StatusCode::FORBIDDEN, Tab::Changes, what, &main);
     }
-    match asked.operations.queue.person(xid).await {
-        Ok(timelines) if timelines.is_empty() => asked.not_found(
+    match asked.operations.queue.person(xid, cursor, PAGE).await {
+        Ok(page) if page.changes.is_empty() && page.next.is_none() => asked.not_found(
             Tab::Changes,
             "Nothing is known of this person",
             "No change of theirs was fetched, or its history has expired (history.keep). People are looked up by their whole xid.",
         ),
-        Ok(timelines) => asked.page(Tab::Changes, "A person", &main(asked, xid, &timelines)),
+        Ok(page) => asked.page(Tab::Changes, "A person", &main(asked, xid, cursor.is_some(), &page)),
         Err(error) => asked.failed(Tab::Changes, &error),
     }
 }
 
-fn main(asked: &Asked, xid: &str, timelines: &[Timeline]) -> Markup {
+fn main(asked: &Asked, xid: &str, is_later: bool, page: &PersonPage) -> Markup {
     let enabled = &asked.operations.queue.settings().destinations;
     html! {
-        div.title { h1 { "Person " (foreign(xid)) } span.tag { (changes(timelines.len() as u64)) } }
+        div.title { h1 { "Person " (foreign(xid)) } @if page.next.is_none() && !is_later { span.tag { (changes(page.changes.len() as u64)) } } }
         section.card aria-label="Changes" {
             table {
                 thead { tr {
@@ -47,10 +69,14 @@ fn main(asked: &Asked, xid: &str, timelines: &[Timeline]) -> Markup {
                     @for destination in enabled { th scope="col" { (text::destination(*destination)) } }
                     th scope="col" { "Last" } th scope="col" { span.away { "When" } }
                 } }
-                tbody { @for timeline in timelines { (row(asked, timeline, enabled)) } }
+                tbody { @for timeline in &page.changes { (row(asked, timeline, enabled)) } }
+            }
+            nav.pages aria-label="Pages" {
+                @if is_later { a href=(links::person(xid)) { "First page" } }
+                @if let Some(next) = &page.next { a rel="next" href=(links::person_after(xid, &next.to_string())) { "Next page" } }
             }
         }
-        p.note { "The newest fetch first. Of changes that are through, the newest 100 are known while their history is kept." }
+        p.note { "Dead changes first, then those on the way, then those that are through, while their history is kept; of these the newest first." }
     }
 }
 

@@ -65,6 +65,7 @@ fn words<'a>(kind: &'a str, event: &Value) -> (&'a str, &'static str) {
         "fetched" => ("Fetched from AlumnIQ", "plain"),
         "still_listed" => ("Fetched again: AlumnIQ still listed it", "plain"),
         "corrected" => ("AlumnIQ corrected the row", "run"),
+        "repaired" => ("Put back in line: it was in none", "plain"),
         "done" => ("Accepted", "ok"),
         "retry" => ("Failed, to be tried again", "wait"),
         "paused" => ("Not tried: the destination paused", "wait"),

@@ -182,11 +182,20 @@ fn books(status: &Status) -> Option<Remark> {
     ];
     let negative = entries.iter().find(|(_, count)| *count < 0);
     let text = match (difference, negative) {
-        (0, None) => return None,
+        (0, None) => return left(status),
         (0, Some((entry, count))) => format!("The books count {count} changes {entry}"),
         (off, _) => format!("The books are off by {}", changes(off)),
     };
     Some(Remark::new(Level::Bad, text).help("alumniqrelaybooksoff"))
+}
+
+/// What the last check could not repair.
+fn left(status: &Status) -> Option<Remark> {
+    let left = status.last_check.as_ref()?.defects.left;
+    (left > 0).then(|| {
+        let text = "The queue's data contradict themselves";
+        Remark::new(Level::Bad, text).help("alumniqrelayqueuedefects")
+    })
 }
 
 /// Roles that nobody runs. It is grave where work waits for them.

@@ -146,6 +146,9 @@ impl Operations {
 
 impl Look<'_> {
     async fn go(&mut self) -> Result<(), FetchError> {
+        // First: what is taken in goes into a queue that is whole.
+        let producer = &self.operations.producer;
+        self.report.defects = producer.find_defects(self.fix.is_some()).await?;
         let Range { from, to } = self.report.range;
         self.compare(days(from, to)).await?;
         self.find_gone().await?;

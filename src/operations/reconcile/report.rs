@@ -5,7 +5,10 @@ use jobs::{destination::Vendor, outcome::PauseReason};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::queue::stats::{Books, Pause, Status};
+use crate::queue::{
+    defects::Defects,
+    stats::{Books, Pause, Status},
+};
 
 /// So many changes of each kind are named; all are counted.
 pub(super) const SHOWN: usize = 100;
@@ -113,6 +116,8 @@ pub struct Reconciled {
     pub open_but_not_listed: Found,
     /// Made after the last poll began: the next one brings them. No difference.
     pub not_yet_polled: u64,
+    /// Contradictions within the queue's own data.
+    pub defects: Defects,
     /// What was mended.
     pub fixed: Fixed,
     /// Whether nothing differs; after mending, whether nothing is left that needs a person.
@@ -130,6 +135,7 @@ impl Reconciled {
             applied_not_acknowledged: Applied::default(),
             open_but_not_listed: Found::default(),
             not_yet_polled: 0,
+            defects: Defects::default(),
             fixed: Fixed::default(),
             agrees: false,
         }
@@ -150,7 +156,10 @@ impl Reconciled {
             // What was discarded on purpose stays so, and everything else that AlumnIQ lists is on its way again.
             true => applied.ack_rejected + u64::from(applied.stands_still()),
         };
-        self.agrees =
-            self.books.difference == 0 && left == 0 && self.open_but_not_listed.count == 0;
+        self.agrees = self.books.difference == 0
+            && !self.books.are_negative()
+            && self.defects.left == 0
+            && left == 0
+            && self.open_but_not_listed.count == 0;
     }
 }

@@ -50,6 +50,8 @@ for i, id in ipairs(ids) do
       take_waiting_correction(id, corrected[i], now)
       corrections = corrections + 1
     elseif kind == 'accepted' then
+      -- A place in the line is the time in microseconds.
+      if now - tonumber(places[i]) / 1000 > on_the_way(keep) then index_past(lane_of(id), id, now, keep) end
       close(id, now, discarded[i] and 'discarded' or 'acknowledged', true, keep, keep_payload)
     else
       bury('alumniq', id, now, {

@@ -159,9 +159,9 @@ local function close(id, now, verdict, told, keep, keep_payload)
   listed = listed and listed.text or redis.call('HGET', key('relisted'), id)
   redis.call('SET', key('done', id),
     verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold') .. (listed and ' listed ' .. listed or ''),
-    'PXAT', whole(now + keep))
+    'PXAT', whole(clock_ms() + keep))
   if keep_payload > 0 then
-    local ends = whole(now + math.min(keep, keep_payload))
+    local ends = whole(clock_ms() + math.min(keep, keep_payload))
     redis.call('PEXPIREAT', key('change', id), ends)
     redis.call('PEXPIREAT', key('edits', id), ends)
   else
@@ -177,18 +177,25 @@ local function close(id, now, verdict, told, keep, keep_payload)
   count(verdict, 1)
 end
 
+-- The index of a person's changes that are through everywhere, each by when its timeline may have expired. That is known
+-- when the change is closed; until then so much is allowed for the way to AlumnIQ, and who took longer is indexed again.
+local function on_the_way(keep)
+  return math.min(keep, 600000)
+end
+local function index_past(lane, id, now, keep)
+  if not is_persons(lane) then return end
+  local past = key('past', lane)
+  redis.call('ZADD', past, whole(now + keep), id)
+  redis.call('ZREMRANGEBYSCORE', past, '-inf', whole(now))
+  redis.call('PEXPIRE', past, whole(keep))
+end
+
 -- A destination is done with the change. Where none waits (`rest`) and none is dead, AlumnIQ is told, unless the
 -- operator who gave the change up said no (`discarded` = '0'). From now on only this list knows that the change was the
 -- person's; it ends with the timelines.
 local function join(id, lane, rest, is_dead, discarded, now, keep, keep_payload)
   if rest ~= 0 or is_dead then return end
-  if is_persons(lane) then
-    aside(function()
-      local past = key('past', lane)
-      if redis.call('RPUSH', past, id) > 100 then redis.call('LTRIM', past, -100, -1) end
-      redis.call('PEXPIRE', past, whole(keep))
-    end)
-  end
+  aside(index_past, lane, id, now, keep + on_the_way(keep))
   if discarded == '0' then
     close(id, now, 'discarded', false, keep, keep_payload)
   else
@@ -214,6 +221,11 @@ end
 
 -- Writes what was gathered, and forgets it: what follows may read it. What fails does not stop the rest.
 local function write_gathered()
+  if clock_was_set_back then
+    -- A script that only looks cannot write it; the next one that moves something does.
+    redis.pcall('SET', key('clock'), clock_was_set_back)
+    clock_was_set_back = nil
+  end
   local failure
   local function write(part, ...)
     local is_done, why = attempt(part, ...)

@@ -120,7 +120,7 @@ local function take_correction(id, new, now, own)
       redis.call('HDEL', key(about, d.name), id)
     end
   end
-  if is_persons(was_lane) then redis.call('LREM', key('past', was_lane), 0, id) end
+  if is_persons(was_lane) then redis.call('ZREM', key('past', was_lane), id) end
   if new.letter then
     withdraw(lane, member, own)
     remember(id, now, '{"event":"corrected"}')

@@ -34,7 +34,7 @@ local function times_closed(id)
   return times
 end
 
-local function still_listed(id, marker)
+local function still_listed(id, marker, lane)
   local verdict, at = marker:match('^(%S+) (%d+)')
   local told = not marker:find(' untold', 1, true)
   if told and tonumber(at) < tonumber(block) then
@@ -49,6 +49,8 @@ local function still_listed(id, marker)
     count_outstanding(block, 1)
     count(verdict, -1)
     count('in_flight', 1)
+    -- The row says whose it is, and it is gone: nobody can index the change again once AlumnIQ was told.
+    aside(index_past, lane, id, now, 2 * keep)
     to_acknowledge(id)
     return times_closed(id) > 1 and 'R' or 'r'
   end
@@ -185,13 +187,13 @@ for i = 7, #ARGV, 6 do
   if marker and is_another(marker, record) then
     redis.call('DEL', key('done', id), key('edits', id))
     redis.call('PERSIST', key('events', id))
-    if is_persons(lane) then redis.call('LREM', key('past', lane), 0, id) end
+    if is_persons(lane) then redis.call('ZREM', key('past', lane), id) end
     remember(id, now, '{"event":"corrected","detail":"the change was closed with the old row: it is applied as a new one"}')
     add(id, lane, member, record, letter, is_new)
     new = new + 1
     verdicts[#verdicts + 1] = 'n'
   elseif marker then
-    verdicts[#verdicts + 1] = still_listed(id, marker)
+    verdicts[#verdicts + 1] = still_listed(id, marker, lane)
   elseif may_be_known and fetched_at(id) ~= '' then
     if is_corrected(id, lane, member, record, letter, above) then
       verdicts[#verdicts + 1] = 'c'

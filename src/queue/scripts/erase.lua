@@ -30,7 +30,7 @@ local function forget(id, member)
     end
   end
   if waits ~= 0 then redis.call('ZREM', key('lane', lane), member) end
-  redis.call('LREM', key('past', lane), 0, id)
+  redis.call('ZREM', key('past', lane), id)
   redis.call('DEL', key('events', id), key('edits', id))
   redis.call('HDEL', key('corrected'), id)
   redis.call('HDEL', key('relisted'), id)
@@ -83,10 +83,15 @@ local verdicts = {}
 for i = 4, #ARGV, 2 do verdicts[#verdicts + 1] = erase(ARGV[i], ARGV[i + 1]) end
 for _, d in ipairs(DESTINATIONS) do
   local next = head(lane, d.bit)
-  if heads[d.name] ~= next then
+  if freed[d.name] or heads[d.name] ~= next then
     -- What waited for its time was the one that went.
     local was_due = redis.call('ZREM', key('due', d.name), lane) == 1
-    if next and (freed[d.name] or was_due) then make_ready(d.name, lane) end
+    if not next then
+      -- At once: a change that arrives before the end of the erasure makes the lane ready again.
+      redis.call('LREM', key('ready', d.name), 0, lane)
+    elseif freed[d.name] or was_due then
+      make_ready(d.name, lane)
+    end
   end
 end
 return table.concat(verdicts)

@@ -3,11 +3,7 @@
 local lane = ARGV[1]
 for _, d in ipairs(DESTINATIONS) do
   redis.call('HDEL', key('applied', d.name), lane)
-  if not head(lane, d.bit) then
-    redis.call('LREM', key('ready', d.name), 0, lane)
-    redis.call('ZREM', key('due', d.name), lane)
-    redis.call('SREM', key('poison', d.name), lane)
-  end
+  if not head(lane, d.bit) then redis.call('SREM', key('poison', d.name), lane) end
 end
 return redis.call('ZCARD', key('lane', lane)) + redis.call('SCARD', key('letters-of', lane))
-  + redis.call('LLEN', key('past', lane))
+  + redis.call('ZCARD', key('past', lane))

@@ -1,7 +1,8 @@
 -- One producer at a time. ARGV: action (acquire | release), who, ttl (ms).
 -- Returns the token of the lead that `who` holds now, '' where another leads, whose lead ends in so many ms; then the
 -- time, and what the fleet knows of its fetches.
-local who, now = ARGV[2], now_ms()
+-- The time of a fetch is the clock's: the calendar is about days, and knows what a clock that was set back means.
+local who, now, LONGEST = ARGV[2], clock_ms(), 60000
 local leader = redis.call('GET', key('leader'))
 if ARGV[1] == 'release' then
   if leader == who then
@@ -11,7 +12,11 @@ if ARGV[1] == 'release' then
   return { '', 0, now, {} }
 end
 local record, newest = redis.call('HGETALL', key('producer')), ''
-if leader and leader ~= who then return { '', redis.call('PTTL', key('leader')), now, record } end
+if leader and leader ~= who then
+  -- Nobody takes the lead for longer: the clock was set back.
+  if redis.call('PTTL', key('leader')) > LONGEST then redis.call('PEXPIRE', key('leader'), LONGEST) end
+  return { '', redis.call('PTTL', key('leader')), now, record }
+end
 for i = 1, #record, 2 do
   if record[i] == 'lead' then newest = record[i + 1] end
 end

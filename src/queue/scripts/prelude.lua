@@ -52,9 +52,37 @@ local function expect(kind, name)
   end
 end
 
+-- What the machine's clock shows, in ms, once for the whole script. It may be set back or forward. Redis' expiries go by
+-- it, and calendars; nothing else does.
+local clock
+local function clock_ms()
+  if not clock then
+    local time = redis.call('TIME')
+    clock = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return clock
+end
+
+-- The time for all that is compared with a time or a token that was stored: it never goes back, and it goes on. Where
+-- the clock shows less than the newest token, it was set back. From then on the time is ahead of the clock by that
+-- much, and goes half as fast until the clock has caught up: leases, retries and pauses last twice as long meanwhile,
+-- instead of waiting for all that the clock was set back by. A clock that is set forward ends them early, as if that
+-- time had passed: then calls are made twice, which fencing tokens and the order of each person's changes bear.
+local clock_was_set_back
 local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  local shown, now = clock_ms(), clock_ms()
+  local stored = redis.call('MGET', key('token'), key('clock'))
+  local token = tonumber(stored[1] or 0) / 1000
+  if stored[2] then
+    local by, at = stored[2]:match('^(%d+) (%d+)$')
+    now = shown + math.max(0, tonumber(by) - math.max(0, shown - tonumber(at)) / 2)
+  end
+  -- Tokens run ahead by one for each that is drawn within a microsecond.
+  if token > now + 100 then
+    clock_was_set_back = whole(token - shown) .. ' ' .. whole(shown)
+    now = token
+  end
+  return math.floor(now)
 end
 
 -- Bytes used and the limit, as Redis weighs them when it decides that it is full. 0, 0 where it does not say.

@@ -36,6 +36,31 @@ local function letters_of(vendor, classes)
   return dead
 end
 
+-- How long ago, in ms, the oldest change was fetched that the destination has still to take, of those that it comes to
+-- next, works on, or tries again: so many of each. What is stuck is among them.
+local LOOKED_AT = 100
+local function oldest_at(d)
+  local oldest
+  for _, lanes in ipairs({
+    redis.call('LRANGE', key('ready', d.name), 0, 4),
+    redis.call('ZRANGE', key('lease', d.name), 0, LOOKED_AT - 1),
+    redis.call('ZRANGE', key('due', d.name), 0, LOOKED_AT - 1),
+  }) do
+    for _, lane in ipairs(lanes) do
+      local member = head(lane, d.bit)
+      local fetched = member and tonumber(fetched_at(change_of(member)))
+      if fetched and (not oldest or fetched < oldest) then oldest = fetched end
+    end
+  end
+  return oldest and math.max(0, clock_ms() - oldest) or 0
+end
+
+-- The same of AlumnIQ: what is told next was done first.
+local function oldest_in_line()
+  local fetched = tonumber(fetched_at(redis.call('ZRANGE', key('ack'), 0, 0)[1]))
+  return fetched and math.max(0, clock_ms() - fetched) or 0
+end
+
 -- `classes`: every class of dead letters.
 local function stats(now, classes)
   local counters = hash(key('counters'))
@@ -72,6 +97,8 @@ local function stats(now, classes)
       view.retry = size('ZCARD', key('due', vendor))
       view.waiting = counter('pending:' .. vendor) - view.ready - view.running - view.retry
     end
+    -- What an operator holds back waits on purpose.
+    view.is_held = view.gate.operator == '1'
     vendors[vendor] = view
   end
 
@@ -81,6 +108,10 @@ local function stats(now, classes)
   end
   local in_line, acknowledging = has_any and redis.call('ZCARD', key('ack')) or 0, 0
   local list = in_line > 0 and ack_list()
+  for _, d in ipairs(DESTINATIONS) do
+    if has_lanes and not vendors[d.name].is_held then vendors[d.name].oldest_ms = oldest_at(d) end
+  end
+  if in_line > 0 and not vendors.alumniq.is_held then vendors.alumniq.oldest_ms = oldest_in_line() end
   if list then acknowledging = redis.call('ZCOUNT', key('ack'), '-inf', list.last) end
   local used, limit = memory()
   return {
@@ -92,10 +123,11 @@ local function stats(now, classes)
     refused_settles = counter('refused'),
     to_acknowledge = in_line - acknowledging,
     acknowledging = acknowledging,
-    oldest_unacknowledged_ms = oldest and math.max(0, now - oldest) or 0,
+    oldest_unacknowledged_ms = oldest and math.max(0, clock_ms() - oldest) or 0,
     vendors = vendors,
     producer = hash(key('producer')),
     workers = hash(key('workers')),
+    check = redis.call('GET', key('check')) or '',
     memory = { used = used, limit = limit },
   }
 end

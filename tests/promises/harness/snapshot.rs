@@ -41,6 +41,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What each key holds, whatever is left of its time.
+    pub fn contents(&self) -> BTreeMap<&str, &[String]> {
+        let entries = self.entries.iter();
+        let contents = entries.map(|(key, entry)| (key.as_str(), entry.flat.as_slice()));
+        contents.collect()
+    }
+
     /// Reads it.
     pub async fn take(connection: &mut MultiplexedConnection, namespace: &str) -> Self {
         let raw: Vec<(String, i64, Vec<Vec<u8>>)> = redis::cmd("EVAL")

@@ -426,8 +426,8 @@ fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
 /// What people did, and what is known of those who have nothing open.
 fn memory(snapshot: &Snapshot, model: &Model) -> Checked {
     let past = snapshot.below("past:").map(|lane| {
-        let ids = snapshot.list(&format!("past:{lane}"));
-        (lane.to_owned(), ids.to_vec())
+        let ids = snapshot.members(&format!("past:{lane}")).into_iter();
+        (lane.to_owned(), ids.map(str::to_owned).collect())
     });
     same("past:*", past.collect(), model.past.clone())?;
     let stored = snapshot.members("audit").into_iter().map(|id| {

@@ -40,6 +40,17 @@ impl Model {
     }
 
     pub fn erase(&mut self, xid: &str, tell: bool) -> Gone {
+        let gone = self.erase_changes(xid, tell);
+        let lane = format!("x:{xid}");
+        for line in self.lines.values_mut() {
+            line.applied.remove(&lane);
+            line.poison.remove(&lane);
+        }
+        gone
+    }
+
+    /// The first half of it.
+    pub fn erase_changes(&mut self, xid: &str, tell: bool) -> Gone {
         let mut gone = Gone::default();
         for id in self.of_person(xid) {
             for line in self.lines.values_mut() {
@@ -71,8 +82,6 @@ impl Model {
             line.due.retain(|other| *other != lane);
             line.running.remove(&lane);
             line.later.remove(&lane);
-            line.applied.remove(&lane);
-            line.poison.remove(&lane);
         }
         gone
     }

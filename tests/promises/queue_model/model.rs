@@ -64,8 +64,8 @@ pub struct Model {
     pub leading: Leading,
     /// How often each thing happened that has a rate.
     pub happened: BTreeMap<String, u64>,
-    /// The changes of each person that were through everywhere, in that order.
-    pub past: BTreeMap<String, Vec<String>>,
+    /// The changes of each person that were through everywhere.
+    pub past: BTreeMap<String, BTreeSet<String>>,
     /// Acknowledged and discarded changes that came with another content since, and are new ones.
     pub former: (i64, i64),
     /// Whose corrected rows took the old ones' places in this step, and who was given back because one waits.
@@ -190,6 +190,10 @@ impl Model {
                         change.record.clear();
                         // They went with the row when the change was closed.
                         change.edits = 0;
+                        if row.lane().starts_with("x:") {
+                            let past = self.past.entry(row.lane()).or_default();
+                            past.insert(row.id.clone());
+                        }
                         self.to_tell.push(row.id.clone());
                     }
                     _ => {
@@ -279,7 +283,7 @@ impl Model {
         self.change(id).join();
         if was_open && self.change(id).ack != Ack::Open && lane.starts_with("x:") {
             let past = self.past.entry(lane.to_owned()).or_default();
-            past.push(id.to_owned());
+            past.insert(id.to_owned());
         }
         if self.change(id).ack == Ack::Queued {
             self.to_tell.push(id.to_owned());

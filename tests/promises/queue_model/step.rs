@@ -228,6 +228,8 @@ pub enum Step {
     Erase {
         xid: String,
         tell: bool,
+        /// It breaks off after the changes: others may arrive before its end.
+        breaks_off: bool,
     },
     AckClaim {
         most: usize,
@@ -303,7 +305,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<Index>(), any::<bool>(), prop::option::of(id()))
             .prop_map(|(pick, undecodable, id)| Step::Reread { pick, undecodable, id }),
         3 => (picks(2), any::<bool>()).prop_map(|(picks, tell)| Step::Discard { picks, tell }),
-        2 => (person(), any::<bool>()).prop_map(|(xid, tell)| Step::Erase { xid, tell }),
+        2 => (person(), any::<bool>(), any::<bool>())
+            .prop_map(|(xid, tell, breaks_off)| Step::Erase { xid, tell, breaks_off }),
         7 => (1..8_usize, any::<bool>(), any::<bool>())
             .prop_map(|(most, patient, eager)| Step::AckClaim { most, patient, eager }),
         7 => (any::<Index>(), 1..6_usize, prop::bool::weighted(0.2), ack_kind()).prop_map(

@@ -126,9 +126,15 @@ impl Witness {
 
     /// Nothing is known of the person any more: neither leases nor what was applied.
     pub fn erased(&mut self, xid: &str) {
+        self.freed(xid);
+        let lane = format!("x:{xid}");
+        self.applied.retain(|(_, other), _| *other != lane);
+    }
+
+    /// Nobody holds a change of the person any more.
+    pub fn freed(&mut self, xid: &str) {
         let lane = format!("x:{xid}");
         self.leased.retain(|(_, other)| *other != lane);
-        self.applied.retain(|(_, other), _| *other != lane);
     }
 
     /// A change that may be told to AlumnIQ is finished at every destination, or given up as a whole.

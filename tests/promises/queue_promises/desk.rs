@@ -8,6 +8,7 @@ use alumniq_relay::queue::{
     editing::Edited,
     executor::Transition,
     letters::{LetterFilter, Order},
+    person::PersonCursor,
     recent::RecentCall,
     stats::Status,
 };
@@ -316,7 +317,18 @@ async fn a_person_is_seen_whole_from_the_lane_to_the_past() {
     let rest = [("4", "1001"), ("5", "1001"), ("6", "1002")];
     let rest = rest.map(|(id, xid)| change(id, Some(xid), 9));
     namespace.enqueue(rest.into()).await;
-    let changes = namespace.queue.person("1001").await.unwrap();
+    let mut changes = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = namespace.queue.person("1001", cursor.as_ref(), 2);
+        let page = page.await.unwrap();
+        assert!(page.changes.len() <= 2, "{page:?}");
+        changes.extend(page.changes);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
     let mut states: Vec<(String, String)> = changes
         .into_iter()
         .map(|change| {
@@ -339,6 +351,92 @@ async fn a_person_is_seen_whole_from_the_lane_to_the_past() {
             .map(|(id, state)| (id.to_owned(), state.to_owned()))
             .collect::<Vec<_>>()
     );
+}
+
+#[tokio::test]
+async fn a_page_of_a_person_with_ten_thousand_open_changes_costs_redis_no_more_than_of_one_with_few()
+ {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::new(&redis).await;
+    for block in 0..20 {
+        let rows = (0..500).map(|n| change(&format!("{}", block * 500 + n), Some("1001"), n));
+        namespace.enqueue(rows.collect()).await;
+    }
+    let mut cost = async |cursor: Option<&PersonCursor>| {
+        let before = spent(&mut namespace.connection).await;
+        let page = namespace.queue.person("1001", cursor, 50).await.unwrap();
+        assert_eq!(page.changes.len(), 50);
+        let after = spent(&mut namespace.connection).await;
+        (after.0 - before.0, after.1 - before.1, page)
+    };
+    let (commands, bytes, first) = cost(None).await;
+    assert!(commands < 1_500, "{commands} commands");
+    assert!(bytes < 200_000, "{bytes} bytes");
+    let (commands, _, second) = cost(first.next.as_ref()).await;
+    assert!(commands < 1_500, "{commands} commands");
+    assert_eq!(first.changes[0].change_id, "9999", "the newest first");
+    let seen: BTreeSet<_> = (first.changes.iter().chain(&second.changes))
+        .map(|change| &change.change_id)
+        .collect();
+    assert_eq!(seen.len(), 100, "no change comes twice");
+}
+
+/// Commands that the server has run, those within scripts included, and bytes that it has sent.
+async fn spent(connection: &mut redis::aio::MultiplexedConnection) -> (u64, u64) {
+    let info: String = redis::cmd("INFO")
+        .arg("stats")
+        .query_async(connection)
+        .await
+        .unwrap();
+    let field = |name: &str| {
+        let mut lines = info.lines().filter_map(|line| line.split_once(':'));
+        let (_, value) = lines.find(|(field, _)| *field == name).unwrap();
+        value.trim().parse::<u64>().unwrap()
+    };
+    (
+        field("total_commands_processed"),
+        field("total_net_output_bytes"),
+    )
+}
+
+#[tokio::test]
+async fn an_erased_person_leaves_no_timeline_however_many_of_their_changes_are_closed() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::of_crm(&redis).await;
+    let changes = (0..150).map(|n| change(&n.to_string(), Some("1001"), n));
+    namespace.enqueue(changes.collect()).await;
+    namespace.apply_all(Crm).await;
+    while !namespace.acknowledge_all().await.is_empty() {}
+    let by = tester();
+    let erased = namespace.queue.erase("1001", "request", true, &by);
+    assert_eq!(erased.await.unwrap().closed, 150);
+    let snapshot = namespace.snapshot().await;
+    assert_eq!(snapshot.below("events:").count(), 0);
+    assert_eq!(snapshot.below("past:").count(), 0);
+}
+
+#[tokio::test]
+async fn a_change_that_arrives_while_its_person_is_erased_is_leased_once() {
+    let redis = Redis::start().await;
+    let mut namespace = Namespace::of_crm(&redis).await;
+    namespace
+        .enqueue(vec![
+            change("1", Some("1001"), 1),
+            change("2", Some("1002"), 1),
+        ])
+        .await;
+    namespace
+        .queue
+        .erase_person_changes("1001", true)
+        .await
+        .unwrap();
+    namespace.enqueue(vec![change("3", Some("1001"), 2)]).await;
+    assert_eq!(
+        namespace.snapshot().await.list("ready:crm"),
+        ["x:1002", "x:1001"]
+    );
+    assert_eq!(namespace.claim(Crm).await.len(), 2);
+    assert!(namespace.claim(Crm).await.is_empty());
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ fn status() -> Status {
         to_acknowledge: 5,
         acknowledging: 1,
         oldest_unacknowledged_seconds: 4_000.0,
+        oldest_in_flight_seconds: BTreeMap::new(),
         refused_settles: 0,
         rates: BTreeMap::new(),
         producer: ProducerStatus {
@@ -63,6 +64,7 @@ fn status() -> Status {
         ]),
         writes_refused: None,
         memory: Memory::default(),
+        last_check: None,
     }
 }
 

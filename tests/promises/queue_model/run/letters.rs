@@ -126,7 +126,7 @@ impl Run {
         same("discarded", handled.handled, discarded.len() as u64)
     }
 
-    pub(super) async fn erase(&mut self, xid: &str, tell: bool) -> Checked {
+    pub(super) async fn erase(&mut self, xid: &str, tell: bool, breaks_off: bool) -> Checked {
         let mut named = self.model.of_person(xid);
         for id in &named {
             if !self.model.changes[id].is_closed() {
@@ -134,11 +134,17 @@ impl Run {
             }
         }
         named.sort_unstable();
-        let erased = self.queue.erase(xid, "asked for", tell, &tester()).await;
-        let erased = erased.unwrap();
-        let gone = self.model.erase(xid, tell);
-        self.witness.erased(xid);
-        self.model.audit.push((AuditAction::Erased, None, named));
+        let (erased, gone) = if breaks_off {
+            self.witness.freed(xid);
+            let (erased, _) = self.queue.erase_person_changes(xid, tell).await.unwrap();
+            (erased, self.model.erase_changes(xid, tell))
+        } else {
+            let erased = self.queue.erase(xid, "asked for", tell, &tester()).await;
+            let gone = self.model.erase(xid, tell);
+            self.witness.erased(xid);
+            self.model.audit.push((AuditAction::Erased, None, named));
+            (erased.unwrap(), gone)
+        };
         same(
             "erased: (discarded, applied, closed, arrived)",
             (

@@ -158,7 +158,11 @@ impl Run {
                 let letters = pick_some(picks, self.letters());
                 self.discard(letters, *tell).await
             }
-            Step::Erase { xid, tell } => self.erase(xid, *tell).await,
+            Step::Erase {
+                xid,
+                tell,
+                breaks_off,
+            } => self.erase(xid, *tell, *breaks_off).await,
             Step::AckClaim {
                 most,
                 patient,
