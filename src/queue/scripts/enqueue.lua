@@ -94,6 +94,7 @@ local function correct(id, lane, member, record)
     local place = redis.call('HMGET', key('letter', vendor, id), 'lane', 'member')
     if place[2] == '' or (place[1] == lane and place[2] == member) then
       redis.call('SET', key('change', id), fetched_at(id) .. record)
+      redis.call('HDEL', key('relisted'), id)
     end
   end
 end
@@ -105,8 +106,8 @@ local function is_twice(id)
   return held[1] == 'undecodable' and held[2]:find(TWICE, 1, true) ~= nil
 end
 
--- A change that is on its way, and comes with another content: AlumnIQ corrected it. False: it did not. `above`: how
--- this call has listed it already.
+-- A change that is on its way, and comes with another content: AlumnIQ corrected it. Otherwise false, and whether what
+-- is stored must stay although it differs. `above`: how this call has listed it already.
 local function is_corrected(id, lane, member, record, letter, above)
   local listed = listed_in(record)
   if not listed then return false end
@@ -117,13 +118,14 @@ local function is_corrected(id, lane, member, record, letter, above)
   else
     was = listed_of(id) or listed_as(redis.call('HGET', key('relisted'), id))
   end
-  if type(above) == 'table' then was = above end
+  if type(above) == 'table' and is_same(above, listed) == false then was = above end
   local same = was and is_same(was, listed)
   -- Keys rotate; and where an answer has two rows, the other one is to be known by the answer.
   local is_news = was and same ~= false and was.fetched < listed.fetched
   if is_news and (was.digests ~= listed.digests or is_twice(id)) then note_listed(id, listed) end
   -- What an answer says that is older than what is known is no news.
-  if not was or same ~= false or was.fetched > listed.fetched then return false end
+  if not was or same ~= false then return false, waiting end
+  if was.fetched > listed.fetched then return false, true end
   if redis.call('EXISTS', key('edits', id)) == 1 then
     -- An operator's row stands until the change is closed.
     note_listed(id, listed)
@@ -141,7 +143,7 @@ local function is_corrected(id, lane, member, record, letter, above)
         .. was.row .. ' and ' .. listed.row,
       advice = "ask AlumnIQ's support which row is right; once it lists only that one, fetch again, then replay",
     })
-    if is_twice(id) then return false end
+    if is_twice(id) then return false, true end
   end
   local at, as = place_of(id, lane, member)
   if is_out(at, as) or is_being_told(id) then
@@ -195,11 +197,11 @@ for i = 7, #ARGV, 6 do
   elseif marker then
     verdicts[#verdicts + 1] = still_listed(id, marker, lane)
   elseif may_be_known and fetched_at(id) ~= '' then
-    if is_corrected(id, lane, member, record, letter, above) then
+    local corrected, must_stay = is_corrected(id, lane, member, record, letter, above)
+    if corrected then
       verdicts[#verdicts + 1] = 'c'
     else
-      local is_comparable = listed_in(record) and listed_of(id)
-      if not is_comparable and redis.call('HEXISTS', key('dead'), id) == 1 then correct(id, lane, member, record) end
+      if not must_stay and redis.call('HEXISTS', key('dead'), id) == 1 then correct(id, lane, member, record) end
       verdicts[#verdicts + 1] = 'd'
     end
   elseif not is_new and waiting_for(lane, member) ~= 0 then
