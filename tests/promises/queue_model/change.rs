@@ -98,6 +98,8 @@ pub struct Change {
     pub listed: Option<AsListed>,
     /// The corrected row that waits for the end of what is out with the old one.
     pub correction: Option<Correction>,
+    /// AlumnIQ corrected it on the way.
+    pub was_corrected: bool,
     /// It became a letter because one answer had it twice.
     pub is_twice: bool,
     /// It need not be acknowledged before newer ones: it came when a newer one of its lane was under way already,
@@ -141,7 +143,9 @@ impl Change {
 
     /// AlumnIQ lists it again. A dead row may have been corrected, unless that moves it.
     pub fn correct(&mut self, row: &Row, listed: Option<AsListed>) {
-        if self.edits > 0 || (listed.is_some() && self.listed.is_some()) {
+        let differs = |was: AsListed| listed.is_some_and(|listed| listed.content != was.content);
+        let must_stay = self.listed.is_some_and(differs) || self.correction.is_some();
+        if self.edits > 0 || (listed.is_some() && must_stay) {
             return;
         }
         let stays = self.lane == row.lane() && self.member == row.member();

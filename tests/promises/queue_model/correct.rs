@@ -10,6 +10,11 @@ use super::{
     step::Row,
 };
 
+/// What the same answer has listed above, where that is another content.
+fn other_above(above: Option<AsListed>, listed: Option<AsListed>) -> Option<AsListed> {
+    above.filter(|above| listed.is_some_and(|listed| listed.content != above.content))
+}
+
 impl Model {
     /// An open change is listed: whether with another content than before.
     /// `above`: how the same answer has listed it already.
@@ -21,7 +26,10 @@ impl Model {
     ) -> bool {
         let change = self.change(&row.id);
         let waiting = change.correction.as_ref().map(|waiting| waiting.listed);
-        let (Some(was), Some(listed)) = (above.or(waiting).or(change.listed), listed) else {
+        let (Some(was), Some(listed)) = (
+            other_above(above, listed).or(waiting).or(change.listed),
+            listed,
+        ) else {
             return false;
         };
         let is_twice_already = change.is_twice && change.refused == Some(DeadClass::Undecodable);
@@ -100,17 +108,21 @@ impl Model {
             return;
         }
         change.attempts.clear();
+        change.deferrals.clear();
         change.crashes.clear();
         change.forced.clear();
         change.given_up = None;
         change.ack = Ack::Open;
         change.may_lag = true;
+        change.was_corrected = true;
         change.has_id = row.has_id;
         change.is_twice = is_twice;
         if is_dead {
             change.at.clear();
             change.sent.clear();
             change.refused = Some(DeadClass::Undecodable);
+            // It stands in nobody's lane.
+            change.lane = format!("a:{id}");
             change.refused_lane = match row.has_id {
                 true => row.lane(),
                 false => String::new(),

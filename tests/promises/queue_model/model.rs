@@ -167,6 +167,7 @@ impl Model {
                 }
                 self.changes.remove(&row.id);
                 self.forget_past(&row.lane(), &row.id);
+                self.retaken.push(row.id.clone());
             }
             let known = self.changes.get(&row.id);
             if known.is_some_and(|change| !change.is_closed()) && self.correct(row, listed, above) {
@@ -242,6 +243,7 @@ impl Model {
             ack: Ack::Open,
             listed,
             correction: None,
+            was_corrected: false,
             is_twice: false,
             may_lag: may_lag || row.undecodable,
         };
@@ -557,6 +559,10 @@ impl Model {
     /// An older change of the same lane of which AlumnIQ should have been told before it is told of `id`.
     pub fn overtaken_by(&self, id: &str) -> Option<&str> {
         let newer = &self.changes[id];
+        // A corrected letter may have moved into a lane of open changes; given up, it is applied before none of them.
+        if newer.was_corrected && matches!(newer.ack, Ack::Discarded { .. }) {
+            return None;
+        }
         let mut older = self.changes.iter().filter(|(_, older)| {
             older.lane == newer.lane
                 && older.member.as_bytes() < newer.member.as_bytes()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::{intake::Listed, notices::NoticeClaim};
+use alumniq_relay::queue::notices::NoticeClaim;
 use jobs::destination::{
     Destination::{Crm, Salsa},
     Vendor,
@@ -74,10 +74,6 @@ async fn a_queued_change_costs_its_payload_and_at_most_400_bytes() {
                     "text": "x".repeat(300 + n % 240),
                 }))
                 .unwrap();
-                new.listed = Some(Listed {
-                    content: [7; 32],
-                    row: n as u64,
-                });
                 payload += new.row.get().len();
                 changes.push(new);
             }
