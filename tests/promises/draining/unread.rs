@@ -1,7 +1,7 @@
 //! Outputs that nobody reads: a pipe that stays full, a terminal after Ctrl-S, a reader that has gone away.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     process::Stdio,
 };
 
@@ -13,16 +13,11 @@ use crate::harness::{
     redis::Redis,
     relay::Relay,
     service::{Exit, Service},
+    sockets::Port,
     unread::{abandoned, stuck},
     vendors::{acknowledged, down, every_promise_held, vendors},
     waiting::until_true,
 };
-
-/// A port that was free a moment ago: the log, which names the one that was taken, cannot be read.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -36,7 +31,9 @@ async fn a_log_that_nobody_reads_stops_no_change_no_probe_and_no_signal() {
     const CHANGES: usize = 1_500;
     let sandbox = vendors(CHANGES, 500).await;
     let redis = Redis::start().await;
-    let address = free_address();
+    // The log, which names the port that was taken, can't be read.
+    let port = Port::hold();
+    let address = port.address();
     let relay = Relay::new(&sandbox, Some(&redis))
         .set("console.listen", &address.to_string())
         .set("log.level", "trace");
@@ -102,7 +99,7 @@ async fn one_signal_ends_commands_whose_output_nobody_reads() {
         let ended = command.ended().await;
         let watches = arguments.contains(&"--watch");
         assert!(
-            ended == Exit::Code(130) || watches && ended == Exit::Code(0),
+            ended == Exit::Code(143) || watches && ended == Exit::Code(0),
             "{arguments:?}: {ended:?}"
         );
         assert_eq!(relay.embedded_servers(), [0; 0], "{arguments:?}");

@@ -60,7 +60,10 @@ fn status() -> Status {
         },
         workers: BTreeMap::from([
             ("host-1".to_owned(), json!({"roles": ["producer", "crm"]})),
-            ("host-2".to_owned(), json!({"roles": ["salsa"]})),
+            (
+                "host-2".to_owned(),
+                json!({"roles": ["salsa", "acknowledger"]}),
+            ),
         ]),
         writes_refused: None,
         memory: Memory::default(),
@@ -139,7 +142,7 @@ fn eighty_columns_show_everything_in_the_order_of_an_operators_questions() {
         "     1 crm validation: PhoneWork has 140 characters",
         "2 processes",
         "host-1  producer, crm, leads",
-        "host-2  salsa",
+        "host-2  salsa, acknowledger",
         "120 fetched = 90 acknowledged + 1 discarded + 22 in flight + 7 dead",
         "q, Esc or Ctrl-C leaves",
     ]
