@@ -120,8 +120,17 @@ async fn empty(namespace: &mut Namespace) {
     let snapshot = namespace.snapshot().await;
     let stays = |key: &str| {
         let kept = [
-            "counters", "audit", "token", "told", "limits:", "rates:", "applied:", "gate:",
+            "counters",
+            "audit",
+            "token",
+            "told",
+            "limits:",
+            "rates:",
+            "applied:",
+            "gate:",
+            "namespace",
             "hungry:",
+            "namespace",
         ];
         kept.iter().any(|kept| key.starts_with(kept))
     };
