@@ -194,7 +194,7 @@ fn read(known: &[String]) -> Standing {
                 .next()
                 .and_then(|at| at.parse().ok())
                 .unwrap_or_default(),
-            told: !end.ends_with(" untold"),
+            told: !end.contains(" untold"),
         };
     }
     let overtaken = destinations(mask(5));
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(
             standing([
                 "1",
-                "discarded 1700000000000 1600000000000 untold",
+                "discarded 1700000000000 1600000000000 untold listed 1600000000000 1 ab",
                 "0",
                 "0",
                 "",
