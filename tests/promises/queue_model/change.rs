@@ -148,7 +148,8 @@ impl Change {
         if self.edits > 0 || (listed.is_some() && must_stay) {
             return;
         }
-        let stays = self.lane == row.lane() && self.member == row.member();
+        // A row that cannot be queued has no place in any lane.
+        let stays = !row.undecodable && self.lane == row.lane() && self.member == row.member();
         let stands_nowhere = self.refused.is_some();
         if stands_nowhere || (stays && !self.dead().is_empty()) {
             self.record = row.record();
