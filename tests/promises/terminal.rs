@@ -78,7 +78,7 @@ async fn a_signal_leaves_the_terminal_as_it_was() {
     let relay = Relay::new(&sandbox, Some(&redis)).with_variable("NO_COLOR", "1");
     for signal in ["TERM", "HUP", "INT"] {
         let mut terminal = relay.on_terminal(40, 24, WATCH);
-        terminal.shows("Everything is through.").await;
+        terminal.shows("Nothing was fetched yet.").await;
         let pid = terminal.pid().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status();
         assert!(sent.unwrap().success());
@@ -99,7 +99,7 @@ async fn where_there_is_no_terminal_lines_are_printed_again_and_again() {
     let service = relay.spawn(WATCH);
     let text = until("two looks are printed", async || {
         let text = service.printed();
-        (text.matches("Everything is through.").count() >= 2).then_some(text)
+        (text.matches("Nothing was fetched yet.").count() >= 2).then_some(text)
     })
     .await;
     assert!(!text.contains('\u{1b}'), "{text:?}");
