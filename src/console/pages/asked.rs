@@ -46,14 +46,14 @@ impl Asked {
     /// of answers would tell whose guess was right.
     ///
     /// # Errors
-    /// The page that says why nothing is listed or done.
-    pub fn filter(&self, wanted: &Wanted) -> Result<Filter, Response> {
+    /// The page that says why nothing is listed or done. Boxed, because it is much larger than a filter.
+    pub fn filter(&self, wanted: &Wanted) -> Result<Filter, Box<Response>> {
         if !wanted.xid.trim().is_empty() && !self.sees_people() {
-            return Err(people_are_hidden(self));
+            return Err(people_are_hidden(self).into());
         }
         wanted
             .read(&self.operations.timezone)
-            .map_err(|problems| misunderstood(self, &problems))
+            .map_err(|problems| misunderstood(self, &problems).into())
     }
 
     /// What may be shown to this visitor of one change; `None` where the change is unknown.

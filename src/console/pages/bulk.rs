@@ -56,7 +56,7 @@ pub async fn ask_discard(asked: Asked, Query(wanted): Query<Wanted>) -> Response
 async fn ask(asked: &Asked, action: BulkAction, wanted: &Wanted) -> Response {
     let filter = match asked.filter(wanted) {
         Ok(filter) => filter,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let queue = &asked.operations.queue;
     let counted = async {
@@ -180,7 +180,7 @@ async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> 
     let wanted = order.wanted();
     let Filter { filter, .. } = match asked.filter(&wanted) {
         Ok(filter) => filter,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let rate = Some(order.rate.trim().to_owned()).filter(|rate| !rate.is_empty());
     if let Some(Err(problem)) = rate.as_deref().map(str::parse::<Rate>) {

@@ -20,7 +20,7 @@ const A_PAGE: usize = 50;
 pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
     let filter = match asked.filter(&wanted) {
         Ok(filter) => filter,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     match read(&asked, &filter).await {
         Ok((page, snapshot)) => {

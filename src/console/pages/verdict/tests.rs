@@ -198,9 +198,10 @@ fn a_headline_takes_only_so_much_of_a_cause() {
 
 #[test]
 fn what_harms_most_is_said_first() {
+    type Step = (&'static str, fn(&mut Status));
     let mut status = status();
     status.books.fetched = 10;
-    let steps: [(&str, fn(&mut Status)); 8] = [
+    let steps: [Step; 8] = [
         ("Everything is through", |_| {}),
         ("Everything is moving", |status| status.books.in_flight = 3),
         ("Salsa is paused", |status| {
