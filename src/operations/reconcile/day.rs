@@ -2,7 +2,11 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use jiff::civil::Date;
+use jiff::{
+    Timestamp,
+    civil::Date,
+    tz::{AmbiguousOffset, TimeZone},
+};
 use jobs::outcome::DeadClass;
 use serde_json::value::RawValue;
 
@@ -105,10 +109,30 @@ impl Day {
             return false;
         }
         match change.order.get(..15).and_then(|ms| ms.parse::<u64>().ok()) {
-            Some(ms) if ms > 0 => ms + CLOCKS_DIFFER >= last,
+            Some(ms) if ms > 0 => latest(ms, &producer.timezone) + CLOCKS_DIFFER >= last,
             // A row that does not say when: by its day.
             _ => day(last, &producer.timezone).is_ok_and(|last| self.date >= last),
         }
+    }
+}
+
+/// When (ms) a change that is ordered by `ms` was made at the latest. All times that the campus's clock shows twice are
+/// ordered by the first instant of that stretch, and it lasts twice as long as the clock is turned back.
+fn latest(ms: u64, timezone: &TimeZone) -> u64 {
+    let turned_back = i64::try_from(ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .map(|at| {
+            timezone
+                .to_ambiguous_timestamp(timezone.to_datetime(at))
+                .offset()
+        });
+    match turned_back {
+        Some(AmbiguousOffset::Fold { before, after }) => {
+            let seconds = before.seconds().abs_diff(after.seconds());
+            ms + 2_000 * u64::from(seconds)
+        }
+        _ => ms,
     }
 }
 
@@ -225,5 +249,31 @@ impl Look<'_> {
         };
         queue.note(by, AuditAction::Reconciled, &note).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_the_hour_that_repeats_was_made_at_its_second_end_at_the_latest() {
+        let new_york = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+        for (ordered_by, made_by) in [
+            ("2027-11-07T04:59:00Z", "2027-11-07T04:59:00Z"),
+            ("2027-11-07T05:00:00Z", "2027-11-07T07:00:00Z"),
+            ("2027-11-07T07:00:00Z", "2027-11-07T07:00:00Z"),
+            ("2027-03-14T07:30:00Z", "2027-03-14T07:30:00Z"),
+        ] {
+            let ms = |text: &str| -> u64 {
+                let at: Timestamp = text.parse().unwrap();
+                at.as_millisecond().try_into().unwrap()
+            };
+            assert_eq!(
+                latest(ms(ordered_by), &new_york),
+                ms(made_by),
+                "{ordered_by}"
+            );
+        }
     }
 }
