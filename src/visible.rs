@@ -19,6 +19,11 @@ pub fn marked(text: &str) -> String {
     text.chars().map(mark).collect()
 }
 
+/// The text of a file without the byte order mark that some editors put in front, and nobody sees.
+pub fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

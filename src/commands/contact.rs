@@ -95,6 +95,7 @@ fn read(file: &Path) -> miette::Result<Vec<u8>> {
 /// The fields of the document. What is wrong with it is told by its place: its text may be personal.
 fn document(text: &[u8]) -> miette::Result<Map<String, Value>> {
     let help = "write one JSON object, e.g. {\"StudentInstitutionId\": \"0012345\", \"PhoneWork\": \"+12065550100\"}";
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     match serde_json::from_slice(text) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(usage("the document is JSON, but not an object", help)),

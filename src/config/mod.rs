@@ -72,6 +72,7 @@ pub use self::{
     worker::WorkerConfig,
 };
 use self::{key::Section, namespace::TopConfig, reader::Reader, source::Source};
+use crate::visible::without_byte_order_mark;
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "relay.toml";
@@ -192,7 +193,7 @@ fn load_with(
     match std::fs::read_to_string(file) {
         Ok(text) => read(
             &name,
-            &text,
+            without_byte_order_mark(&text),
             variables,
             folder,
             is_exposed(file),

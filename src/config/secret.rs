@@ -11,6 +11,7 @@ use super::{
     setting::Read,
     source::{Entry, Origin},
 };
+use crate::visible::without_byte_order_mark;
 
 /// No vendor's key is longer; what is longer is some other file.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
@@ -163,7 +164,7 @@ fn contents(path: &Path) -> Result<String, String> {
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text))
         .map_err(|error| format!("{}: {error}", path.display()))?;
-    let secret = text.trim_end_matches(['\r', '\n']);
+    let secret = without_byte_order_mark(&text).trim_end_matches(['\r', '\n']);
     match secret.len() {
         0 => Err(format!("{} is empty", path.display())),
         n if n as u64 > MAX_SECRET_BYTES => Err(format!("{} is too large", path.display())),

@@ -47,6 +47,7 @@ use crate::{
     },
     telemetry,
     vendors::{ClientSettings, Http, Timeouts, secret_header},
+    visible::without_byte_order_mark,
 };
 
 /// After which an answer is given up.
@@ -429,7 +430,7 @@ fn token(file: Option<&Path>) -> miette::Result<Option<SecretString>> {
         })?,
         None => std::env::var(TOKEN).unwrap_or_default(),
     };
-    let token = text.trim();
+    let token = without_byte_order_mark(&text).trim();
     if token.is_empty() && file.is_some() {
         return Err(usage(
             "the file of --token-file is empty",

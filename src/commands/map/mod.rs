@@ -19,6 +19,7 @@ use crate::{
     config::{self, Loaded},
     exit::Exit,
     telemetry,
+    visible::without_byte_order_mark,
 };
 
 /// Most bytes of rows that are read.
@@ -70,7 +71,7 @@ fn read(path: &Path) -> miette::Result<Vec<Value>> {
             "try fewer rows",
         ));
     }
-    match serde_json::from_str(&text) {
+    match serde_json::from_str(without_byte_order_mark(&text)) {
         Ok(Value::Array(rows)) => Ok(rows),
         Ok(row) => Ok(vec![row]),
         Err(error) => Err(super::usage(

@@ -24,12 +24,18 @@ fn in_alumniq(line: &str) -> String {
 }
 
 #[test]
-fn a_secret_comes_from_a_file_beside_the_configuration() {
+fn a_secret_comes_from_a_file_beside_the_configuration_without_its_byte_order_mark() {
     let (folder, file) = folder(&in_alumniq("api_key_file = \"key\""), 0o644);
-    fs::write(folder.path().join("key"), "from-file\r\n").unwrap();
+    fs::write(folder.path().join("key"), "\u{feff}from-file\r\n").unwrap();
     let loaded = load(Some(&file), without_alumniq_key()).unwrap();
     assert_eq!(loaded.config.alumniq.api_key.expose_secret(), "from-file");
     assert!(loaded.warnings.is_empty());
+}
+
+#[test]
+fn a_configuration_may_begin_with_a_byte_order_mark() {
+    let (_folder, file) = folder(&format!("\u{feff}{LEAST}"), 0o644);
+    assert!(load(Some(&file), environment(SECRETS)).is_ok());
 }
 
 #[test]
