@@ -121,7 +121,12 @@ async fn a_user_with_the_documented_rule_is_refused_nothing() {
         let url = format!("{server}/{path}");
         let asked = reqwest::Client::new().get(&url).bearer_auth(TOKEN).send();
         let answer = asked.await.unwrap();
-        assert!(answer.status().is_success(), "{url}: {answer:?}");
+        let status = answer.status();
+        assert!(
+            status.is_success(),
+            "{url}: {}",
+            answer.text().await.unwrap()
+        );
     }
     service.stop().await;
     every_promise_held(&sandbox.report(), &dead, &[]);
@@ -177,7 +182,12 @@ async fn every_command_that_connects_names_the_missing_rights_and_the_rule_that_
             let said = relay.run(command).await.expect(1).said();
             let sentence = format!("the Redis user lacks rights: {missing}");
             assert!(said.contains(&sentence), "{command:?}: {said}");
-            assert!(said.contains(&rule), "{command:?}: {said}");
+            // A terminal's width breaks a line within a word of the rule, too.
+            let letters = |text: &str| text.split_whitespace().collect::<String>();
+            assert!(
+                letters(&said).contains(&letters(&rule)),
+                "{command:?}: {said}"
+            );
         }
     }
     assert_eq!(keys(&redis).await, Vec::<String>::new());
