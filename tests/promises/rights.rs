@@ -92,6 +92,7 @@ async fn a_user_with_the_documented_rule_is_refused_nothing() {
         (0, "dead groups"),
         (0, &format!("show {}", dead[0])),
         (0, &format!("dead show {}", dead[0])),
+        (0, "reconcile --fix"),
         (0, &format!("dead replay {}", dead[0])),
         (3, "sync --wait"),
         (0, &format!("dead discard {} --reason test", dead[1])),
