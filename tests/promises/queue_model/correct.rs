@@ -11,7 +11,7 @@ use super::{
 };
 
 /// What the same answer has listed above, where that is another content.
-fn other_above(above: Option<AsListed>, listed: Option<AsListed>) -> Option<AsListed> {
+pub fn other_above(above: Option<AsListed>, listed: Option<AsListed>) -> Option<AsListed> {
     above.filter(|above| listed.is_some_and(|listed| listed.content != above.content))
 }
 

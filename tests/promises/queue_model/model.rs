@@ -11,6 +11,7 @@ use jobs::{
 
 use super::{
     change::{Ack, AsListed, At, Change},
+    correct::other_above,
     gate::Gate,
     leading::Leading,
     step::{AckKind, Claim, Row},
@@ -199,7 +200,10 @@ impl Model {
                     }
                     _ => {
                         taken.known += 1;
-                        change.correct(row, listed);
+                        // Which of an answer's different rows is right, nobody knows: the stored one stays.
+                        if other_above(above, listed).is_none() {
+                            change.correct(row, listed);
+                        }
                     }
                 },
             }
