@@ -89,6 +89,7 @@ for _, d in ipairs(DESTINATIONS) do
     if not next then
       -- At once: a change that arrives before the end of the erasure makes the lane ready again.
       redis.call('LREM', key('ready', d.name), 0, lane)
+      redis.call('SREM', key('poison', d.name), lane)
     elseif freed[d.name] or was_due then
       make_ready(d.name, lane)
     end

@@ -44,7 +44,6 @@ impl Model {
         let lane = format!("x:{xid}");
         for line in self.lines.values_mut() {
             line.applied.remove(&lane);
-            line.poison.remove(&lane);
         }
         gone
     }
@@ -82,6 +81,7 @@ impl Model {
             line.due.retain(|other| *other != lane);
             line.running.remove(&lane);
             line.later.remove(&lane);
+            line.poison.remove(&lane);
         }
         gone
     }
