@@ -94,7 +94,7 @@ impl Handled {
     /// One line an action, however many changes it is about.
     pub fn log(&self, what: &str) {
         let Self { handled, gone } = self;
-        tracing::info!(target: CHANGE, handled, gone, "dead letters {what}");
+        tracing::info!(handled, gone, "dead letters {what}");
     }
 }
 

@@ -27,9 +27,11 @@ impl Model {
         for (id, change) in &self.changes {
             let waits = change.lane == lane && change.at.values().any(|at| *at == At::Waits);
             let mut letters = change.dead().into_keys();
+            // Once it is open again, the row says whose it is, where there is one.
+            let may_be_past = change.is_closed() || change.record.is_empty();
             let is_hers = waits
                 || letters.any(|vendor| change.letter_lane(vendor) == lane)
-                || past.is_some_and(|past| past.contains(id))
+                || (may_be_past && past.is_some_and(|past| past.contains(id)))
                 || (!change.is_closed() && change.stored_lane() == lane);
             if is_hers {
                 let place = if waits { change.member.as_str() } else { "" };

@@ -12,12 +12,12 @@ use crate::harness::{
     waiting::until_true,
 };
 
-/// The lines about single changes, by change, in order.
+/// The lines about single changes, by change, in order; not those about single calls.
 fn by_change<'a>(logs: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Vec<Value>> {
     let mut changes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for line in logs.into_iter().flat_map(str::lines) {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
-        if line["target"] == "alumniq_relay::change" && line["level"] != "DEBUG" {
+        if line["target"] == "alumniq_relay::change" && line["message"] != "called" {
             let id = text(&line["change_id"]);
             changes.entry(id).or_default().push(line);
         }
