@@ -108,9 +108,11 @@ impl Queue {
             if changes.is_empty() {
                 break;
             }
-            self.erase_changes(&lane, tell, &changes, &mut erased)
+            let spared = self
+                .erase_changes(&lane, tell, &changes, &mut erased)
                 .await?;
-            ids.extend(std::mem::take(&mut changes).into_keys());
+            let found = std::mem::take(&mut changes).into_keys();
+            ids.extend(found.filter(|id| !spared.contains(id)));
         }
         Ok((erased, ids))
     }
@@ -168,14 +170,15 @@ impl Queue {
         }
     }
 
-    /// The oldest first: AlumnIQ is told of them in this order.
+    /// The oldest first: AlumnIQ is told of them in this order. Returns those that are another person's by now, and stay.
     async fn erase_changes(
         &self,
         lane: &str,
         tell: bool,
         changes: &Changes,
         erased: &mut Erased,
-    ) -> Result<(), QueueError> {
+    ) -> Result<HashSet<String>, QueueError> {
+        let mut spared = HashSet::new();
         let mut ordered: Vec<(&String, &String)> = changes.iter().collect();
         ordered.sort_by_key(|(_, member)| *member);
         for changes in ordered.chunks(CHANGES_A_CALL) {
@@ -187,16 +190,19 @@ impl Queue {
                 call.arg(*id).arg(*member);
             }
             let verdicts: String = self.run(&mut call).await?;
-            for verdict in verdicts.chars() {
+            for (verdict, (id, _)) in verdicts.chars().zip(changes) {
                 match verdict {
                     'd' => erased.discarded += 1,
                     'a' => erased.applied += 1,
                     'p' => erased.closed += 1,
+                    'o' => {
+                        spared.insert((*id).clone());
+                    }
                     _ => {}
                 }
             }
         }
-        Ok(())
+        Ok(spared)
     }
 
     /// Takes reason and detail from every entry of the audit about one of `ids`, or in which the person is named. An

@@ -28,6 +28,14 @@ local function to_acknowledge(id)
   told_next[#told_next + 1] = id
 end
 
+-- Takes the change out of the line, also where this script has just put it there.
+local function leave_line(id)
+  redis.call('ZREM', key('ack'), id)
+  for i = #told_next, 1, -1 do
+    if told_next[i] == id then table.remove(told_next, i) end
+  end
+end
+
 -- The list that AlumnIQ is being told, one in the whole fleet: the first of `ack`, up to the place `last`.
 -- Nobody's once it has ended (ms); nil where there is none.
 local function ack_list()

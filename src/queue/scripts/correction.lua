@@ -112,7 +112,7 @@ local function take_correction(id, new, now, own)
     remember(id, now, '{"event":"corrected"}')
     return
   end
-  redis.call('ZREM', key('ack'), id)
+  leave_line(id)
   redis.call('HDEL', key('discarded'), id)
   redis.call('HDEL', key('relisted'), id)
   for _, d in ipairs(DESTINATIONS) do

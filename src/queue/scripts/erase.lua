@@ -2,7 +2,7 @@
 -- ARGV: lane, tell ('1' = AlumnIQ is told of those that were open), keep (ms), then id, member pairs (member '' = it
 --       stands in no lane)
 -- Returns a letter an item: d(iscarded: it was open), a(pplied everywhere: AlumnIQ is told as it would have been),
--- p(ast: it was closed), g(one). What stays is that AlumnIQ is still to be told of it, or the marker by which a later
+-- p(ast: it was closed), o(thers': it stays), g(one). What stays is that AlumnIQ is still to be told of it, or the marker by which a later
 -- fetch knows it.
 local lane, tell, keep = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 local now = now_ms()
@@ -61,7 +61,7 @@ local function erase(id, member)
   local is_closed = redis.call('EXISTS', key('done', id)) == 1
   if not is_closed and is_others(id, member) then
     redis.call('ZREM', key('past', lane), id)
-    return 'g'
+    return 'o'
   end
   local fetched = fetched_at(id)
   local is_open, is_told = forget(id, member)
