@@ -70,7 +70,7 @@ fn write_all(messages: &Receiver<Vec<u8>>) {
     }
 }
 
-/// Waits until everything that was accepted so far is written, at most for a few seconds, and not again while the
+/// Waits until everything that was accepted so far is written, at most for a second, and not again while the
 /// reader is still stuck.
 pub fn flush() {
     let accepted = ACCEPTED.load(Ordering::Acquire);
