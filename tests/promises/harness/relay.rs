@@ -176,8 +176,9 @@ impl Relay {
 
     /// Starts a command on a terminal of that many columns and rows.
     pub fn on_terminal(&self, columns: u16, rows: u16, arguments: &[&str]) -> Terminal {
+        // Tests that run under `nohup` would have it ignore the hangup.
         let line = format!(
-            "stty columns {columns} rows {rows}; exec {PROGRAM} {}",
+            "stty columns {columns} rows {rows}; exec env --default-signal=HUP {PROGRAM} {}",
             arguments.join(" ")
         );
         let mut script = self.command_of("script", &["-qefc", &line, "/dev/null"]);
