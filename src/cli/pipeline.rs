@@ -105,10 +105,12 @@ Prints personal data, and writes nothing anywhere: AlumnIQ marks nothing, no des
 queue only what it knows is read. Salsa is asked what it has now; the CRM's documents have no read, so for the CRM
 the whole document is shown. Several changes of one person are shown one after the other: the second one's old value
 is the first one's new one. Without --on, --since or --xid it shows what the next poll would fetch.
+People are printed as they are read, so that memory does not grow with --limit: a preview that fails on its way (exit
+code 1) has printed the people before, and its JSON has no end.
 Exit code 0: every change could be applied; 3: some would become dead letters.
 
-JSON: {\"fetched\", \"previewed\", \"more\", \"would_die\", \"queue_asked\", \"crm_unread\", \"people\": [{\"xid\", \"changes\":
-[{\"change_id\", \"changed_on\", \"queue\", \"destinations\": {\"crm\": {\"would\", …}, …}}]}], \"unmapped\": {key: rows}}.
+JSON: {\"people\": [{\"xid\", \"changes\": [{\"change_id\", \"changed_on\", \"queue\", \"destinations\": {\"crm\": {\"would\", …},
+…}}]}], \"fetched\", \"previewed\", \"more\", \"would_die\", \"queue_asked\", \"crm_unread\", \"unmapped\": {key: rows}}.
 \"would\" is send (\"fields\": [{\"field\", \"new\"}]), update (\"fields\": [{\"field\", \"old\", \"new\"}], \"unchanged\"), add
 (\"fields\"), die (\"class\", \"cause\", \"advice\"), nothing (\"because\") or unknown (\"cause\"); \"queue\" is new, in flight,
 dead, to acknowledge, acknowledged, discarded, or null where no Redis runs.

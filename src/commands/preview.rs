@@ -1,4 +1,5 @@
-//! `preview`: what the changes that AlumnIQ lists would do. Prints personal data: that is what it is for.
+//! `preview`: what the changes that AlumnIQ lists would do. Prints personal data: that is what it is for. People are
+//! printed block by block, so that memory does not grow with their number.
 
 use std::sync::Arc;
 
@@ -10,30 +11,42 @@ use jobs::{
 };
 use miette::{IntoDiagnostic, miette};
 
-use super::{assemble, context::Context, one_line};
+use super::{assemble, context::Context, one_line, output::printed};
 use crate::{
     cli::{Global, pipeline::Preview as Arguments},
     config::AnonymousRows,
     exit::Exit,
     operations::{
-        preview::{Person, Preview, PreviewError, Previewed, PreviewedSalsa, Previewing},
+        preview::{
+            Person, Preview, PreviewBlock, PreviewError, Previewed, PreviewedSalsa, Previewing,
+        },
         supporters::told,
     },
 };
 
-/// Looks and prints.
+/// How the JSON of [`Previewed`] begins.
+const PEOPLE: &str = "{\"people\":[";
+
+/// Looks ahead and prints.
 pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let filter = super::asked_for(arguments.only);
     let preview = preview(&context).await?;
-    let previewed = preview.look(filter, arguments.limit as usize).await;
-    let previewed = previewed.map_err(failed)?;
-    super::print(&if arguments.json {
-        format!("{}\n", serde_json::to_string(&previewed).into_diagnostic()?)
-    } else {
-        text(&previewed)
-    })?;
-    Ok(match previewed.would_die {
+    let looking = preview.look(filter, arguments.limit as usize).await;
+    let mut lookahead = looking.map_err(failed)?;
+    let mut output = Output {
+        json: arguments.json,
+        people: 0,
+    };
+    let mut is_read = true;
+    while is_read && let Some(block) = lookahead.next().await.map_err(failed)? {
+        is_read = printed(&output.block(&block)?)?;
+    }
+    let totals = lookahead.totals();
+    if is_read {
+        super::print(&output.end(totals)?)?;
+    }
+    Ok(match totals.would_die {
         0 => Exit::Good,
         _ => Exit::NeedsAPerson,
     })
@@ -65,7 +78,7 @@ async fn preview(context: &Context) -> miette::Result<Preview> {
 fn failed(error: PreviewError) -> miette::Report {
     match error {
         PreviewError::Fetch(error) => miette!(
-            help = "nothing was written anywhere: mend that, then run the command again",
+            help = "nothing was written anywhere: fix the cause, then run the command again",
             "{error}"
         ),
         PreviewError::Salsa(outcome) => {
@@ -75,42 +88,77 @@ fn failed(error: PreviewError) -> miette::Report {
     }
 }
 
-fn text(previewed: &Previewed) -> String {
+/// What is printed.
+struct Output {
+    json: bool,
+    /// How many people were printed.
+    people: usize,
+}
+
+impl Output {
+    fn block(&mut self, block: &PreviewBlock) -> miette::Result<String> {
+        let mut text = String::new();
+        for (at, person) in block.people.iter().enumerate() {
+            let continues = at == 0 && block.continues;
+            match (self.json, continues) {
+                (false, false) => text += &format!("{}\n{}\n\n", headline(person), table(person)),
+                (false, true) => {
+                    text += &format!("{}, continued\n{}\n\n", headline(person), table(person));
+                }
+                // The person's last two brackets are closed by the next person, or by the end.
+                (true, false) => {
+                    let json = serde_json::to_string(person).into_diagnostic()?;
+                    text += if self.people == 0 { PEOPLE } else { "]}," };
+                    text += &json[..json.len() - "]}".len()];
+                }
+                (true, true) => {
+                    let json = serde_json::to_string(&person.changes).into_diagnostic()?;
+                    text.push(',');
+                    text += &json[1..json.len() - 1];
+                }
+            }
+            self.people += usize::from(!continues);
+        }
+        Ok(text)
+    }
+
+    fn end(&self, totals: &Previewed) -> miette::Result<String> {
+        if !self.json {
+            return Ok(summary(totals, self.people));
+        }
+        let json = serde_json::to_string(totals).into_diagnostic()?;
+        Ok(match self.people {
+            0 => format!("{json}\n"),
+            _ => format!("]}}{}\n", &json[PEOPLE.len()..]),
+        })
+    }
+}
+
+/// What follows the people.
+fn summary(totals: &Previewed, people: usize) -> String {
     let Previewed {
         previewed: count,
         would_die,
-        people,
         unmapped,
         ..
-    } = previewed;
-    let mut text = String::new();
-    for person in people {
-        text += &format!("{}\n{}\n\n", headline(person), table(person));
-    }
-    text += &match (count, would_die) {
+    } = totals;
+    let whose = whose(*count, people);
+    let mut text = match (count, would_die) {
         (0, _) => "AlumnIQ lists nothing.".to_owned(),
-        (_, 0) => match count {
-            1 => format!("{}; it can be mapped.", whose(*count, people.len())),
-            _ => format!("{}; all can be mapped.", whose(*count, people.len())),
-        },
-        (_, 1) => format!(
-            "{}; 1 would become a dead letter.",
-            whose(*count, people.len())
-        ),
-        _ => format!(
-            "{}; {would_die} would become dead letters.",
-            whose(*count, people.len())
-        ),
+        (1, 0) => format!("{whose}; it can be mapped."),
+        (_, 0) => format!("{whose}; all can be mapped."),
+        (_, 1) => format!("{whose}; 1 would become a dead letter."),
+        _ => format!("{whose}; {would_die} would become dead letters."),
     };
-    if previewed.more {
+    if totals.more {
         text += " AlumnIQ lists more: raise --limit.";
     }
     text += "\n";
-    if previewed.crm_unread && *count > 0 {
-        text += "The CRM cannot be asked what it has: all that it would be sent is shown.\n";
+    if totals.crm_unread && *count > 0 {
+        text += "The CRM can't be read: everything that it would be sent is shown.\n";
     }
-    if !previewed.queue_asked && *count > 0 {
-        text += "No Redis runs: what is known already is not told apart.\n";
+    if !totals.queue_asked && *count > 0 {
+        text += "Redis does not run: changes that the queue knows already are not marked.\n";
     }
     for (key, rows) in unmapped {
         text += &format!(
@@ -229,29 +277,45 @@ mod tests {
 
     use super::*;
 
-    fn previewed() -> Previewed {
-        let destinations = BTreeMap::from([
-            (
-                Vendor::Crm,
-                Would::Send {
-                    fields: vec![Sent {
-                        field: "ContactNoteContent".to_owned(),
-                        new: "Employer: A\u{1b}[2Jcme\nJob: x".to_owned(),
-                    }],
-                },
-            ),
-            (
-                Vendor::Salsa,
-                Would::Update {
-                    fields: vec![FieldChange {
-                        field: "custom.Employer".to_owned(),
-                        old: Some("Old".to_owned()),
-                        new: "\u{7}New".to_owned(),
-                    }],
-                    unchanged: 3,
-                },
-            ),
-        ]);
+    fn would_send(new: &str) -> BTreeMap<Vendor, Would> {
+        let fields = vec![Sent {
+            field: "ContactNoteContent".to_owned(),
+            new: new.to_owned(),
+        }];
+        BTreeMap::from([(Vendor::Crm, Would::Send { fields })])
+    }
+
+    fn person(xid: Option<&str>, changes: Vec<Previewing>) -> Person {
+        let xid = xid.map(str::to_owned);
+        Person { xid, changes }
+    }
+
+    fn change(
+        change_id: &str,
+        queue: Option<&'static str>,
+        destinations: BTreeMap<Vendor, Would>,
+    ) -> Previewing {
+        Previewing {
+            change_id: change_id.to_owned(),
+            changed_on: None,
+            queue,
+            destinations,
+        }
+    }
+
+    fn people() -> Vec<Person> {
+        let mut destinations = would_send("Employer: A\u{1b}[2Jcme\nJob: x");
+        destinations.insert(
+            Vendor::Salsa,
+            Would::Update {
+                fields: vec![FieldChange {
+                    field: "custom.Employer".to_owned(),
+                    old: Some("Old".to_owned()),
+                    new: "\u{7}New".to_owned(),
+                }],
+                unchanged: 3,
+            },
+        );
         let dead = BTreeMap::from([(
             Vendor::Alumniq,
             Would::Die {
@@ -260,12 +324,14 @@ mod tests {
                 advice: "name the key".to_owned(),
             },
         )]);
-        let change = |change_id: &str, queue, destinations| Previewing {
-            change_id: change_id.to_owned(),
-            changed_on: None,
-            queue,
-            destinations,
-        };
+        let first = change("41", Some("in flight"), destinations);
+        vec![
+            person(Some("7\u{1b}c"), vec![first]),
+            person(None, vec![change("42", None, dead)]),
+        ]
+    }
+
+    fn totals() -> Previewed {
         Previewed {
             fetched: 3,
             previewed: 2,
@@ -273,23 +339,25 @@ mod tests {
             would_die: 1,
             queue_asked: false,
             crm_unread: true,
-            people: vec![
-                Person {
-                    xid: Some("7\u{1b}c".to_owned()),
-                    changes: vec![change("41", Some("in flight"), destinations)],
-                },
-                Person {
-                    xid: None,
-                    changes: vec![change("42", None, dead)],
-                },
-            ],
+            people: Vec::new(),
             unmapped: BTreeMap::from([("Spo\u{1b}use".to_owned(), 2)]),
         }
     }
 
+    fn printed(json: bool, blocks: Vec<PreviewBlock>, totals: &Previewed) -> String {
+        let mut output = Output { json, people: 0 };
+        let blocks = blocks.iter().map(|block| output.block(block).unwrap());
+        let blocks: String = blocks.collect();
+        blocks + &output.end(totals).unwrap()
+    }
+
+    fn block(people: Vec<Person>, continues: bool) -> PreviewBlock {
+        PreviewBlock { people, continues }
+    }
+
     #[test]
     fn every_value_is_shown_and_none_commands_the_terminal() {
-        let text = text(&previewed());
+        let text = printed(false, vec![block(people(), false)], &totals());
         let words: Vec<&str> = text.split_whitespace().collect();
         let words = words.join(" ");
         for part in [
@@ -299,15 +367,49 @@ mod tests {
             "(3 more stay)",
             "DEAD undecodable no changeId -> name the key",
             "2 changes of 2 people; 1 would become a dead letter. AlumnIQ lists more",
-            "The CRM cannot be asked",
-            "No Redis runs",
+            "The CRM can't be read",
+            "Redis does not run",
             "`Spo use` (2 rows have it)",
             "Nothing was written anywhere.",
         ] {
             assert!(words.contains(part), "{part}\n{text}");
         }
-        assert_eq!(text.matches("The CRM cannot be asked").count(), 1);
+        assert_eq!(text.matches("The CRM can't be read").count(), 1);
         let controls = text.chars().filter(|c| c.is_control() && *c != '\n');
         assert_eq!(controls.count(), 0, "{text:?}");
+    }
+
+    #[test]
+    fn json_is_the_same_in_one_block_and_in_several() {
+        let changes = |ids: [&str; 2]| -> Vec<Previewing> {
+            ids.map(|id| change(id, None, would_send(id))).into()
+        };
+        let whole = Previewed {
+            people: vec![
+                person(Some("1"), changes(["41", "42"])),
+                person(Some("2"), changes(["43", "44"])),
+            ],
+            ..totals()
+        };
+        let whole = serde_json::to_value(whole).unwrap();
+        let [first, second] = [["41", "42"], ["43", "44"]].map(changes);
+        let in_one = vec![block(
+            vec![person(Some("1"), first), person(Some("2"), second)],
+            false,
+        )];
+        let one = |xid, id: &str| person(Some(xid), vec![change(id, None, would_send(id))]);
+        let in_several = vec![
+            block(vec![one("1", "41")], false),
+            block(vec![one("1", "42"), one("2", "43")], true),
+            block(vec![one("2", "44")], true),
+        ];
+        for blocks in [in_one, in_several] {
+            let text = printed(true, blocks, &totals());
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(json, whole);
+        }
+        let none = printed(true, Vec::new(), &totals());
+        let none: serde_json::Value = serde_json::from_str(&none).unwrap();
+        assert_eq!(none["people"], serde_json::json!([]));
     }
 }

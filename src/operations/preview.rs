@@ -1,43 +1,46 @@
-//! What the changes that AlumnIQ lists would do: fetched, mapped and compared, and nothing written. Of the
-//! destinations Salsa is asked what it has; the CRM's documents have no read.
+//! What the changes that AlumnIQ lists would do: fetched, mapped and compared; nothing is written. Salsa is asked for
+//! its current values; the CRM's API has no read.
+//!
+//! Memory stays bounded however many changes there are: they are shown in blocks, and only one block is worked on at
+//! a time.
+//!
+//! # Layout
+//!
+//! - `listing`: the changes person by person, in blocks
+//! - `item`: one change, and what the queue's records settle about it
+//! - `salsa`: what Salsa has now, and what it would have after each change
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
-};
+mod item;
+mod listing;
+mod salsa;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 use jobs::{
     change::{self, Change, FieldNames},
-    compare::{Sequence, Would, sent},
+    compare::{Would, sent},
     crm_update::CrmMapping,
     destination::{Destination, Vendor},
     outcome::{DeadClass, Outcome},
-    salsa_upsert::{
-        self, IdentifierType, SalsaMapping, Supporter, SupporterPatch, correlate_search,
-    },
+    salsa_upsert::SalsaMapping,
 };
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::supporters::{Calls, Operation};
+use self::{
+    item::Item,
+    listing::{Listing, PersonChange},
+    salsa::SupportersByNow,
+};
+use super::supporters::Calls;
 use crate::{
-    queue::{
-        Queue,
-        intake::NewChange,
-        lease::{STALE_ADVICE, STALE_CAUSE},
-        standing::{Asked, Standing},
-    },
+    queue::{Queue, intake::NewChange, standing::Asked},
     vendors::{AlumniqClient, Filter},
-    workers::producer::{
-        FetchError, Rows,
-        feed::{Clock, Feed, Walk},
-        first_day,
-    },
+    workers::producer::FetchError,
 };
 
-/// Everything that is needed to look ahead.
+/// Everything that a preview needs.
 pub struct Preview {
     /// AlumnIQ.
     pub client: Arc<AlumniqClient>,
@@ -49,11 +52,11 @@ pub struct Preview {
     pub lookback_days: u32,
     /// `alumniq.anonymous = "match"`.
     pub anonymous_allowed: bool,
-    /// `[crm.map]`, unless the CRM is switched off.
+    /// `[crm.map]`, unless the CRM is disabled.
     pub crm: Option<Arc<CrmMapping>>,
-    /// Salsa, unless it is switched off.
+    /// Salsa, unless it is disabled.
     pub salsa: Option<PreviewedSalsa>,
-    /// What is known of the changes, where the Redis runs.
+    /// What the queue knows of the changes, where Redis runs.
     pub queue: Option<Queue>,
 }
 
@@ -63,35 +66,36 @@ pub struct PreviewedSalsa {
     pub mapping: Arc<SalsaMapping>,
     /// `salsa.create_missing`.
     pub create_missing: bool,
-    /// How it is asked.
+    /// Sends the searches.
     pub calls: Calls,
 }
 
 /// `preview --json`. Holds personal data.
 #[derive(Default, Serialize, ToSchema)]
 pub struct Previewed {
+    // First: the people are printed block by block, and the rest is known after the last one.
+    /// The person with the oldest change first. Empty in [`Lookahead::totals`].
+    pub people: Vec<Person>,
     /// Rows that AlumnIQ sent.
     pub fetched: u64,
-    /// Changes that were looked at.
+    /// Changes in this preview.
     pub previewed: usize,
-    /// Whether AlumnIQ lists more than were looked at.
+    /// Whether AlumnIQ lists more changes than these.
     pub more: bool,
-    /// Changes that would become a dead letter somewhere.
+    /// Changes that would become a dead letter at one destination or more.
     pub would_die: usize,
     /// Whether the queue was asked what it knows.
     pub queue_asked: bool,
-    /// Whether a destination takes part that cannot be read.
+    /// Whether an enabled destination can't be read.
     pub crm_unread: bool,
-    /// By whom has the oldest change.
-    pub people: Vec<Person>,
-    /// Row keys that nothing maps, and how many rows have them.
+    /// Row keys that nothing maps, and how many rows have each.
     pub unmapped: BTreeMap<String, usize>,
 }
 
-/// Whose changes.
+/// One person's changes.
 #[derive(Serialize, ToSchema)]
 pub struct Person {
-    /// `None`: a row that names nobody, or cannot be read.
+    /// `None`: the row names nobody, or can't be read.
     pub xid: Option<String>,
     /// Oldest first.
     pub changes: Vec<Previewing>,
@@ -100,149 +104,140 @@ pub struct Person {
 /// One change.
 #[derive(Serialize, ToSchema)]
 pub struct Previewing {
-    /// Which.
+    /// Its id.
     pub change_id: String,
     /// When it was made, campus-local, where the row says so.
     pub changed_on: Option<String>,
     /// What the queue knows: `new`, `in flight`, `dead`, `to acknowledge`, `acknowledged` or `discarded`; `None`: it
     /// was not asked.
     pub queue: Option<&'static str>,
-    /// What it would do where; `alumniq`: it cannot even be read.
+    /// What it would do at each destination; `alumniq`: the row can't even be read.
     pub destinations: BTreeMap<Vendor, Would>,
 }
 
-/// Why there is no preview.
+/// Some of the people, in their order.
+pub struct PreviewBlock {
+    /// These.
+    pub people: Vec<Person>,
+    /// Whether the first of them is the last one of the block before, with more changes.
+    pub continues: bool,
+}
+
+/// Why there is no preview, or no more of it.
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewError {
-    /// AlumnIQ gives no rows, or Redis went away.
+    /// AlumnIQ sends no rows, or Redis does not answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// Salsa does not say what it has.
-    #[error("Salsa cannot be read")]
+    /// Salsa does not send its current values.
+    #[error("Salsa can't be read")]
     Salsa(Outcome),
 }
 
-/// A change on its way through the preview.
-struct Item {
-    change: NewChange,
-    decoded: Result<Change, (String, String)>,
-    standing: Option<Standing>,
-    destinations: BTreeMap<Vendor, Would>,
+/// A preview under way.
+pub struct Lookahead {
+    preview: Preview,
+    listing: Listing,
+    by_now: SupportersByNow,
+    /// The person of the last change of the block before.
+    last_person: Option<String>,
+    totals: Previewed,
 }
 
 impl Preview {
-    /// Looks ahead at the oldest `limit` changes of `filter`; `None`: what the next poll would fetch.
+    /// Fetches the oldest `limit` changes of `filter`; `None`: what the next poll would fetch.
     ///
     /// # Errors
     /// See [`PreviewError`].
     pub async fn look(
-        mut self,
+        self,
         filter: Option<Filter>,
         limit: usize,
-    ) -> Result<Previewed, PreviewError> {
-        let mut previewed = Previewed {
+    ) -> Result<Lookahead, PreviewError> {
+        let mut totals = Previewed {
             queue_asked: self.queue.is_some(),
             crm_unread: self.crm.is_some(),
             ..Previewed::default()
         };
-        let changes = self.listed(filter, limit, &mut previewed).await?;
-        let mut items = self.read(changes, &mut previewed.unmapped).await?;
-        self.ask_crm(&mut items);
-        self.ask_salsa(&mut items).await?;
-        previewed.previewed = items.len();
+        let listing = self.list(filter, limit, &mut totals).await?;
+        Ok(Lookahead {
+            preview: self,
+            listing,
+            by_now: SupportersByNow::default(),
+            last_person: None,
+            totals,
+        })
+    }
+}
+
+impl Lookahead {
+    /// The next people; `None` after the last ones.
+    ///
+    /// # Errors
+    /// See [`PreviewError`].
+    pub async fn next(&mut self) -> Result<Option<PreviewBlock>, PreviewError> {
+        let changes = self.listing.block().await?;
+        let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
+            return Ok(None);
+        };
+        let continues = self.last_person.as_ref() == Some(&first.person);
+        self.last_person = Some(last.person.clone());
+        let mut items = self.read(changes).await?;
+        self.preview.ask_crm(&mut items);
+        self.preview.ask_salsa(&mut self.by_now, &mut items).await?;
         let dies = |item: &&Item| item.destinations.values().any(Would::dies);
-        previewed.would_die = items.iter().filter(dies).count();
-        previewed.people = by_person(items);
-        Ok(previewed)
+        self.totals.would_die += items.iter().filter(dies).count();
+        let people = by_person(items);
+        Ok(Some(PreviewBlock { people, continues }))
     }
 
-    /// The oldest changes that AlumnIQ lists, each once, oldest first.
-    async fn listed(
-        &self,
-        filter: Option<Filter>,
-        limit: usize,
-        previewed: &mut Previewed,
-    ) -> Result<Vec<NewChange>, FetchError> {
-        let clock = self.queue.as_ref().map_or(Clock::Own, Clock::Redis);
-        let never = CancellationToken::new();
-        let rows = Rows {
-            names: Arc::clone(&self.names),
-            timezone: self.timezone.clone(),
-        };
-        let mut feed = Feed::looked_at(&self.client, rows, clock, &never);
-        let mut changes = Vec::new();
-        let mut seen = HashSet::new();
-        let mut walk = match filter {
-            Some(Filter::ChangedSince(since)) => {
-                let today = clock.today(&self.timezone).await?;
-                Walk::since(since, today, &feed)
-            }
-            None => {
-                let last_sweep = match &self.queue {
-                    Some(queue) => queue.producer_record().await?.last_sweep,
-                    None => None,
-                };
-                let today = clock.today(&self.timezone).await?;
-                let first = first_day(today, self.lookback_days, last_sweep, &self.timezone)?;
-                Walk::since(first, today, &feed)
-            }
-            Some(filter) => Walk::once(filter),
-        };
-        while changes.len() < limit
-            && let Some(mut block) = walk.next(&mut feed).await?
-        {
-            previewed.fetched += block.rows;
-            while changes.len() <= limit
-                && let Some(group) = block.next().await?
-            {
-                let new = |change: &NewChange| seen.insert(change.change_id.clone());
-                changes.extend(group.into_iter().filter(new));
-            }
-        }
-        previewed.more = changes.len() > limit || !walk.is_over();
-        changes.truncate(limit);
-        Ok(changes)
+    /// Everything but the people; complete after the last block.
+    pub fn totals(&self) -> &Previewed {
+        &self.totals
     }
 
-    async fn read(
-        &self,
-        changes: Vec<NewChange>,
-        unmapped: &mut BTreeMap<String, usize>,
-    ) -> Result<Vec<Item>, FetchError> {
-        let standing = match &self.queue {
+    async fn read(&mut self, changes: Vec<PersonChange>) -> Result<Vec<Item>, FetchError> {
+        let standing = match &self.preview.queue {
             None => vec![None; changes.len()],
             Some(queue) => {
-                let asked: Vec<Asked> = changes.iter().map(asked).collect();
+                let asked: Vec<Asked> = changes.iter().map(|one| asked(&one.change)).collect();
                 let standing = queue.standing(&asked).await?;
                 standing.into_iter().map(Some).collect()
             }
         };
-        let items = changes.into_iter().zip(standing);
-        let items = items.map(|(change, standing)| {
-            let decoded = self.decode(&change);
-            for key in decoded.iter().flat_map(|change| &change.unmapped) {
-                *unmapped.entry(key.clone()).or_default() += 1;
+        let mut items = Vec::with_capacity(changes.len());
+        for (PersonChange { person, change }, standing) in changes.into_iter().zip(standing) {
+            let decoded = self.preview.decode(&change);
+            let mut destinations = BTreeMap::new();
+            match &decoded {
+                Ok(change) => {
+                    for key in &change.unmapped {
+                        *self.totals.unmapped.entry(key.clone()).or_default() += 1;
+                    }
+                }
+                Err((cause, advice)) => {
+                    let would = Would::Die {
+                        class: DeadClass::Undecodable,
+                        cause: cause.clone(),
+                        advice: advice.clone(),
+                    };
+                    destinations.insert(Vendor::Alumniq, would);
+                }
             }
-            let mut item = Item {
+            items.push(Item {
+                person,
                 change,
                 decoded,
                 standing,
-                destinations: BTreeMap::new(),
-            };
-            if let Err((cause, advice)) = &item.decoded {
-                let would = Would::Die {
-                    class: DeadClass::Undecodable,
-                    cause: cause.clone(),
-                    advice: advice.clone(),
-                };
-                item.destinations.insert(Vendor::Alumniq, would);
-            }
-            item
-        });
-        Ok(items.collect())
+                destinations,
+            });
+        }
+        Ok(items)
     }
+}
 
-    /// Cause and advice of a row that cannot be read.
+impl Preview {
+    /// Cause and advice of a row that can't be read.
     fn decode(&self, change: &NewChange) -> Result<Change, (String, String)> {
         if let Some(letter) = &change.letter {
             return Err((letter.cause.clone(), letter.advice.clone()));
@@ -268,84 +263,6 @@ impl Preview {
             item.destinations.insert(Vendor::Crm, would);
         }
     }
-
-    async fn ask_salsa(&mut self, items: &mut [Item]) -> Result<(), PreviewError> {
-        let Some(salsa) = &mut self.salsa else {
-            return Ok(());
-        };
-        let mut patches = Vec::new();
-        for (place, item) in items.iter_mut().enumerate() {
-            let Ok(change) = &item.decoded else {
-                continue;
-            };
-            let patch = match item.settled(Destination::Salsa) {
-                Some(would) => Err(would),
-                None => salsa
-                    .mapping
-                    .patch(change, self.anonymous_allowed)
-                    .map_err(Would::from),
-            };
-            match patch {
-                Ok(patch) => patches.push((place, patch)),
-                Err(would) => {
-                    item.destinations.insert(Vendor::Salsa, would);
-                }
-            }
-        }
-        let found = found(&mut salsa.calls, &patches).await?;
-        let mut sequence = Sequence::new(salsa.create_missing);
-        for ((place, patch), found) in patches.iter().zip(&found) {
-            let would = sequence.next(found, patch);
-            items[*place].destinations.insert(Vendor::Salsa, would);
-        }
-        Ok(())
-    }
-}
-
-impl Item {
-    /// What is settled by what the queue knows: a destination that has the change, or does not want it.
-    fn settled(&self, destination: Destination) -> Option<Would> {
-        let nothing = |because| Some(Would::Nothing { because });
-        match self.standing? {
-            Standing::ToAcknowledge => nothing("applied already"),
-            Standing::Closed { told: true, .. } => {
-                nothing("closed already: AlumnIQ is told of it again")
-            }
-            Standing::Closed { told: false, .. } => {
-                nothing("discarded on purpose, without telling AlumnIQ")
-            }
-            Standing::Open {
-                dead, at_alumniq, ..
-            } if dead.contain(destination) || at_alumniq == Some(DeadClass::Undecodable) => {
-                nothing("a dead letter already: see `alumniq-relay dead show`")
-            }
-            Standing::Open { waits_for, .. } if !waits_for.contain(destination) => {
-                nothing("applied already")
-            }
-            Standing::Open { overtaken, .. } | Standing::Unknown { overtaken } => {
-                overtaken.contain(destination).then(|| Would::Die {
-                    class: DeadClass::Stale,
-                    cause: STALE_CAUSE.to_owned(),
-                    advice: STALE_ADVICE.to_owned(),
-                })
-            }
-        }
-    }
-
-    fn known(&self) -> Option<&'static str> {
-        Some(match self.standing? {
-            Standing::Unknown { .. } => "new",
-            Standing::Open {
-                dead, at_alumniq, ..
-            } if at_alumniq.is_some() || !dead.is_empty() => "dead",
-            Standing::Open { .. } => "in flight",
-            Standing::ToAcknowledge => "to acknowledge",
-            Standing::Closed {
-                discarded: true, ..
-            } => "discarded",
-            Standing::Closed { .. } => "acknowledged",
-        })
-    }
 }
 
 /// What the queue is asked about a row.
@@ -353,78 +270,20 @@ pub(super) fn asked(change: &NewChange) -> Asked {
     Asked::of(&change.change_id, change.xid.as_deref(), &change.order)
 }
 
-/// What Salsa has for each patch. Whom several patches look for is asked about once.
-async fn found(
-    calls: &mut Calls,
-    patches: &[(usize, SupporterPatch)],
-) -> Result<Vec<Result<Option<Supporter>, Outcome>>, PreviewError> {
-    let mut found: Vec<Result<Option<Supporter>, Outcome>> = vec![Ok(None); patches.len()];
-    for kind in [IdentifierType::ExternalId, IdentifierType::EmailAddress] {
-        let mut wanted: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut ids = Vec::new();
-        for (at, (_, patch)) in patches.iter().enumerate() {
-            if patch.key().kind() == kind {
-                let id = patch.key().value().to_owned();
-                let places = wanted.entry(id.clone()).or_insert_with(|| {
-                    ids.push(id);
-                    Vec::new()
-                });
-                places.push(at);
-            }
-        }
-        let body = |part: &[String]| salsa_upsert::search_body(part, kind);
-        for (part, answer) in calls.each(Operation::Search, &ids, body).await {
-            let places: Vec<usize> = part.iter().flat_map(|id| &wanted[id]).copied().collect();
-            match answer {
-                Some(Ok(payload)) => {
-                    let patches = places.iter().map(|at| &patches[*at].1);
-                    let hits = correlate_search(&payload, patches);
-                    for (at, hit) in places.iter().zip(hits) {
-                        found[*at] = hit;
-                    }
-                }
-                Some(Err(outcome @ Outcome::Pause { .. })) => {
-                    return Err(PreviewError::Salsa(outcome));
-                }
-                Some(Err(outcome)) => {
-                    for at in places {
-                        found[at] = Err(outcome.clone());
-                    }
-                }
-                // Only behind a pause, which has ended the preview.
-                None => {}
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The changes are in their order: whoever has the oldest comes first.
+/// The items are ordered by person.
 fn by_person(items: Vec<Item>) -> Vec<Person> {
     let mut people: Vec<Person> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut last = None;
     for item in items {
-        let xid = item.change.xid.clone();
-        let previewing = Previewing {
-            queue: item.known(),
-            changed_on: item
-                .decoded
-                .ok()
-                .and_then(|mut change| change.fields.remove("changedOn")),
-            change_id: item.change.change_id,
-            destinations: item.destinations,
-        };
-        match xid.as_ref().and_then(|xid| places.get(xid)) {
-            Some(place) => people[*place].changes.push(previewing),
-            None => {
-                if let Some(xid) = &xid {
-                    places.insert(xid.clone(), people.len());
-                }
-                people.push(Person {
-                    xid,
-                    changes: vec![previewing],
-                });
-            }
+        if last.as_ref() != Some(&item.person) {
+            last = Some(item.person.clone());
+            people.push(Person {
+                xid: item.change.xid.clone(),
+                changes: Vec::new(),
+            });
+        }
+        if let Some(person) = people.last_mut() {
+            person.changes.push(item.into());
         }
     }
     people

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::calendar::{day, days, first_day};
 use self::fetch::Fetch;
 pub(crate) use self::poured::{Poured, pour};
+pub(crate) use self::sorting::Sorter;
 pub use self::{
     arrival::arrival,
     change_ids::ChangeIds,

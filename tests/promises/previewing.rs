@@ -1,15 +1,17 @@
 //! `preview` shows what would happen, and makes none of it happen.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io, net::SocketAddr, os::fd::OwnedFd, process::Stdio};
 
 use alumniq_relay::sandbox::{Calls, NewChanges, Sandbox, SandboxOptions, Vendor};
 use jiff::ToSpan;
 use serde_json::Value;
+use tokio::{io::AsyncReadExt, net::unix::pipe};
 
 use crate::harness::{
     redis::Redis,
     relay::{Relay, text},
     rows::campus_now,
+    service::Exit,
     snapshot::Snapshot,
     vendors::{vendors, vendors_with},
 };
@@ -238,4 +240,51 @@ async fn without_a_redis_that_runs_none_is_started_and_nothing_is_told_to_be_kno
     );
     assert!(relay.embedded_servers().is_empty());
     assert!(!relay.path("data").exists());
+}
+
+/// The most memory that a preview of that many changes takes, in bytes.
+async fn memory_for(changes: usize, arguments: &[&str]) -> usize {
+    let sandbox = vendors_with(SandboxOptions {
+        changes,
+        people: changes / 3,
+        days: 1,
+        ..SandboxOptions::default()
+    })
+    .await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    let (reader, writer) = io::pipe().unwrap();
+    let arguments = [&["preview", "--limit", "100000"], arguments].concat();
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let mut preview = relay.spawn_into(&arguments, writer.into(), Stdio::null(), nowhere);
+    let mut reader = pipe::Receiver::from_owned_fd(OwnedFd::from(reader)).unwrap();
+    let (mut printed, mut peak) = (Vec::new(), None);
+    loop {
+        // It cannot end before all but the last 64 KiB of its output are read.
+        peak = preview.peak_memory().or(peak);
+        if reader.read_buf(&mut printed).await.unwrap() == 0 {
+            break;
+        }
+    }
+    assert_eq!(preview.ended().await, Exit::Code(0));
+    let last = String::from_utf8_lossy(&printed[printed.len() - 1_000..]).into_owned();
+    let count = match arguments.contains(&"--json") {
+        true => format!("\"previewed\":{changes},"),
+        false => format!("{changes} changes of "),
+    };
+    assert!(last.contains(&count), "{last}");
+    peak.unwrap()
+}
+
+#[tokio::test]
+async fn ten_times_as_many_changes_take_hardly_more_memory() {
+    // What is sorted in memory, twice, and no more: it was 107 MiB when everything was held.
+    const MORE: usize = 24 << 20;
+    for arguments in [[].as_slice(), &["--json"]] {
+        let few = memory_for(1_000, arguments).await;
+        let many = memory_for(10_000, arguments).await;
+        println!("{arguments:?}: {} KiB and {} KiB", few >> 10, many >> 10);
+        let more = many.saturating_sub(few);
+        assert!(more < MORE, "{arguments:?}: {few} bytes, and {more} more");
+    }
 }

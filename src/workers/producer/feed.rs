@@ -95,16 +95,38 @@ pub struct Block {
     pub(super) trail: Trail,
     /// How many rows there are.
     pub rows: u64,
-    sorted: Option<Sorted>,
+    changes: SortedGroups,
 }
 
 impl Block {
     /// The next of the rows as changes on their way in, oldest first; `None`: those were all.
     ///
     /// # Errors
-    /// A long answer is sorted on disk, and cannot be read there.
+    /// See [`SortedGroups::next`].
     pub async fn next(&mut self) -> Result<Option<Vec<NewChange>>, FetchError> {
-        let Some(mut sorted) = self.sorted.take() else {
+        self.changes.next().await
+    }
+}
+
+/// Sorted changes, a group at a time.
+pub struct SortedGroups(Option<Sorted>);
+
+impl SortedGroups {
+    /// Everything that `sorter` took.
+    ///
+    /// # Errors
+    /// The part that was sorted on disk can't be read.
+    pub async fn of(sorter: Sorter) -> Result<Self, FetchError> {
+        let sorted = apart(|| sorter.sorted()).await;
+        Ok(Self(Some(sorted.map_err(FetchError::Sorting)?)))
+    }
+
+    /// The next group; `None` at the end.
+    ///
+    /// # Errors
+    /// The part that was sorted on disk can't be read.
+    pub async fn next(&mut self) -> Result<Option<Vec<NewChange>>, FetchError> {
+        let Some(mut sorted) = self.0.take() else {
             return Ok(None);
         };
         let (group, sorted) = apart(move || (sorted.group(), sorted)).await;
@@ -112,7 +134,7 @@ impl Block {
         if group.is_empty() {
             return Ok(None);
         }
-        self.sorted = Some(sorted);
+        self.0 = Some(sorted);
         Ok(Some(group))
     }
 }
@@ -168,14 +190,14 @@ impl<'a> Feed<'a> {
             }
             let error = match poured.rows {
                 Ok((rows, sorter)) => {
-                    let sorted = apart(|| sorter.sorted()).await;
+                    let ended = SystemTime::now();
                     return Ok(Block {
                         fetched_at,
                         begun,
-                        ended: SystemTime::now(),
+                        ended,
                         trail,
                         rows,
-                        sorted: Some(sorted.map_err(FetchError::Sorting)?),
+                        changes: SortedGroups::of(sorter).await?,
                     });
                 }
                 Err(FetchError::Feed(error)) => error,

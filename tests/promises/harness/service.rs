@@ -97,6 +97,16 @@ impl Service {
         self.pid
     }
 
+    /// The most memory that it has had at any time, in bytes; `None` when it has ended.
+    pub fn peak_memory(&self) -> Option<usize> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kibibytes: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        Some(kibibytes << 10)
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -1,6 +1,6 @@
 //! Answers that are too long for the memory: they are sorted on disk, and everything is as with short ones.
 
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
 use alumniq_relay::sandbox::{
     Fault, Faults, NewChanges, SANDBOX_API_KEY, Sandbox, SandboxOptions, Vendor, VendorFaults,
@@ -21,7 +21,6 @@ use crate::harness::{
     redis::Redis,
     relay::Relay,
     rows::campus_now,
-    service::Service,
     vendors::{acknowledged, every_promise_held, vendors_with},
     waiting::until_true,
 };
@@ -271,19 +270,6 @@ async fn a_leader_that_is_replaced_in_the_middle_of_a_long_answer_takes_nothing_
     second.stop().await;
 }
 
-/// The most memory that a process had at any time, in bytes.
-fn peak_memory(service: &Service) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes: usize = peak
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
-    kilobytes << 10
-}
-
 /// What a producer needs at the most that takes in an answer with rows of so many bytes.
 async fn memory_for(bytes: usize) -> usize {
     let sandbox = vendors_with(SandboxOptions {
@@ -302,7 +288,7 @@ async fn memory_for(bytes: usize) -> usize {
     let service = relay.start("producer").await;
     swept(&redis).await;
     assert_eq!(fetched(&relay).await, CHANGES);
-    let peak = peak_memory(&service);
+    let peak = service.peak_memory().unwrap();
     service.stop().await;
     peak
 }
