@@ -9,22 +9,17 @@ use crate::harness::{
 };
 
 const WATCH: &[&str] = &["status", "--watch"];
-const ENTERED: &str = "\u{1b}[?1049h";
-const LEFT: &str = "\u{1b}[?1049l";
-const CURSOR_BACK: &str = "\u{1b}[?25h";
-
-/// The terminal is as it was: its own screen, with its cursor.
+/// The terminal is as it was: no mode was switched, and the cursor is at the beginning of a line.
 #[track_caller]
-fn is_restored(terminal: &Terminal) {
+fn is_in_order(terminal: &Terminal) {
     let written = terminal.written();
-    let left = written.rfind(LEFT).unwrap_or_else(|| panic!("{written:?}"));
-    assert!(written.find(ENTERED).unwrap() < left, "{written:?}");
-    assert!(written.contains(CURSOR_BACK), "{written:?}");
-    assert!(!written[left..].contains(ENTERED), "{written:?}");
+    assert!(!written.contains("\u{1b}[?"), "{written:?}");
+    let end = written.replace("\u{1b}[J", "").replace("^C", "");
+    assert!(end.ends_with("\r\n"), "{written:?}");
 }
 
 #[tokio::test]
-async fn the_screen_tells_what_needs_a_person_and_q_leaves_it_as_it_was() {
+async fn the_table_is_redrawn_in_place_and_ctrl_c_ends_it() {
     let sandbox = vendors(10, 5).await;
     sandbox.add_changes(&NewChanges {
         count: 2,
@@ -37,19 +32,41 @@ async fn the_screen_tells_what_needs_a_person_and_q_leaves_it_as_it_was() {
     let mut terminal = relay.on_terminal(80, 24, WATCH);
     terminal.shows("2 changes need a person").await;
     for text in [
-        "crm unmatched: ",
+        "dead letters       2 crm unmatched",
         "12 fetched = 10 acknowledged",
-        "q, Esc or Ctrl-C leaves",
+        "Ctrl-C ends",
     ] {
         terminal.shows(text).await;
     }
     assert!(terminal.lines()[0].starts_with("2 changes need a person"));
     relay.run(&["pause", "salsa"]).await.expect(0);
-    terminal.shows("salsa is paused by an operator").await;
-    assert!(terminal.lines().len() <= 24);
-    terminal.types("q").await;
+    terminal.shows("paused by").await;
+    let lines = terminal.lines();
+    assert!(lines.len() <= 24, "{lines:#?}");
+    let books = lines.iter().filter(|line| line.contains("12 fetched"));
+    assert_eq!(books.count(), 1, "{lines:#?}");
+    terminal.types("\u{3}").await;
     assert_eq!(terminal.ended().await, 0);
-    is_restored(&terminal);
+    is_in_order(&terminal);
+}
+
+#[tokio::test]
+async fn the_table_fits_a_small_window() {
+    let sandbox = vendors(5, 5).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    let mut terminal = relay.on_terminal(30, 8, WATCH);
+    terminal.shows("Ctrl-C ends").await;
+    terminal.shows("more lines").await;
+    let lines = terminal.lines();
+    assert!(lines.len() < 8, "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 30),
+        "{lines:#?}"
+    );
+    assert!(lines.iter().any(|line| line.ends_with('…')), "{lines:#?}");
+    terminal.types("\u{3}").await;
+    assert_eq!(terminal.ended().await, 0);
 }
 
 #[tokio::test]
@@ -65,17 +82,16 @@ async fn a_redis_that_falls_silent_is_told_and_comes_back() {
     terminal.shows("Everything is through.").await;
     redis.signal("CONT");
     terminal.shows_no("Redis does not answer").await;
-    // Ctrl-C, as a key.
     terminal.types("\u{3}").await;
     assert_eq!(terminal.ended().await, 0);
-    is_restored(&terminal);
+    is_in_order(&terminal);
 }
 
 #[tokio::test]
 async fn a_signal_leaves_the_terminal_as_it_was() {
     let sandbox = vendors(5, 5).await;
     let redis = Redis::start().await;
-    let relay = Relay::new(&sandbox, Some(&redis)).with_variable("NO_COLOR", "1");
+    let relay = Relay::new(&sandbox, Some(&redis));
     for signal in ["TERM", "HUP", "INT"] {
         let mut terminal = relay.on_terminal(40, 24, WATCH);
         terminal.shows("Nothing was fetched yet.").await;
@@ -83,11 +99,7 @@ async fn a_signal_leaves_the_terminal_as_it_was() {
         let sent = Command::new("kill").args(["-s", signal, &pid]).status();
         assert!(sent.unwrap().success());
         terminal.ended().await;
-        is_restored(&terminal);
-        let written = terminal.written();
-        for colour in ["\u{1b}[38;5;", "\u{1b}[31m", "\u{1b}[32m"] {
-            assert!(!written.contains(colour), "{signal}: {written:?}");
-        }
+        is_in_order(&terminal);
     }
 }
 
@@ -103,4 +115,5 @@ async fn where_there_is_no_terminal_lines_are_printed_again_and_again() {
     })
     .await;
     assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert!(text.contains("\n\nNothing was fetched yet."), "{text:?}");
 }

@@ -1,11 +1,10 @@
 //! `status`: everything at a glance.
 
 mod screen;
-mod view;
 
-use std::{collections::BTreeSet, io::IsTerminal, time::Duration};
+use std::{cmp::Reverse, collections::BTreeSet, io::IsTerminal, time::Duration};
 
-use jobs::destination::Destination;
+use jobs::destination::{Destination, Vendor};
 use miette::IntoDiagnostic;
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     cli::{Global, Status as Arguments},
-    console::pages::verdict::{Level, is_key_refused, judge},
+    console::pages::verdict::{is_key_refused, judge},
     exit::Exit,
     queue::{defects::LastCheck, stats::Status, trouble::Trouble},
 };
@@ -36,25 +35,23 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
         false => global,
     };
     let desk = Desk::open(global, Access::Read).await?;
-    if on_screen {
-        let who = match &desk {
-            Desk::Redis(_) => "Redis",
-            Desk::Server(_) => "The server",
-        };
-        let look = async || view::look(&desk).await.map_err(|report| report.to_string());
-        screen::watch(who, look).await.into_diagnostic()?;
-        desk.close().await?;
-        return Ok(Exit::Good);
-    }
-    if arguments.watch {
-        while printed(&show(&desk.status().await?, arguments.json)?)? {
-            tokio::time::sleep(REFRESH).await;
+    match (arguments.watch, on_screen) {
+        (false, _) => super::print(&show(&desk.status().await?, arguments.json)?)?,
+        (true, true) => {
+            let source = match &desk {
+                Desk::Redis(_) => "Redis",
+                Desk::Server(_) => "The server",
+            };
+            screen::watch(source, async || Ok(text(&desk.status().await?))).await?;
         }
-        desk.close().await?;
-        return Ok(Exit::Good);
+        (true, false) => {
+            // A line of JSON needs none.
+            let separator = if arguments.json { "" } else { "\n" };
+            while printed(&(show(&desk.status().await?, arguments.json)? + separator))? {
+                tokio::time::sleep(REFRESH).await;
+            }
+        }
     }
-    let status = desk.status().await?;
-    super::print(&show(&status, arguments.json)?)?;
     desk.close().await?;
     Ok(Exit::Good)
 }
@@ -77,8 +74,7 @@ fn show(status: &Status, json: bool) -> miette::Result<String> {
 
 /// For people.
 pub fn text(status: &Status) -> String {
-    let (_, verdict) = verdict(status);
-    let mut text = format!("{}\n", one_line(&verdict));
+    let mut text = format!("{}\n", one_line(&verdict(status)));
     if status.memory.is_full() {
         text += &format!("{}\n", Trouble::Full);
     }
@@ -115,13 +111,16 @@ pub fn text(status: &Status) -> String {
         "to acknowledge     {}\n",
         status.to_acknowledge + status.acknowledging
     );
-    if let Some(pause) = status.pauses.get(&jobs::destination::Vendor::Alumniq) {
-        text += &format!("AlumnIQ            paused: {}\n", pause.cause);
+    if let Some(pause) = status.pauses.get(&Vendor::Alumniq) {
+        text += &format!("AlumnIQ            paused: {}\n", one_line(&pause.cause));
     }
     text += &format!(
         "oldest             {:.0} s since its fetch\n",
         status.oldest_unacknowledged_seconds
     );
+    if let Some(classes) = dead_letters(status) {
+        text += &format!("dead letters       {classes}\n");
+    }
     let producer = &status.producer;
     text += &format!(
         "last good fetch    {}{}\n",
@@ -129,7 +128,7 @@ pub fn text(status: &Status) -> String {
         producer
             .error
             .as_ref()
-            .map(|error| format!("; since then: {error}"))
+            .map(|error| format!("; since then: {}", one_line(error)))
             .unwrap_or_default(),
     );
     match producer.key_days {
@@ -155,9 +154,23 @@ pub fn text(status: &Status) -> String {
         } else {
             ""
         };
-        text += &format!("  {worker}  {}{leads}\n", roles.join(", "));
+        let (worker, roles) = (one_line(worker), one_line(&roles.join(", ")));
+        text += &format!("  {worker}  {roles}{leads}\n");
     }
     text + &hints(status)
+}
+
+/// How many there are of each class, the most frequent first.
+fn dead_letters(status: &Status) -> Option<String> {
+    let vendors = status.dead_letters.iter();
+    let counts = vendors.flat_map(|(vendor, classes)| {
+        let classes = classes.iter().filter(|(_, count)| **count > 0);
+        classes.map(move |(class, count)| (*count, format!("{count} {vendor} {class}")))
+    });
+    let mut counts: Vec<(u64, String)> = counts.collect();
+    counts.sort_by_key(|(count, _)| Reverse(*count));
+    let classes: Vec<String> = counts.into_iter().map(|(_, class)| class).collect();
+    (!classes.is_empty()).then(|| classes.join(", "))
 }
 
 /// What the leader's last check found.
@@ -188,7 +201,7 @@ fn hints(status: &Status) -> String {
 }
 
 /// The sentence that answers first: the worst that is to be said, as the console's overview says it.
-fn verdict(status: &Status) -> (Level, String) {
+fn verdict(status: &Status) -> String {
     let enabled: Vec<Destination> = status.destinations.keys().copied().collect();
     // Between two runs of `sync --wait` no process runs, and none is missing.
     let rests = status.workers.is_empty() && status.books.in_flight == 0;
@@ -199,5 +212,46 @@ fn verdict(status: &Status) -> (Level, String) {
         Some(hint) => format!(": `{hint}`"),
         None => String::new(),
     };
-    (verdict.level, format!("{text}{hint}."))
+    format!("{text}{hint}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use jobs::outcome::{DeadClass, PauseReason};
+
+    use super::*;
+    use crate::console::pages::fixtures::{pause, status};
+
+    #[test]
+    fn text_of_others_commands_no_terminal() {
+        let mut status = status();
+        let command = "\u{1b}[2Jx\ny";
+        status.producer.error = Some(command.to_owned());
+        status.workers.insert(
+            command.to_owned(),
+            serde_json::json!({ "roles": [command] }),
+        );
+        for vendor in [Vendor::Crm, Vendor::Alumniq] {
+            let down = pause(PauseReason::Outage, command, Some(42.0));
+            status.pauses.insert(vendor, down);
+        }
+        let text = text(&status);
+        let controls = text.chars().filter(|c| c.is_control() && *c != '\n');
+        assert_eq!(controls.count(), 0, "{text:?}");
+    }
+
+    #[test]
+    fn dead_letters_are_counted_by_class_the_most_frequent_first() {
+        let mut status = status();
+        assert!(!text(&status).contains("dead letters"));
+        let crm = [(DeadClass::Unmatched, 2), (DeadClass::Stale, 0)];
+        let salsa = [(DeadClass::Validation, 7)];
+        status.dead_letters.insert(Vendor::Crm, crm.into());
+        status.dead_letters.insert(Vendor::Salsa, salsa.into());
+        let text = text(&status);
+        assert!(
+            text.contains("dead letters       7 salsa validation, 2 crm unmatched\n"),
+            "{text}"
+        );
+    }
 }

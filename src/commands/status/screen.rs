@@ -1,186 +1,166 @@
-//! `status --watch` on a terminal: one calm screen that is drawn anew where something changes.
+//! `status --watch` on a terminal: the table, drawn again in place. It needs neither raw mode nor the alternate screen
+//! and leaves the cursor alone, so the terminal is in order however this process ends.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use ratatui::{
-    DefaultTerminal,
-    crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
-};
-use tokio::sync::mpsc;
+use console::{Term, measure_text_width, truncate_str};
+use jiff::{Timestamp, tz::TimeZone};
+use miette::IntoDiagnostic;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::{
-    REFRESH,
-    view::{self, Seen, View},
-};
-use crate::telemetry;
+use super::REFRESH;
+use crate::commands::{one_line, output::printed};
 
-/// How often countdowns go on.
-const TICK: Duration = Duration::from_secs(1);
-/// How long a key may wait for the thread that reads it.
-const ATTENTION: Duration = Duration::from_millis(200);
+const HOME: &str = "\u{1b}[H";
+const CLEAR_TO_END_OF_LINE: &str = "\u{1b}[K";
+const CLEAR_TO_END_OF_SCREEN: &str = "\u{1b}[J";
 
-/// Shows what `look` sees until somebody leaves; `who` is asked.
+/// How long a window that is being resized is left alone: it tells of every column.
+const RESIZING: Duration = Duration::from_millis(100);
+
+/// Shows what `look` returns until the process is interrupted or the terminal has gone away. `source` names what is
+/// asked.
 ///
 /// # Errors
-/// The terminal cannot be used for it.
+/// The terminal can't be written to, or its size can't be watched.
 pub async fn watch(
-    who: &'static str,
-    look: impl AsyncFn() -> Result<Seen, String>,
-) -> io::Result<()> {
-    let colours = telemetry::colours_on(&io::stdout());
-    let mut screen = Screen::enter()?;
-    let mut hands = Hands::watched();
-    let (tell, mut looks) = mpsc::channel(1);
-    let looking = async {
-        loop {
-            let seen = look().await;
-            if tell.send(seen).await.is_err() {
-                return;
-            }
-            tokio::time::sleep(REFRESH).await;
-        }
-    };
-    tokio::pin!(looking);
-    let mut view = View::of(who);
-    let mut since = Instant::now();
-    let mut tick = tokio::time::interval(TICK);
+    source: &str,
+    look: impl AsyncFn() -> miette::Result<String>,
+) -> miette::Result<()> {
+    let mut resized = signal(SignalKind::window_change()).into_diagnostic()?;
+    let terminal = Term::stdout();
+    let mut watched = Watched::default();
+    // What is on the screen moves up out of the way, to where the terminal keeps it.
+    let mut above = "\n".repeat(terminal.size().0.into());
     loop {
-        view.age = since.elapsed();
-        screen.0.draw(|frame| view::draw(frame, &view, colours))?;
+        watched.take(look().await, Timestamp::now());
+        let (height, width) = terminal.size();
+        let frame = frame(&watched.text(source), height.into(), width.into());
+        if !printed(&(std::mem::take(&mut above) + &frame))? {
+            return Ok(());
+        }
         tokio::select! {
-            hand = hands.next() => match hand {
-                Some(Hand::Resized) => {}
-                Some(Hand::Leaves) | None => return Ok(()),
-            },
-            Some(seen) = looks.recv() => {
-                // Where nobody answers, what was seen before grows older.
-                if seen.is_ok() {
-                    since = Instant::now();
-                }
-                view.take(seen);
-            }
-            () = &mut looking => return Ok(()),
-            _ = tick.tick() => {}
+            () = tokio::time::sleep(REFRESH) => {}
+            _ = resized.recv() => tokio::time::sleep(RESIZING).await,
         }
     }
 }
 
-/// The alternate screen; the terminal is as it was when this ends, however it ends: a panic takes it down, too.
-struct Screen(DefaultTerminal);
+/// What is known.
+#[derive(Default)]
+struct Watched {
+    /// The last good status, and when that was.
+    status: Option<(String, Timestamp)>,
+    /// Why there has been none since.
+    failure: Option<String>,
+}
 
-impl Screen {
-    fn enter() -> io::Result<Self> {
-        let entered = ratatui::try_init();
-        if entered.is_err() {
-            // It may have got half way.
-            ratatui::restore();
+impl Watched {
+    fn take(&mut self, looked: miette::Result<String>, now: Timestamp) {
+        match looked {
+            Ok(text) => (self.status, self.failure) = (Some((text, now)), None),
+            Err(report) => self.failure = Some(report.to_string()),
         }
-        entered.map(Self)
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        ratatui::restore();
-    }
-}
-
-/// What somebody at the keyboard does.
-enum Hand {
-    Leaves,
-    Resized,
-}
-
-/// Reads the keyboard in a thread of its own, which ends with this.
-struct Hands {
-    told: mpsc::UnboundedReceiver<Hand>,
-    is_over: Arc<AtomicBool>,
-}
-
-impl Hands {
-    fn watched() -> Self {
-        let (tell, told) = mpsc::unbounded_channel();
-        let is_over = Arc::new(AtomicBool::new(false));
-        let ends = Arc::clone(&is_over);
-        thread::spawn(move || {
-            while !ends.load(Ordering::Relaxed) {
-                let hand = match event::poll(ATTENTION) {
-                    Ok(false) => None,
-                    Ok(true) => event::read().map_or(Some(Hand::Leaves), |event| meant(&event)),
-                    // The terminal is gone.
-                    Err(_) => Some(Hand::Leaves),
-                };
-                if let Some(hand) = hand
-                    && tell.send(hand).is_err()
-                {
-                    return;
-                }
-            }
-        });
-        Self { told, is_over }
     }
 
-    async fn next(&mut self) -> Option<Hand> {
-        self.told.recv().await
-    }
-}
-
-impl Drop for Hands {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-    }
-}
-
-/// In raw mode Ctrl-C is a key.
-fn meant(event: &Event) -> Option<Hand> {
-    match event {
-        Event::Resize(..) => Some(Hand::Resized),
-        Event::Key(KeyEvent {
-            code,
-            modifiers,
-            kind: KeyEventKind::Press,
-            ..
-        }) => {
-            let is_control = modifiers.contains(KeyModifiers::CONTROL);
-            let leaves = matches!(code, KeyCode::Esc | KeyCode::Char('q' | 'Q'))
-                || is_control && matches!(code, KeyCode::Char('c' | 'd'));
-            leaves.then_some(Hand::Leaves)
+    /// The last line says when this was true, and how to leave.
+    fn text(&self, source: &str) -> String {
+        let mut text = String::new();
+        if let Some(failure) = &self.failure {
+            text += &format!("{source} does not answer; trying again.\n");
+            text += &format!("{}\n\n", one_line(failure));
         }
-        _ => None,
+        if let Some((status, at)) = &self.status {
+            let at = at.to_zoned(TimeZone::system()).strftime("%H:%M:%S");
+            text += &format!("{status}\nas of {at}; ");
+        }
+        text + "Ctrl-C ends\n"
     }
+}
+
+/// What draws `text` over the frame before: as much of it as the window has room for, and of its last line all.
+///
+/// It is written in one piece and clears only what it does not write over, so nothing flickers. The window's last line
+/// is left to the cursor: there the shell goes on.
+fn frame(text: &str, height: usize, width: usize) -> String {
+    let room = height.saturating_sub(1);
+    let mut lines: Vec<&str> = text.lines().collect();
+    let more = format!(
+        "… and {} more lines",
+        (lines.len() + 1).saturating_sub(room)
+    );
+    if lines.len() > room {
+        let last = lines.pop().into_iter();
+        lines.truncate(room.saturating_sub(2));
+        lines.extend([more.as_str()].into_iter().chain(last));
+        lines.truncate(room);
+    }
+    let mut frame = HOME.to_owned();
+    for line in lines {
+        let line = truncate_str(line, width, "…");
+        frame += &line;
+        // Behind a full line the cursor still stands on its last character.
+        if measure_text_width(&line) < width {
+            frame += CLEAR_TO_END_OF_LINE;
+        }
+        frame += "\r\n";
+    }
+    frame + CLEAR_TO_END_OF_SCREEN
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lines(frame: &str) -> Vec<String> {
+        let frame = frame.strip_prefix(HOME).unwrap();
+        let frame = frame.strip_suffix(CLEAR_TO_END_OF_SCREEN).unwrap();
+        let lines = frame.split_terminator("\r\n");
+        lines
+            .map(|line| line.replace(CLEAR_TO_END_OF_LINE, ""))
+            .collect()
+    }
+
     #[test]
-    fn q_escape_and_control_c_leave_and_nothing_else_does() {
-        let key = |code, modifiers| Event::Key(KeyEvent::new(code, modifiers));
-        let none = KeyModifiers::NONE;
-        for leaves in [
-            key(KeyCode::Char('q'), none),
-            key(KeyCode::Char('Q'), KeyModifiers::SHIFT),
-            key(KeyCode::Esc, none),
-            key(KeyCode::Char('c'), KeyModifiers::CONTROL),
-        ] {
-            assert!(matches!(meant(&leaves), Some(Hand::Leaves)), "{leaves:?}");
+    fn a_frame_that_fits_is_whole() {
+        assert_eq!(lines(&frame("a\n\nb\n", 4, 10)), ["a", "", "b"]);
+    }
+
+    #[test]
+    fn a_low_window_leaves_lines_out_says_how_many_and_keeps_the_last() {
+        let text = "1\n2\n3\n4\n5\nlast\n";
+        let shown = lines(&frame(text, 6, 20));
+        assert_eq!(shown, ["1", "2", "3", "… and 2 more lines", "last"]);
+        let shown = lines(&frame(text, 3, 20));
+        assert_eq!(shown, ["… and 5 more lines", "last"]);
+        for height in 0..10 {
+            assert!(lines(&frame(text, height, 20)).len() < height.max(1));
         }
-        for stays in [
-            key(KeyCode::Char('c'), none),
-            key(KeyCode::Enter, none),
-            Event::FocusLost,
-        ] {
-            assert!(meant(&stays).is_none(), "{stays:?}");
-        }
-        assert!(matches!(meant(&Event::Resize(1, 1)), Some(Hand::Resized)));
+    }
+
+    #[test]
+    fn a_narrow_window_shows_where_a_line_was_cut_and_clears_nothing_of_a_full_one() {
+        let frame = frame("12345\n123456\n1234\n日本語\n", 9, 5);
+        assert_eq!(lines(&frame), ["12345", "1234…", "1234", "日本…"]);
+        assert_eq!(frame.matches(CLEAR_TO_END_OF_LINE).count(), 1, "{frame:?}");
+    }
+
+    #[test]
+    fn a_source_that_is_silent_is_named_above_the_last_status_until_it_answers() {
+        let (mut watched, now) = (Watched::default(), Timestamp::now());
+        watched.take(Err(miette::miette!("connection\n\u{1b}refused")), now);
+        let text = watched.text("Redis");
+        assert!(text.starts_with("Redis does not answer; trying again.\nconnection refused\n"));
+        watched.take(Ok("all is well\n".to_owned()), now);
+        let well = watched.text("Redis");
+        assert!(well.starts_with("all is well\n\nas of "), "{well}");
+        watched.take(Err(miette::miette!("refused")), now);
+        let text = watched.text("Redis");
+        assert!(
+            text.starts_with("Redis does not answer") && text.ends_with(&well),
+            "{text}"
+        );
+        watched.take(Ok("all is well\n".to_owned()), now);
+        assert_eq!(watched.text("Redis"), well);
     }
 }

@@ -18,7 +18,7 @@ mod destinations;
 mod edit;
 mod filter;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod flow;
 mod fragment;
 mod layout;

@@ -162,6 +162,11 @@ impl Screen {
             self.column = numbers.next().unwrap_or(1) - 1;
         } else if parameters == "2J" {
             self.cells.clear();
+        } else if let ("K" | "J", Some(row)) = (parameters, self.cells.get_mut(self.row)) {
+            row.truncate(self.column);
+        }
+        if parameters == "J" {
+            self.cells.truncate(self.row + 1);
         }
     }
 
