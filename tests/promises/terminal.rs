@@ -42,6 +42,7 @@ async fn the_table_is_redrawn_in_place_and_ctrl_c_ends_it() {
     relay.run(&["pause", "salsa"]).await.expect(0);
     terminal.shows("paused by").await;
     let lines = terminal.lines();
+    assert!(lines[0].starts_with("Salsa is held by"), "{lines:#?}");
     assert!(lines.len() <= 24, "{lines:#?}");
     let books = lines.iter().filter(|line| line.contains("12 fetched"));
     assert_eq!(books.count(), 1, "{lines:#?}");

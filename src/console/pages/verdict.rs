@@ -1,5 +1,7 @@
 //! The sentence that answers first: is everything in order, and if not, what is wrong and who has to do something.
 
+use std::cmp::Reverse;
+
 use jobs::{
     destination::{Destination, Vendor},
     outcome::PauseReason,
@@ -86,7 +88,7 @@ impl Remark {
 /// What stands on top of the overview.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// Of the worst remark.
+    /// The worst of all remarks.
     pub level: Level,
     /// The headline: one or two.
     pub head: Vec<Remark>,
@@ -103,13 +105,21 @@ pub fn judge(status: &Status, enabled: Option<&[Destination]>) -> Verdict {
     remarks.extend(fetching(status));
     remarks.extend(books(status));
     remarks.extend(enabled.iter().flat_map(|enabled| unmanned(status, enabled)));
-    remarks.extend(dead(status));
     remarks.extend(pauses(status).filter(|remark| remark.level != Level::Bad));
+    remarks.extend(dead(status));
     remarks.extend(key(status));
-    // Stable: among equals the order above, which is that of the harm.
-    remarks.sort_by_key(|remark| std::cmp::Reverse(remark.level));
+    // Stable: among equals the order above, which is that of the harm. What stops work comes before dead letters, which
+    // can wait, also where it passes by itself.
+    remarks.sort_by_key(|remark| {
+        Reverse(if remark.stops {
+            Level::Bad
+        } else {
+            remark.level
+        })
+    });
 
-    let level = remarks.first().map_or(Level::Good, |worst| worst.level);
+    let levels = remarks.iter().map(|remark| remark.level);
+    let level = levels.max().unwrap_or(Level::Good);
     let is_quiet = status.books.in_flight == 0;
     let rest = match (remarks.is_empty(), is_quiet) {
         (true, true) if status.producer.last_success.is_none() && status.books.fetched == 0 => {
