@@ -13,6 +13,7 @@ use crate::harness::{
     rows::campus_now,
     service::Exit,
     snapshot::Snapshot,
+    unread::abandoned,
     vendors::{vendors, vendors_with},
 };
 
@@ -287,4 +288,17 @@ async fn ten_times_as_many_changes_take_hardly_more_memory() {
         let more = many.saturating_sub(few);
         assert!(more < MORE, "{arguments:?}: {few} bytes, and {more} more");
     }
+}
+
+#[tokio::test]
+async fn a_preview_stops_when_its_reader_goes_away() {
+    let sandbox = vendors(3_000, 3_000).await;
+    let relay = Relay::new(&sandbox, None);
+    let arguments = ["preview", "--limit", "100000"];
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let mut preview = relay.spawn_into(&arguments, abandoned(), Stdio::null(), nowhere);
+    assert_eq!(preview.ended().await, Exit::Code(0));
+    let searches = sandbox.report().traffic.calls_of(Vendor::Salsa, "search");
+    // 20 people each: all of them would be 150.
+    assert!(searches < 50, "{searches}");
 }
