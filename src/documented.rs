@@ -42,4 +42,17 @@ mod tests {
         let missing = check(document, "others", String::new()).unwrap_err();
         assert!(missing.to_string().contains("others:begin"), "{missing}");
     }
+
+    const DEPLOY: &str = include_str!("../deploy/README.md");
+
+    #[test]
+    fn the_deployment_guide_shows_what_is_found_in_a_redis() {
+        check(DEPLOY, "redis", queue::durability::table::table()).unwrap();
+    }
+
+    #[test]
+    fn the_deployment_guide_shows_the_rights_that_a_redis_user_needs() {
+        let shown = format!("```text\n{}\n```", queue::rights::rule("campus"));
+        check(DEPLOY, "redis-rights", shown).unwrap();
+    }
 }

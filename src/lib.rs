@@ -4,7 +4,8 @@
 //! # Layout
 //!
 //! Dependencies point one way: `main` -> [`commands`] -> [`workers`], [`console`] -> [`vendors`],
-//! [`queue`] -> the `jobs` crate, which is pure. `vendors` and `queue` never see each other.
+//! [`queue`] -> [`jobs`]. Three rooms are crates, so that the compiler holds them to it: `jobs` is pure, `queue` and
+//! `sandbox` know nothing but `jobs`. `vendors` and `queue` never see each other.
 //!
 //! - [`cli`]: what can be typed; [`commands`]: one file a subcommand, each a composition root
 //! - [`config`]: one struct per concern, each key documented, wrong keys reported with their line
@@ -18,7 +19,6 @@
 //! - `documented`: the documents' tables are those of the code
 //! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends
 //! - [`visible`]: text of others, where people look at it
-//! - [`stopping`]: the two stages in which a process stops; [`trail`]: which calls were made for a change
 
 pub mod cli;
 pub mod commands;
@@ -29,12 +29,8 @@ mod documented;
 pub mod exit;
 pub mod metrics;
 pub mod operations;
-pub mod queue;
 pub mod runbook;
-pub mod sandbox;
-pub mod stopping;
 pub mod telemetry;
-pub mod trail;
 pub mod vendors;
 pub mod visible;
 pub mod workers;

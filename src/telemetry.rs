@@ -24,7 +24,8 @@ pub use self::{
     stderr::{FlushAtEnd, flush, tell},
     terminal::{bar_target, spare},
 };
-use crate::{config::LogFormat, trail::Call};
+use crate::config::LogFormat;
+use jobs::call_log::Call;
 
 /// What is logged when nobody says otherwise.
 pub const DEFAULT_FILTER: &str = "info";
@@ -32,13 +33,18 @@ pub const DEFAULT_FILTER: &str = "info";
 /// The same, for a command of which a person sees the summary: without a line for each step of each change.
 pub const SUMMARY_FILTER: &str = "info,alumniq_relay::change=warn";
 
-/// The target of our own lines.
-const OURS: &str = "alumniq_relay";
+/// The crates whose lines are ours.
+const OURS: [&str; 4] = [
+    "alumniq_relay",
+    "alumniq_relay_jobs",
+    "alumniq_relay_queue",
+    "alumniq_relay_sandbox",
+];
 
 /// A filter that cannot be understood.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{origin} = `{filter}` is no log filter ({source}); use a level such as `info` or `debug`, or directives such as `info,alumniq_relay::queue=trace`"
+    "{origin} = `{filter}` is no log filter ({source}); use a level such as `info` or `debug`, or directives such as `info,alumniq_relay_queue=trace`"
 )]
 pub struct FilterError {
     origin: &'static str,
@@ -185,11 +191,11 @@ where
 /// Whether a line may be written at all, before any filter is asked.
 fn admitted(metadata: &Metadata<'_>) -> bool {
     // In tracing's order, a louder level is the greater one.
-    *metadata.level() <= Level::WARN
-        || metadata
-            .target()
-            .strip_prefix(OURS)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    let (krate, _) = metadata
+        .target()
+        .split_once("::")
+        .unwrap_or((metadata.target(), ""));
+    *metadata.level() <= Level::WARN || OURS.contains(&krate)
 }
 
 /// Colours are for terminals, unless `NO_COLOR` is set to anything (<https://no-color.org>).

@@ -12,10 +12,12 @@
 //! - [`acknowledge`]: `changeIdList` batches and their classification table
 //! - [`reply`]: what came back from a vendor; [`outcome`]: what follows from it; [`catalogue`]: its dead letters
 //!   and pauses, explained; [`redact`]: what may be shown of it; [`retry`]: delays
+//! - [`call_log`]: which calls were made for a change
 //! - [`trial`]: what would become of one row, and whether that is what was expected
 //! - [`notice`]: what the fleet tells the outside when its state changes
 
 pub mod acknowledge;
+pub mod call_log;
 pub mod catalogue;
 pub mod change;
 pub mod compare;

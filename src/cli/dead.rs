@@ -2,9 +2,9 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 use jobs::{destination::Vendor, outcome::DeadClass};
+use queue::letters::LetterRef;
 
 use super::value::{self, Moment, Rate};
-use crate::queue::letters::LetterRef;
 
 /// `dead`
 #[derive(Debug, Clone, Subcommand)]

@@ -12,6 +12,7 @@ use jobs::{
     destination::{Destination, Vendor},
     salsa_upsert::SalsaLimits,
 };
+use queue::{Queue, acknowledgement::AckLimits, calls::CallLimit, stopping::Stopping, wake::Bells};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +21,6 @@ use crate::{
     config::{AcknowledgeMode, AnonymousRows, Config, CrmConfig, SalsaConfig},
     console::Heartbeats,
     operations::{Operations, allowed::Allowed, supporters::Calls},
-    queue::{Queue, acknowledgement::AckLimits, calls::CallLimit, wake::Bells},
-    stopping::Stopping,
     telemetry::traces::Traces,
     vendors::AlumniqClient,
     workers::{

@@ -7,8 +7,16 @@ use std::{
     sync::Arc,
 };
 
-use jobs::destination::Destination;
+use jobs::{call_log::CallLog, destination::Destination};
 use miette::{Diagnostic, IntoDiagnostic, miette};
+use queue::{
+    Queue, QueueError, QueueSettings,
+    admission::{Admitted, Refusal},
+    audit::Actor,
+    durability::{Allowed, Finding as Unfit, catalogue::Severity},
+    embedded::EmbeddedRedis,
+    trouble::Trouble,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::misused;
@@ -16,16 +24,7 @@ use crate::{
     cli::Global,
     config::{self, AnonymousRows, Config, CrmConfig, Finding, Loaded, SalsaConfig},
     metrics,
-    queue::{
-        Queue, QueueError, QueueSettings,
-        admission::{Admitted, Refusal},
-        audit::Actor,
-        durability::{Allowed, Finding as Unfit, catalogue::Severity},
-        embedded::EmbeddedRedis,
-        trouble::Trouble,
-    },
     telemetry::{self, traces::Traces},
-    trail::Trail,
     vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts, Webhook},
     workers::rows::Rows,
 };
@@ -315,7 +314,7 @@ fn settings(timeout: std::time::Duration) -> ClientSettings {
         observer: Arc::new(|call: &Call| {
             metrics::vendor_request(call.vendor, call.operation, &call.status, call.duration);
             telemetry::called(call);
-            Trail::note(call);
+            CallLog::note(call);
         }),
         ..ClientSettings::default()
     }

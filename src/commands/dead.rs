@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use miette::{IntoDiagnostic, miette};
+use queue::letters::{Handled, LetterGroup, LetterPage, Order};
 
 use super::{
     desk::{Access, Action, Desk},
@@ -20,7 +21,6 @@ use crate::{
     },
     exit::Exit,
     operations::wanted::Wanted,
-    queue::letters::{Handled, LetterGroup, LetterPage, Order},
 };
 
 /// Dispatches.

@@ -9,6 +9,13 @@ use std::{
 };
 
 use miette::IntoDiagnostic;
+use queue::{
+    Queue, QueueError, embedded, letters::LetterFilter, stats::Status, stopping::Stopping,
+};
+use sandbox::{
+    Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
+    Sandbox, SandboxOptions, Verdict,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
@@ -20,14 +27,7 @@ use crate::{
     config,
     console::{self, Console, Guard, Heartbeats, Rules},
     exit::Exit,
-    metrics,
-    queue::{Queue, QueueError, embedded, letters::LetterFilter, stats::Status},
-    sandbox::{
-        Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
-        Sandbox, SandboxOptions, Verdict,
-    },
-    stopping::Stopping,
-    telemetry,
+    metrics, telemetry,
     workers::roles::Role,
 };
 

@@ -3,16 +3,16 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, miette};
+use queue::{
+    seal::{KEY_BYTES, Seals},
+    sealing::Rotated,
+};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{context::Context, told::PayloadsResealed};
 use crate::{
     cli::{Global, privacy::EncryptionCommand},
     exit::Exit,
-    queue::{
-        seal::{KEY_BYTES, Seals},
-        sealing::Rotated,
-    },
     telemetry,
 };
 

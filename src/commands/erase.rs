@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use miette::{IntoDiagnostic, miette};
+use queue::erase::Files;
 
 use super::{
     desk::{Access, Desk},
@@ -12,7 +13,6 @@ use crate::{
     cli::{Global, privacy::Erase},
     exit::Exit,
     operations::erase::PersonErased,
-    queue::erase::Files,
     telemetry,
 };
 
@@ -111,7 +111,8 @@ fn text(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{operations::erase::Erasure, queue::erase::Erased};
+    use crate::operations::erase::Erasure;
+    use queue::erase::Erased;
 
     #[test]
     fn it_says_what_went_what_is_told_and_what_is_left() {

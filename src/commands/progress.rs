@@ -6,11 +6,9 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use queue::{Queue, stats::Status};
 
-use crate::{
-    queue::{Queue, stats::Status},
-    telemetry,
-};
+use crate::telemetry;
 
 /// A bar of changes that are through.
 pub struct Progress {

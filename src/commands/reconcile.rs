@@ -2,6 +2,7 @@
 
 use jobs::outcome::PauseReason;
 use miette::IntoDiagnostic;
+use queue::defects::Defects;
 
 use super::{
     desk::{Access, Desk},
@@ -11,7 +12,6 @@ use crate::{
     cli::{Global, pipeline::Reconcile as Arguments},
     exit::Exit,
     operations::reconcile::{Applied, Days, Muddled, Reconciled},
-    queue::defects::Defects,
 };
 
 /// How many changes of each kind a person is shown.

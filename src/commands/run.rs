@@ -6,6 +6,7 @@ use std::{
 };
 
 use miette::IntoDiagnostic;
+use queue::stopping::Stopping;
 use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -19,7 +20,6 @@ use crate::{
     console::{self, Console, Guard, Heartbeats, Rules},
     exit::Exit,
     metrics,
-    stopping::Stopping,
     workers::{fleet::Fleet, roles::Role},
 };
 

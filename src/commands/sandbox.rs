@@ -2,6 +2,7 @@
 
 use std::io;
 
+use sandbox::{Faults, Sandbox, SandboxOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::signals;
@@ -9,7 +10,6 @@ use crate::{
     cli::{Global, pipeline},
     config,
     exit::Exit,
-    sandbox::{Faults, Sandbox, SandboxOptions},
     telemetry,
 };
 

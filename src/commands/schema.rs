@@ -1,5 +1,6 @@
 //! `schema [NAME]`: the JSON Schema of what each command prints with `--json`.
 
+use queue::{letters::LetterPage, stats::Status, timeline::Timeline};
 use serde_json::{Map, Value, json};
 use utoipa::{
     ToSchema,
@@ -14,7 +15,6 @@ use crate::{
     cli::Schema,
     exit::Exit,
     operations::{erase::PersonErased, preview::Previewed, reconcile::Reconciled},
-    queue::{letters::LetterPage, stats::Status, timeline::Timeline},
 };
 
 /// The dialect; OpenAPI 3.1, from whose types these are made, speaks it.

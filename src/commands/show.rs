@@ -1,13 +1,13 @@
 //! `show CHANGE_ID`: one change's timeline.
 
 use miette::{IntoDiagnostic, miette};
+use queue::timeline::Timeline;
 use serde_json::Value;
 
 use super::desk::{Access, Desk};
 use crate::{
     cli::{Global, Show},
     exit::Exit,
-    queue::timeline::Timeline,
 };
 
 /// Prints it.

@@ -8,13 +8,14 @@ use std::{
 };
 
 use miette::IntoDiagnostic;
+use queue::stopping::Stopping;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{exit::Exit, stopping::Stopping, telemetry};
+use crate::{exit::Exit, telemetry};
 
 /// What was given up after `worker.drain` is given back in this time: one call of Redis, tried a few times. A
 /// Redis that is away for longer must not keep an orchestrator waiting until it kills; leases end by themselves.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use miette::{IntoDiagnostic, miette};
+use queue::{Queue, QueueError, stopping::Stopping, timeline::Settled};
 use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use utoipa::ToSchema;
@@ -17,8 +18,6 @@ use crate::{
     cli::{Global, pipeline::Sync},
     console::Heartbeats,
     exit::Exit,
-    queue::{Queue, QueueError, timeline::Settled},
-    stopping::Stopping,
     vendors::Filter,
     workers::{
         fleet::Fleet,

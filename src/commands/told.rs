@@ -1,12 +1,11 @@
 //! What commands print with `--json`, where it is no type of the queue's or of an operation's.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-use crate::queue::{
+use queue::{
     letters::{Letter, LetterGroup},
     timeline::Timeline,
 };
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `dead show --json`.
 #[derive(Debug, Default, Serialize, ToSchema)]

@@ -1,13 +1,13 @@
 //! `[encryption]`: under which keys payloads are sealed in Redis.
 
 use base64::{Engine, alphabet, engine};
+use queue::seal::{KEY_BYTES, Seals};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     key::{secret, section, unnamed_secret},
     reader::Reader,
 };
-use crate::queue::seal::{KEY_BYTES, Seals};
 
 section! {
     /// Encryption at rest of what Redis holds of people: rows, what was sent of them, edited values. The names of keys,

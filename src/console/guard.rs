@@ -25,6 +25,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
+use queue::Queue;
 
 use self::identity::Identity;
 use super::{
@@ -34,10 +35,7 @@ use super::{
     refusal::{Audience, Refusal},
     visitor::Role,
 };
-use crate::{
-    config::{ConsoleConfig, SecureCookie},
-    queue::Queue,
-};
+use crate::config::{ConsoleConfig, SecureCookie};
 
 mod form;
 mod headers;

@@ -14,6 +14,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
+use queue::{
+    audit::{Actor, AuditAction, Note, Via},
+    sessions::{Door, Session},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -25,10 +29,6 @@ use super::{
     refusal::{Audience, Refusal},
     session::{SessionId, no_cookie},
     visitor::{NAME_LENGTH, Role, clean_name},
-};
-use crate::queue::{
-    audit::{Actor, AuditAction, Note, Via},
-    sessions::{Door, Session},
 };
 
 /// Where one logs in.

@@ -5,15 +5,13 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
 };
+use queue::audit::{Actor, Via};
 
 use super::{
     Console,
     refusal::{Audience, Refusal, Refused},
 };
-use crate::{
-    queue::audit::{Actor, Via},
-    visible::is_hidden,
-};
+use crate::visible::is_hidden;
 
 /// Who a bearer of a token says to be. A foreign page cannot make a browser send it.
 pub const NAME_HEADER: &str = "x-relay-operator";

@@ -5,8 +5,7 @@ use jobs::{
     notice::Event,
     outcome::{DeadClass, PauseReason},
 };
-
-use crate::queue::defects::DefectKind;
+use queue::{defects::DefectKind, executor::Transition};
 
 use super::definition::{Counter, Definition, Gauge, Histogram, Kind, Label, Scope};
 
@@ -22,9 +21,7 @@ const ANY_DESTINATION: Label = Label::closed("destination", vendors);
 const VENDOR: Label = Label::closed("vendor", vendors);
 
 /// What followed from an attempt.
-const OUTCOME: Label = Label::closed("outcome", || {
-    vec!["done", "retry", "pause", "dead", "release", "abandon"]
-});
+const OUTCOME: Label = Label::closed("outcome", || Transition::KINDS.to_vec());
 
 /// Where a change waits.
 const STATE: Label = Label::closed("state", || {

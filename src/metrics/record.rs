@@ -10,9 +10,10 @@ use jobs::{
     destination::{Destination, Vendor},
     notice::Event,
 };
+use queue::defects::DefectKind;
 
 use super::names;
-use crate::{exit::Exit, queue::defects::DefectKind};
+use crate::exit::Exit;
 
 /// What stands for every label value beyond those that are told apart.
 const OTHER: &str = "other";

@@ -9,9 +9,10 @@ use jobs::{
     outcome::{DeadClass, PauseReason},
 };
 use proptest::prelude::*;
+use queue::defects::DefectKind;
 
 use super::{snapshot::Growth, *};
-use crate::{exit::Exit, queue::defects::DefectKind};
+use crate::exit::Exit;
 
 #[allow(dead_code, reason = "the process tests use all of it")]
 #[path = "../../tests/promises/harness/exposition.rs"]

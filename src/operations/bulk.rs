@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use jobs::destination::Vendor;
+use queue::{
+    QueueError,
+    audit::{Actor, Handling},
+    bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkView},
+    wake::Bell,
+};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{Operations, rate::Rate};
-use crate::queue::{
-    QueueError,
-    audit::{Actor, Handling},
-    bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkState, BulkView},
-    wake::Bell,
-};
 
 /// How soon a process that had a bulk looks again after Redis failed it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -218,13 +218,6 @@ impl Operations {
             }
         }
         Ok(())
-    }
-}
-
-impl BulkView {
-    /// Whether nothing follows.
-    pub fn is_over(&self) -> bool {
-        self.state != BulkState::Running
     }
 }
 

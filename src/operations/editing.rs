@@ -12,11 +12,11 @@ use jobs::{
     destination::Vendor,
     trial::{Death, Trial},
 };
+use queue::{QueueError, Record, audit::Actor, editing::Edited};
 use serde_json::{Value, value::to_raw_value};
 
 use self::trying::{document, judged, problem, tried};
 use super::Operations;
-use crate::queue::{QueueError, Record, audit::Actor, editing::Edited};
 
 /// A row as somebody sees it before they edit it. Holds personal data.
 pub struct Draft {

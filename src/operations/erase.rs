@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-use super::Operations;
-use crate::queue::{
+use queue::{
     QueueError,
     audit::Actor,
     erase::{Erased, Files},
 };
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Operations;
 
 /// How long Redis may take to rewrite its files before that is left to it.
 const REWRITE: Duration = Duration::from_secs(120);

@@ -20,9 +20,10 @@ use jiff::tz::TimeZone;
 use jobs::{
     change::FieldNames, crm_update::CrmMapping, destination::Vendor, salsa_upsert::SalsaMapping,
 };
+use queue::Queue;
 
 use self::allowed::Allowed;
-use crate::{queue::Queue, workers::producer::Producer};
+use crate::workers::producer::Producer;
 
 pub mod allowed;
 pub mod bulk;

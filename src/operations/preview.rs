@@ -25,6 +25,7 @@ use jobs::{
     outcome::{DeadClass, Outcome},
     salsa_upsert::SalsaMapping,
 };
+use queue::{Queue, intake::NewChange, standing::Asked};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,7 +36,6 @@ use self::{
 };
 use super::supporters::Calls;
 use crate::{
-    queue::{Queue, intake::NewChange, standing::Asked},
     vendors::{AlumniqClient, Filter},
     workers::producer::FetchError,
 };

@@ -1,17 +1,15 @@
 //! Dead letters: brought back, or given up.
 
 use jobs::destination::Vendor;
+use queue::{
+    QueueError,
+    audit::{Actor, AuditAction, Handling, Note},
+    letters::Handled,
+};
 use serde_json::value::RawValue;
 
 use super::Operations;
-use crate::{
-    queue::{
-        QueueError,
-        audit::{Actor, AuditAction, Handling, Note},
-        letters::Handled,
-    },
-    workers::producer::arrival,
-};
+use crate::workers::producer::arrival;
 
 impl Operations {
     /// Brings letters back into their lanes. `forced`: even over a newer change. Rows that could not be decoded

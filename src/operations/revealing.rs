@@ -1,12 +1,12 @@
 //! Rows and documents are about people: whoever is shown one stands in the audit.
 
 use jobs::destination::Vendor;
-
-use super::Operations;
-use crate::queue::{
+use queue::{
     QueueError,
     audit::{Actor, AuditAction, Note},
 };
+
+use super::Operations;
 
 impl Operations {
     /// Writes down that somebody is shown what a change says. To be called first: what cannot be written down is

@@ -7,10 +7,11 @@ use jobs::{
     reply::Reply,
     salsa_upsert::{self, CallFailure, Payload, SalsaLimits},
 };
+use queue::calls::Purpose;
 use serde_json::Value;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
-use crate::{queue::calls::Purpose, vendors::SalsaClient, workers::throttle::Throttle};
+use crate::{vendors::SalsaClient, workers::throttle::Throttle};
 
 /// How long all waits that Salsa asks for may take together.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jobs::{destination::Vendor, outcome::DeadClass};
+use queue::{QueueError, letters::LetterFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Operations, moment::Moment};
-use crate::queue::{QueueError, letters::LetterFilter};
 
 /// Which dead letters. What is absent is any.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams)]

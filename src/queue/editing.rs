@@ -13,7 +13,7 @@ use super::{
     record::{self, FETCHED_DIGITS},
     stats::rfc3339,
 };
-use crate::trail::CHANGE;
+use jobs::call_log::CHANGE;
 
 /// What became of an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -7,7 +7,7 @@ use serde_json::{json, value::RawValue};
 
 pub use super::hold::Hold;
 use super::{Queue, QueueError, sent::Sent};
-use crate::trail::Trail;
+use jobs::call_log::CallLog;
 
 /// After how many lost leases a change is held to kill its workers.
 const CRASH_LIMIT: u32 = 5;
@@ -30,7 +30,7 @@ pub struct Lease {
     /// The row, or why it cannot be read (a record that another version wrote).
     pub row: Result<Arc<RawValue>, String>,
     /// The calls that are made for it.
-    pub trail: Trail,
+    pub call_log: CallLog,
     /// The document that is sent for it.
     pub sent: Sent,
 }
@@ -156,7 +156,7 @@ impl Queue {
                     deferrals: deferrals.unwrap_or(0),
                     fetched_at,
                     row,
-                    trail: Trail::default(),
+                    call_log: CallLog::default(),
                     sent: Sent::default(),
                 }
             })

@@ -3,10 +3,10 @@
 
 /// A splitmix64 sequence.
 #[derive(Debug, Clone)]
-pub(crate) struct Seeded(u64);
+pub struct Seeded(u64);
 
 /// One splitmix64 step: spreads neighbouring numbers over the whole range.
-pub(crate) fn mix(number: u64) -> u64 {
+pub fn mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -14,7 +14,7 @@ pub(crate) fn mix(number: u64) -> u64 {
 }
 
 /// A UUID-shaped identifier that follows from `number`.
-pub(crate) fn uuid(number: u64) -> String {
+pub fn uuid(number: u64) -> String {
     let (high, low) = (mix(number), mix(number ^ 0x5a15_a000));
     format!(
         "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
@@ -27,35 +27,40 @@ pub(crate) fn uuid(number: u64) -> String {
 }
 
 impl Seeded {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Starts the sequence of `seed`.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(1);
         mix(self.0)
     }
 
     /// A number in `0..bound`; 0 when `bound` is 0.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
-        usize::try_from(self.next() % bound).unwrap_or(0)
+        usize::try_from(self.next_u64() % bound).unwrap_or(0)
     }
 
     /// A number in `[0, 1)`.
-    pub(crate) fn fraction(&mut self) -> f64 {
-        f64::from(u32::try_from(self.next() >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
+    pub fn fraction(&mut self) -> f64 {
+        f64::from(u32::try_from(self.next_u64() >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
     }
 
-    pub(crate) fn chance(&mut self, probability: f64) -> bool {
+    /// `true` with this probability.
+    pub fn chance(&mut self, probability: f64) -> bool {
         self.fraction() < probability
     }
 
-    pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    /// One of `items`, which are not empty.
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
 
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    /// Puts `items` in another order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for end in (1..items.len()).rev() {
             items.swap(end, self.below(end + 1));
         }

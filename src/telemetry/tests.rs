@@ -90,7 +90,7 @@ fn a_dependency_speaks_from_warn_up_only_even_when_asked_for_by_name() {
             tracing::info!(target: "redis", "info of {KEY}");
             tracing::info!(target: "alumniq_relays", "info of {KEY}");
             tracing::warn!(target: "redis", "a warning");
-            tracing::trace!(target: "alumniq_relay::queue", "our trace");
+            tracing::trace!(target: "alumniq_relay_queue::trouble", "our trace");
         },
     );
     assert!(!text.contains(KEY), "{text}");

@@ -31,7 +31,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::{exporter::Exporter, identity::Identity};
-use crate::{config::TelemetryConfig, trail::Trail, vendors::ClientError};
+use crate::{config::TelemetryConfig, vendors::ClientError};
+use jobs::call_log::CallLog;
 
 /// How many steps wait for the collector at the most; what comes on top of them is dropped.
 const WAITING: usize = 4_096;
@@ -77,7 +78,7 @@ pub struct Step<'a> {
     /// the queue goes on.
     pub ended: SystemTime,
     /// The calls that were made for it.
-    pub trail: &'a Trail,
+    pub call_log: &'a CallLog,
 }
 
 impl Traces {

@@ -17,7 +17,10 @@ use std::{
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use jobs::reply::{Answer, Reply};
+use jobs::{
+    call_log::{Call, RequestId},
+    reply::{Answer, Reply},
+};
 use reqwest::{
     Client, Method, RequestBuilder, Response, Url,
     header::{ACCEPT, HeaderMap, HeaderValue},
@@ -27,7 +30,6 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc::Sender;
 
 use self::charset::Charset;
-use crate::trail::{Call, RequestId};
 
 pub use self::{
     base_url::{ClientError, authority, is_loopback},
@@ -395,7 +397,7 @@ impl<'a> Observation<'a> {
         Self {
             http,
             operation,
-            request_id: RequestId::random(),
+            request_id: RequestId::new(rand::random()),
             begun: (SystemTime::now(), Instant::now()),
             status: None,
             vendor_request_id: None,

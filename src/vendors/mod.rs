@@ -40,4 +40,4 @@ pub use webhook::{SigningKey, Webhook, WebhookUrl};
 /// The exchange itself, for what is no vendor: the traces' collector.
 pub(crate) use http::{Http, secret_header};
 
-pub use crate::trail::Call;
+pub use jobs::call_log::Call;

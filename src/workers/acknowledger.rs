@@ -10,21 +10,20 @@ use std::{
     time::Duration,
 };
 
-use jobs::destination::Vendor;
+use jobs::{call_log::CHANGE, destination::Vendor};
+use queue::{
+    Queue, QueueError,
+    acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits, AckPause, ToAcknowledge},
+    stopping::Stopping,
+    wake::Bell,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::telling::{Put, Stop, Telling};
 use crate::{
     console::Beat,
     metrics,
-    queue::{
-        Queue, QueueError,
-        acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits, AckPause, ToAcknowledge},
-        wake::Bell,
-    },
-    stopping::Stopping,
     telemetry::traces::{Step, Traces},
-    trail::CHANGE,
     vendors::AlumniqClient,
 };
 
@@ -208,7 +207,7 @@ impl Acknowledger {
         put: &Put,
     ) {
         let (change_id, worker) = (&change.change_id, &self.worker);
-        let (destination, request_id) = (Vendor::Alumniq, || put.trail.request_ids());
+        let (destination, request_id) = (Vendor::Alumniq, || put.call_log.request_ids());
         match failure {
             None => tracing::info!(
                 target: CHANGE, change_id, %destination, worker, request_id = request_id(), "{outcome}"
@@ -227,7 +226,7 @@ impl Acknowledger {
             failure,
             begun: put.begun,
             ended: put.ended(),
-            trail: &put.trail,
+            call_log: &put.call_log,
         });
     }
 

@@ -1,13 +1,12 @@
 //! What came of each attempt, counted, logged and traced in one place: after Redis has it, because only then is it
 //! known whether it counts.
 
-use jobs::destination::Destination;
+use jobs::{call_log::CHANGE, destination::Destination};
+use queue::{driver::Attempted, executor::Transition};
 
 use crate::{
     metrics,
-    queue::{driver::Attempted, executor::Transition},
     telemetry::traces::{Step, Traces},
-    trail::CHANGE,
 };
 
 /// Tells of one attempt.
@@ -39,7 +38,7 @@ fn log(attempted: &Attempted<'_>) {
         ($level:ident, $($fields:tt)*) => {
             tracing::$level!(
                 target: CHANGE, change_id, %destination, attempt, worker,
-                request_id = lease.trail.request_ids(), $($fields)*
+                request_id = lease.call_log.request_ids(), $($fields)*
             )
         };
     }
@@ -99,7 +98,7 @@ fn trace(attempted: &Attempted<'_>, traces: &Traces) {
         failure,
         begun,
         ended: begun + attempted.took,
-        trail: &attempted.lease.trail,
+        call_log: &attempted.lease.call_log,
     });
 }
 

@@ -4,21 +4,18 @@ use std::sync::Arc;
 
 use apalis_core::task::data::Data;
 use jobs::{
+    call_log::CallLog,
     crm_update::{self, CrmMapping},
     destination::Vendor,
     outcome::Outcome,
 };
+use queue::{
+    backend::{Batch, Verdicts},
+    lease::{Hold, Lease},
+};
 
 use super::{rows::Rows, throttle::Throttle};
-use crate::{
-    metrics,
-    queue::{
-        backend::{Batch, Verdicts},
-        lease::{Hold, Lease},
-    },
-    trail::Trail,
-    vendors::CrmClient,
-};
+use crate::{metrics, vendors::CrmClient};
 
 /// Everything that the job needs.
 pub struct CrmConsumer {
@@ -53,8 +50,8 @@ impl CrmConsumer {
         };
         let place = self.throttle.reserve(hold, 1).await?.pop()?;
         lease.sent.put(&document);
-        let call = Trail::following(
-            vec![lease.trail.clone()],
+        let call = CallLog::following(
+            vec![lease.call_log.clone()],
             self.client.update(&document, None),
         );
         let call = hold.guard(call);

@@ -10,6 +10,13 @@ use jobs::{
     destination::{Destination, Vendor},
     retry::RetryPolicy,
 };
+use queue::{
+    Queue,
+    backend::LeaseBackend,
+    driver::{Attempted, Driver, DriverSettings},
+    stopping::Stopping,
+    wake::Bells,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -24,18 +31,7 @@ use super::{
     salsa::{SalsaConsumer, apply_to_salsa},
     salsa_limits,
 };
-use crate::{
-    config::Limits,
-    console::Heartbeats,
-    queue::{
-        Queue,
-        backend::LeaseBackend,
-        driver::{Attempted, Driver, DriverSettings},
-        wake::Bells,
-    },
-    stopping::Stopping,
-    telemetry::traces::Traces,
-};
+use crate::{config::Limits, console::Heartbeats, telemetry::traces::Traces};
 
 /// After how much silence a role counts as stuck. Calls to vendors may last a minute while leases are renewed.
 const STUCK: Duration = Duration::from_secs(30);

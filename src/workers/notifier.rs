@@ -7,19 +7,15 @@ use jobs::{
     notice::{Delivery, Notice, classify},
     retry::RetryPolicy,
 };
+use queue::{
+    Queue, QueueError,
+    notices::{NoticeClaim, NoticeEnd, ToTell},
+    wake::Bell,
+};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    config::NotifyFormat,
-    metrics,
-    queue::{
-        Queue, QueueError,
-        notices::{NoticeClaim, NoticeEnd, ToTell},
-        wake::Bell,
-    },
-    vendors::Webhook,
-};
+use crate::{config::NotifyFormat, metrics, vendors::Webhook};
 
 /// How often the state is looked at while that fails.
 const LOOK: Duration = Duration::from_secs(5);

@@ -23,6 +23,12 @@ use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use jobs::change::FieldNames;
+use queue::{
+    Queue, QueueError,
+    intake::NewChange,
+    leader::{Lead, Leading, ProducerRecord},
+    wake::Bell,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -40,12 +46,6 @@ use crate::{
     config::Schedule,
     console::Beat,
     metrics,
-    queue::{
-        Queue, QueueError,
-        intake::NewChange,
-        leader::{Lead, Leading, ProducerRecord},
-        wake::Bell,
-    },
     telemetry::traces::Traces,
     vendors::{AlumniqClient, Filter},
 };

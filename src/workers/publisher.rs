@@ -3,7 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use clap::ValueEnum as _;
-use jobs::destination::Vendor;
+use jobs::{call_log, destination::Vendor};
+use queue::{
+    Queue, QueueError,
+    recent::RecentCall,
+    stats::{Books, DestinationStatus, Status, TELLS_AGAIN},
+    wake::Bell,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -11,13 +17,6 @@ use super::roles::Role;
 use crate::{
     console::Beat,
     metrics::{self, BooksSnapshot, DestinationSnapshot, QueueSnapshot},
-    queue::{
-        Queue, QueueError,
-        recent::RecentCall,
-        stats::{Books, DestinationStatus, Status, TELLS_AGAIN},
-        wake::Bell,
-    },
-    trail,
 };
 
 /// How often, while something happens.
@@ -123,7 +122,7 @@ pub async fn publish_last(queue: &Queue) {
 
 /// The calls of this process since the last look. What Redis does not take is not told again: it is only looked at.
 fn recent_calls() -> Vec<RecentCall> {
-    let recent = trail::take_recent().into_iter();
+    let recent = call_log::take_recent().into_iter();
     let recent = recent.filter_map(|(call, changes)| {
         let begun = jiff::Timestamp::try_from(call.begun).ok()?;
         Some(RecentCall {

@@ -7,8 +7,9 @@ use jobs::{
     change::{self, Change, FieldNames},
     outcome::{DeadClass, Outcome},
 };
+use queue::lease::Lease;
 
-use crate::{metrics, queue::lease::Lease};
+use crate::metrics;
 
 /// How this school's rows are read.
 #[derive(Debug, Clone)]

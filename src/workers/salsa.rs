@@ -10,10 +10,16 @@ use std::{
 
 use apalis_core::task::data::Data;
 use jobs::{
+    call_log::CallLog,
     outcome::{Outcome, PauseReason},
     salsa_upsert::{
         self, CallFailure, IdentifierType, Payload, SalsaMapping, Supporter, SupporterPatch,
     },
+};
+use queue::{
+    backend::{Batch, Verdicts},
+    lease::Hold,
+    sent::Sent,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -22,16 +28,7 @@ use super::{
     rows::Rows,
     throttle::{Place, Throttle},
 };
-use crate::{
-    metrics,
-    queue::{
-        backend::{Batch, Verdicts},
-        lease::Hold,
-        sent::Sent,
-    },
-    trail::Trail,
-    vendors::SalsaClient,
-};
+use crate::{metrics, vendors::SalsaClient};
 
 /// Everything that the job needs.
 pub struct SalsaConsumer {
@@ -60,7 +57,7 @@ pub async fn apply_to_salsa(batch: Batch, consumer: Data<Arc<SalsaConsumer>>) ->
 /// A change on its way: what is at hand of it, its place in the batch, and where its calls and its document are noted.
 struct Item<T> {
     place: usize,
-    trail: Trail,
+    call_log: CallLog,
     sent: Sent,
     has: T,
 }
@@ -104,7 +101,7 @@ impl SalsaConsumer {
             match patch {
                 Ok(patch) => wanted.push(Wanted {
                     place,
-                    trail: lease.trail.clone(),
+                    call_log: lease.call_log.clone(),
                     sent: lease.sent.clone(),
                     has: patch,
                 }),
@@ -163,7 +160,7 @@ impl SalsaConsumer {
                     match document {
                         Ok(document) => merged.push(Merged {
                             place: item.place,
-                            trail: item.trail,
+                            call_log: item.call_log,
                             sent: item.sent,
                             has: document,
                         }),
@@ -260,8 +257,8 @@ impl SalsaConsumer {
                 }
             }
         };
-        let trails = items.iter().map(|item| item.trail.clone()).collect();
-        let call = calls.hold.guard(Trail::following(trails, call));
+        let call_logs = items.iter().map(|item| item.call_log.clone()).collect();
+        let call = calls.hold.guard(CallLog::following(call_logs, call));
         let reply = self.throttle.spend(place, call).await?;
         let answer = salsa_upsert::classify(&reply);
         if let Err(CallFailure::Items(outcome)) = &answer {

@@ -6,13 +6,13 @@ use jobs::{
     outcome::{Outcome, PauseReason},
     salsa_upsert::{self, CallFailure, SalsaLimits},
 };
-
-use super::salsa::SalsaConsumer;
-use crate::queue::{
+use queue::{
     QueueError,
     calls::{Purpose, Turn},
     wake::Bell,
 };
+
+use super::salsa::SalsaConsumer;
 
 /// How old the fleet's knowledge may become.
 const AGE: Duration = Duration::from_secs(60);

@@ -8,14 +8,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
-
-use crate::queue::{
+use queue::{
     Queue,
     calls::{Booking, CallLimit, Purpose},
     lease::Hold,
 };
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 /// How often whoever waits looks again: the limit may have been raised meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

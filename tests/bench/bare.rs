@@ -9,10 +9,7 @@ use std::{
     },
 };
 
-use alumniq_relay::{
-    config,
-    sandbox::{SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME},
-};
+use alumniq_relay::config;
 use jobs::{
     change::{self, Change},
     crm_update::CrmMapping,
@@ -21,6 +18,7 @@ use jobs::{
     salsa_upsert::{self, IdentifierType, Payload, SalsaMapping},
 };
 use reqwest::{Client, RequestBuilder};
+use sandbox::{SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use tokio::task::JoinSet;

@@ -1,6 +1,6 @@
 //! Changes a second while some of the destinations' calls fail, beside none that does.
 
-use alumniq_relay::sandbox::{Fault, Faults, VendorFaults};
+use sandbox::{Fault, Faults, VendorFaults};
 use serde::Serialize;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use alumniq_relay::sandbox::Progress;
+use sandbox::Progress;
 use serde::Serialize;
 
 use crate::{

@@ -3,15 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alumniq_relay::{
-    queue::{Queue, QueueSettings, durability::Allowed, intake::NewChange, seal::Seals},
-    sandbox::{ChangeState, Times},
-};
 use jiff::tz::TimeZone;
 use jobs::{
     change::{self, FieldNames},
     destination::Destination,
 };
+use queue::{Queue, QueueSettings, durability::Allowed, intake::NewChange, seal::Seals};
+use sandbox::{ChangeState, Times};
 use serde::Serialize;
 use serde_json::{json, value::to_raw_value};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alumniq_relay::sandbox::Vendor;
+use sandbox::Vendor;
 use serde::Serialize;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::{fs::File, process::Stdio};
 
-use alumniq_relay::sandbox::{SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME};
+use sandbox::{SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME};
 use tempfile::TempDir;
 use tokio::process::Command;
 

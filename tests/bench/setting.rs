@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alumniq_relay::sandbox::{Report, Times};
+use sandbox::{Report, Times};
 use serde::Serialize;
 
 use crate::{

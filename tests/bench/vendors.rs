@@ -2,8 +2,8 @@
 
 use std::{process::Stdio, time::Duration};
 
-use alumniq_relay::sandbox::{ChangeState, Faults, Progress, Report, Times, VendorFaults};
 use reqwest::Client;
+use sandbox::{ChangeState, Faults, Progress, Report, Times, VendorFaults};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use tokio::{

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::sandbox::{
-    ChangeState, Fault, Faults, Instead, NewChanges, Sandbox, Vendor, VendorFaults,
-};
 use redis::AsyncTypedCommands;
+use sandbox::{ChangeState, Fault, Faults, Instead, NewChanges, Sandbox, Vendor, VendorFaults};
 
 use crate::harness::{
     redis::Redis,

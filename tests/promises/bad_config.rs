@@ -1,6 +1,6 @@
 //! Wrong usage and configuration: what it is, where it stands and what to do, and nothing is called.
 
-use alumniq_relay::sandbox::Sandbox;
+use sandbox::Sandbox;
 
 use crate::harness::{
     redis::Redis, relay::Relay, sockets::Port, vendors::vendors, waiting::until_true,

@@ -1,6 +1,6 @@
 //! Rows and answers as no document promises them: one row's trouble is its own, and nothing is lost.
 
-use alumniq_relay::sandbox::{Fault, Faults, Instead, NewChanges, Sandbox, VendorFaults};
+use sandbox::{Fault, Faults, Instead, NewChanges, Sandbox, VendorFaults};
 use serde_json::{Value, json};
 
 use crate::harness::{

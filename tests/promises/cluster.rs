@@ -1,6 +1,6 @@
 //! Campuses on a Redis Cluster: each is a namespace, and lies as a whole in one slot on one node.
 
-use alumniq_relay::sandbox::{Sandbox, SandboxOptions};
+use sandbox::{Sandbox, SandboxOptions};
 
 use crate::harness::{
     redis::Redis,

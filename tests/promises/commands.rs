@@ -2,7 +2,7 @@
 
 use std::{fs::File, process::Stdio};
 
-use alumniq_relay::sandbox::NewChanges;
+use sandbox::NewChanges;
 use serde_json::Value;
 use tokio::process::Command;
 

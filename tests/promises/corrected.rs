@@ -1,6 +1,6 @@
 //! Promise 9 with processes: what AlumnIQ lists now is what is applied.
 
-use alumniq_relay::sandbox::{NewChanges, Sandbox};
+use sandbox::{NewChanges, Sandbox};
 use serde_json::{Value, json};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::sandbox::{Faults, Sandbox, VendorFaults};
+use sandbox::{Faults, Sandbox, VendorFaults};
 
 use crate::harness::{
     redis::Redis,

@@ -1,13 +1,11 @@
 //! Redis is full: nothing new is taken in, what is in the queue goes on, and then there is room again.
 
-use alumniq_relay::{
-    queue::{durability::BYTES_A_CHANGE, leader::ProducerRecord},
-    sandbox::{NewChanges, Sandbox},
-};
 use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
 };
+use queue::{durability::BYTES_A_CHANGE, leader::ProducerRecord};
+use sandbox::{NewChanges, Sandbox};
 
 use crate::harness::namespace::tester;
 use crate::harness::{

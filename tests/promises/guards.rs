@@ -3,14 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::{
-    cli::Cli,
-    queue::{QueueError, admission::Mismatch, seal::Seals},
-    sandbox::NewChanges,
-};
+use alumniq_relay::cli::Cli;
 use clap::CommandFactory;
 use jobs::destination::Destination;
+use queue::{QueueError, admission::Mismatch, seal::Seals};
 use redis::AsyncTypedCommands;
+use sandbox::NewChanges;
 
 use crate::harness::{
     namespace::{EARLY, Namespace},

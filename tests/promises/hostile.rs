@@ -6,15 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use alumniq_relay::{
-    queue::{
-        intake::NewChange,
-        lease::Lease,
-        letters::{LetterFilter, LetterRef},
-    },
-    sandbox::NewChanges,
-    workers::producer::arrival,
-};
+use alumniq_relay::workers::producer::arrival;
 use jiff::tz::TimeZone;
 use jobs::{
     change::{self, FieldNames},
@@ -22,6 +14,12 @@ use jobs::{
     outcome::DeadClass,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
+use queue::{
+    intake::NewChange,
+    lease::Lease,
+    letters::{LetterFilter, LetterRef},
+};
+use sandbox::NewChanges;
 use serde_json::{Value, json, value::to_raw_value};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},

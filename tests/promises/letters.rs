@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use alumniq_relay::sandbox::{Fault, Faults, Limits, NewChanges, Sandbox, Vendor, VendorFaults};
+use sandbox::{Fault, Faults, Limits, NewChanges, Sandbox, Vendor, VendorFaults};
 
 use crate::harness::{
     redis::Redis,

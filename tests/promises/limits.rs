@@ -3,12 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use alumniq_relay::{
-    queue::{QueueSettings, intake::NewChange},
-    sandbox::{Faults, Limits, NewChanges, Report, Sandbox, SandboxOptions, Vendor, VendorFaults},
-};
 use jobs::{destination::Destination, order::order_key};
+use queue::{QueueSettings, intake::NewChange};
 use redis::AsyncTypedCommands;
+use sandbox::{Faults, Limits, NewChanges, Report, Sandbox, SandboxOptions, Vendor, VendorFaults};
 use serde_json::{Value, json, value::to_raw_value};
 
 use crate::harness::{

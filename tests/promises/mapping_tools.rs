@@ -1,6 +1,6 @@
 //! The mapping tried, tested and linted, without network, Redis or secrets.
 
-use alumniq_relay::sandbox::SANDBOX_API_KEY;
+use sandbox::SANDBOX_API_KEY;
 use serde_json::json;
 
 use crate::harness::relay::{Ended, Relay};

@@ -9,9 +9,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use alumniq_relay::sandbox::{Posted, SANDBOX_WEBHOOK_SECRET, Sandbox};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use ring::digest::{SHA256, digest};
+use sandbox::{Posted, SANDBOX_WEBHOOK_SECRET, Sandbox};
 use serde_json::Value;
 
 use crate::harness::{redis::Redis, relay::Relay, waiting::until};

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::sandbox::{
-    Fault, Faults, Instead, NewChanges, SANDBOX_PASSWORD, Vendor, VendorFaults,
-};
 use jobs::destination::Destination;
+use sandbox::{Fault, Faults, Instead, NewChanges, SANDBOX_PASSWORD, Vendor, VendorFaults};
 
 use crate::harness::{
     redis::Redis,

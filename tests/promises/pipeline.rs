@@ -1,6 +1,6 @@
 //! The whole way from AlumnIQ's feed to its acknowledgement, with nobody disturbing it.
 
-use alumniq_relay::sandbox::{SandboxOptions, Vendor};
+use sandbox::{SandboxOptions, Vendor};
 use serde_json::Value;
 
 use crate::harness::{

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, os::fd::OwnedFd, process::Stdio};
 
-use alumniq_relay::sandbox::{Calls, NewChanges, Sandbox, SandboxOptions, Vendor};
 use jiff::ToSpan;
+use sandbox::{Calls, NewChanges, Sandbox, SandboxOptions, Vendor};
 use serde_json::Value;
 use tokio::{io::AsyncReadExt, net::unix::pipe};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::sandbox::NewChanges;
+use sandbox::NewChanges;
 use serde_json::Value;
 
 use crate::harness::{

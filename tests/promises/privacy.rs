@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::sandbox::{
+use sandbox::{
     Faults, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME, SandboxOptions,
 };
 use serde_json::Value;

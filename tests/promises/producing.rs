@@ -5,8 +5,8 @@ mod failures;
 mod large;
 mod leaders;
 
-use alumniq_relay::sandbox::{Sandbox, Vendor};
 use redis::AsyncTypedCommands;
+use sandbox::{Sandbox, Vendor};
 use serde_json::Value;
 
 use crate::harness::{redis::Redis, relay::Relay, service::Service, waiting::until};

@@ -1,13 +1,13 @@
 //! What lies in Redis while versions change under it: these shapes are fixed, because changes that an older
 //! version queued must be read by a newer one.
 
-use alumniq_relay::queue::{
-    intake::{NewChange, NewLetter},
-    seal::Seals,
-};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::DeadClass,
+};
+use queue::{
+    intake::{NewChange, NewLetter},
+    seal::Seals,
 };
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::RawValue};

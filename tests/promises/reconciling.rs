@@ -1,6 +1,6 @@
 //! `reconcile` finds each way in which the books and AlumnIQ's feed can differ, and nothing else.
 
-use alumniq_relay::sandbox::{Limits, Marked, NewChanges, Sandbox};
+use sandbox::{Limits, Marked, NewChanges, Sandbox};
 use serde_json::Value;
 
 use crate::harness::{

@@ -1,6 +1,6 @@
 //! Redis refuses or falls silent: the fleet waits, says why once, and goes on by itself.
 
-use alumniq_relay::sandbox::{Faults, Sandbox, VendorFaults};
+use sandbox::{Faults, Sandbox, VendorFaults};
 
 use crate::harness::{
     proxy::{Proxy, Server},
@@ -229,7 +229,7 @@ async fn a_worker_that_is_cut_off_from_redis_loses_its_leases_and_comes_back_by_
     acknowledged(&sandbox, CHANGES).await;
     others.stop().await;
     wire.mend();
-    sandbox.add_changes(&alumniq_relay::sandbox::NewChanges {
+    sandbox.add_changes(&sandbox::NewChanges {
         count: 20,
         ..Default::default()
     });

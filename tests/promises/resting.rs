@@ -1,7 +1,7 @@
 //! A fleet with nothing to do rests until it is called, and misses nothing by that.
 
-use alumniq_relay::sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
+use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
 use serde_json::Value;
 
 use crate::harness::{

@@ -1,9 +1,7 @@
 //! What the relay's user may do in Redis: the documented rule is enough, and nothing begins with less.
 
-use alumniq_relay::{
-    queue::{Queue, QueueError, rights},
-    sandbox::{NewChanges, Sandbox},
-};
+use queue::{Queue, QueueError, rights};
+use sandbox::{NewChanges, Sandbox};
 
 use crate::harness::{
     redis::Redis,

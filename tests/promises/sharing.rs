@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::sandbox::{Faults, VendorFaults};
 use redis::AsyncTypedCommands;
+use sandbox::{Faults, VendorFaults};
 
 use crate::harness::{
     redis::Redis,

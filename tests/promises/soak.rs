@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use alumniq_relay::sandbox::{Faults, NewChanges, Sandbox, SandboxOptions};
+use sandbox::{Faults, NewChanges, Sandbox, SandboxOptions};
 use tokio::time::{Instant, interval};
 
 use crate::harness::{

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
 use jiff::ToSpan;
+use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
 
 use crate::harness::{
     redis::Redis,

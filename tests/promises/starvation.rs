@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-use alumniq_relay::{
-    queue::settlement::Settlement,
-    sandbox::{NewChanges, Sandbox, SandboxOptions},
-};
 use jiff::{ToSpan, civil::DateTime};
 use jobs::destination::{
     Destination::{self, Crm},
     Vendor,
 };
+use queue::settlement::Settlement;
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
+use sandbox::{NewChanges, Sandbox, SandboxOptions};
 use serde_json::json;
 
 use crate::harness::namespace::tester;
@@ -72,7 +70,7 @@ async fn good_ones_come_through(sandbox: &Sandbox, dead: usize, days: [i64; 3]) 
         let report = sandbox.report();
         assert_eq!(report.acknowledged, good, "poll {poll}");
         assert_eq!(report.unprocessed, dead, "poll {poll}");
-        let fetches = &report.traffic.batches[&alumniq_relay::sandbox::Vendor::Alumniq]["fetch"];
+        let fetches = &report.traffic.batches[&sandbox::Vendor::Alumniq]["fetch"];
         assert_eq!(fetches[&CAP], poll, "each poll was capped");
     }
     let dead_ids = relay.dead_ids().await;

@@ -8,8 +8,6 @@ use std::{
 
 use alumniq_relay::{
     console::Heartbeats,
-    queue::{acknowledgement::AckLimits, wake::Bell},
-    stopping::Stopping,
     telemetry::traces::Traces,
     vendors::{AlumniqClient, ClientSettings},
     workers::acknowledger::Acknowledger,
@@ -19,6 +17,7 @@ use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
 };
+use queue::{acknowledgement::AckLimits, stopping::Stopping, wake::Bell};
 use redis::AsyncTypedCommands;
 use tokio::{sync::Semaphore, task::JoinHandle};
 

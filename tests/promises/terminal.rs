@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use alumniq_relay::sandbox::NewChanges;
+use sandbox::NewChanges;
 
 use crate::harness::{
     redis::Redis, relay::Relay, terminal::Terminal, vendors::vendors, waiting::until,

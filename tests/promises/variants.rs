@@ -1,8 +1,8 @@
 //! What the configuration can change about the way.
 
-use alumniq_relay::sandbox::{NewChanges, Sandbox, SandboxOptions, Vendor};
 use jobs::destination::Destination;
 use redis::AsyncTypedCommands;
+use sandbox::{NewChanges, Sandbox, SandboxOptions, Vendor};
 
 use crate::harness::{
     redis::Redis,

@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeSet, fmt, ops::Range, time::Duration};
 
-use crate::{
-    cli::chaos::Fault,
-    sandbox::{Vendor, seeded::Seeded},
-};
+use sandbox::{Vendor, seeded::Seeded};
+
+use crate::cli::chaos::Fault;
 
 /// A vendor must be up for so long before the next one goes down: its gate is probed once more and opens.
 const BETWEEN_OUTAGES: Duration = Duration::from_secs(3);

@@ -9,9 +9,10 @@ use std::{
 };
 
 use miette::{IntoDiagnostic, WrapErr, miette};
+use queue::embedded::PID_FILE;
 use tokio::process::{Child, Command};
 
-use crate::{commands::tether::Tether, exit::Exit, queue::embedded::PID_FILE};
+use crate::{commands::tether::Tether, exit::Exit};
 
 /// Where Debian and its kin install libfaketime.
 const LIBRARIES: &str = "/usr/lib";

@@ -8,6 +8,7 @@ use std::{
 };
 
 use miette::{IntoDiagnostic, WrapErr, miette};
+use queue::{Queue, embedded::PID_FILE};
 use redis::{AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, RedisResult};
 use tokio::process::{Child, Command};
 
@@ -16,7 +17,6 @@ use super::{
     plan::Act,
     processes::{Processes, signal},
 };
-use crate::queue::{Queue, embedded::PID_FILE};
 
 /// For a server's first answer and for its end, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

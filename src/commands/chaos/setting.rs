@@ -6,13 +6,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    cli::chaos::Fault,
-    sandbox::{
-        Fault as CallFault, Faults, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN,
-        SANDBOX_USERNAME, Urls, VendorFaults,
-    },
+use sandbox::{
+    Fault as CallFault, Faults, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
+    Urls, VendorFaults,
 };
+
+use crate::cli::chaos::Fault;
 
 /// `worker.lease`: the shortest there is.
 pub const LEASE: Duration = Duration::from_secs(2);

@@ -10,6 +10,8 @@ use std::{
 };
 
 use miette::{IntoDiagnostic, miette};
+use queue::{Queue, stats::Status};
+use sandbox::{Limits, Report, Sandbox, SandboxOptions, Urls, Vendor};
 
 use super::{
     door::{Behind, Door},
@@ -31,8 +33,6 @@ use crate::{
         temporary::Temporary,
     },
     config,
-    queue::{Queue, stats::Status},
-    sandbox::{Limits, Report, Sandbox, SandboxOptions, Urls, Vendor},
     workers::fleet::retry_policy,
 };
 

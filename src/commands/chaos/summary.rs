@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
+use queue::stats::{Books, Status};
+use sandbox::{Report, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{possible::LeftOut, watch::Seen};
-use crate::{
-    commands::status,
-    queue::stats::{Books, Status},
-    sandbox::{Report, Verdict},
-};
+use crate::commands::status;
 
 /// One thing that was done.
 #[derive(Debug, Clone, Serialize, ToSchema)]

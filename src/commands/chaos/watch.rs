@@ -5,9 +5,8 @@ use std::{
     time::Duration,
 };
 
+use queue::{Queue, stats::Status};
 use tokio::task::JoinHandle;
-
-use crate::queue::{Queue, stats::Status};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(250);

@@ -3,20 +3,18 @@
 use std::{path::Path, time::Duration};
 
 use miette::IntoDiagnostic;
+use queue::{
+    QueueError,
+    admission::Mismatch,
+    durability::{self, Examined, catalogue::Severity},
+    sealing::Sealing,
+};
 use tokio::time::timeout;
 
 use super::Finding;
-use crate::{
-    commands::{
-        context::{Context, Redis},
-        temporary::Temporary,
-    },
-    queue::{
-        QueueError,
-        admission::Mismatch,
-        durability::{self, Examined, catalogue::Severity},
-        sealing::Sealing,
-    },
+use crate::commands::{
+    context::{Context, Redis},
+    temporary::Temporary,
 };
 
 /// Percent, from which on it is told.

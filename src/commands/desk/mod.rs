@@ -7,6 +7,12 @@ use std::{sync::atomic::AtomicU64, time::Duration};
 
 use jobs::destination::Vendor;
 use miette::{IntoDiagnostic, miette};
+use queue::{
+    audit::{Actor, Handling},
+    letters::{Handled, Letter, LetterGroup, LetterPage, LetterRef, Order},
+    stats::Status,
+    timeline::Timeline,
+};
 
 use self::server::Server;
 use super::{
@@ -21,12 +27,6 @@ use crate::{
         rate::Rate,
         reconcile::{Days, Reconciled},
         wanted::{LetterName, SelectError, Wanted},
-    },
-    queue::{
-        audit::{Actor, Handling},
-        letters::{Handled, Letter, LetterGroup, LetterPage, LetterRef, Order},
-        stats::Status,
-        timeline::Timeline,
     },
 };
 

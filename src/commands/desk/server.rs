@@ -4,6 +4,12 @@ use std::{path::Path, time::Duration};
 
 use jobs::{destination::Vendor, reply::Reply};
 use miette::{IntoDiagnostic, miette};
+use queue::{
+    bulk::{BulkAction, BulkState, BulkView},
+    letters::{Handled, LetterGroup, LetterPage, LetterRef, Order},
+    stats::Status,
+    timeline::Timeline,
+};
 use reqwest::{
     Method, RequestBuilder,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
@@ -38,12 +44,6 @@ use crate::{
         rate::Rate,
         reconcile::{Days, Reconciled},
         wanted::{LetterName, Wanted},
-    },
-    queue::{
-        bulk::{BulkAction, BulkState, BulkView},
-        letters::{Handled, LetterGroup, LetterPage, LetterRef, Order},
-        stats::Status,
-        timeline::Timeline,
     },
     telemetry,
     vendors::{ClientSettings, Http, Timeouts, secret_header},

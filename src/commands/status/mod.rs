@@ -6,6 +6,7 @@ use std::{cmp::Reverse, collections::BTreeSet, io::IsTerminal, time::Duration};
 
 use jobs::destination::{Destination, Vendor};
 use miette::IntoDiagnostic;
+use queue::{defects::LastCheck, stats::Status, trouble::Trouble};
 
 use super::{
     desk::{Access, Desk},
@@ -17,7 +18,6 @@ use crate::{
     cli::{Global, Status as Arguments},
     console::pages::verdict::{is_key_refused, judge},
     exit::Exit,
-    queue::{defects::LastCheck, stats::Status, trouble::Trouble},
 };
 
 /// How often `--watch` looks.

@@ -1,6 +1,7 @@
 //! Who did what.
 
 use axum::Json;
+use queue::audit::{AuditAction, AuditFilter, AuditPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -8,10 +9,7 @@ use super::{
     asking::{Asked, Desk},
     error::ApiError,
 };
-use crate::{
-    console::visitor::Visitor,
-    queue::audit::{AuditAction, AuditFilter, AuditPage},
-};
+use crate::console::visitor::Visitor;
 
 /// How many entries a page has where nobody says otherwise.
 const PAGE: u16 = 50;

@@ -1,6 +1,7 @@
 //! Bulks.
 
 use axum::{Json, http::StatusCode};
+use queue::bulk::{BulkAction, BulkList, BulkOrder, BulkView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +13,6 @@ use super::{
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::{rate::Rate, wanted::Wanted},
-    queue::bulk::{BulkAction, BulkList, BulkOrder, BulkView},
 };
 
 /// What is to be done with all letters that a filter matches.

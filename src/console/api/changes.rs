@@ -1,12 +1,13 @@
 //! One change.
 
 use axum::Json;
+use queue::timeline::Timeline;
 
 use super::{
     asking::{Desk, Named},
     error::ApiError,
 };
-use crate::{console::visitor::Visitor, queue::timeline::Timeline};
+use crate::console::visitor::Visitor;
 
 /// One change's timeline, from its fetch to its acknowledgement
 #[utoipa::path(

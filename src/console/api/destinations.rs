@@ -2,6 +2,10 @@
 
 use axum::Json;
 use jobs::destination::{Destination, Vendor};
+use queue::{
+    recent::{RecentCall, VendorLimits},
+    stats::{DestinationStatus, Pause},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,10 +16,6 @@ use super::{
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::allowed::Allowed,
-    queue::{
-        recent::{RecentCall, VendorLimits},
-        stats::{DestinationStatus, Pause},
-    },
 };
 
 /// What is known of one.

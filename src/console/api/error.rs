@@ -9,10 +9,9 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use queue::QueueError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-use crate::queue::QueueError;
 
 /// A problem with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, http::StatusCode};
 use jobs::destination::Vendor;
+use queue::letters::Letter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -19,7 +20,6 @@ use crate::{
         Operations,
         editing::{EditError, EditOutcome},
     },
-    queue::letters::Letter,
 };
 
 /// The row behind a letter, and what was made of it.

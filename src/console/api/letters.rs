@@ -2,6 +2,7 @@
 
 use axum::Json;
 use jobs::{destination::Vendor, outcome::DeadClass};
+use queue::letters::{Handled, LetterFilter, LetterGroup, LetterPage, LetterRef, Order};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,7 +17,6 @@ use crate::{
         moment::Moment,
         wanted::{LetterName, SelectError, Wanted},
     },
-    queue::letters::{Handled, LetterFilter, LetterGroup, LetterPage, LetterRef, Order},
 };
 
 /// How many letters a page has where nobody says otherwise.

@@ -1,6 +1,7 @@
 //! One person.
 
 use axum::Json;
+use queue::{person::PersonCursor, timeline::Timeline};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,7 +13,6 @@ use super::{
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::erase::PersonErased,
-    queue::{person::PersonCursor, timeline::Timeline},
 };
 
 /// Everything that is known of one person's changes.

@@ -1,9 +1,10 @@
 //! Everything at a glance.
 
 use axum::Json;
+use queue::stats::Status;
 
 use super::{asking::Desk, error::ApiError};
-use crate::{console::visitor::Visitor, queue::stats::Status};
+use crate::console::visitor::Visitor;
 
 /// Counts, pauses, processes and the books
 #[utoipa::path(

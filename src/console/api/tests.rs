@@ -176,7 +176,7 @@ fn the_cursor_of_dead_letters_is_described_as_it_is_read() {
         for class in DeadClass::ALL {
             let cursor = format!("1795346689512/{vendor}/{class}/41/2");
             assert!(
-                cursor.parse::<crate::queue::letters::LetterRef>().is_ok(),
+                cursor.parse::<queue::letters::LetterRef>().is_ok(),
                 "{cursor}"
             );
             assert!(validator.is_valid(&cursor.into()), "{vendor} {class}");

@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use axum::http::request::Parts;
+use queue::{
+    Queue,
+    audit::{Actor, AuditAction, Note, Via},
+    sessions::{Door, Knocked, Session},
+};
 use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
 
 use super::Guard;
-use crate::{
-    console::{
-        access::Access,
-        network::Client,
-        refusal::{Audience, Refusal},
-        session::{SessionId, same},
-        visitor::{self, Role, Visitor},
-    },
-    queue::{
-        Queue,
-        audit::{Actor, AuditAction, Note, Via},
-        sessions::{Door, Knocked, Session},
-    },
+use crate::console::{
+    access::Access,
+    network::Client,
+    refusal::{Audience, Refusal},
+    session::{SessionId, same},
+    visitor::{self, Role, Visitor},
 };
 
 /// Longer is not waited for Redis before a bearer token is judged: `/metrics` must answer while it is away.

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
+use queue::{QueueError, timeline::Timeline};
 
 use super::{
     filter::{Filter, Wanted},
@@ -19,7 +20,6 @@ use crate::{
         visitor::{Role, Visitor},
     },
     operations::Operations,
-    queue::{QueueError, timeline::Timeline},
 };
 
 /// A visitor before a queue that has answered once.

@@ -2,6 +2,7 @@
 
 use axum::{extract::Query, http::StatusCode, response::Response};
 use maud::{Markup, html};
+use queue::audit::{AuditAction, AuditEntry, AuditFilter, AuditPage};
 use serde::Deserialize;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     links,
     text::{self, changes, foreign, moment, name},
 };
-use crate::queue::audit::{AuditAction, AuditEntry, AuditFilter, AuditPage};
 
 /// How many a page.
 const A_PAGE: usize = 50;

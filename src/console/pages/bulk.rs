@@ -7,6 +7,11 @@ use axum::{
 };
 use jobs::outcome::DeadClass;
 use maud::{Markup, html};
+use queue::{
+    QueueError,
+    bulk::{BulkAction, BulkOrder},
+    letters::LetterGroup,
+};
 use serde::Deserialize;
 
 use super::{
@@ -21,11 +26,6 @@ use super::{
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::rate::Rate,
-    queue::{
-        QueueError,
-        bulk::{BulkAction, BulkOrder},
-        letters::LetterGroup,
-    },
 };
 
 /// Where it is asked for.

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
+use queue::bulk::{BulkAction, BulkView};
 
 use super::{
     asked::Asked,
@@ -10,7 +11,6 @@ use super::{
     progress::{tone, which},
     text::{count, foreign, moment},
 };
-use crate::queue::bulk::{BulkAction, BulkView};
 
 /// The page.
 pub async fn list(asked: Asked) -> Response {

@@ -2,6 +2,7 @@
 
 use axum::{extract::Path, response::Response};
 use maud::{Markup, html};
+use queue::timeline::Timeline;
 
 use super::{
     asked::Asked,
@@ -10,7 +11,6 @@ use super::{
     text::{self, foreign, place},
     timeline,
 };
-use crate::queue::timeline::Timeline;
 
 /// The page.
 pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {

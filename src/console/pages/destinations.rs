@@ -6,6 +6,7 @@ use axum::{
 };
 use jobs::destination::{Destination, Vendor};
 use maud::{Markup, html};
+use queue::stats::{DestinationStatus, Pause, Status};
 
 use super::{
     asked::Asked,
@@ -17,10 +18,7 @@ use super::{
     traffic,
     watched::Watched,
 };
-use crate::{
-    console::visitor::Operator,
-    queue::stats::{DestinationStatus, Pause, Status},
-};
+use crate::console::visitor::Operator;
 
 /// The page.
 pub async fn show(asked: Asked) -> Response {

@@ -3,10 +3,10 @@
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
+use queue::letters::{LetterFilter, LetterRef};
 use serde::Deserialize;
 
 use super::{links, text::name};
-use crate::queue::letters::{LetterFilter, LetterRef};
 
 /// The words of an address or a form. Empty = any.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use jobs::{destination::Destination, outcome::PauseReason};
-use serde_json::json;
-
-use crate::queue::{
+use queue::{
     room::Memory,
     stats::{Books, DestinationStatus, Pause, ProducerStatus, Status},
 };
+use serde_json::json;
 
 /// Everything in order, nothing on the way, one process with every role.
 pub fn status() -> Status {

@@ -2,6 +2,7 @@
 
 use jobs::destination::{Destination, Vendor};
 use maud::{Markup, html};
+use queue::stats::{Books, Pause, Status};
 
 use super::{
     fragment::Fragment,
@@ -10,7 +11,6 @@ use super::{
     spark::spark,
     text::{age, count, countdown, destination, foreign},
 };
-use crate::queue::stats::{Books, Pause, Status};
 
 /// The picture, and the books under it.
 pub fn fragment(status: &Status, snapshot: &Snapshot) -> Fragment {

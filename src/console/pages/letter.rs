@@ -8,6 +8,7 @@ use axum::{
 };
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
+use queue::{QueueError, letters::Letter, timeline::Timeline};
 use serde::Deserialize;
 
 use super::{
@@ -18,10 +19,7 @@ use super::{
     text::{self, foreign, moment, name, place, subject},
     timeline,
 };
-use crate::{
-    console::visitor::{Operator, Visitor},
-    queue::{QueueError, letters::Letter, timeline::Timeline},
-};
+use crate::console::visitor::{Operator, Visitor};
 
 /// The page.
 pub async fn show(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> Response {

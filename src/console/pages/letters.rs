@@ -2,6 +2,7 @@
 
 use axum::{extract::Query, http::StatusCode, response::Response};
 use maud::{Markup, html};
+use queue::letters::{Letter, LetterPage, Order};
 
 use super::{
     asked::Asked,
@@ -11,7 +12,6 @@ use super::{
     snapshot::Snapshot,
     text::{self, count, foreign, moment, name},
 };
-use crate::queue::letters::{Letter, LetterPage, Order};
 
 /// How many a page.
 const A_PAGE: usize = 50;
@@ -41,10 +41,7 @@ pub fn misunderstood(asked: &Asked, problems: &[String]) -> Response {
     asked.problem(StatusCode::BAD_REQUEST, Tab::Letters, what, &main)
 }
 
-async fn read(
-    asked: &Asked,
-    filter: &Filter,
-) -> Result<(LetterPage, Snapshot), crate::queue::QueueError> {
+async fn read(asked: &Asked, filter: &Filter) -> Result<(LetterPage, Snapshot), queue::QueueError> {
     let queue = &asked.operations.queue;
     let page = queue
         .letters_in(

@@ -2,6 +2,11 @@
 
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
+use queue::{
+    letters::LetterGroup,
+    room::Memory,
+    stats::{Pause, Status},
+};
 
 use super::{
     fragment::Fragment,
@@ -9,11 +14,6 @@ use super::{
     snapshot::Snapshot,
     text::{self, age, count, countdown, foreign, name},
     traffic,
-};
-use crate::queue::{
-    letters::LetterGroup,
-    room::Memory,
-    stats::{Pause, Status},
 };
 
 /// Dead letters by cause, each with its remedy.

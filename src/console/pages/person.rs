@@ -7,6 +7,10 @@ use axum::{
 };
 use jobs::destination::Destination;
 use maud::{Markup, html};
+use queue::{
+    person::{PersonCursor, PersonPage},
+    timeline::Timeline,
+};
 use serde::Deserialize;
 
 use super::{
@@ -15,10 +19,6 @@ use super::{
     layout::Tab,
     links,
     text::{self, changes, foreign, moment},
-};
-use crate::queue::{
-    person::{PersonCursor, PersonPage},
-    timeline::Timeline,
 };
 
 /// How many changes a page shows.

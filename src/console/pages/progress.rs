@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
+use queue::bulk::{BulkAction, BulkState, BulkView};
 
 use super::{
     asked::Asked,
@@ -14,10 +15,7 @@ use super::{
     text::{count, foreign, letters, moment, name, place},
     watched::Watched,
 };
-use crate::{
-    console::visitor::Operator,
-    queue::bulk::{BulkAction, BulkState, BulkView},
-};
+use crate::console::visitor::Operator;
 
 /// The page.
 pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {

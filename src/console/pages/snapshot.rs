@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jobs::destination::{Destination, Vendor};
+use queue::{letters::LetterGroup, stats::Status};
 
 use super::traffic::Traffic;
-use crate::{
-    operations::Operations,
-    queue::{letters::LetterGroup, stats::Status},
-};
+use crate::operations::Operations;
 
 /// The fleet at one moment.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! How the last hour went: a small picture, and the same in words.
 
 use maud::{Markup, html};
+use queue::stats::Rate;
 
 use super::text::count;
-use crate::queue::stats::Rate;
 
 /// The picture's height; its last unit is the width of the line.
 const HEIGHT: f64 = 20.0;

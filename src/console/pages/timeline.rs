@@ -2,13 +2,13 @@
 
 use jobs::destination::Vendor;
 use maud::{Markup, html};
+use queue::letters::Letter;
 use serde_json::Value;
 
 use super::{
     asked::Asked,
     text::{class as class_mark, duration, foreign, moment, name, reason},
 };
-use crate::queue::letters::Letter;
 
 /// All of it, or on a letter's page what was tried there: the page has told already why it died.
 pub fn list(events: &[Value], only: Option<&Letter>, asked: &Asked) -> Markup {

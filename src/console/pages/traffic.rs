@@ -3,12 +3,10 @@
 use jiff::tz::TimeZone;
 use jobs::destination::Vendor;
 use maud::{Markup, html};
+use queue::recent::{RecentCall, VendorLimits};
 
 use super::text::{count, foreign, moment, subject};
-use crate::{
-    operations::allowed::Allowed,
-    queue::recent::{RecentCall, VendorLimits},
-};
+use crate::operations::allowed::Allowed;
 
 /// How many calls are shown at once; the rest on request.
 const SHOWN: usize = 8;

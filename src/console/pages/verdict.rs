@@ -6,12 +6,10 @@ use jobs::{
     destination::{Destination, Vendor},
     outcome::PauseReason,
 };
+use queue::stats::{Books, Pause, Status};
 
 use super::text::{changes, subject};
-use crate::{
-    queue::stats::{Books, Pause, Status},
-    workers::roles::Role,
-};
+use crate::workers::roles::Role;
 
 /// From when on an expiring key is spoken of.
 const KEY_DAYS: i64 = 30;

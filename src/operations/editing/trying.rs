@@ -7,10 +7,10 @@ use jobs::{
     destination::Vendor,
     trial::{Death, Trial},
 };
+use queue::Record;
 use serde_json::Value;
 
 use super::EditProblem;
-use crate::queue::Record;
 
 /// Between the problems of a cause.
 const AND: &str = "; ";

@@ -8,13 +8,13 @@ use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
 };
-
-use super::Previewing;
-use crate::queue::{
+use queue::{
     intake::NewChange,
     lease::{STALE_ADVICE, STALE_CAUSE},
     standing::Standing,
 };
+
+use super::Previewing;
 
 /// A change on its way through the preview.
 pub(super) struct Item {

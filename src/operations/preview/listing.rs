@@ -10,11 +10,11 @@ use std::{
     vec,
 };
 
+use queue::intake::NewChange;
 use tokio_util::sync::CancellationToken;
 
 use super::{Preview, Previewed};
 use crate::{
-    queue::intake::NewChange,
     vendors::Filter,
     workers::producer::{
         FetchError, Rows, Sorter,

@@ -8,16 +8,16 @@ use jiff::{
     tz::{AmbiguousOffset, TimeZone},
 };
 use jobs::outcome::DeadClass;
+use queue::{
+    audit::{AuditAction, NAMED, Note},
+    intake::NewChange,
+    standing::{Asked, Standing},
+};
 use serde_json::value::RawValue;
 
 use super::{LOOK_AGAIN, Listed, Look};
 use crate::{
     operations::{Operations, preview::asked},
-    queue::{
-        audit::{AuditAction, NAMED, Note},
-        intake::NewChange,
-        standing::{Asked, Standing},
-    },
     vendors::Filter,
     workers::producer::{FetchError, day, feed::Block},
 };

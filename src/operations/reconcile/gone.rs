@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{ToSpan, civil::Date};
 use jobs::change;
+use queue::standing::{Asked, OpenChange, Standing};
 
 use super::{LOOK_AGAIN, Look};
 use crate::{
     operations::Operations,
-    queue::standing::{Asked, OpenChange, Standing},
     vendors::Filter,
     workers::producer::{FetchError, day},
 };

@@ -22,17 +22,15 @@ use std::{
 
 use jiff::civil::Date;
 use jobs::destination::Vendor;
+use queue::{audit::Actor, leader::ProducerRecord};
 use tokio_util::sync::CancellationToken;
 
 pub use self::report::{Applied, Feed as FeedRead, Fixed, Found, Range, Reconciled};
 use super::Operations;
-use crate::{
-    queue::{audit::Actor, leader::ProducerRecord},
-    workers::producer::{
-        FetchError, days,
-        feed::{Clock, Feed},
-        first_day,
-    },
+use crate::workers::producer::{
+    FetchError, days,
+    feed::{Clock, Feed},
+    first_day,
 };
 
 /// How long after `acknowledge.max_wait` a change should have been told: a PUT may take a while, and its holder die.

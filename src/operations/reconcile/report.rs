@@ -2,13 +2,12 @@
 
 use jiff::civil::Date;
 use jobs::{destination::Vendor, outcome::PauseReason};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-use crate::queue::{
+use queue::{
     defects::Defects,
     stats::{Books, Pause, Status},
 };
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// So many changes of each kind are named; all are counted.
 pub(super) const SHOWN: usize = 100;

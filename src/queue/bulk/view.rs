@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::BulkOrder;
-use crate::queue::{
+use crate::{
     audit::{Actor, Via},
     letters::LetterFilter,
     stats::rfc3339,
@@ -123,6 +123,13 @@ pub struct BulkView {
     pub ended_at: Option<String>,
     /// Why it could not go on.
     pub error: Option<String>,
+}
+
+impl BulkView {
+    /// Whether nothing follows.
+    pub fn is_over(&self) -> bool {
+        self.state != BulkState::Running
+    }
 }
 
 /// Bulks, the newest first.

@@ -1,7 +1,7 @@
 //! From calls that have finished to what is recorded of them, and told.
 
 use super::{Attempted, Finished, Shared};
-use crate::queue::{
+use crate::{
     executor,
     settlement::{SettleVerdict, Settlement},
 };

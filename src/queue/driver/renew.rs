@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Shared;
-use crate::queue::lease::Hold;
+use crate::lease::Hold;
 
 /// Prolongs what is held, three times a lease, until nothing is held any more.
 pub(super) async fn run(shared: Arc<Shared>) {

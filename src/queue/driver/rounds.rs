@@ -11,13 +11,13 @@ use tokio::{
 };
 
 use super::{Finished, REDIS_AWAY, Shared, ended};
-use crate::queue::{
+use crate::{
     backend::Batch,
     exchange::Exchanged,
     lease::{ClaimRequest, Claimed, Died, Lease, Locked},
     settlement::{SettleVerdict, Settlement},
 };
-use crate::trail::CHANGE;
+use jobs::call_log::CHANGE;
 
 /// How long a partial batch waits for fellows while others work.
 const LINGER: Duration = Duration::from_millis(250);

@@ -232,11 +232,3 @@ fn whatever_is_not_just_told_says_what_to_do() {
         );
     }
 }
-
-#[test]
-fn the_table_in_the_documents_is_the_one_that_the_catalogue_gives() {
-    let document = include_str!("../../../deploy/README.md");
-    if let Err(error) = crate::documented::check(document, "redis", table::table()) {
-        panic!("{error}");
-    }
-}

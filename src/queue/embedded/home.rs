@@ -66,7 +66,7 @@ impl Home {
     }
 
     pub(super) fn url(&self) -> String {
-        let escaped = reqwest::Url::from_file_path(&self.socket)
+        let escaped = url::Url::from_file_path(&self.socket)
             .map(|url| url.path().to_owned())
             .unwrap_or_else(|()| self.socket.display().to_string());
         format!("redis+unix://{escaped}")

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{EmbeddedError, home::Home};
-use crate::queue::durability::OLDEST;
+use crate::durability::OLDEST;
 
 /// For the first answer and for the end of a server that is told to stop.
 const PATIENCE: Duration = Duration::from_secs(30);

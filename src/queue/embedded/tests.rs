@@ -209,7 +209,7 @@ async fn a_server_whose_user_was_killed_is_adopted() {
     let mut user = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "queue::embedded::tests::a_user_to_kill",
+            "embedded::tests::a_user_to_kill",
             "--ignored",
             "--nocapture",
         ])

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{LetterFilter, Order};
-use crate::queue::{Queue, QueueError, stats::rfc3339};
+use crate::{Queue, QueueError, stats::rfc3339};
 
 /// How many groups are told, the most frequent.
 const MOST_GROUPS: usize = 200;
 
 /// Among how many groups of a vendor's class those are looked for.
-pub(in crate::queue) const MOST_CANDIDATES: usize = 1000;
+pub(crate) const MOST_CANDIDATES: usize = 1000;
 
 /// Letters of one cause, but for what names one change in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -71,7 +71,7 @@ impl Queue {
     }
 
     /// The same of all letters, where the sizes are known: vendor, class, cause, how many.
-    pub(in crate::queue) async fn letter_groups_of(
+    pub(crate) async fn letter_groups_of(
         &self,
         sizes: Vec<(String, String, String, u64)>,
     ) -> Result<Vec<LetterGroup>, QueueError> {

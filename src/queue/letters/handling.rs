@@ -2,13 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use jobs::destination::Vendor;
+use jobs::{call_log::CHANGE, destination::Vendor};
 
 use super::{Handled, LETTERS_A_CALL};
-use crate::{
-    queue::{Queue, QueueError, audit::Handling},
-    trail::CHANGE,
-};
+use crate::{Queue, QueueError, audit::Handling};
 
 impl Queue {
     /// Brings letters back into their lanes. `forced`: even over a newer change. Rows that could not be

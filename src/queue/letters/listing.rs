@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jobs::{destination::Vendor, outcome::DeadClass};
 
 use super::{LETTERS_A_CALL, Letter, LetterFilter, LetterPage, LetterRef, letter};
-use crate::queue::{Queue, QueueError};
+use crate::{Queue, QueueError};
 
 /// How many names [`Queue::every_letter`] reads at a time.
 const NAMES_A_CALL: usize = 1000;

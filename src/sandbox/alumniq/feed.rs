@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use jiff::civil::Date;
 
-use crate::sandbox::{data::PublishedChange, seeded::mix};
+use crate::{data::PublishedChange, seeded::mix};
 
 /// Most rows of an answer to `changedSinceDate`.
 const SINCE_CAP: usize = 500;

@@ -9,7 +9,7 @@ use jobs::destination::Destination;
 use serde::{Deserialize, Serialize};
 
 use super::report::{Breach, Moved};
-use crate::sandbox::data::PublishedChange;
+use crate::data::PublishedChange;
 
 /// Position of a change among all: time of the change, then changeId, numbers before words. It is
 /// worked out here anew, so that the checker does not share a mistake with the relay.

@@ -6,7 +6,7 @@ use jobs::destination::Destination;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Ledger, slot};
-use crate::sandbox::{faults::Fault, operation::Vendor, traffic::TrafficReport};
+use crate::{faults::Fault, operation::Vendor, traffic::TrafficReport};
 
 /// An older change that came after a newer one of the same constituent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

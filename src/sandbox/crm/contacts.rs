@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::dto::Document;
-use crate::sandbox::data::Person;
+use crate::data::Person;
 
 /// CrmNumber of the first contact.
 const FIRST_NUMBER: usize = 5001;

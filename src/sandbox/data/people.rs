@@ -1,7 +1,7 @@
 //! The people that changes are about.
 
 use super::words::{GIVEN_NAMES, PLACES, Place, SURNAMES};
-use crate::sandbox::seeded::Seeded;
+use crate::seeded::Seeded;
 
 /// One constituent, as both destinations know them. Nobody real: addresses at example.org, phones
 /// from the blocks reserved for fiction.

@@ -7,7 +7,7 @@ use super::{
     people::{Person, phone},
     words::{EMPLOYERS, PLACES, SECOND_LINES, STREETS, TITLES},
 };
-use crate::sandbox::seeded::Seeded;
+use crate::seeded::Seeded;
 
 /// What is wrong with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use jobs::destination::Destination;
 use serde_json::{Value, json};
 
 use super::{Request, admit_batch, rules, shuffled, supporters::Supporters};
-use crate::sandbox::{
+use crate::{
     data::marked_change,
     http::Answer,
     operation::Operation,

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::sandbox::seeded;
+use crate::seeded;
 
 /// Writable text fields of the census and their most characters (the vendor's census table).
 pub(super) const CENSUS: &[(&str, usize)] = &[

@@ -8,7 +8,7 @@ use serde_json::{
 };
 
 use super::{Request, admit_batch, bad_request, shuffled, supporters::Supporters};
-use crate::sandbox::{
+use crate::{
     http::Answer,
     operation::Operation,
     world::{World, lock},

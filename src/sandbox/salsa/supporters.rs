@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::rules::{self, CENSUS, CUSTOM_FIELDS};
-use crate::sandbox::{data::Person, seeded};
+use crate::{data::Person, seeded};
 
 /// One contact of a supporter; the status is the email's alone.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use hyper::{HeaderMap, Method};
 use proptest::prelude::*;
 
 use super::*;
-use crate::sandbox::{
+use crate::{
     alumniq, crm,
     http::{Answer, Call},
     operation::Operation,

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::{
 };
 
 use super::{Step, identity::Identity};
-use crate::trail::Call;
+use jobs::call_log::Call;
 
 /// W3C's flag of a trace that is sampled.
 const SAMPLED: u32 = 1;
@@ -56,7 +56,7 @@ pub(super) fn root(
 
 /// A step, and its calls as its children.
 pub(super) fn of_step(identity: &Identity, step: &Step<'_>, worker: &str) -> Vec<Span> {
-    let calls = step.trail.calls();
+    let calls = step.call_log.calls();
     let id = rand::random::<[u8; 8]>();
     let mut attributes = vec![
         text("change_id", step.change_id),
@@ -68,7 +68,11 @@ pub(super) fn of_step(identity: &Identity, step: &Step<'_>, worker: &str) -> Vec
         step.attempt
             .map(|attempt| number("attempt", attempt.into())),
     );
-    attributes.extend(step.trail.request_ids().map(|ids| text("request_id", ids)));
+    attributes.extend(
+        step.call_log
+            .request_ids()
+            .map(|ids| text("request_id", ids)),
+    );
     // A step is not over before its calls, whatever the clocks' readings are worth.
     let call_ends = calls.iter().map(|call| call.begun + call.duration);
     let ended = call_ends.fold(step.ended, SystemTime::max);

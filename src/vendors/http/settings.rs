@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::trail::Call;
+use jobs::call_log::Call;
 
 /// How many bytes of an answer are read by default, counted after decompression.
 pub const BODY_LIMIT: usize = 8 << 20;

@@ -7,16 +7,14 @@ use std::{
 
 use jobs::{
     acknowledge::{self, AckOutcome},
+    call_log::CallLog,
     destination::Vendor,
     outcome::PauseReason,
 };
+use queue::acknowledgement::{AckBatch, AckEnd, AckPause};
 
 use super::Acknowledger;
-use crate::{
-    metrics,
-    queue::acknowledgement::{AckBatch, AckEnd, AckPause},
-    trail::Trail,
-};
+use crate::metrics;
 
 /// So often AlumnIQ must refuse an id, accepting others in between, until that is held against the id.
 const REFUSALS_PROVE: u32 = 3;
@@ -30,13 +28,13 @@ const REFUSED_ADVICE: &str =
 /// One PUT, as the changes tell of it that it named.
 pub(super) struct Put {
     pub begun: SystemTime,
-    pub trail: Trail,
+    pub call_log: CallLog,
 }
 
 impl Put {
     /// When the last of its calls had ended.
     pub fn ended(&self) -> SystemTime {
-        let calls = self.trail.calls();
+        let calls = self.call_log.calls();
         let ends = calls.iter().map(|call| call.begun + call.duration);
         ends.fold(self.begun, SystemTime::max)
     }
@@ -47,7 +45,7 @@ impl Default for Put {
     fn default() -> Self {
         Self {
             begun: SystemTime::now(),
-            trail: Trail::default(),
+            call_log: CallLog::default(),
         }
     }
 }
@@ -142,7 +140,7 @@ impl<'a> Telling<'a> {
     async fn ask(&self, ids: &[String], put: &Put) -> Result<Option<Refusal>, Stop> {
         metrics::ack_batch(ids.len());
         let call = self.acknowledger.client.acknowledge(ids, None);
-        let reply = Trail::following(vec![put.trail.clone()], call).await;
+        let reply = CallLog::following(vec![put.call_log.clone()], call).await;
         match acknowledge::classify(&reply) {
             AckOutcome::Accepted => Ok(None),
             AckOutcome::Refused { after, cause } => Ok(Some(Refusal { after, cause })),

@@ -5,11 +5,10 @@ use jobs::{
     change::{self, FieldNames},
     outcome::DeadClass,
 };
+use queue::intake::{Listed, NewChange, NewLetter};
 use serde_json::value::{RawValue, to_raw_value};
 
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN};
-
-use crate::queue::intake::{Listed, NewChange, NewLetter};
 
 /// A row as it enters the queue, dead on arrival where it has no usable id, person or time; also used when an
 /// undecodable row is replayed. Of a row that is too long only `null` is kept.

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use queue::leader::ProducerRecord;
 
-use crate::{config::Schedule, queue::leader::ProducerRecord};
+use crate::config::Schedule;
 
 /// How soon a failed fetch is tried again, unless AlumnIQ asks for more time.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(30);

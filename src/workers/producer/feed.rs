@@ -7,7 +7,11 @@ use std::{
 };
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use jobs::{acknowledge::FeedFault, change::FieldNames, destination::Vendor, retry::RetryPolicy};
+use jobs::{
+    acknowledge::FeedFault, call_log::CallLog, change::FieldNames, destination::Vendor,
+    retry::RetryPolicy,
+};
+use queue::{Queue, QueueError, intake::NewChange};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,8 +23,6 @@ use super::{
 };
 use crate::{
     metrics,
-    queue::{Queue, QueueError, intake::NewChange},
-    trail::Trail,
     vendors::{AlumniqClient, Filter},
 };
 
@@ -92,7 +94,7 @@ pub struct Block {
     pub(super) begun: SystemTime,
     /// When its last row was there.
     pub(super) ended: SystemTime,
-    pub(super) trail: Trail,
+    pub(super) call_log: CallLog,
     /// How many rows there are.
     pub rows: u64,
     changes: SortedGroups,
@@ -182,9 +184,9 @@ impl<'a> Feed<'a> {
                 return Err(FetchError::Stopped);
             }
             let fetched_at = self.clock.now().await?;
-            let (begun, trail) = (SystemTime::now(), Trail::default());
+            let (begun, call_log) = (SystemTime::now(), CallLog::default());
             let poured = self.pour(filter);
-            let poured = Trail::following(vec![trail.clone()], poured).await?;
+            let poured = CallLog::following(vec![call_log.clone()], poured).await?;
             if let Some(days) = poured.key_days {
                 self.key_days = Some(days);
             }
@@ -195,7 +197,7 @@ impl<'a> Feed<'a> {
                         fetched_at,
                         begun,
                         ended,
-                        trail,
+                        call_log,
                         rows,
                         changes: SortedGroups::of(sorter).await?,
                     });

@@ -3,7 +3,13 @@
 use std::{io, time::Duration};
 
 use jiff::civil::Date;
-use jobs::acknowledge::FeedError;
+use jobs::{acknowledge::FeedError, call_log::CHANGE};
+use queue::{
+    QueueError,
+    intake::{Enqueued, NewChange, NewLetter, Taken},
+    leader::{Lead, ProducerRecord},
+    trouble::Trouble,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -11,18 +17,7 @@ use super::{
     change_ids::ChangeIds,
     feed::{Block, Feed, Walk},
 };
-use crate::{
-    metrics,
-    queue::{
-        QueueError,
-        intake::{Enqueued, NewChange, NewLetter, Taken},
-        leader::{Lead, ProducerRecord},
-        trouble::Trouble,
-    },
-    telemetry::traces::Step,
-    trail::CHANGE,
-    vendors::Filter,
-};
+use crate::{metrics, telemetry::traces::Step, vendors::Filter};
 
 /// How soon a Redis that is full, or in other trouble, is asked again.
 pub(super) const ROOM_AGAIN: Duration = Duration::from_secs(3);
@@ -229,7 +224,7 @@ impl<'a> Fetch<'a> {
     /// Logs and traces what became of one row.
     fn tell(&self, change: &NewChange, taken: Taken, block: &Block) {
         let Producer { who, traces, .. } = self.producer;
-        let (change_id, trail) = (&change.change_id, &block.trail);
+        let (change_id, call_log) = (&change.change_id, &block.call_log);
         let (outcome, letter) = match taken {
             Taken::Known => return,
             Taken::ListedAgain | Taken::StillListed => ("listed again", None),
@@ -241,10 +236,10 @@ impl<'a> Fetch<'a> {
         };
         match letter {
             Some(NewLetter { class, cause, .. }) => tracing::warn!(
-                target: CHANGE, change_id, worker = who, request_id = trail.request_ids(), %class, cause, "dead letter"
+                target: CHANGE, change_id, worker = who, request_id = call_log.request_ids(), %class, cause, "dead letter"
             ),
             None => tracing::info!(
-                target: CHANGE, change_id, worker = who, request_id = trail.request_ids(), "{outcome}"
+                target: CHANGE, change_id, worker = who, request_id = call_log.request_ids(), "{outcome}"
             ),
         }
         traces.step(&Step {
@@ -257,7 +252,7 @@ impl<'a> Fetch<'a> {
             failure: letter.map(|letter| letter.cause.as_str()),
             begun: block.begun,
             ended: block.ended,
-            trail,
+            call_log,
         });
     }
 

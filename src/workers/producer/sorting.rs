@@ -19,8 +19,9 @@ use std::{
     io, vec,
 };
 
+use queue::intake::NewChange;
+
 use self::spill::{Part, Spill};
-use crate::queue::intake::NewChange;
 
 /// How much of an answer is sorted in memory, give or take a row: some 10 000 changes. Nearly every answer is shorter.
 const HELD: usize = 6 << 20;

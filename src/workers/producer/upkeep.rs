@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use jobs::change;
+use queue::{QueueError, Record, defects::Defects};
 use tokio_util::sync::CancellationToken;
 
 use super::Producer;
-use crate::{
-    metrics,
-    queue::{QueueError, Record, defects::Defects},
-};
+use crate::metrics;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(60 * 60);

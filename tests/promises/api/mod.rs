@@ -7,7 +7,7 @@ mod people;
 mod reconciling;
 mod server;
 
-use alumniq_relay::sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
+use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
 use serde_json::Value;
 
 use crate::harness::{

@@ -1,6 +1,6 @@
 //! `reconcile --server`: a process of the fleet compares, and what is mended is in somebody's name.
 
-use alumniq_relay::sandbox::Marked;
+use sandbox::Marked;
 use serde_json::Value;
 
 use super::{Fleet, OPERATOR, VIEWER};

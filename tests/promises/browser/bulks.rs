@@ -1,6 +1,6 @@
 //! Many dead letters at once: counted before, watched while, and stopped in the middle.
 
-use alumniq_relay::sandbox::SandboxOptions;
+use sandbox::SandboxOptions;
 
 use super::fleet::{Fleet, quiet};
 use crate::harness::{

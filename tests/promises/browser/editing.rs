@@ -1,6 +1,6 @@
 //! A row that a vendor's rule refuses is corrected on its page, and goes on its way.
 
-use alumniq_relay::sandbox::SandboxOptions;
+use sandbox::SandboxOptions;
 
 use super::fleet::{Fleet, quiet};
 use crate::harness::{

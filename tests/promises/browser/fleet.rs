@@ -1,6 +1,6 @@
 //! A fleet of two processes, of which one serves the console.
 
-use alumniq_relay::sandbox::{NewChanges, Sandbox, SandboxOptions};
+use sandbox::{NewChanges, Sandbox, SandboxOptions};
 use serde_json::Value;
 
 use crate::harness::{

@@ -1,6 +1,6 @@
 //! What people write into their employer's name, and vendors into their refusals, is shown and never run.
 
-use alumniq_relay::sandbox::NewChanges;
+use sandbox::NewChanges;
 use serde_json::json;
 
 use super::fleet::Fleet;

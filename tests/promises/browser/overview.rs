@@ -1,6 +1,6 @@
 //! The overview answers first, and goes on counting.
 
-use alumniq_relay::sandbox::{Fault, Faults, NewChanges};
+use sandbox::{Fault, Faults, NewChanges};
 
 use super::fleet::Fleet;
 use crate::harness::{browser::Browser, vendors::down};

@@ -1,7 +1,7 @@
 //! Pictures of every page in `target/screenshots`, and what every page has to have: one heading, a name for everything that can be pressed
 //! or filled in, and no line wider than a phone.
 
-use alumniq_relay::sandbox::SandboxOptions;
+use sandbox::SandboxOptions;
 use serde_json::json;
 
 use super::fleet::{Fleet, VIEWER, quiet};

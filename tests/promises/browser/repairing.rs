@@ -1,6 +1,6 @@
 //! Finding why a change is stuck, mending the cause, and replaying it until AlumnIQ was told.
 
-use alumniq_relay::sandbox::SandboxOptions;
+use sandbox::SandboxOptions;
 
 use super::fleet::{Fleet, quiet};
 use crate::harness::{

@@ -1,6 +1,6 @@
 //! Who may see and do what.
 
-use alumniq_relay::sandbox::SandboxOptions;
+use sandbox::SandboxOptions;
 
 use super::fleet::{Fleet, OPERATOR, VIEWER, quiet};
 use crate::harness::{browser::Browser, relay::text};

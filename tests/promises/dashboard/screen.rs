@@ -1,6 +1,6 @@
 //! The first screen says what is so: one fleet's evening, from "everything is through" to a fleet that is gone.
 
-use alumniq_relay::sandbox::{Fault, Faults, NewChanges, VendorFaults};
+use sandbox::{Fault, Faults, NewChanges, VendorFaults};
 use serde_json::{Value, json};
 
 use super::{asking::Choice, dashboard, panel, targets};

@@ -1,6 +1,6 @@
 //! Commands that start a `redis-server` of their own leave none behind, however they are interrupted.
 
-use alumniq_relay::sandbox::{Faults, NewChanges};
+use sandbox::{Faults, NewChanges};
 
 use super::{EVERY_ROLE, slow};
 use crate::harness::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::sandbox::{Fault, Faults, NewChanges, Sandbox, VendorFaults};
+use sandbox::{Fault, Faults, NewChanges, Sandbox, VendorFaults};
 
 use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
 use crate::harness::{

@@ -7,7 +7,7 @@
 //! - [`unread`]: outputs that nobody reads stop nothing
 //! - [`leftovers`]: commands that start a `redis-server` of their own
 
-use alumniq_relay::sandbox::VendorFaults;
+use sandbox::VendorFaults;
 
 use crate::harness::{redis::Redis, relay::Relay};
 

@@ -1,6 +1,6 @@
 //! Every process of a fleet is replaced while work goes on.
 
-use alumniq_relay::sandbox::{Faults, NewChanges, Sandbox};
+use sandbox::{Faults, NewChanges, Sandbox};
 
 use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
 use crate::harness::{

@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use alumniq_relay::sandbox::Faults;
+use sandbox::Faults;
 
 use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
 use crate::harness::{

@@ -5,7 +5,7 @@ use std::{
     process::Stdio,
 };
 
-use alumniq_relay::sandbox::{Fault, Faults};
+use sandbox::{Fault, Faults};
 
 use super::{EVERY_ROLE, nothing_is_held_and_nothing_is_used_up};
 use crate::harness::{

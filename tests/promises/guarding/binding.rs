@@ -1,4 +1,4 @@
-use alumniq_relay::sandbox::Sandbox;
+use sandbox::Sandbox;
 
 use super::{OPERATOR, VIEWER};
 use crate::harness::{relay::Relay, vendors::vendors};

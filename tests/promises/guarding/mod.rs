@@ -10,7 +10,7 @@ mod roles;
 mod sessions;
 mod throttle;
 
-use alumniq_relay::sandbox::Sandbox;
+use sandbox::Sandbox;
 
 use self::browser::{Answer, Browser};
 use crate::harness::{

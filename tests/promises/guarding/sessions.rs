@@ -1,6 +1,7 @@
+use queue::audit::AuditFilter;
+
 use super::{Guarded, OPERATOR, PAUSE, VIEWER, ready};
 use crate::harness::waiting::until_true;
-use alumniq_relay::queue::audit::AuditFilter;
 
 #[tokio::test]
 async fn a_stolen_cookie_is_worth_nothing_after_the_logout() {

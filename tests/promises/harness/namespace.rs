@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::{
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::{Blame, DeadClass, PauseReason},
+};
+use queue::{
     Queue, QueueSettings,
     acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits},
     audit::Actor,
@@ -12,10 +16,6 @@ use alumniq_relay::queue::{
     lease::{ClaimRequest, Claimed, Lease},
     settlement::{SettleVerdict, Settlement},
     stats::Books,
-};
-use jobs::{
-    destination::{Destination, Vendor},
-    outcome::{Blame, DeadClass, PauseReason},
 };
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 

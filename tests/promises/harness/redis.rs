@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use alumniq_relay::queue::{Queue, QueueSettings, durability::Allowed, seal::Seals};
 use jobs::destination::Destination;
+use queue::{Queue, QueueSettings, durability::Allowed, seal::Seals};
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
 

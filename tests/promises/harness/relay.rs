@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use alumniq_relay::sandbox::{
-    SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME, Sandbox,
-};
+use sandbox::{SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;

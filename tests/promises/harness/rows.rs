@@ -1,11 +1,9 @@
 //! Changes on their way in.
 
-use alumniq_relay::{
-    queue::intake::{NewChange, NewLetter},
-    sandbox::SandboxOptions,
-};
 use jiff::{Timestamp, civil::DateTime};
 use jobs::{order::order_key, outcome::DeadClass};
+use queue::intake::{NewChange, NewLetter};
+use sandbox::SandboxOptions;
 use serde_json::{json, value::to_raw_value};
 
 /// The campus's clock now. AlumnIQ dates rows by it, wherever the tests run.

@@ -1,8 +1,6 @@
 //! The simulated vendors, in the test's own process.
 
-use alumniq_relay::sandbox::{
-    Fault, Limits, Outage, Report, Sandbox, SandboxOptions, Vendor, VendorFaults,
-};
+use sandbox::{Fault, Limits, Outage, Report, Sandbox, SandboxOptions, Vendor, VendorFaults};
 
 use super::waiting::until_true;
 

@@ -10,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use alumniq_relay::sandbox::{Fault, Faults, SandboxOptions};
+use sandbox::{Fault, Faults, SandboxOptions};
 
 use super::everything_is_as_defined;
 use crate::harness::{
@@ -170,7 +170,7 @@ async fn a_sync_that_is_interrupted_leaves_its_file_and_one_that_cannot_write_it
         sandbox
             .report()
             .traffic
-            .calls_of(alumniq_relay::sandbox::Vendor::Alumniq, "fetch")
+            .calls_of(sandbox::Vendor::Alumniq, "fetch")
             > 1
     })
     .await;

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::{
-    metrics::ALL,
-    sandbox::{Fault, Faults, NewChanges, Report, SandboxOptions, Vendor, VendorFaults},
-};
+use alumniq_relay::metrics::ALL;
+use sandbox::{Fault, Faults, NewChanges, Report, SandboxOptions, Vendor, VendorFaults};
 use serde_json::{Value, json};
 
 use super::{as_one, everything_is_as_defined, scrape};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::sandbox::{Fault, Faults, Sandbox};
+use sandbox::{Fault, Faults, Sandbox};
 use serde_json::{Value, json};
 
 use crate::harness::{

@@ -1,6 +1,6 @@
 //! Receivers and tellers that are away, die, refuse, or must not be shown.
 
-use alumniq_relay::sandbox::{SANDBOX_WEBHOOK_SECRET, Sandbox, SandboxOptions, WebhookMood};
+use sandbox::{SANDBOX_WEBHOOK_SECRET, Sandbox, SandboxOptions, WebhookMood};
 use serde_json::Value;
 
 use super::{EVERYTHING, IDLE, TOKEN, arrivals, events, taken, telling, told};

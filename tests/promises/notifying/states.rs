@@ -1,6 +1,6 @@
 //! Which states are told, and which are not.
 
-use alumniq_relay::sandbox::{Fault, Faults, SandboxOptions};
+use sandbox::{Fault, Faults, SandboxOptions};
 use serde_json::json;
 
 use super::{EVERYTHING, IDLE, arrivals, events, is_signed, taken, telling, told};

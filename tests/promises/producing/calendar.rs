@@ -1,7 +1,7 @@
 //! The campus's calendar by Redis' clock, and processes whose own clocks are wrong.
 
-use alumniq_relay::sandbox::{NewChanges, Sandbox, SandboxOptions};
 use jiff::{SignedDuration, Timestamp, civil::date};
+use sandbox::{NewChanges, Sandbox, SandboxOptions};
 use serde_json::Value;
 
 use super::{EVERYTHING, fetched, gets, hold_back, let_through, remember, swept};

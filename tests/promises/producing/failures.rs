@@ -1,7 +1,7 @@
 //! Fetches that fail, half-way or for days.
 
-use alumniq_relay::sandbox::{Fault, Faults, SandboxOptions, VendorFaults};
 use jiff::{Timestamp, ToSpan};
+use sandbox::{Fault, Faults, SandboxOptions, VendorFaults};
 
 use super::{
     EVERYTHING, fetched, fetching_once, hold_back, let_through, remember, remembered, swept,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use alumniq_relay::sandbox::{
+use jiff::ToSpan;
+use sandbox::{
     Fault, Faults, NewChanges, SANDBOX_API_KEY, Sandbox, SandboxOptions, Vendor, VendorFaults,
 };
-use jiff::ToSpan;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},

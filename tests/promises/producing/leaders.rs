@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use alumniq_relay::sandbox::{Sandbox, Vendor};
 use redis::AsyncTypedCommands;
+use sandbox::{Sandbox, Vendor};
 
 use super::{EVERYTHING, fetched, fetching_once, gets, hold_back, let_through, logged, swept};
 use crate::harness::{

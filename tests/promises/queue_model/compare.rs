@@ -5,11 +5,11 @@ use std::{
     fmt::Debug,
 };
 
-use alumniq_relay::queue::stats::{Books, Status};
 use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
 };
+use queue::stats::{Books, Status};
 
 use super::{
     change::{Ack, Change},

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::queue::leader::Lead;
+use queue::leader::Lead;
 
 use super::compare::{Checked, require, same};
 

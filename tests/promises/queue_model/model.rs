@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use alumniq_relay::queue::audit::AuditAction;
 use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
 };
+use queue::audit::AuditAction;
 
 use super::{
     change::{Ack, AsListed, At, Change},

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::queue::settlement::SettleVerdict;
 use jobs::{
     destination::Destination,
     outcome::{Blame, DeadClass},
 };
+use queue::settlement::SettleVerdict;
 
 use super::{change::At, gate::FAILURES, model::Model, step::Kind};
 

@@ -1,10 +1,5 @@
 //! The steps of a case, drawn at random. Steps name what they act on by an index into what is there.
 
-use alumniq_relay::queue::{
-    Record,
-    intake::{Listed, NewChange},
-    lease::ClaimRequest,
-};
 use jiff::Timestamp;
 use jobs::{
     destination::{Destination, Vendor},
@@ -12,6 +7,11 @@ use jobs::{
     outcome::{Blame, DeadClass},
 };
 use proptest::{prelude::*, sample::Index};
+use queue::{
+    Record,
+    intake::{Listed, NewChange},
+    lease::ClaimRequest,
+};
 
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::queue::lease::Lease;
 use jobs::destination::{Destination, Vendor};
+use queue::lease::Lease;
 
 use super::compare::{Checked, require};
 use crate::harness::snapshot::Snapshot;

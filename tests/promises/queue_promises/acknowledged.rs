@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use alumniq_relay::queue::settlement::{SettleVerdict, Settlement};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
@@ -10,6 +9,7 @@ use jobs::{
     },
     outcome::DeadClass,
 };
+use queue::settlement::{SettleVerdict, Settlement};
 
 use crate::harness::{
     namespace::{LATE, LONG, Namespace, dead, done, retry},
@@ -17,7 +17,7 @@ use crate::harness::{
     rows::{change, undecodable},
 };
 
-fn one() -> Vec<alumniq_relay::queue::intake::NewChange> {
+fn one() -> Vec<queue::intake::NewChange> {
     vec![change("1", Some("ada"), 1)]
 }
 

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::notices::NoticeClaim;
-use jobs::destination::{
-    Destination::{Crm, Salsa},
-    Vendor,
+use jobs::{
+    destination::{
+        Destination::{Crm, Salsa},
+        Vendor,
+    },
+    outcome::DeadClass,
 };
-use jobs::outcome::DeadClass;
+use queue::notices::NoticeClaim;
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
 

@@ -1,13 +1,13 @@
 //! Bulks: one worker at a time, nothing after a cancellation, and counts that add up.
 
-use alumniq_relay::queue::{
-    audit::{AuditAction, AuditFilter, Handling, NAMED},
-    bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkState, BulkView, Cancelled},
-    letters::{Handled, LetterFilter},
-};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::DeadClass,
+};
+use queue::{
+    audit::{AuditAction, AuditFilter, Handling, NAMED},
+    bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkState, BulkView, Cancelled},
+    letters::{Handled, LetterFilter},
 };
 
 use crate::harness::{

@@ -2,12 +2,12 @@
 
 use std::{cell::Cell, time::Duration};
 
-use alumniq_relay::queue::calls::{Booking, CallLimit, Purpose, Turn};
 use jobs::{destination::Vendor, outcome::PauseReason};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
+use queue::calls::{Booking, CallLimit, Purpose, Turn};
 use redis::AsyncTypedCommands;
 
 use crate::harness::namespace::tester;

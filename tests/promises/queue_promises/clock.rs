@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::acknowledgement::{AckClaim, AckLimits};
 use jobs::destination::Destination::Crm;
+use queue::acknowledgement::{AckClaim, AckLimits};
 use redis::AsyncTypedCommands;
 
 use crate::harness::{

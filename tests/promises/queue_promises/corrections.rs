@@ -1,17 +1,17 @@
 //! Promise 9 at the queue: a corrected row is applied everywhere before the change is acknowledged.
 
-use alumniq_relay::queue::{
-    acknowledgement::AckEnd,
-    intake::{Listed, NewChange},
-    lease::Lease,
-    seal::Seals,
-};
 use jobs::{
     destination::{
         Destination::{self, Crm, Salsa},
         Vendor,
     },
     outcome::DeadClass,
+};
+use queue::{
+    acknowledgement::AckEnd,
+    intake::{Listed, NewChange},
+    lease::Lease,
+    seal::Seals,
 };
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
@@ -129,11 +129,7 @@ async fn what_came_of_the_old_row_is_not_held_against_the_corrected_one() {
         assert_eq!((employer(&lease), lease.attempts), (hour, 0));
         assert!(
             namespace
-                .settle(
-                    Crm,
-                    &lease,
-                    alumniq_relay::queue::executor::Transition::Release
-                )
+                .settle(Crm, &lease, queue::executor::Transition::Release)
                 .await
         );
     }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::queue::{
+use jobs::{
+    destination::{Destination, Destination::Crm, Vendor},
+    outcome::DeadClass,
+};
+use queue::{
     Record,
     audit::{Actor, AuditAction, AuditFilter, Handling, Note, Via},
     editing::Edited,
@@ -11,10 +15,6 @@ use alumniq_relay::queue::{
     person::PersonCursor,
     recent::RecentCall,
     stats::Status,
-};
-use jobs::{
-    destination::{Destination, Destination::Crm, Vendor},
-    outcome::DeadClass,
 };
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};

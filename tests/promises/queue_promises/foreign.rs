@@ -3,16 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::queue::{
+use jobs::{
+    destination::{Destination::Crm, Vendor},
+    outcome::DeadClass,
+};
+use queue::{
     QueueError,
     acknowledgement::{AckClaim, AckEnd, AckLimits},
     executor::Transition,
     intake::NewChange,
     lease::{ClaimRequest, Lease},
-};
-use jobs::{
-    destination::{Destination::Crm, Vendor},
-    outcome::DeadClass,
 };
 use redis::AsyncTypedCommands;
 

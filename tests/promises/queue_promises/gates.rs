@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::{
-    acknowledgement::AckEnd,
-    executor::Transition,
-    settlement::{SettleVerdict, Settlement},
-};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::{DeadClass, PauseReason},
+};
+use queue::{
+    acknowledgement::AckEnd,
+    executor::Transition,
+    settlement::{SettleVerdict, Settlement},
 };
 use redis::AsyncTypedCommands;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::{
+use futures::future::join_all;
+use queue::{
     Queue, QueueError,
     intake::Enqueued,
     leader::{Lead, ProducerRecord},
 };
-use futures::future::join_all;
 use redis::AsyncTypedCommands;
 
 use crate::harness::{

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::notices::{NoticeClaim, NoticeEnd, ToTell};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     notice::Event,
     outcome::{DeadClass, PauseReason},
 };
+use queue::notices::{NoticeClaim, NoticeEnd, ToTell};
 use redis::AsyncTypedCommands;
 
 use crate::harness::namespace::tester;

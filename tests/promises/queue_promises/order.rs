@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use alumniq_relay::queue::{executor::Transition, intake::NewChange, lease::Lease};
 use jiff::Timestamp;
 use jobs::{
     destination::{Destination::Crm, Vendor},
     order::order_key,
     outcome::DeadClass,
 };
+use queue::{executor::Transition, intake::NewChange, lease::Lease};
 use redis::AsyncTypedCommands;
 
 use crate::harness::{

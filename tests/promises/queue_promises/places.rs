@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::lease::{ClaimRequest, Lease};
 use futures::FutureExt;
 use jobs::destination::{Destination::Crm, Vendor};
+use queue::lease::{ClaimRequest, Lease};
 
 use super::waking::listening;
 use crate::harness::{

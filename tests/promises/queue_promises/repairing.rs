@@ -2,11 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use alumniq_relay::queue::{
-    Record,
-    defects::{DefectKind, Defects},
-    intake::NewChange,
-};
 use jiff::Timestamp;
 use jobs::{
     destination::{
@@ -19,6 +14,11 @@ use jobs::{
 use proptest::{
     prelude::{Strategy, any},
     test_runner::{Config, TestCaseError, TestRunner},
+};
+use queue::{
+    Record,
+    defects::{DefectKind, Defects},
+    intake::NewChange,
 };
 use redis::AsyncTypedCommands;
 use serde_json::{Value, value::to_raw_value};

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::{
+use futures::FutureExt;
+use jobs::{
+    destination::{Destination::Crm, Vendor},
+    outcome::DeadClass,
+};
+use queue::{
     acknowledgement::{AckClaim, AckLimits},
     bulk::{BulkAction, BulkClaim, BulkNews, BulkOrder},
     calls::{Booking, CallLimit, Purpose},
     lease::ClaimRequest,
     letters::LetterFilter,
     wake::{Bell, Bells},
-};
-use futures::FutureExt;
-use jobs::{
-    destination::{Destination::Crm, Vendor},
-    outcome::DeadClass,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 

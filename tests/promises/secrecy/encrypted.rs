@@ -1,16 +1,16 @@
 use std::time::Duration;
 
-use alumniq_relay::queue::{
-    editing::Edited,
-    sealing::{Rotated, Sealing},
-    settlement::Settlement,
-};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
         Vendor,
     },
     outcome::DeadClass,
+};
+use queue::{
+    editing::Edited,
+    sealing::{Rotated, Sealing},
+    settlement::Settlement,
 };
 use redis::AsyncTypedCommands;
 

@@ -1,17 +1,17 @@
 use std::time::Duration;
 
-use alumniq_relay::queue::{
-    audit::{AuditAction, AuditFilter, Note},
-    bulk::{BulkAction, BulkOrder, BulkState},
-    erase::{Erased, Files},
-    letters::LetterFilter,
-};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
         Vendor,
     },
     outcome::DeadClass,
+};
+use queue::{
+    audit::{AuditAction, AuditFilter, Note},
+    bulk::{BulkAction, BulkOrder, BulkState},
+    erase::{Erased, Files},
+    letters::LetterFilter,
 };
 
 use super::{VALUES, XID, files, holds, holds_none, memory, row};
@@ -301,7 +301,7 @@ async fn a_dead_letter_that_alumniq_refused_is_erased_without_telling_it() {
     namespace.enqueue(vec![row("1", 1)]).await;
     namespace.apply_all(Crm).await;
     let batch = namespace.claim_acknowledgements().await.unwrap();
-    let end = alumniq_relay::queue::acknowledgement::AckEnd::Rejected {
+    let end = queue::acknowledgement::AckEnd::Rejected {
         cause: "no such id".to_owned(),
         advice: "ask".to_owned(),
     };

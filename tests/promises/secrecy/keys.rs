@@ -1,5 +1,5 @@
-use alumniq_relay::queue::{Queue, QueueSettings};
 use jobs::destination::Destination::{Crm, Salsa};
+use queue::{Queue, QueueSettings};
 
 use super::{VALUES, files, holds_none, row, sealed_with, seals};
 use crate::harness::{

@@ -12,7 +12,7 @@ mod retention;
 
 use std::path::Path;
 
-use alumniq_relay::queue::{intake::NewChange, seal::Seals};
+use queue::{intake::NewChange, seal::Seals};
 use serde_json::{json, value::to_raw_value};
 
 use crate::harness::{namespace::Namespace, redis::Redis, rows};

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use alumniq_relay::queue::audit::{AuditAction, AuditFilter, Note};
 use jobs::destination::Destination::Crm;
+use queue::audit::{AuditAction, AuditFilter, Note};
 
 use super::{VALUES, XID, holds, holds_none, memory, row};
 use crate::harness::{

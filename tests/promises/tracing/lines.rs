@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::sandbox::{Fault, Faults, SandboxOptions, VendorFaults};
+use sandbox::{Fault, Faults, SandboxOptions, VendorFaults};
 use serde_json::Value;
 
 use crate::harness::{
@@ -178,7 +178,7 @@ async fn a_pause_is_one_line_in_the_whole_fleet_however_often_it_is_probed_in_va
     ];
     let met = || {
         let faults = sandbox.report().faults;
-        let crm = faults.get(&alumniq_relay::sandbox::Vendor::Crm);
+        let crm = faults.get(&sandbox::Vendor::Crm);
         crm.map_or(0, |faults| faults.values().sum::<u64>())
     };
     until_true("the CRM is paused", async || {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::sandbox::{Fault, Faults, Sandbox, VendorFaults};
+use sandbox::{Fault, Faults, Sandbox, VendorFaults};
 
 use crate::harness::{
     collector::{Collector, Span},
@@ -222,7 +222,7 @@ async fn a_collector_that_is_down_hinders_nobody_and_is_told_what_it_missed() {
 
     // It goes away again, this time for good: the process still ends as it should.
     collector.stop().await;
-    let more = sandbox.add_changes(&alumniq_relay::sandbox::NewChanges {
+    let more = sandbox.add_changes(&sandbox::NewChanges {
         count: 5,
         ..Default::default()
     });

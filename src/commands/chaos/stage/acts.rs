@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use miette::{IntoDiagnostic, miette};
+use sandbox::{Fault as CallFault, Forgotten, NewChanges, Outage, Vendor};
 
 use super::{
     super::{
@@ -13,7 +14,6 @@ use super::{
     },
     Stage, TICK,
 };
-use crate::sandbox::{Fault as CallFault, Forgotten, NewChanges, Outage, Vendor};
 
 /// How long a process that is to be stopped may take to hold leases.
 const UNTIL_BUSY: Duration = Duration::from_secs(12);

@@ -13,6 +13,11 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
+use queue::{
+    QueueError,
+    audit::{AuditAction, AuditFilter},
+    letters::Letter,
+};
 
 use self::{
     form::Trouble,
@@ -28,11 +33,6 @@ use super::{
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::editing::{Draft, EditError, EditOutcome},
-    queue::{
-        QueueError,
-        audit::{AuditAction, AuditFilter},
-        letters::Letter,
-    },
 };
 
 /// Whether another row could help. A newer change has overtaken a stale one, and of a refused acknowledgement every

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
+use queue::wake::Bell;
 
 use super::stage::Stage;
-use crate::queue::wake::Bell;
 
 #[tokio::test]
 async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_none() {
@@ -112,7 +112,7 @@ async fn a_bulk_names_the_cause_that_its_letters_had_also_when_none_is_left() {
     let (_, headers) = stage.submit(&page, "/dead-letters/discard", &fields).await;
     let bulk = headers[header::LOCATION].to_str().unwrap().to_owned();
     let letter = [(jobs::destination::Vendor::Alumniq, "41".to_owned())];
-    let by = crate::queue::audit::Actor::at_command("ana");
+    let by = queue::audit::Actor::at_command("ana");
     stage.queue.discard(&letter, true, "", &by).await.unwrap();
     for page in [bulk.as_str(), "/bulks"] {
         let (_, body) = stage.get(page).await;

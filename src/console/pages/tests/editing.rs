@@ -196,7 +196,7 @@ async fn nothing_is_sent_where_nothing_was_edited_or_the_row_is_another_by_now()
     }
     assert_eq!((stage.row().await, stage.letters().await), (row(), 1));
 
-    let by = crate::queue::audit::Actor::at_command("ana");
+    let by = queue::audit::Actor::at_command("ana");
     let letters = [(Vendor::Crm, "41".to_owned())];
     stage
         .queue

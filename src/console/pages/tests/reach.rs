@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use jobs::destination::Vendor;
+use queue::audit::Actor;
 
 use super::{
     super::links,
     stage::{HOSTILE, Stage, XID},
 };
-use crate::{console::Tokens, queue::audit::Actor};
+use crate::console::Tokens;
 
 /// Every address that a page leads to: `href`, and where its forms go.
 fn addresses(body: &str) -> BTreeSet<String> {

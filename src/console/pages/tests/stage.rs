@@ -17,6 +17,10 @@ use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
 };
+use queue::{
+    Queue, QueueSettings, durability::Allowed as AllowedRedis, embedded::EmbeddedRedis,
+    executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
+};
 use serde_json::{Value, json, value::to_raw_value};
 use tempfile::TempDir;
 use tower::Service;
@@ -25,10 +29,6 @@ use crate::{
     config::Schedule,
     console::{Console, Guard, Heartbeats, Rules, Tokens, router},
     operations::{Operations, allowed::Allowed},
-    queue::{
-        Queue, QueueSettings, durability::Allowed as AllowedRedis, embedded::EmbeddedRedis,
-        executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
-    },
     vendors::{AlumniqClient, ClientSettings},
     workers::producer::{Producer, arrival},
 };

@@ -179,7 +179,7 @@ fn a_failing_fetch_a_full_redis_and_an_expired_key_are_told() {
         assert_eq!(sentence(&status), expected);
     }
     let mut full = status();
-    full.memory = crate::queue::room::Memory {
+    full.memory = queue::room::Memory {
         used: 11,
         limit: 10,
     };

@@ -3,9 +3,8 @@
 use std::io::{self, Read};
 
 use jobs::outcome::DeadClass;
+use queue::intake::{Listed, NewChange, NewLetter};
 use serde_json::value::RawValue;
-
-use crate::queue::intake::{Listed, NewChange, NewLetter};
 
 /// Behind `to`. `replaces` is left out: no row of the feed replaces another.
 pub(super) fn write(change: &NewChange, to: &mut Vec<u8>) {

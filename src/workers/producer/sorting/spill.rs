@@ -9,13 +9,13 @@ use std::{
     path::PathBuf,
 };
 
+use queue::intake::NewChange;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     error::Unspecified,
 };
 
 use super::coded;
-use crate::queue::intake::NewChange;
 
 /// So much is sealed, written and read at a time. Each part holds one such piece while it is read.
 const PIECE: usize = 16 * 1024;

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
 use jobs::outcome::DeadClass;
+use queue::intake::NewLetter;
 use serde_json::{json, value::to_raw_value};
 
 use super::*;
-use crate::queue::intake::NewLetter;
 
 fn change(order: usize, id: usize) -> NewChange {
     NewChange {

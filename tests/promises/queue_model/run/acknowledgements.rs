@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use alumniq_relay::queue::acknowledgement::{AckClaim, AckEnd, AckLimits, AckPause};
 use jobs::outcome::PauseReason;
 use proptest::sample::Index;
+use queue::acknowledgement::{AckClaim, AckEnd, AckLimits, AckPause};
 
 use super::{LONG, Run};
 use crate::queue_model::{

@@ -1,7 +1,7 @@
 //! Leads and fetches.
 
-use alumniq_relay::queue::{QueueError, leader::ProducerRecord};
 use proptest::sample::Index;
+use queue::{QueueError, leader::ProducerRecord};
 use redis::AsyncTypedCommands;
 
 use super::{EARLY, LATE, LONG, Run};

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use alumniq_relay::queue::{
+use jobs::{destination::Destination, outcome::PauseReason};
+use proptest::sample::Index;
+use queue::{
     exchange::Exchanged,
     executor::Transition,
     lease::Claimed,
     settlement::{SettleVerdict, Settlement},
 };
-use jobs::{destination::Destination, outcome::PauseReason};
-use proptest::sample::Index;
 
 use super::{Known, LONG, Run};
 use crate::harness::snapshot::Snapshot;

@@ -1,8 +1,8 @@
 //! Replay, reread, discard and erase.
 
-use alumniq_relay::queue::{Record, audit::AuditAction, editing::Edited};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use proptest::sample::Index;
+use queue::{Record, audit::AuditAction, editing::Edited};
 use serde_json::{json, value::to_raw_value};
 
 use super::{Run, pick_some};

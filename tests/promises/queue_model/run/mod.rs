@@ -6,12 +6,12 @@ mod leases;
 mod letters;
 mod time;
 
-use alumniq_relay::queue::{Queue, audit::AuditAction};
 use jobs::{
     destination::{Destination, Vendor},
     outcome::PauseReason,
 };
 use proptest::sample::Index;
+use queue::{Queue, audit::AuditAction};
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 
 use super::{

@@ -1,6 +1,6 @@
 //! Which calls to a vendor were made for a change: noted where a call ends, read where its result is known.
 //!
-//! A leaf that both sides may know: the vendors' clients tell of each [`Call`], the queue keeps a [`Trail`] beside
+//! A leaf that both sides may know: the vendors' clients tell of each [`Call`], the queue keeps a [`CallLog`] beside
 //! each lease, and neither sees the other.
 
 use std::{
@@ -21,9 +21,9 @@ pub const CHANGE: &str = "alumniq_relay::change";
 pub struct RequestId(u128);
 
 impl RequestId {
-    /// One that no other call has.
-    pub fn random() -> Self {
-        Self(rand::random())
+    /// The id of this number, which has to be random: no other call may have it.
+    pub const fn new(number: u128) -> Self {
+        Self(number)
     }
 
     /// Its first half, which names the call's span.
@@ -59,23 +59,23 @@ pub struct Call {
 
 /// The calls that were made for one attempt, in the order in which they ended. Clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct Trail(Arc<Mutex<Vec<Arc<Call>>>>);
+pub struct CallLog(Arc<Mutex<Vec<Arc<Call>>>>);
 
-impl Trail {
-    /// Runs `work`, the calls of which are made for all of `trails`; those that it gives up count, too.
-    pub async fn following<F: Future>(trails: Vec<Self>, work: F) -> F::Output {
-        FOLLOWED.scope(trails, work).await
+impl CallLog {
+    /// Runs `work`, the calls of which are made for all of `call_logs`; those that it gives up count, too.
+    pub async fn following<F: Future>(call_logs: Vec<Self>, work: F) -> F::Output {
+        FOLLOWED.scope(call_logs, work).await
     }
 
-    /// Notes a call on every trail that the present work is followed by.
+    /// Notes a call on every call_log that the present work is followed by.
     pub fn note(call: &Call) {
         let changes = FOLLOWED.try_with(Vec::len).unwrap_or(0);
         RECENT.keep(call, changes);
         // Nobody follows a call that is about no change.
-        let _ = FOLLOWED.try_with(|trails| {
+        let _ = FOLLOWED.try_with(|call_logs| {
             let call = Arc::new(call.clone());
-            for trail in trails {
-                trail.lock().push(Arc::clone(&call));
+            for call_log in call_logs {
+                call_log.lock().push(Arc::clone(&call));
             }
         });
     }
@@ -129,7 +129,7 @@ pub fn take_recent() -> Vec<(Call, usize)> {
 }
 
 tokio::task_local! {
-    static FOLLOWED: Vec<Trail>;
+    static FOLLOWED: Vec<CallLog>;
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
             vendor: "salsa",
             operation,
             status: "200".to_owned(),
-            request_id: RequestId::random(),
+            request_id: RequestId::new(1),
             vendor_request_id: None,
             begun: SystemTime::now(),
             duration: Duration::ZERO,
@@ -150,23 +150,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_is_noted_for_those_that_it_carries_and_for_nobody_else() {
-        let (one, other) = (Trail::default(), Trail::default());
+        let (one, other) = (CallLog::default(), CallLog::default());
         let (search, put) = (call("search"), call("put"));
-        Trail::following(vec![one.clone(), other.clone()], async {
-            Trail::note(&search);
+        CallLog::following(vec![one.clone(), other.clone()], async {
+            CallLog::note(&search);
         })
         .await;
-        Trail::following(vec![other.clone()], async { Trail::note(&put) }).await;
-        Trail::note(&call("metrics"));
+        CallLog::following(vec![other.clone()], async { CallLog::note(&put) }).await;
+        CallLog::note(&call("metrics"));
         assert_eq!(one.request_ids(), Some(search.request_id.to_string()));
         let both = format!("{},{}", search.request_id, put.request_id);
         assert_eq!(other.request_ids(), Some(both));
-        assert_eq!(Trail::default().request_ids(), None);
+        assert_eq!(CallLog::default().request_ids(), None);
     }
 
     #[test]
     fn a_request_id_has_32_digits() {
-        assert_eq!(RequestId(7).to_string().len(), 32);
-        assert_eq!(RequestId(7 << 64).half(), 7_u64.to_be_bytes());
+        assert_eq!(RequestId::new(7).to_string().len(), 32);
+        assert_eq!(RequestId::new(7 << 64).half(), 7_u64.to_be_bytes());
     }
 }

@@ -11,7 +11,7 @@
 //! - [`editing`]: rows changed by hand; [`audit`]: who did what; [`bulk`]: what is done with many letters, at a pace;
 //!   [`erase`]: one person's data away
 //! - [`seal`]: encryption at rest, [`sealing`]: which keys are in use; `record`: a change as it lies in Redis
-//! - [`sessions`]: who is logged in at the console
+//! - [`sessions`]: who is logged in at the console; [`stopping`]: the two stages in which a process stops
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`recent`]: the newest calls; [`leader`]: one producer at a time
 //! - [`defects`]: what contradicts in the data, found and repaired
 //! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
@@ -57,6 +57,7 @@ pub mod sessions;
 pub mod settlement;
 pub mod standing;
 pub mod stats;
+pub mod stopping;
 pub mod timeline;
 pub mod trouble;
 pub mod wake;

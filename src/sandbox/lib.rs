@@ -29,7 +29,7 @@ mod http;
 mod operation;
 mod options;
 mod salsa;
-pub(crate) mod seeded;
+pub mod seeded;
 mod server;
 mod traffic;
 mod webhook;
