@@ -3,22 +3,22 @@
 //!
 //! # Layout
 //!
-//! Dependencies point one way: `main` -> [`commands`] -> [`workers`], [`console`] -> [`vendors`],
-//! [`queue`] -> [`jobs`]. Three rooms are crates, so that the compiler holds them to it: `jobs` is pure, `queue` and
-//! `sandbox` know nothing but `jobs`. `vendors` and `queue` never see each other.
+//! From the top down; each room may use those below it, which a test holds it to:
 //!
-//! - [`cli`]: what can be typed; [`commands`]: one file a subcommand, each a composition root
+//! - [`commands`]: one file a subcommand, each a composition root
+//! - [`console`]: what every process serves: pages, API, `/metrics`, `/healthz`, `/readyz`, `/runbook`
+//! - [`cli`]: what can be typed
+//! - [`operations`]: what an operator can do, whichever way it is asked for
+//! - [`pipeline`]: producer, consumers, acknowledger: job + client -> outcome
+//! - [`observe`]: metrics, logs, traces, heartbeats
 //! - [`config`]: one struct per concern, each key documented, wrong keys reported with their line
 //! - [`vendors`]: AlumnIQ, CRM and Salsa over HTTP, nothing else
-//! - [`queue`]: the only room that knows Redis
-//! - [`workers`]: producer, consumers, acknowledger: job + client -> outcome
-//! - [`operations`]: what an operator can do, whichever way it is asked for
-//! - [`console`]: `/metrics`, `/healthz`, `/readyz`, `/runbook`
-//! - [`sandbox`]: the three vendors, simulated with their traps, and the checker of the promises
-//! - [`metrics`], [`telemetry`]: every metric's name, and the logs
-//! - `documented`: the documents' tables are those of the code
-//! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends
-//! - [`visible`]: text of others, where people look at it
+//! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends;
+//!   [`visible`]: text of others, where people look at it
+//!
+//! Below them are three crates: [`queue`], all that knows Redis; [`sandbox`], the vendors simulated with their traps, and
+//! the checker of the promises; and [`jobs`], what each job decides, without I/O. `queue` and `sandbox` know only
+//! `jobs`. `vendors` does not know `queue`.
 
 pub mod cli;
 pub mod commands;
@@ -27,10 +27,11 @@ pub mod console;
 #[cfg(test)]
 mod documented;
 pub mod exit;
-pub mod metrics;
+#[cfg(test)]
+mod layering;
+pub mod observe;
 pub mod operations;
+pub mod pipeline;
 pub mod runbook;
-pub mod telemetry;
 pub mod vendors;
 pub mod visible;
-pub mod workers;

@@ -5,15 +5,15 @@ use std::{
     process::ExitCode,
 };
 
-use alumniq_relay::{cli::Cli, commands, exit::Exit, telemetry};
+use alumniq_relay::{cli::Cli, commands, exit::Exit, observe::logs};
 
 /// A fifth of the processor's time went into the C library's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let _flush = telemetry::FlushAtEnd;
-    telemetry::report_panics();
+    let _flush = logs::FlushAtEnd;
+    logs::report_panics();
     match Cli::read(std::env::args_os()) {
         Ok(cli) => commands::run(cli),
         Err(told) => tell(&told),
@@ -28,7 +28,7 @@ fn tell(told: &clap::Error) -> Exit {
     match printed {
         _ if told.use_stderr() => Exit::Usage,
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            telemetry::tell(format_args!("stdout cannot be written: {error}"));
+            logs::tell(format_args!("stdout cannot be written: {error}"));
             Exit::Failed
         }
         _ => Exit::Good,

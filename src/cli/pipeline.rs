@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use jiff::{civil::Date, tz::TimeZone};
 
 use super::value;
-use crate::workers::roles::Role;
+use crate::pipeline::roles::Role;
 
 /// `demo`
 #[derive(Debug, Clone, Args)]

@@ -2,7 +2,7 @@ use clap::{CommandFactory, ValueEnum};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
-use crate::workers::roles::Role;
+use crate::pipeline::roles::Role;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())

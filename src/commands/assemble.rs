@@ -19,11 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use crate::{
     config::{AcknowledgeMode, AnonymousRows, Config, CrmConfig, SalsaConfig},
-    console::Heartbeats,
+    observe::{Heartbeats, traces::Traces},
     operations::{Operations, allowed::Allowed, supporters::Calls},
-    telemetry::traces::Traces,
-    vendors::AlumniqClient,
-    workers::{
+    pipeline::{
         acknowledger::Acknowledger,
         crm::CrmConsumer,
         fleet::{Consumer, Fleet},
@@ -32,6 +30,7 @@ use crate::{
         salsa::SalsaConsumer,
         throttle::Throttle,
     },
+    vendors::AlumniqClient,
 };
 
 /// A name that tells processes of the fleet apart, without spaces.

@@ -11,7 +11,7 @@ use crate::{
     cli::{Check, Global},
     config,
     exit::Exit,
-    telemetry,
+    observe::logs,
 };
 
 mod alumniq;
@@ -30,7 +30,7 @@ use self::finding::Finding;
 pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
     let loaded = config::load(global.config.as_deref(), config::environment())?;
     let context = Context::of_loaded(global, &loaded)?;
-    let colours = telemetry::colours_on(&io::stdout());
+    let colours = logs::colours_on(&io::stdout());
     let mut findings = vec![Finding::ok("config", "the configuration can be used")];
     findings.extend(loaded.warnings.iter().map(warning));
     let mapping = mapping::findings(&loaded);

@@ -24,7 +24,7 @@ use crate::{
         vendor::{ContactCommand, ContactUpdate},
     },
     exit::Exit,
-    telemetry,
+    observe::logs,
     vendors::CrmOperation,
 };
 
@@ -61,7 +61,7 @@ async fn update(global: &Global, arguments: ContactUpdate) -> miette::Result<Exi
     } else if told.exit == Exit::Good {
         print(&format!("{}\n", told.what))?;
     } else {
-        telemetry::tell(format_args!(
+        logs::tell(format_args!(
             "{:?}",
             miette!(help = told.advice, "{}", told.what)
         ));

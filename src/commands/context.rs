@@ -23,10 +23,9 @@ use super::misused;
 use crate::{
     cli::Global,
     config::{self, AnonymousRows, Config, CrmConfig, Finding, Loaded, SalsaConfig},
-    metrics,
-    telemetry::{self, traces::Traces},
+    observe::{logs, metrics, traces::Traces},
+    pipeline::rows::Rows,
     vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts, Webhook},
-    workers::rows::Rows,
 };
 
 /// A loaded configuration with the log switched on.
@@ -68,7 +67,7 @@ impl Context {
     fn of(global: &Global, config: Config, filter: impl Fn(&str) -> &str) -> miette::Result<Self> {
         let format = global.log_format.unwrap_or(config.log.format);
         let filter = filter(config.log.level.as_str());
-        telemetry::init(format, global.log_flag(), Some(filter)).map_err(misused)?;
+        logs::init(format, global.log_flag(), Some(filter)).map_err(misused)?;
         Ok(Self { config })
     }
 
@@ -295,9 +294,9 @@ impl Unusable {
 
 /// A command's log on a terminal tells the outcome only.
 fn summarised(level: &str) -> &str {
-    let is_usual = level == telemetry::DEFAULT_FILTER && io::stderr().is_terminal();
+    let is_usual = level == logs::DEFAULT_FILTER && io::stderr().is_terminal();
     match is_usual {
-        true => telemetry::SUMMARY_FILTER,
+        true => logs::SUMMARY_FILTER,
         false => level,
     }
 }
@@ -313,7 +312,7 @@ fn settings(timeout: std::time::Duration) -> ClientSettings {
         timeouts: Timeouts::within(timeout),
         observer: Arc::new(|call: &Call| {
             metrics::vendor_request(call.vendor, call.operation, &call.status, call.duration);
-            telemetry::called(call);
+            logs::called(call);
             CallLog::note(call);
         }),
         ..ClientSettings::default()

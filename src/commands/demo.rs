@@ -25,10 +25,10 @@ use super::{
 use crate::{
     cli::{Global, pipeline::Demo},
     config,
-    console::{self, Console, Guard, Heartbeats, Rules},
+    console::{self, Console, Guard, Rules},
     exit::Exit,
-    metrics, telemetry,
-    workers::roles::Role,
+    observe::{Heartbeats, logs, metrics},
+    pipeline::roles::Role,
 };
 
 /// Ten times what Salsa grants, so that a demo takes seconds.
@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     // The faults are the point: what they cause is told in the summary, not line by line.
-    telemetry::init(format, global.log_flag(), Some("error")).map_err(super::misused)?;
+    logs::init(format, global.log_flag(), Some("error")).map_err(super::misused)?;
     let stopping = Stopping::default();
     let closing = &stopping.closing;
     signals::drain_on_signal(closing)?;

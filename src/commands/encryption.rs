@@ -13,7 +13,7 @@ use super::{context::Context, told::PayloadsResealed};
 use crate::{
     cli::{Global, privacy::EncryptionCommand},
     exit::Exit,
-    telemetry,
+    observe::logs,
 };
 
 /// Dispatches.
@@ -47,7 +47,7 @@ async fn rotate(global: &Global, as_json: bool) -> miette::Result<Exit> {
         false => ProgressBar::new_spinner(),
     };
     if !bar.is_hidden() {
-        bar.set_draw_target(telemetry::bar_target());
+        bar.set_draw_target(logs::bar_target());
     }
     let rotated = redis
         .queue

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     cli::{Global, privacy::Erase},
     exit::Exit,
+    observe::logs,
     operations::erase::PersonErased,
-    telemetry,
 };
 
 /// Asks, removes, and says what is left elsewhere.
@@ -51,7 +51,7 @@ fn confirmed(whose: &str) -> miette::Result<bool> {
             "add --yes to erase without being asked",
         ));
     }
-    telemetry::flush();
+    logs::flush();
     eprint!(
         "Erase everything that {whose} holds of this person? This cannot be undone. Type yes: "
     );

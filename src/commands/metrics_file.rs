@@ -15,8 +15,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{exit_of, usage};
 use crate::{
     exit::Exit,
-    metrics::{self, Exposition},
-    telemetry,
+    observe::{
+        logs,
+        metrics::{self, Exposition},
+    },
 };
 
 /// Whoever runs node_exporter is another user.
@@ -56,7 +58,7 @@ impl MetricsFile {
         metrics::sync_ended(Timestamp::now(), exit);
         let written = self.replace_with(&self.exposition.render());
         if let Err(error) = &written {
-            telemetry::tell(format_args!(
+            logs::tell(format_args!(
                 "warning: the metrics file {} cannot be written: {error}; what it said before stays",
                 self.path.display()
             ));

@@ -11,7 +11,7 @@ use crate::{
     cli::{Cli, Command, Global, dead::DeadCommand, pipeline::Only, value::Moment},
     config::{self as configuration, ConfigErrors},
     exit::Exit,
-    telemetry,
+    observe::logs,
     vendors::Filter,
     visible::marked,
 };
@@ -58,7 +58,7 @@ pub fn run(cli: Cli) -> Exit {
     match dispatch(cli) {
         Ok(exit) => exit,
         Err(report) => {
-            telemetry::tell(format_args!("{report:?}"));
+            logs::tell(format_args!("{report:?}"));
             exit_of(&report)
         }
     }
@@ -240,10 +240,10 @@ fn joined<T>(ended: Result<T, JoinError>) -> miette::Result<T> {
 fn warn_of(warnings: Vec<configuration::Finding>) {
     let left = warnings.len().saturating_sub(configuration::SHOWN);
     for warning in warnings.into_iter().take(configuration::SHOWN) {
-        telemetry::tell(format_args!("{:?}", Report::new(warning)));
+        logs::tell(format_args!("{:?}", Report::new(warning)));
     }
     if left > 0 {
-        telemetry::tell(format_args!(
+        logs::tell(format_args!(
             "{left} more warnings; see `alumniq-relay check`"
         ));
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{interrupted as interrupted_by, signals};
-use crate::telemetry;
+use crate::observe::logs;
 
 /// How often a command that waits for its reader looks for a signal.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,7 +24,7 @@ pub(super) fn printed(text: &str) -> miette::Result<bool> {
     let text = text.to_owned();
     let writing = move || {
         // On one terminal messages come in the order in which they were meant.
-        telemetry::flush();
+        logs::flush();
         // It fails only where nobody waits any more.
         let _ = tell.send(write(&text));
     };

@@ -8,7 +8,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use queue::{Queue, stats::Status};
 
-use crate::telemetry;
+use crate::observe::logs;
 
 /// A bar of changes that are through.
 pub struct Progress {
@@ -20,7 +20,7 @@ impl Progress {
     pub fn new(total: usize, quiet: bool) -> Self {
         let target = match quiet {
             true => ProgressDrawTarget::hidden(),
-            false => telemetry::bar_target(),
+            false => logs::bar_target(),
         };
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);
         // The template is a constant that the tests render.
@@ -28,7 +28,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        telemetry::spare((!bar.is_hidden()).then(|| bar.clone()));
+        logs::spare((!bar.is_hidden()).then(|| bar.clone()));
         Self { bar }
     }
 
@@ -59,7 +59,7 @@ impl Progress {
     pub fn line(&self, text: &str) -> miette::Result<()> {
         if !self.bar.is_hidden() && io::stdout().is_terminal() {
             // The same terminal, where the bar steps aside.
-            telemetry::tell(text);
+            logs::tell(text);
             return Ok(());
         }
         super::print(&format!("{text}\n"))
@@ -73,7 +73,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        telemetry::spare(None);
+        logs::spare(None);
     }
 }
 

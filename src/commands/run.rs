@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{
     cli::{Global, pipeline::Run},
-    console::{self, Console, Guard, Heartbeats, Rules},
+    console::{self, Console, Guard, Rules},
     exit::Exit,
-    metrics,
-    workers::{fleet::Fleet, roles::Role},
+    observe::{Heartbeats, metrics},
+    pipeline::{fleet::Fleet, roles::Role},
 };
 
 /// How soon a Redis that cannot be used is tried again.

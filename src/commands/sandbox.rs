@@ -10,13 +10,13 @@ use crate::{
     cli::{Global, pipeline},
     config,
     exit::Exit,
-    telemetry,
+    observe::logs,
 };
 
 /// Until a signal.
 pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
-    telemetry::init(format, global.log_flag(), None).map_err(super::misused)?;
+    logs::init(format, global.log_flag(), None).map_err(super::misused)?;
     let sandbox = Sandbox::start(SandboxOptions {
         listen: arguments.listen,
         seed: arguments.seed,
@@ -49,7 +49,7 @@ pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Resul
         ),
     })?;
     super::print(&sandbox.relay_toml())?;
-    telemetry::tell(format_args!(
+    logs::tell(format_args!(
         "The simulated vendors listen on {}. The configuration above talks to them. Ctrl-C ends them.",
         sandbox.addr()
     ));

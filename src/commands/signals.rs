@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{exit::Exit, telemetry};
+use crate::{exit::Exit, observe::logs};
 
 /// What was given up after `worker.drain` is given back in this time: one call of Redis, tried a few times. A
 /// Redis that is away for longer must not keep an orchestrator waiting until it kills; leases end by themselves.
@@ -116,7 +116,7 @@ fn listen(first: impl FnOnce() + Send + 'static) -> miette::Result<()> {
 
 /// Ends the process where its main thread doesn't.
 fn leave() -> ! {
-    telemetry::flush();
+    logs::flush();
     process::exit(i32::from(exit().code()));
 }
 

@@ -16,15 +16,15 @@ use super::{
 };
 use crate::{
     cli::{Global, pipeline::Sync},
-    console::Heartbeats,
     exit::Exit,
-    vendors::Filter,
-    workers::{
+    observe::Heartbeats,
+    pipeline::{
         fleet::Fleet,
         producer::{ChangeIds, FetchError, Fetched, Producer},
         publisher::publish_last,
         roles::Role,
     },
+    vendors::Filter,
 };
 
 /// How often the changes that are waited for are looked at.

@@ -7,10 +7,10 @@ use subtle::ConstantTimeEq;
 
 use super::{
     key::{Shape, default, optional, section, unnamed_secret},
+    network::Network,
     reader::Reader,
     setting::{Setting, Wrong, text, words},
 };
-use crate::console::network::Network;
 
 /// Whoever guesses has more than enough to do with as many characters.
 const LEAST_TOKEN_CHARACTERS: usize = 16;

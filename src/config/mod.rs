@@ -35,6 +35,7 @@ pub mod mapping_examples;
 mod mapping_lint;
 mod mask;
 pub mod namespace;
+mod network;
 pub mod notify;
 pub mod print;
 mod reader;
@@ -63,6 +64,7 @@ pub use self::{
     mapping::Mappings,
     mapping_examples::{ExampleRun, MapConfig},
     namespace::Namespace,
+    network::Network,
     notify::{NotifyConfig, NotifyFormat},
     redis::{RedisConfig, RedisUrl},
     salsa::SalsaConfig,

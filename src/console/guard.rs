@@ -31,11 +31,11 @@ use self::identity::Identity;
 use super::{
     Console,
     access::Tokens,
-    network::{Client, Network, Peer},
+    network::{Client, Peer},
     refusal::{Audience, Refusal},
     visitor::Role,
 };
-use crate::config::{ConsoleConfig, SecureCookie};
+use crate::config::{ConsoleConfig, Network, SecureCookie};
 
 mod form;
 mod headers;

@@ -32,10 +32,10 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Console, Heartbeats,
+    Console,
     pages::{Asked, Snapshot, Watched},
 };
-use crate::operations::Operations;
+use crate::{observe::Heartbeats, operations::Operations};
 
 /// How often the fleet is read while somebody watches.
 const PERIOD: Duration = Duration::from_secs(1);

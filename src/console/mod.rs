@@ -3,7 +3,6 @@
 //! # Layout
 //!
 //! - [`server`]: the listener and its addresses, `/metrics`, `/healthz`, `/readyz` and `/runbook`
-//! - [`health`]: the loops' heartbeats, from which readiness follows
 //! - [`api`]: the JSON API; [`pages`]: what operators see; `live`: what has changed on them
 //! - [`guard`]: who comes in; [`visitor`]: who asks; [`refusal`]: how somebody is turned away
 //! - [`access`]: the tokens; [`session`], `login`: what ties a browser to one; [`network`]: from where it comes
@@ -12,7 +11,6 @@
 pub mod access;
 pub mod api;
 pub mod guard;
-pub mod health;
 mod live;
 mod login;
 pub mod network;
@@ -26,7 +24,6 @@ pub mod visitor;
 pub use self::{
     access::Tokens,
     guard::{Guard, Rules},
-    health::{Beat, Heartbeats},
     server::{BindError, Console, bind, router, serve},
     visitor::{Operator, Role, Visitor},
 };

@@ -24,11 +24,11 @@ use tokio::net::TcpListener;
 
 use self::connections::LIMITS;
 use super::{
-    Guard, Heartbeats, api, guard, live, login, pages,
+    Guard, api, guard, live, login, pages,
     refusal::{Audience, Refusal},
     runbook,
 };
-use crate::{metrics::Exposition, operations::Operations};
+use crate::{observe::Heartbeats, observe::metrics::Exposition, operations::Operations};
 
 mod connections;
 
@@ -38,7 +38,7 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What the server shows.
 #[derive(Clone)]
 pub struct Console {
-    /// From [`install`](crate::metrics::install).
+    /// From [`install`](crate::observe::metrics::install).
     pub metrics: Exposition,
     /// The loops of this process, Redis included.
     pub heartbeats: Heartbeats,

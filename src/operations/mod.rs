@@ -23,7 +23,7 @@ use jobs::{
 use queue::Queue;
 
 use self::allowed::Allowed;
-use crate::workers::producer::Producer;
+use crate::pipeline::producer::Producer;
 
 pub mod allowed;
 pub mod bulk;

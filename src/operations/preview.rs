@@ -36,8 +36,8 @@ use self::{
 };
 use super::supporters::Calls;
 use crate::{
+    pipeline::producer::FetchError,
     vendors::{AlumniqClient, Filter},
-    workers::producer::FetchError,
 };
 
 /// Everything that a preview needs.

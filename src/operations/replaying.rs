@@ -9,7 +9,7 @@ use queue::{
 use serde_json::value::RawValue;
 
 use super::Operations;
-use crate::workers::producer::arrival;
+use crate::pipeline::producer::arrival;
 
 impl Operations {
     /// Brings letters back into their lanes. `forced`: even over a newer change. Rows that could not be decoded

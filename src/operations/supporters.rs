@@ -11,7 +11,7 @@ use queue::calls::Purpose;
 use serde_json::Value;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
-use crate::{vendors::SalsaClient, workers::throttle::Throttle};
+use crate::{pipeline::throttle::Throttle, vendors::SalsaClient};
 
 /// How long all waits that Salsa asks for may take together.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use alumniq_relay::workers::producer::arrival;
+use alumniq_relay::pipeline::producer::arrival;
 use jiff::tz::TimeZone;
 use jobs::{
     change::{self, FieldNames},

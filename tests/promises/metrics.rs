@@ -6,7 +6,7 @@ mod fleet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::metrics::{ALL, Definition, Kind, NAMESPACE, Scope};
+use alumniq_relay::observe::metrics::{ALL, Definition, Kind, NAMESPACE, Scope};
 
 use crate::harness::{
     exposition::{Exposition, Sample},

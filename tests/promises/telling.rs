@@ -7,10 +7,9 @@ use std::{
 };
 
 use alumniq_relay::{
-    console::Heartbeats,
-    telemetry::traces::Traces,
+    observe::{Heartbeats, traces::Traces},
+    pipeline::acknowledger::Acknowledger,
     vendors::{AlumniqClient, ClientSettings},
-    workers::acknowledger::Acknowledger,
 };
 use axum::{Router, extract::State, http::StatusCode, routing::put};
 use jobs::{

@@ -27,14 +27,14 @@ use crate::{
     cli::{Global, chaos::Chaos},
     config,
     exit::Exit,
-    telemetry,
+    observe::logs,
 };
 
 /// Until every change is through, or a signal.
 pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     // What goes wrong is the point: it is told in the summary, not line by line.
-    telemetry::init(format, global.log_flag(), Some("off")).map_err(super::misused)?;
+    logs::init(format, global.log_flag(), Some("off")).map_err(super::misused)?;
     let interrupted = CancellationToken::new();
     signals::drain_on_signal(&interrupted)?;
     let seed = arguments
@@ -49,7 +49,7 @@ pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<Exit> {
     };
     let cleared = stage.clear().await;
     let Some(ended) = ended else {
-        telemetry::tell("interrupted: nothing is left running");
+        logs::tell("interrupted: nothing is left running");
         return cleared.map(|()| signals::exit());
     };
     let summary = ended?;

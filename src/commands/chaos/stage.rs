@@ -33,7 +33,7 @@ use crate::{
         temporary::Temporary,
     },
     config,
-    workers::fleet::retry_policy,
+    pipeline::fleet::retry_policy,
 };
 
 /// How often dead processes are started again and the progress is shown.

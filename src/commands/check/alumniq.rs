@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::{Finding, rows};
 use crate::{
     commands::context::Context,
+    pipeline::producer::{FetchError, Poured, pour},
     vendors::{AlumniqClient, Filter},
-    workers::producer::{FetchError, Poured, pour},
 };
 
 const ABOUT: &str = "alumniq";

@@ -5,7 +5,7 @@ use miette::Report;
 use super::Finding;
 use crate::{
     config::{self, Loaded},
-    telemetry,
+    observe::logs,
 };
 
 /// A line each, and the place in the file where there is one.
@@ -38,7 +38,7 @@ pub fn findings(loaded: &Loaded) -> Vec<(Finding, Option<config::Finding>)> {
 /// Shows them in the file, on stderr like every warning.
 pub fn point_at(findings: Vec<(Finding, Option<config::Finding>)>) {
     for finding in findings.into_iter().filter_map(|(_, finding)| finding) {
-        telemetry::tell(format_args!("{:?}", Report::new(finding)));
+        logs::tell(format_args!("{:?}", Report::new(finding)));
     }
 }
 

@@ -38,6 +38,7 @@ use crate::{
         },
         visitor::{NAME_HEADER, clean_name},
     },
+    observe::logs,
     operations::{
         erase::PersonErased,
         moment::Day,
@@ -45,7 +46,6 @@ use crate::{
         reconcile::{Days, Reconciled},
         wanted::{LetterName, Wanted},
     },
-    telemetry,
     vendors::{ClientSettings, Http, Timeouts, secret_header},
     visible::without_byte_order_mark,
 };
@@ -81,8 +81,8 @@ impl Server {
             return Ok(None);
         };
         let format = global.log_format.unwrap_or(LogFormat::Pretty);
-        let filter = Some(telemetry::SUMMARY_FILTER);
-        telemetry::init(format, global.log_flag(), filter).map_err(misused)?;
+        let filter = Some(logs::SUMMARY_FILTER);
+        logs::init(format, global.log_flag(), filter).map_err(misused)?;
         let token = token(global.token_file.as_deref())?;
         let settings = ClientSettings {
             timeouts: Timeouts::within(timeout),
@@ -93,7 +93,7 @@ impl Server {
             .map_err(misused)?
             .under(ROOT.trim_start_matches('/'));
         if token.is_some() && http.is_plaintext_remote() {
-            telemetry::tell(format_args!(
+            logs::tell(format_args!(
                 "warning: the token goes to {url} without TLS: use https://"
             ));
         }

@@ -18,7 +18,7 @@ use crate::{
     },
     config::{self, Loaded},
     exit::Exit,
-    telemetry,
+    observe::logs,
     visible::without_byte_order_mark,
 };
 
@@ -90,7 +90,7 @@ fn test(loaded: &Loaded, arguments: &MapTest) -> miette::Result<Exit> {
     } else {
         super::print(&report.text())?;
         for finding in lint {
-            telemetry::tell(format_args!("{:?}", Report::new(finding)));
+            logs::tell(format_args!("{:?}", Report::new(finding)));
         }
     }
     Ok(match report.failed {

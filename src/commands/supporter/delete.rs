@@ -17,8 +17,8 @@ use crate::{
     cli::vendor::SupporterDelete,
     commands::{one_line, print, usage},
     exit::Exit,
+    observe::logs,
     operations::supporters::{Answered, Calls, Operation, told},
-    telemetry,
 };
 
 /// What became of one id.
@@ -99,7 +99,7 @@ fn confirmed(count: usize, url: &str) -> miette::Result<bool> {
         1 => "1 supporter".to_owned(),
         count => format!("{count} supporters"),
     };
-    telemetry::flush();
+    logs::flush();
     eprint!("Delete {supporters} at {url}? This cannot be undone. Type yes: ");
     let mut answer = String::new();
     io::stdin()

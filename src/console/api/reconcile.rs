@@ -17,7 +17,7 @@ use crate::{
         moment::Day,
         reconcile::{Days, Reconciled},
     },
-    workers::producer::FetchError,
+    pipeline::producer::FetchError,
 };
 
 /// How many days one request compares: AlumnIQ is asked once a day of them, and a request is not answered for ever.

@@ -11,12 +11,15 @@ use serde_json::Value;
 use tower::Service;
 
 use super::*;
-use crate::console::{Guard, Heartbeats, Rules, Tokens};
+use crate::{
+    console::{Guard, Rules, Tokens},
+    observe::Heartbeats,
+};
 
 /// A process that has no queue.
 async fn ask(request: Request<Body>, tokens: Tokens) -> (StatusCode, HeaderMap, Value) {
     let console = Console {
-        metrics: crate::metrics::install("test"),
+        metrics: crate::observe::metrics::install("test"),
         heartbeats: Heartbeats::default(),
         guard: Guard::new(Rules {
             tokens,

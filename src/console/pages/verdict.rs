@@ -9,7 +9,7 @@ use jobs::{
 use queue::stats::{Books, Pause, Status};
 
 use super::text::{changes, subject};
-use crate::workers::roles::Role;
+use crate::pipeline::roles::Role;
 
 /// From when on an expiring key is spoken of.
 const KEY_DAYS: i64 = 30;

@@ -17,7 +17,7 @@ const MAX: Duration = Duration::from_secs(10);
 
 fn console(tokens: Tokens) -> Console {
     Console {
-        metrics: crate::metrics::install("test"),
+        metrics: crate::observe::metrics::install("test"),
         heartbeats: Heartbeats::default(),
         guard: Guard::new(Rules {
             tokens,

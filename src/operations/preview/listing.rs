@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Preview, Previewed};
 use crate::{
-    vendors::Filter,
-    workers::producer::{
+    pipeline::producer::{
         FetchError, Rows, Sorter,
         feed::{Clock, Feed, SortedGroups, Walk},
         first_day,
     },
+    vendors::Filter,
 };
 
 /// How many changes are worked on at a time: few enough for little memory (some 16 kB each), and many enough that

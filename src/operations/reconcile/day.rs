@@ -18,8 +18,8 @@ use serde_json::value::RawValue;
 use super::{LOOK_AGAIN, Listed, Look};
 use crate::{
     operations::{Operations, preview::asked},
+    pipeline::producer::{FetchError, day, feed::Block},
     vendors::Filter,
-    workers::producer::{FetchError, day, feed::Block},
 };
 
 /// How often at the most a fleet that is catching up is looked at again.

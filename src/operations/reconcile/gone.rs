@@ -9,8 +9,8 @@ use queue::standing::{Asked, OpenChange, Standing};
 use super::{LOOK_AGAIN, Look};
 use crate::{
     operations::Operations,
+    pipeline::producer::{FetchError, day},
     vendors::Filter,
-    workers::producer::{FetchError, day},
 };
 
 impl Look<'_> {

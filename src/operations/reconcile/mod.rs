@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::report::{Applied, Feed as FeedRead, Fixed, Found, Range, Reconciled};
 use super::Operations;
-use crate::workers::producer::{
+use crate::pipeline::producer::{
     FetchError, days,
     feed::{Clock, Feed},
     first_day,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::metrics::{ALL, Definition, Kind, NAMESPACE, Scope};
+use alumniq_relay::observe::metrics::{ALL, Definition, Kind, NAMESPACE, Scope};
 use jobs::outcome::{DeadClass, PauseReason};
 use serde_json::Value;
 

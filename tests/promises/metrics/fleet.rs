@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::metrics::ALL;
+use alumniq_relay::observe::metrics::ALL;
 use sandbox::{Fault, Faults, NewChanges, Report, SandboxOptions, Vendor, VendorFaults};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::{cli::Cli, metrics};
+use alumniq_relay::{cli::Cli, observe::metrics};
 use clap::Parser;
 use serde_json::Value;
 

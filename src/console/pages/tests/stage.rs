@@ -27,10 +27,11 @@ use tower::Service;
 
 use crate::{
     config::Schedule,
-    console::{Console, Guard, Heartbeats, Rules, Tokens, router},
+    console::{Console, Guard, Rules, Tokens, router},
+    observe::Heartbeats,
     operations::{Operations, allowed::Allowed},
+    pipeline::producer::{Producer, arrival},
     vendors::{AlumniqClient, ClientSettings},
-    workers::producer::{Producer, arrival},
 };
 
 pub const HOSTILE: &str = "x/<script>alert(1)</script>\"' onload=\"y\u{202e}\u{1f600}";
@@ -75,7 +76,7 @@ impl Stage {
         });
         let _ = guard.queue.set(queue.clone());
         let console = Console {
-            metrics: crate::metrics::install("test"),
+            metrics: crate::observe::metrics::install("test"),
             heartbeats: Heartbeats::default(),
             guard,
             operations: Arc::new(OnceLock::from(operations(&queue))),

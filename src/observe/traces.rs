@@ -26,13 +26,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use jobs::call_log::CallLog;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::{exporter::Exporter, identity::Identity};
 use crate::{config::TelemetryConfig, vendors::ClientError};
-use jobs::call_log::CallLog;
 
 /// How many steps wait for the collector at the most; what comes on top of them is dropped.
 const WAITING: usize = 4_096;

@@ -15,7 +15,7 @@ use super::{snapshot::Growth, *};
 use crate::exit::Exit;
 
 #[allow(dead_code, reason = "the process tests use all of it")]
-#[path = "../../tests/promises/harness/exposition.rs"]
+#[path = "../../../tests/promises/harness/exposition.rs"]
 mod reader;
 
 /// One line of a text exposition: name, labels, value.
@@ -396,7 +396,7 @@ proptest! {
 
 #[test]
 fn the_documents_list_every_metric_as_the_code_defines_it() {
-    let document = include_str!("../../deploy/README.md");
+    let document = include_str!("../../../deploy/README.md");
     if let Err(error) = crate::documented::check(document, "metrics", table::table()) {
         panic!("{error}");
     }

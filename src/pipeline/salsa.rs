@@ -28,7 +28,7 @@ use super::{
     rows::Rows,
     throttle::{Place, Throttle},
 };
-use crate::{metrics, vendors::SalsaClient};
+use crate::{observe::metrics, vendors::SalsaClient};
 
 /// Everything that the job needs.
 pub struct SalsaConsumer {

@@ -31,7 +31,10 @@ use super::{
     salsa::{SalsaConsumer, apply_to_salsa},
     salsa_limits,
 };
-use crate::{config::Limits, console::Heartbeats, telemetry::traces::Traces};
+use crate::{
+    config::Limits,
+    observe::{Heartbeats, traces::Traces},
+};
 
 /// After how much silence a role counts as stuck. Calls to vendors may last a minute while leases are renewed.
 const STUCK: Duration = Duration::from_secs(30);

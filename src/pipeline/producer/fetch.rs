@@ -17,7 +17,10 @@ use super::{
     change_ids::ChangeIds,
     feed::{Block, Feed, Walk},
 };
-use crate::{metrics, telemetry::traces::Step, vendors::Filter};
+use crate::{
+    observe::{metrics, traces::Step},
+    vendors::Filter,
+};
 
 /// How soon a Redis that is full, or in other trouble, is asked again.
 pub(super) const ROOM_AGAIN: Duration = Duration::from_secs(3);

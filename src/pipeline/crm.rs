@@ -15,7 +15,7 @@ use queue::{
 };
 
 use super::{rows::Rows, throttle::Throttle};
-use crate::{metrics, vendors::CrmClient};
+use crate::{observe::metrics, vendors::CrmClient};
 
 /// Everything that the job needs.
 pub struct CrmConsumer {

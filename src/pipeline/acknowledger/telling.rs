@@ -14,7 +14,7 @@ use jobs::{
 use queue::acknowledgement::{AckBatch, AckEnd, AckPause};
 
 use super::Acknowledger;
-use crate::metrics;
+use crate::observe::metrics;
 
 /// So often AlumnIQ must refuse an id, accepting others in between, until that is held against the id.
 const REFUSALS_PROVE: u32 = 3;

@@ -34,7 +34,7 @@ enum Pulse {
 
 /// One loop's handle: it beats every time the loop has turned. Dropped, the loop counts as ended.
 #[derive(Debug)]
-pub struct Beat(Arc<Mutex<Pulse>>);
+pub struct Heartbeat(Arc<Mutex<Pulse>>);
 
 /// What is known of one loop at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,7 +68,7 @@ impl Heartbeats {
 
     /// Adds a loop that is to turn at least every `max_age`. It is not ready before its first beat. A role
     /// that is registered again (its loop was started anew) replaces the former one.
-    pub fn register(&self, role: impl Into<String>, max_age: Duration) -> Beat {
+    pub fn register(&self, role: impl Into<String>, max_age: Duration) -> Heartbeat {
         let role = role.into();
         let pulse = Arc::new(Mutex::new(Pulse::Never));
         let entry = Loop {
@@ -81,7 +81,7 @@ impl Heartbeats {
             Some(known) => *known = entry,
             None => loops.push(entry),
         }
-        Beat(pulse)
+        Heartbeat(pulse)
     }
 
     /// Every loop, in the order of registration.
@@ -100,7 +100,7 @@ impl Heartbeats {
     }
 }
 
-impl Beat {
+impl Heartbeat {
     /// The loop has turned just now.
     pub fn beat(&self) {
         self.beat_at(Instant::now());
@@ -117,7 +117,7 @@ impl Beat {
     }
 }
 
-impl Drop for Beat {
+impl Drop for Heartbeat {
     fn drop(&mut self) {
         *lock(&self.0) = Pulse::Ended;
     }

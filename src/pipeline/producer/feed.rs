@@ -22,7 +22,7 @@ use super::{
     sorting::{Sorted, Sorter},
 };
 use crate::{
-    metrics,
+    observe::metrics,
     vendors::{AlumniqClient, Filter},
 };
 

@@ -4,9 +4,9 @@
 use jobs::{call_log::CHANGE, destination::Destination};
 use queue::{driver::Attempted, executor::Transition};
 
-use crate::{
+use crate::observe::{
     metrics,
-    telemetry::traces::{Step, Traces},
+    traces::{Step, Traces},
 };
 
 /// Tells of one attempt.

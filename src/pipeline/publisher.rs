@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::roles::Role;
-use crate::{
-    console::Beat,
+use crate::observe::{
+    Heartbeat,
     metrics::{self, BooksSnapshot, DestinationSnapshot, QueueSnapshot},
 };
 
@@ -41,7 +41,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// Until `closing`.
-    pub async fn run(&self, beat: &Beat, closing: &CancellationToken) {
+    pub async fn run(&self, beat: &Heartbeat, closing: &CancellationToken) {
         let mut before = None;
         // What each look says of the next one: readers count on it.
         let mut next = PUBLISH;

@@ -9,7 +9,7 @@ use jobs::{
 };
 use queue::lease::Lease;
 
-use crate::metrics;
+use crate::observe::metrics;
 
 /// How this school's rows are read.
 #[derive(Debug, Clone)]

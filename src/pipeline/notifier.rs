@@ -15,7 +15,7 @@ use queue::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::NotifyFormat, metrics, vendors::Webhook};
+use crate::{config::NotifyFormat, observe::metrics, vendors::Webhook};
 
 /// How often the state is looked at while that fails.
 const LOOK: Duration = Duration::from_secs(5);

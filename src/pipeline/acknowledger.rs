@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::telling::{Put, Stop, Telling};
 use crate::{
-    console::Beat,
-    metrics,
-    telemetry::traces::{Step, Traces},
+    observe::{
+        Heartbeat, metrics,
+        traces::{Step, Traces},
+    },
     vendors::AlumniqClient,
 };
 
@@ -65,7 +66,7 @@ pub struct Acknowledger {
 
 impl Acknowledger {
     /// Works until `closing`; a list that was leased is finished first, or given back at `abandon`.
-    pub async fn run(&self, bell: &Bell, beat: &Beat, stopping: &Stopping) {
+    pub async fn run(&self, bell: &Bell, beat: &Heartbeat, stopping: &Stopping) {
         let Stopping { closing, abandon } = stopping;
         while !closing.is_cancelled() {
             let pause = match self.step(abandon).await {

@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::terminal::Beside;
-use crate::metrics;
+use crate::observe::metrics;
 
 /// Messages that may wait: more than the busiest log has in a quarter of a second, a few MiB at most.
 const MOST: usize = 4_096;

@@ -44,9 +44,7 @@ pub use self::{
 };
 use crate::{
     config::Schedule,
-    console::Beat,
-    metrics,
-    telemetry::traces::Traces,
+    observe::{Heartbeat, metrics, traces::Traces},
     vendors::{AlumniqClient, Filter},
 };
 
@@ -95,7 +93,7 @@ struct Next {
 
 impl Producer {
     /// Fetches on schedule while this process leads, until `closing`.
-    pub async fn run(&self, bell: &Bell, beat: &Beat, closing: &CancellationToken) {
+    pub async fn run(&self, bell: &Bell, beat: &Heartbeat, closing: &CancellationToken) {
         let (mut due, mut is_heard) = (None, false);
         while !closing.is_cancelled() {
             let pause = match self.step(due, is_heard, beat, closing).await {
@@ -143,7 +141,7 @@ impl Producer {
         &self,
         due: Option<Instant>,
         is_heard: bool,
-        beat: &Beat,
+        beat: &Heartbeat,
         closing: &CancellationToken,
     ) -> Result<Next, QueueError> {
         if !is_heard {
@@ -218,7 +216,12 @@ impl Producer {
 
     /// Renews the lead; stops the fetch once another has had it. A Redis that does not answer says nothing
     /// about that.
-    async fn keep_leading(&self, lead: Lead, stop: &CancellationToken, beat: &Beat) -> Infallible {
+    async fn keep_leading(
+        &self,
+        lead: Lead,
+        stop: &CancellationToken,
+        beat: &Heartbeat,
+    ) -> Infallible {
         loop {
             tokio::time::sleep(self.renew_every()).await;
             // See step.

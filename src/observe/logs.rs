@@ -9,6 +9,7 @@ use std::{
     panic,
 };
 
+use jobs::call_log::Call;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, filter, fmt::MakeWriter, layer::SubscriberExt, registry::Registry,
@@ -17,7 +18,6 @@ use tracing_subscriber::{
 
 mod stderr;
 mod terminal;
-pub mod traces;
 
 use self::{stderr::Lines, terminal::Beside};
 pub use self::{
@@ -25,7 +25,6 @@ pub use self::{
     terminal::{bar_target, spare},
 };
 use crate::config::LogFormat;
-use jobs::call_log::Call;
 
 /// What is logged when nobody says otherwise.
 pub const DEFAULT_FILTER: &str = "info";

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use jobs::call_log::Call;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     resource::v1::Resource,
@@ -9,7 +10,6 @@ use opentelemetry_proto::tonic::{
 };
 
 use super::{Step, identity::Identity};
-use jobs::call_log::Call;
 
 /// W3C's flag of a trace that is sampled.
 const SAMPLED: u32 = 1;

@@ -7,7 +7,7 @@ use queue::{QueueError, Record, defects::Defects};
 use tokio_util::sync::CancellationToken;
 
 use super::Producer;
-use crate::metrics;
+use crate::observe::metrics;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(60 * 60);
