@@ -1,0 +1,32 @@
+//! What the connections to the vendors and to Redis share, whichever library makes them.
+//!
+//! # Layout
+//!
+//! - [`Roots`]: the certificate authorities that a client trusts; [`Identity`]: the certificate that it shows
+//! - [`TlsFault`]: what an error of TLS means, and what to do
+//! - [`Proxy`]: the proxy that the environment names, and what its errors mean
+//!
+//! A leaf: it depends on no other crate of the workspace, so that the vendors and the queue can both use it.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )
+)]
+
+mod error_chain;
+mod fault;
+mod pem;
+mod proxy;
+mod roots;
+
+pub use self::{
+    fault::TlsFault,
+    pem::{Identity, PemError},
+    proxy::{Proxy, ProxyFault, ProxyVariableError},
+    roots::{Roots, TrustVariableError},
+};
