@@ -7,10 +7,12 @@ use std::time::Duration;
 pub enum Reply {
     /// The vendor answered.
     Answer(Answer),
-    /// No connection came about (refused, DNS, TLS, connect timeout): the vendor saw nothing.
+    /// No connection came about (refused, DNS, TLS, proxy, connect timeout): the vendor saw nothing.
     Unreachable {
         /// The transport's words, without URL query, key or body.
         cause: String,
+        /// What to do, where the transport knows more than that the address may be wrong.
+        advice: Option<String>,
     },
     /// The request was sent and no usable answer came back (reset, read timeout, truncated body): the
     /// vendor may have acted on it.
@@ -18,6 +20,24 @@ pub enum Reply {
         /// As above.
         cause: String,
     },
+}
+
+impl Reply {
+    /// A call that was not made or did not arrive; nothing is known of what to do.
+    pub fn unreachable(cause: impl Into<String>) -> Self {
+        Self::Unreachable {
+            cause: cause.into(),
+            advice: None,
+        }
+    }
+}
+
+/// What happened, and what to do about it where that is known.
+pub fn with_advice(cause: &str, advice: Option<&str>) -> String {
+    match advice {
+        Some(advice) => format!("{cause}: {advice}"),
+        None => cause.to_owned(),
+    }
 }
 
 /// An HTTP answer.

@@ -6,12 +6,15 @@
 
 use std::io;
 
+use reqwest::Url;
+
 use super::context::Context;
 use crate::{
     cli::{Check, Global},
-    config,
+    config::{self, Config},
     exit::Exit,
     observe::logs,
+    vendors::proxy_of,
 };
 
 mod alumniq;
@@ -59,7 +62,8 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
     );
     // AlumnIQ's rows say something of the destinations too: that stands behind what they said themselves.
     let notify = notify::configured(&context);
-    let mut findings = [crm, salsa, redis, alumniq, notify].concat();
+    let proxies = proxies(&context.config);
+    let mut findings = [crm, salsa, redis, alumniq, notify, proxies].concat();
     findings.sort_by_key(Finding::about);
     super::print(&finding::show(&findings, colours))?;
     super::print(&format!("\n{}", finding::verdict(&findings)))?;
@@ -70,6 +74,24 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
             Exit::Good
         },
     )
+}
+
+/// Which vendors are called through a proxy. A malformed variable has ended the command already.
+fn proxies(config: &Config) -> Vec<Finding> {
+    let crm = config.crm.as_ref().map(|crm| ("crm", &crm.url));
+    let salsa = config.salsa.as_ref().map(|salsa| ("salsa", &salsa.url));
+    [Some(("alumniq", &config.alumniq.url)), crm, salsa]
+        .into_iter()
+        .flatten()
+        .filter_map(|(about, url)| {
+            let url = Url::parse(url.as_str()).ok()?;
+            let proxy = proxy_of(&url).ok()??;
+            Some(Finding::ok(
+                about,
+                format!("it is called through the proxy {proxy}"),
+            ))
+        })
+        .collect()
 }
 
 fn warning(warning: &config::Finding) -> Finding {

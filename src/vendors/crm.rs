@@ -184,7 +184,7 @@ impl CrmClient {
             Ok(body) => Bytes::from(body),
             Err(error) => {
                 let cause = format!("the contact could not be written as JSON: {error}");
-                return Reply::Unreachable { cause };
+                return Reply::unreachable(cause);
             }
         };
         match &self.authorization {

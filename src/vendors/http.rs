@@ -28,6 +28,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc::Sender;
+use transport::{Proxy, ProxyFault, ProxyVariableError, Roots, TlsFault};
 
 use self::charset::Charset;
 
@@ -54,7 +55,9 @@ const LONGEST_REQUEST_ID: usize = 100;
 /// One vendor's address, connections and limits.
 pub struct Http {
     vendor: &'static str,
+    url_key: &'static str,
     base: Url,
+    proxy: Option<Proxy>,
     client: Client,
     settings: ClientSettings,
     max_body: usize,
@@ -95,7 +98,15 @@ impl Http {
             key: url_key,
             cause,
         };
-        let tls = tls::client_config().map_err(|error| setup(error.to_string()))?;
+        let proxy =
+            proxy_of(&base).map_err(|error| setup(format!("{error}; {}", error.advice())))?;
+        let roots = match &settings.roots {
+            Some(roots) => roots.clone(),
+            None if base.scheme() == "http" && proxy.is_none() => Roots::built_in(),
+            None => Roots::of_machine()
+                .map_err(|error| setup(format!("{error}; {}", error.advice())))?,
+        };
+        let tls = tls::client_config(&roots).map_err(|error| setup(error.to_string()))?;
         let mut builder = Client::builder()
             .user_agent(concat!("alumniq-relay/", env!("CARGO_PKG_VERSION")))
             .default_headers(HeaderMap::from_iter([(
@@ -123,7 +134,9 @@ impl Http {
             .map_err(|error| setup(innermost(&error.without_url())))?;
         Ok(Self {
             vendor,
+            url_key,
             base,
+            proxy,
             client,
             max_body: settings.max_body.unwrap_or(BODY_LIMIT),
             settings,
@@ -224,6 +237,9 @@ impl Http {
     ) -> Result<Received, Reply> {
         let response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status().as_u16();
+        if let (407, Some(proxy)) = (status, &self.proxy) {
+            return Err(of_proxy(proxy.wants_credentials()));
+        }
         let headers = response.headers().clone();
         let charset = Charset::of(&headers);
         let body = match pipe.filter(|_| status == 200) {
@@ -302,17 +318,61 @@ impl Http {
         let error = error.without_url();
         let words = innermost(&error);
         if error.is_builder() {
-            let cause = format!("the request to {host} could not be written: {words}");
-            Reply::Unreachable { cause }
-        } else if error.is_connect() {
-            let cause = format!("no connection to {host}: {words}");
-            Reply::Unreachable { cause }
-        } else if error.is_timeout() {
-            let cause = format!("no whole answer from {host} in time: {words}");
-            Reply::Lost { cause }
+            return Reply::unreachable(format!(
+                "the request to {host} could not be written: {words}"
+            ));
+        }
+        let fault = TlsFault::of(&error);
+        if error.is_connect() || fault.is_some_and(TlsFault::precedes_request) {
+            return self.no_connection(&error, fault);
+        }
+        let cause = if error.is_timeout() {
+            format!("no whole answer from {host} in time: {words}")
+        } else if self.base.scheme() == "http" && is_no_http(&error) {
+            format!(
+                "{host} does not answer in HTTP ({words}): where it expects TLS, `{}` must begin with https://",
+                self.url_key
+            )
         } else {
-            let cause = format!("the answer of {host} was lost: {words}");
-            Reply::Lost { cause }
+            format!("the answer of {host} was lost: {words}")
+        };
+        Reply::Lost { cause }
+    }
+
+    fn no_connection(&self, error: &reqwest::Error, fault: Option<TlsFault>) -> Reply {
+        let host = base_url::authority(&self.base);
+        let is_tunnel = self.base.scheme() == "https";
+        let proxy = self.proxy.as_ref();
+        let of = |proxy: &Proxy| proxy.fault(error, &host, is_tunnel);
+        if let Some(fault) = proxy.filter(|_| error.is_connect()).and_then(of) {
+            return of_proxy(fault);
+        }
+        let by = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+        let Some(fault) = fault else {
+            return Reply::Unreachable {
+                cause: format!("no connection to {host}{by}: {}", innermost(error)),
+                advice: proxy.map(|_| {
+                    format!(
+                        "check that the proxy may connect to {host}, and `{}`",
+                        self.url_key
+                    )
+                }),
+            };
+        };
+        // Those that have an address of this name have the key for their authority too.
+        let section = self.url_key.strip_suffix(".url");
+        let ca_file = section.map(|section| format!("{section}.ca_file"));
+        let mut advice = fault.advice(self.url_key, ca_file.as_deref(), None);
+        if fault == TlsFault::UnknownIssuer && proxy.is_some() {
+            advice.push_str("; a proxy that inspects TLS signs with an authority of its own");
+        }
+        Reply::Unreachable {
+            cause: format!(
+                "no connection to {host}{by}: {} ({})",
+                fault.meaning(),
+                chain(error).pop().unwrap_or_default()
+            ),
+            advice: Some(advice),
         }
     }
 }
@@ -338,9 +398,7 @@ impl Received {
 
 /// The reply to a call that came too late to be made.
 pub fn lease_ended() -> Reply {
-    Reply::Unreachable {
-        cause: "the lease ended before the call was made".to_owned(),
-    }
+    Reply::unreachable("the lease ended before the call was made")
 }
 
 /// The secret as a header's value that `Debug` does not show; `prefix` as in `Bearer `.
@@ -370,6 +428,12 @@ pub fn present(key: &'static str, secret: &SecretString) -> Result<(), ClientErr
 
 /// The two innermost messages of an error's chain: the outer ones say only that a request failed.
 fn innermost(error: &reqwest::Error) -> String {
+    let mut words = chain(error);
+    words.split_off(words.len().saturating_sub(2)).join(": ")
+}
+
+/// The messages of an error and its causes, from the outermost.
+fn chain(error: &reqwest::Error) -> Vec<String> {
     let mut words = vec![error.to_string()];
     let mut source = error.source();
     while let Some(error) = source {
@@ -379,7 +443,34 @@ fn innermost(error: &reqwest::Error) -> String {
         }
         source = error.source();
     }
-    words.split_off(words.len().saturating_sub(2)).join(": ")
+    words
+}
+
+/// The proxy for an address, if any. A name of this machine itself is called directly.
+pub fn proxy_of(base: &Url) -> Result<Option<Proxy>, ProxyVariableError> {
+    match base_url::is_loopback(base) {
+        true => Ok(None),
+        false => Proxy::of(base.as_str()),
+    }
+}
+
+fn of_proxy(ProxyFault { cause, advice }: ProxyFault) -> Reply {
+    Reply::Unreachable {
+        cause,
+        advice: Some(advice),
+    }
+}
+
+/// Whether the other side answered with something else than HTTP.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_parse() && !error.is_parse_too_large();
+        }
+        source = error.source();
+    }
+    false
 }
 
 /// Tells the observer of a call once, also where the caller gives up on it.

@@ -17,8 +17,8 @@
 //! - **Secrets.** No key, password or token stands in a `Reply`, an error, a log line or `Debug`, not
 //!   even where the vendor's error page repeats the request.
 //! - **Name.** Each call has a request id of its own, sent as `X-Request-Id` and told to the observer.
-//! - **Transport.** TLS by rustls (the machine's certificate store, else Mozilla's list, which is built
-//!   in), HTTP/1.1 or HTTP/2, gzip, kept-alive connections, no redirects: a 3xx is an answer.
+//! - **Transport.** TLS by rustls (trusting the configured `ca_file` alone, else the machine's certificate store, else
+//!   Mozilla's list, which is built in), HTTP/1.1 or HTTP/2, gzip, kept-alive connections, no redirects: a 3xx is an answer.
 //!   `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are obeyed except towards a loopback host.
 
 mod alumniq;
@@ -33,6 +33,7 @@ pub use alumniq::{AlumniqClient, FeedReply, Filter};
 pub use crm::{CrmAuth, CrmCheck, CrmClient, CrmOperation, CrmOptions, Matching};
 pub use http::{
     BODY_LIMIT, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Redactor, Timeouts,
+    proxy_of,
 };
 pub use salsa::SalsaClient;
 pub use webhook::{SigningKey, Webhook, WebhookUrl};

@@ -79,12 +79,12 @@ pub fn good(reply: &Reply) -> Result<&Answer, FeedError> {
     };
     let answer = match reply {
         Reply::Answer(answer) => answer,
-        Reply::Unreachable { cause } => {
+        Reply::Unreachable { cause, advice } => {
             return error(
                 FeedFault::Outage,
                 None,
                 format!("AlumnIQ cannot be reached: {cause}"),
-                CHECK_URL,
+                advice.as_deref().unwrap_or(CHECK_URL),
             );
         }
         Reply::Lost { cause } => {
@@ -122,6 +122,12 @@ pub fn good(reply: &Reply) -> Result<&Answer, FeedError> {
                 advice,
             )
         }
+        407 => error(
+            FeedFault::Outage,
+            after,
+            "a proxy before AlumnIQ refuses the call (407)".to_owned(),
+            "check the proxy and its credentials",
+        ),
         400 | 422 => {
             let advice = "the filter is wrong or the API key is unknown at this host: check `alumniq.api_key` and the dates";
             error(
@@ -233,11 +239,9 @@ mod tests {
             }
         }
         assert!(
-            parse_feed(&Reply::Unreachable {
-                cause: "refused".to_owned()
-            })
-            .unwrap_err()
-            .is_retryable()
+            parse_feed(&Reply::unreachable("refused"))
+                .unwrap_err()
+                .is_retryable()
         );
         assert!(
             parse_feed(&Reply::Lost {

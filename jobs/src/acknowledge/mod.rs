@@ -12,7 +12,7 @@ pub use self::feed::{FeedError, FeedFault, Unread, good, instead_of_rows, read_r
 
 use crate::{
     outcome::PauseReason,
-    reply::{Answer, Reply},
+    reply::{Answer, Reply, with_advice},
 };
 
 const CHECK_URL: &str =
@@ -66,7 +66,8 @@ pub fn classify(reply: &Reply) -> AckOutcome {
         body,
     } = match reply {
         Reply::Answer(answer) => answer,
-        Reply::Unreachable { cause } => {
+        Reply::Unreachable { cause, advice } => {
+            let cause = with_advice(cause, advice.as_deref());
             return AckOutcome::Pause {
                 after: None,
                 reason: PauseReason::Outage,
@@ -175,12 +176,7 @@ mod tests {
                 assert_eq!(word(&classify(&answer(*status, ""))), expected, "{status}");
             }
         }
-        assert_eq!(
-            word(&classify(&Reply::Unreachable {
-                cause: "refused".to_owned()
-            })),
-            "outage"
-        );
+        assert_eq!(word(&classify(&Reply::unreachable("refused"))), "outage");
         assert_eq!(
             word(&classify(&Reply::Lost {
                 cause: "reset".to_owned()

@@ -9,7 +9,7 @@ use super::body::Body;
 use crate::{
     outcome::{Blame, DeadClass, Outcome, PauseReason},
     redact::{gathered, redact},
-    reply::{Answer, Reply},
+    reply::{Answer, Reply, with_advice},
 };
 
 const CHECK_URL: &str = "check `crm.url` (e.g. `https://HOST/crms/api`)";
@@ -25,7 +25,8 @@ pub fn classify(reply: &Reply) -> Outcome {
         body,
     } = match reply {
         Reply::Answer(answer) => answer,
-        Reply::Unreachable { cause } => {
+        Reply::Unreachable { cause, advice } => {
+            let cause = with_advice(cause, advice.as_deref());
             return pause(
                 PauseReason::Outage,
                 None,
@@ -331,12 +332,7 @@ mod tests {
         ] {
             assert_eq!(word(&outcome(status, body)), expected, "{status} {body}");
         }
-        assert_eq!(
-            word(&classify(&Reply::Unreachable {
-                cause: "refused".to_owned()
-            })),
-            "outage"
-        );
+        assert_eq!(word(&classify(&Reply::unreachable("refused"))), "outage");
         assert_eq!(
             word(&classify(&Reply::Lost {
                 cause: "reset".to_owned()

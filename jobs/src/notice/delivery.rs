@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     redact::redact,
-    reply::{Answer, Reply},
+    reply::{Answer, Reply, with_advice},
 };
 
 /// A receiver that asks for more is asked again after this.
@@ -34,7 +34,9 @@ pub fn classify(reply: &Reply) -> Delivery {
         perhaps_taken,
     };
     match reply {
-        Reply::Unreachable { cause } => failed(cause.clone(), None, false),
+        Reply::Unreachable { cause, advice } => {
+            failed(with_advice(cause, advice.as_deref()), None, false)
+        }
         Reply::Lost { cause } => failed(cause.clone(), None, true),
         Reply::Answer(Answer {
             status,
@@ -88,12 +90,7 @@ mod tests {
             (answer(408, None, ""), true),
             (answer(500, None, ""), true),
             (answer(504, None, ""), true),
-            (
-                Reply::Unreachable {
-                    cause: cause.clone(),
-                },
-                false,
-            ),
+            (Reply::unreachable(cause.clone()), false),
             (Reply::Lost { cause }, true),
         ] {
             let Delivery::Failed { perhaps_taken, .. } = classify(&reply) else {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{said, wire::Payload};
 use crate::{
     outcome::{Blame, DeadClass, Outcome, PauseReason},
-    reply::Reply,
+    reply::{Reply, with_advice},
 };
 
 /// How long to hold off after a throttled call without `Retry-After`: Salsa counts calls by the minute.
@@ -76,7 +76,8 @@ impl CallFailure {
 pub fn classify(reply: &Reply) -> Result<Payload, CallFailure> {
     let answer = match reply {
         Reply::Answer(answer) => answer,
-        Reply::Unreachable { cause } => {
+        Reply::Unreachable { cause, advice } => {
+            let cause = with_advice(cause, advice.as_deref());
             let cause = format!("Salsa cannot be reached: {cause}");
             return Err(pause(PauseReason::Outage, None, cause));
         }
@@ -376,7 +377,7 @@ mod tests {
     #[test]
     fn what_never_arrived_pauses_and_what_may_have_arrived_is_repeated() {
         let cause = || "connection refused".to_owned();
-        let unreachable = classify(&Reply::Unreachable { cause: cause() }).unwrap_err();
+        let unreachable = classify(&Reply::unreachable(cause())).unwrap_err();
         assert_eq!(
             told(unreachable),
             "pause outage None: Salsa cannot be reached: connection refused"

@@ -60,7 +60,9 @@ fn reached(status: u16) -> Finding {
 
 fn failed(reply: &Reply) -> Finding {
     let (what, remedy) = match reply {
-        Reply::Unreachable { cause } => (cause.clone(), CHECK_URL),
+        Reply::Unreachable { cause, advice } => {
+            (cause.clone(), advice.as_deref().unwrap_or(CHECK_URL))
+        }
         Reply::Lost { cause } => (
             format!("it gives no whole answer: {cause}"),
             "try again; if it happens again, raise crm.timeout and ask the CRM's administrators",
@@ -133,7 +135,7 @@ mod tests {
             (answered(429), "FAIL  crm      it asks for fewer calls"),
             (answered(503), "FAIL  crm      it is in trouble (503)"),
             (
-                CrmCheck::Failed(Reply::Unreachable { cause: cause() }),
+                CrmCheck::Failed(Reply::unreachable(cause())),
                 "FAIL  crm      no connection",
             ),
             (

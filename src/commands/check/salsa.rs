@@ -11,6 +11,8 @@ use crate::commands::context::Context;
 
 const ABOUT: &str = "salsa";
 
+const CHECK_URL: &str = "check salsa.url (https://api.salsalabs.org) and the network";
+
 /// Reads the metrics, one call.
 pub async fn probe(context: &Context) -> Vec<Finding> {
     let Some(salsa) = &context.config.salsa else {
@@ -25,6 +27,10 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
 fn judge(reply: &Reply, configured_rate: Option<u32>) -> Vec<Finding> {
     if let Reply::Lost { cause } = reply {
         let remedy = "try again; if it happens again, raise salsa.timeout or check salsa.url";
+        return vec![Finding::fail(ABOUT, cause.clone(), remedy)];
+    }
+    if let Reply::Unreachable { cause, advice } = reply {
+        let remedy = advice.as_deref().unwrap_or(CHECK_URL);
         return vec![Finding::fail(ABOUT, cause.clone(), remedy)];
     }
     let limits = match salsa_upsert::classify(reply) {
@@ -64,9 +70,7 @@ fn failed(outcome: Outcome) -> Finding {
                     "put a token of Salsa's Integration API into salsa.token (SALSA_AUTH_TOKEN)"
                 }
                 PauseReason::Throttled => "other programs use the token too: try again in a minute",
-                PauseReason::Outage | PauseReason::Operator => {
-                    "check salsa.url (https://api.salsalabs.org) and the network"
-                }
+                PauseReason::Outage | PauseReason::Operator => CHECK_URL,
             },
         ),
         Outcome::Retry { cause, .. } | Outcome::Dead { cause, .. } => (

@@ -370,13 +370,8 @@ impl Server {
     async fn call(&self, request: RequestBuilder) -> miette::Result<Answer> {
         let answer = match self.http.call("api", request, None).await.reply {
             Reply::Answer(answer) => answer,
-            Reply::Unreachable { cause } | Reply::Lost { cause } => {
-                return Err(miette!(
-                    help = "check --server (or ALUMNIQ_RELAY_SERVER): it is `console.listen` of a process with the \
-                            role console, or what stands before it",
-                    "the server cannot be used: {cause}"
-                ));
-            }
+            Reply::Unreachable { cause, advice } => return Err(unusable(&cause, advice)),
+            Reply::Lost { cause } => return Err(unusable(&cause, None)),
         };
         if (200..300).contains(&answer.status) {
             return Ok(Answer::Body(answer.body));
@@ -405,6 +400,15 @@ impl Server {
 enum Answer {
     Body(String),
     Refused(u16, Box<ErrorBody>),
+}
+
+fn unusable(cause: &str, advice: Option<String>) -> miette::Report {
+    let advice = advice.unwrap_or_else(|| {
+        "check --server (or ALUMNIQ_RELAY_SERVER): it is `console.listen` of a process with the role console, or what \
+         stands before it"
+            .to_owned()
+    });
+    miette!(help = advice, "the server cannot be used: {cause}")
 }
 
 /// The server's own words, as an error of this command.

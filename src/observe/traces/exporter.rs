@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use jobs::reply::Reply;
+use jobs::reply::{Reply, with_advice};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::InstrumentationScope,
@@ -158,7 +158,10 @@ impl Exporter {
                 status @ (429 | 502 | 503 | 504) => Err(Failure::Down(said(status))),
                 status => Err(Failure::Refused(said(status))),
             },
-            Reply::Unreachable { cause } | Reply::Lost { cause } => Err(Failure::Down(cause)),
+            Reply::Unreachable { cause, advice } => {
+                Err(Failure::Down(with_advice(&cause, advice.as_deref())))
+            }
+            Reply::Lost { cause } => Err(Failure::Down(cause)),
         }
     }
 

@@ -232,7 +232,7 @@ async fn a_contact_is_not_sent_once_the_token_took_up_the_lease() {
     let client = client(&hanging.url());
     let deadline = Some(Instant::now() + Duration::from_millis(500));
     let reply = client.update(&json!({}), deadline).await;
-    let Reply::Unreachable { cause } = reply else {
+    let Reply::Unreachable { cause, .. } = reply else {
         panic!("{reply:?}")
     };
     assert_eq!(cause, "the lease ended before the call was made");

@@ -182,9 +182,7 @@ fn is_oauth_error(body: &str) -> bool {
 
 /// Without a token the contact is not sent.
 fn no_token(cause: &str) -> Reply {
-    Reply::Unreachable {
-        cause: format!("no token for the CRM: {cause}"),
-    }
+    Reply::unreachable(format!("no token for the CRM: {cause}"))
 }
 
 /// What a good answer without a grant is.
@@ -270,7 +268,9 @@ mod tests {
                     assert_eq!(answer.status, becomes);
                     assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
                 }
-                (Reply::Unreachable { cause }, None) => assert!(cause.contains("check crm.url")),
+                (Reply::Unreachable { cause, .. }, None) => {
+                    assert!(cause.contains("check crm.url"))
+                }
                 (reply, _) => panic!("{status}: {reply:?}"),
             }
         }

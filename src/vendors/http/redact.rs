@@ -41,8 +41,9 @@ impl Redactor {
                 answer.body = self.text(answer.body, shortest);
                 Reply::Answer(answer)
             }
-            Reply::Unreachable { cause } => Reply::Unreachable {
+            Reply::Unreachable { cause, advice } => Reply::Unreachable {
                 cause: self.text(cause, SHORTEST),
+                advice: advice.map(|advice| self.text(advice, SHORTEST)),
             },
             Reply::Lost { cause } => Reply::Lost {
                 cause: self.text(cause, SHORTEST),

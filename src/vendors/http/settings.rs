@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use jobs::call_log::Call;
+use transport::Roots;
 
 /// How many bytes of an answer are read by default, counted after decompression.
 pub const BODY_LIMIT: usize = 8 << 20;
@@ -53,6 +54,8 @@ pub struct ClientSettings {
     /// The limit of an answer's body in bytes, after decompression; a longer one is a lost answer.
     /// `None` is the client's own default: [`FEED_BODY_LIMIT`] for AlumnIQ, [`BODY_LIMIT`] for the others.
     pub max_body: Option<usize>,
+    /// Whom it trusts; `None`: whom this machine does.
+    pub roots: Option<Roots>,
     /// Watches the calls.
     pub observer: Observer,
 }
@@ -63,6 +66,7 @@ impl Default for ClientSettings {
         Self {
             timeouts: Timeouts::default(),
             max_body: None,
+            roots: None,
             observer: Arc::new(|_| ()),
         }
     }

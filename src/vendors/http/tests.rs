@@ -32,7 +32,7 @@ fn assert_lost(reply: Reply, says: &str) {
 
 #[track_caller]
 fn assert_unreachable(reply: Reply, says: &str) {
-    let Reply::Unreachable { cause } = reply else {
+    let Reply::Unreachable { cause, .. } = reply else {
         panic!("{reply:?}")
     };
     assert!(cause.contains(says), "{cause}");

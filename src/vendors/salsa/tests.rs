@@ -97,7 +97,7 @@ async fn past_the_deadline_no_call_is_made() {
         client.put(&body, late).await,
         client.delete(&body, late).await,
     ] {
-        let Reply::Unreachable { cause } = reply else {
+        let Reply::Unreachable { cause, .. } = reply else {
             panic!("{reply:?}")
         };
         assert_eq!(cause, "the lease ended before the call was made");
