@@ -10,7 +10,7 @@ use std::{
 use jobs::{call_log::CallLog, destination::Destination};
 use miette::{Diagnostic, IntoDiagnostic, miette};
 use queue::{
-    Queue, QueueError, QueueSettings,
+    ClientTlsConfig, NO_TLS, Queue, QueueError, QueueSettings, TlsCertificates,
     admission::{Admitted, Refusal},
     audit::Actor,
     durability::{Allowed, Finding as Unfit, catalogue::Severity},
@@ -18,6 +18,7 @@ use queue::{
     trouble::Trouble,
 };
 use tokio_util::task::AbortOnDropHandle;
+use transport::{Identity, Roots};
 
 use super::misused;
 use crate::{
@@ -105,6 +106,7 @@ impl Context {
     /// The same with our own server's data in `data_dir`.
     pub async fn open_to_read_in(&self, data_dir: &Path) -> miette::Result<Redis> {
         let redis = &self.config.redis;
+        let tls = self.redis_tls()?;
         let (urls, embedded) = match &redis.url {
             Some(urls) => (
                 urls.iter().map(|url| url.expose().to_owned()).collect(),
@@ -118,7 +120,7 @@ impl Context {
             }
         };
         let queue = self
-            .queue(urls)
+            .queue(urls, tls)
             .await
             .map_err(|error| self.unusable(error))?;
         let supervise =
@@ -131,9 +133,31 @@ impl Context {
         })
     }
 
-    async fn queue(&self, urls: Vec<String>) -> Result<Queue, QueueError> {
+    /// Whom the connections to Redis trust, and what they show of themselves.
+    fn redis_tls(&self) -> miette::Result<TlsCertificates> {
+        let redis = &self.config.redis;
+        if !redis.speaks_tls() {
+            return Ok(NO_TLS);
+        }
+        let identity = match (&redis.cert_file, &redis.key_file) {
+            (Some(certificate), Some(key)) => {
+                Some(Identity::read(certificate, key).map_err(misused)?)
+            }
+            _ => None,
+        };
+        Ok(TlsCertificates {
+            root_cert: roots(redis.ca_file.as_deref())?.pem(),
+            client_tls: identity.map(|Identity { certificate, key }| ClientTlsConfig {
+                client_cert: certificate,
+                client_key: key,
+            }),
+        })
+    }
+
+    async fn queue(&self, urls: Vec<String>, tls: TlsCertificates) -> Result<Queue, QueueError> {
         Queue::connect(QueueSettings {
             urls,
+            tls,
             namespace: self.config.namespace.as_str().to_owned(),
             response_timeout: self.config.redis.response_timeout,
             keep: self.config.history.keep,
@@ -153,7 +177,7 @@ impl Context {
             Some(urls) => urls.iter().map(|url| url.expose().to_owned()).collect(),
             None => vec![EmbeddedRedis::running_at(&redis.data_dir)?],
         };
-        self.queue(urls).await.ok()
+        self.queue(urls, self.redis_tls().ok()?).await.ok()
     }
 
     /// Redis' addresses without passwords.
@@ -171,17 +195,41 @@ impl Context {
         }
     }
 
-    fn unusable(&self, error: QueueError) -> Unusable {
-        let todo = match &error {
-            QueueError::Rights(missing) => missing.advice(),
+    /// What is said of a Redis that gave `error`.
+    pub fn unusable(&self, error: QueueError) -> Unusable {
+        let todo = match (&error, error.trouble()) {
+            (QueueError::Rights(missing), _) => missing.advice(),
+            (_, Some(Trouble::Tls(_))) => {
+                "run `alumniq-relay check --connect` once that is corrected".to_owned()
+            }
             _ => "check that it runs, and `redis.url` with its password; without `redis.url` the program starts its \
                   own server"
                 .to_owned(),
         };
         Unusable {
             redis: self.redis_names(),
+            hint: self.scheme_hint(&error),
             error,
             todo,
+        }
+    }
+
+    /// What else it may be: a scheme that does not fit the port gives no error of its own.
+    fn scheme_hint(&self, error: &QueueError) -> &'static str {
+        let redis = &self.config.redis;
+        match error {
+            QueueError::Redis(error) if redis.speaks_tls() && error.is_timeout() => {
+                "; a Redis without TLS stays silent to rediss://: check scheme and port in `redis.url`"
+            }
+            QueueError::Redis(error)
+                if redis.url.is_some()
+                    && !redis.speaks_tls()
+                    && error.is_connection_dropped()
+                    && !error.is_connection_refusal() =>
+            {
+                "; a Redis with TLS closes such a connection: then write rediss:// in `redis.url`"
+            }
+            _ => "",
         }
     }
 
@@ -237,7 +285,7 @@ impl Context {
         AlumniqClient::new(
             alumniq.url.as_str(),
             alumniq.api_key.clone(),
-            settings(alumniq.timeout),
+            settings(alumniq.timeout, alumniq.ca_file.as_deref())?,
         )
         .map_err(misused)
     }
@@ -247,7 +295,12 @@ impl Context {
         let options = crm.options().ok_or_else(|| {
             misused("the CRM's credentials are incomplete: set crm.username and crm.password")
         })?;
-        CrmClient::new(crm.url.as_str(), options, settings(crm.timeout)).map_err(misused)
+        CrmClient::new(
+            crm.url.as_str(),
+            options,
+            settings(crm.timeout, crm.ca_file.as_deref())?,
+        )
+        .map_err(misused)
     }
 
     /// The operators' webhook, where they have one.
@@ -263,7 +316,7 @@ impl Context {
         SalsaClient::new(
             salsa.url.as_str(),
             salsa.token.clone(),
-            settings(salsa.timeout),
+            settings(salsa.timeout, salsa.ca_file.as_deref())?,
         )
         .map_err(misused)
     }
@@ -271,10 +324,11 @@ impl Context {
 
 /// Redis cannot be used now.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("cannot use {redis}: {error}")]
+#[error("cannot use {redis}: {error}{hint}")]
 pub struct Unusable {
     redis: String,
     error: QueueError,
+    hint: &'static str,
     #[help]
     todo: String,
 }
@@ -307,8 +361,20 @@ pub fn operator() -> Actor {
     Actor::at_command(name.unwrap_or_else(|_| "an operator".to_owned()))
 }
 
-fn settings(timeout: std::time::Duration) -> ClientSettings {
-    ClientSettings {
+/// The authorities in `ca_file`, else those that this machine trusts.
+fn roots(ca_file: Option<&Path>) -> miette::Result<Roots> {
+    match ca_file {
+        Some(path) => Roots::of_file(path).map_err(misused),
+        None => Roots::of_machine().map_err(|error| super::usage(&error, &error.advice())),
+    }
+}
+
+fn settings(
+    timeout: std::time::Duration,
+    ca_file: Option<&Path>,
+) -> miette::Result<ClientSettings> {
+    Ok(ClientSettings {
+        roots: ca_file.map(|path| roots(Some(path))).transpose()?,
         timeouts: Timeouts::within(timeout),
         observer: Arc::new(|call: &Call| {
             metrics::vendor_request(call.vendor, call.operation, &call.status, call.duration);
@@ -316,7 +382,7 @@ fn settings(timeout: std::time::Duration) -> ClientSettings {
             CallLog::note(call);
         }),
         ..ClientSettings::default()
-    }
+    })
 }
 
 /// A connection to the queue, and our own server where it is ours: it is started again where it dies.

@@ -1,12 +1,12 @@
 //! `[alumniq]`: where changes come from.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
 use super::{
-    key::{Shape, default, required, secret, section, table},
+    key::{Shape, default, optional, required, secret, section, table},
     schedule::Schedule,
     setting::{Setting, Wrong, nearest, text, words},
     url::BaseUrl,
@@ -32,6 +32,9 @@ section! {
         /// Rows without an xid: "dead_letter", or "match": the CRM matches on the contact fields, Salsa
         /// on the email address.
         anonymous: AnonymousRows = default("dead_letter"),
+        /// A PEM file with the certificates of the authorities that sign its certificate. They alone are trusted then.
+        /// Absent: this machine's certificate store counts (or `SSL_CERT_FILE` and `SSL_CERT_DIR`).
+        ca_file: Option<PathBuf> = optional("alumniq-ca.pem"),
         /// How long one fetch may take.
         timeout: Duration = default("60s").within(1.0, 600.0),
         /// The school's own names of row fields: canonical name -> list of the keys to accept instead of

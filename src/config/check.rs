@@ -1,11 +1,10 @@
 //! Rules between keys, and what is allowed but should be known.
 
-use std::path::Path;
-
 use jobs::mapping::MapValue;
 
 use super::{
     alumniq::{AcknowledgeMode, AlumniqConfig},
+    connection,
     crm::{CrmAuthKind, CrmConfig},
     finding::Finding,
     reader::Reader,
@@ -16,15 +15,18 @@ use super::{
     url::BaseUrl,
 };
 
-pub(super) fn redis(reader: &Reader, config: &mut RedisConfig) {
-    let folder = match reader.folder == Path::new(".") {
-        true => Path::new(""),
-        false => &reader.folder,
-    };
-    config.data_dir = folder.join(&config.data_dir);
+pub(super) fn redis(reader: &mut Reader, config: &mut RedisConfig) {
+    config.data_dir = connection::resolved(reader, &config.data_dir);
+    connection::redis(reader, config);
 }
 
-pub(super) fn alumniq(reader: &mut Reader, config: &AlumniqConfig) {
+pub(super) fn alumniq(reader: &mut Reader, config: &mut AlumniqConfig) {
+    connection::authority(reader, "alumniq.ca_file", &mut config.ca_file);
+    connection::needs_https(
+        reader,
+        ("alumniq.ca_file", config.ca_file.is_some()),
+        ("alumniq.url", &config.url),
+    );
     encrypted(reader, "alumniq.url", &config.url);
     if config.acknowledge == AcknowledgeMode::OnFetch {
         let finding = reader
@@ -39,7 +41,13 @@ pub(super) fn alumniq(reader: &mut Reader, config: &AlumniqConfig) {
     }
 }
 
-pub(super) fn crm(reader: &mut Reader, config: &CrmConfig) {
+pub(super) fn crm(reader: &mut Reader, config: &mut CrmConfig) {
+    connection::authority(reader, "crm.ca_file", &mut config.ca_file);
+    connection::needs_https(
+        reader,
+        ("crm.ca_file", config.ca_file.is_some()),
+        ("crm.url", &config.url),
+    );
     encrypted(reader, "crm.url", &config.url);
     finds_somebody(reader, config);
     let needed: &[(&str, bool)] = match config.auth {
@@ -88,7 +96,13 @@ fn finds_somebody(reader: &mut Reader, config: &CrmConfig) {
     reader.problem(finding);
 }
 
-pub(super) fn salsa(reader: &mut Reader, config: &SalsaConfig) {
+pub(super) fn salsa(reader: &mut Reader, config: &mut SalsaConfig) {
+    connection::authority(reader, "salsa.ca_file", &mut config.ca_file);
+    connection::needs_https(
+        reader,
+        ("salsa.ca_file", config.ca_file.is_some()),
+        ("salsa.url", &config.url),
+    );
     encrypted(reader, "salsa.url", &config.url);
 }
 

@@ -1,6 +1,6 @@
 //! `[crm]` and `[crm.matching]`: the university's CRM (QS).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use jobs::{country::CountryCodes, mapping::MapValue};
 use secrecy::SecretString;
@@ -35,6 +35,9 @@ section! {
         concurrency: u32 = default("32").within(1.0, 10_000.0),
         /// Calls a minute, over all processes. Absent: no limit.
         rate_per_minute: Option<u32> = optional("600").within(1.0, 1_000_000.0),
+        /// A PEM file with the certificates of the authorities that sign its certificate. They alone are trusted then.
+        /// Absent: this machine's certificate store counts (or `SSL_CERT_FILE` and `SSL_CERT_DIR`).
+        ca_file: Option<PathBuf> = optional("crm-ca.pem"),
         /// How long one call may take.
         timeout: Duration = default("30s").within(1.0, 600.0),
         /// Attempts before a change is a dead letter.

@@ -7,7 +7,8 @@
 //! - [`mapping`]: the compiled templates, wrong ones reported with their line; [`mapping_examples`]: what they
 //!   are expected to do; `mapping_lint`: what in them does nothing
 //! - `source` flattens file and variables, `reader` reads keys and notes every problem, `setting` holds
-//!   the types, `secret` the secrets, `check` the rules between keys
+//!   the types, `secret` the secrets, `check` the rules between keys,
+//!   `connection` the files and variables of TLS and proxies
 //! - [`finding`]: problems with file, line and caret; `mask` hides secrets around the caret
 //! - [`example`] and [`mod@print`]: `config example` and `config print`
 
@@ -21,6 +22,7 @@ use std::{
 pub mod acknowledge;
 pub mod alumniq;
 mod check;
+mod connection;
 pub mod console;
 pub mod crm;
 pub mod encryption;
@@ -324,11 +326,11 @@ fn read(
 fn config(reader: &mut Reader) -> Option<Config> {
     let top = TopConfig::read(reader);
     let mut redis = RedisConfig::read(reader);
-    let alumniq = AlumniqConfig::read(reader);
+    let mut alumniq = AlumniqConfig::read(reader);
     let crm_enabled = reader.is_enabled(CrmConfig::SECTION);
-    let crm = CrmConfig::read(reader).filter(|_| crm_enabled);
+    let mut crm = CrmConfig::read(reader).filter(|_| crm_enabled);
     let salsa_enabled = reader.is_enabled(SalsaConfig::SECTION);
-    let salsa = SalsaConfig::read(reader).filter(|_| salsa_enabled);
+    let mut salsa = SalsaConfig::read(reader).filter(|_| salsa_enabled);
     reader.demanding = true;
     let map = MapConfig::read(reader);
     let acknowledge = AcknowledgeConfig::read(reader);
@@ -344,10 +346,12 @@ fn config(reader: &mut Reader) -> Option<Config> {
         .iter_mut()
         .for_each(|redis| check::redis(reader, redis));
     alumniq
-        .iter()
+        .iter_mut()
         .for_each(|alumniq| check::alumniq(reader, alumniq));
-    crm.iter().for_each(|crm| check::crm(reader, crm));
-    salsa.iter().for_each(|salsa| check::salsa(reader, salsa));
+    crm.iter_mut().for_each(|crm| check::crm(reader, crm));
+    salsa
+        .iter_mut()
+        .for_each(|salsa| check::salsa(reader, salsa));
     encryption
         .iter()
         .for_each(|encryption| encryption::check(reader, encryption));
@@ -360,6 +364,7 @@ fn config(reader: &mut Reader) -> Option<Config> {
     telemetry
         .iter()
         .for_each(|telemetry| check::telemetry(reader, telemetry));
+    connection::variables(reader);
     check::destinations(reader, crm_enabled, salsa_enabled);
     let mappings = Mappings::compile(reader, alumniq.as_ref(), crm.as_ref(), salsa.as_ref());
 

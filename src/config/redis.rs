@@ -17,6 +17,13 @@ section! {
         /// `redis://`, `rediss://` (TLS) or `redis+unix://`; a list of several nodes means Redis Cluster.
         /// Absent: the program starts its own server.
         url: Option<Vec<RedisUrl>> = optional("redis://127.0.0.1:6379/0"),
+        /// A PEM file with the certificates of the authorities that sign the servers' certificates. They alone are trusted then.
+        /// Absent: this machine's certificate store counts (or `SSL_CERT_FILE` and `SSL_CERT_DIR`).
+        ca_file: Option<PathBuf> = optional("redis-ca.pem"),
+        /// A PEM file with the certificate that this program shows to servers that ask for one.
+        cert_file: Option<PathBuf> = optional("redis-client.pem"),
+        /// A PEM file with the private key of `cert_file`, not encrypted.
+        key_file: Option<PathBuf> = optional("redis-client.key"),
         /// Where the embedded server keeps its data. A relative path starts at the config file's folder.
         data_dir: PathBuf = default("./data/redis"),
         /// The embedded server's program, by name or path.
@@ -28,6 +35,16 @@ section! {
         allow_eviction: bool = default("false"),
         /// How long one Redis command may take.
         response_timeout: Duration = default("5s").within(0.1, 60.0),
+    }
+}
+
+impl RedisConfig {
+    /// Whether any node is spoken to in TLS.
+    pub fn speaks_tls(&self) -> bool {
+        let nodes = self.url.iter().flatten();
+        nodes
+            .into_iter()
+            .any(|node| node.redacted.starts_with("rediss:"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[salsa]`: Salsa Engage.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use jobs::mapping::MapValue;
 use secrecy::SecretString;
@@ -28,6 +28,9 @@ section! {
         /// Calls a minute, over all processes, at the most. Salsa's own limit, asked every minute, counts where
         /// it is lower: more calls would only be refused. Absent: Salsa's limit alone.
         rate_per_minute: Option<u32> = optional("300").within(1.0, 1_000_000.0),
+        /// A PEM file with the certificates of the authorities that sign its certificate. They alone are trusted then.
+        /// Absent: this machine's certificate store counts (or `SSL_CERT_FILE` and `SSL_CERT_DIR`).
+        ca_file: Option<PathBuf> = optional("salsa-ca.pem"),
         /// How long one call may take.
         timeout: Duration = default("60s").within(1.0, 600.0),
         /// Attempts before a change is a dead letter.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redis::{
-    Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture, RedisResult,
-    ServerErrorKind, Value,
+    Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
+    RedisResult, ServerErrorKind, TlsCertificates, Value,
     aio::{ConnectionLike, PubSub},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
@@ -22,15 +22,24 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// Connects. `urls`: one for a single server, several for a cluster. Commands that take longer than
-    /// `response_timeout` fail: what they did is then unknown, which every transition tolerates.
-    pub async fn open(urls: &[String], response_timeout: Duration) -> RedisResult<Self> {
+    /// Connects. `urls`: one for a single server, several for a cluster; `tls`: for those with `rediss://`. Commands
+    /// that take longer than `response_timeout` fail: what they did is then unknown, which every transition tolerates.
+    pub async fn open(
+        urls: &[String],
+        tls: &TlsCertificates,
+        response_timeout: Duration,
+    ) -> RedisResult<Self> {
         match urls {
-            [url] => Reconnecting::open(url, response_timeout)
+            [url] => Reconnecting::open(client(url, tls)?, response_timeout)
                 .await
                 .map(Self::Single),
             urls => {
-                let client = ClusterClient::builder(urls.to_vec())
+                let mut builder = ClusterClient::builder(urls.to_vec());
+                // With certificates, the driver would speak TLS to every cluster.
+                if urls.iter().any(|url| url.starts_with("rediss:")) {
+                    builder = builder.certs(tls.clone());
+                }
+                let client = builder
                     .tcp_settings(without_delay())
                     .connection_timeout(response_timeout)
                     .response_timeout(response_timeout)
@@ -46,14 +55,17 @@ impl Connection {
 }
 
 /// Of one server.
-pub(super) fn client(url: &str) -> RedisResult<Client> {
+pub(super) fn client(url: &str, tls: &TlsCertificates) -> RedisResult<Client> {
     let info = url.into_connection_info()?;
     // Its name is of no use, and telling it needs a right.
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    Client::open(
-        info.set_redis_settings(settings)
-            .set_tcp_settings(without_delay()),
-    )
+    let info = info
+        .set_redis_settings(settings)
+        .set_tcp_settings(without_delay());
+    match info.addr() {
+        ConnectionAddr::TcpTls { .. } => Client::build_with_tls(info, tls.clone()),
+        _ => Client::open(info),
+    }
 }
 
 /// Commands are small and follow one another: gathered for full packets, each would wait until the last one is
@@ -66,13 +78,14 @@ fn without_delay() -> TcpSettings {
 /// within `patience` will do.
 pub(super) async fn subscribe(
     urls: &[String],
+    tls: &TlsCertificates,
     channel: &str,
     patience: Duration,
 ) -> RedisResult<PubSub> {
     let mut last = None;
     for url in urls {
         let subscribed = timeout(patience, async {
-            let mut listener = client(url)?.get_async_pubsub().await?;
+            let mut listener = client(url, tls)?.get_async_pubsub().await?;
             listener.subscribe(channel).await?;
             RedisResult::Ok(listener)
         });

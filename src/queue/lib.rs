@@ -69,6 +69,14 @@ use jobs::destination::Destination;
 use redis::FromRedisValue;
 
 pub use self::record::Record;
+/// The certificates of a connection, as PEM.
+pub use redis::{ClientTlsConfig, TlsCertificates};
+
+/// For servers without TLS.
+pub const NO_TLS: TlsCertificates = TlsCertificates {
+    client_tls: None,
+    root_cert: None,
+};
 use self::{
     admission::Mismatch,
     connection::Connection,
@@ -161,6 +169,8 @@ impl QueueError {
 pub struct QueueSettings {
     /// `redis://`, `rediss://` or `redis+unix://`; several for a cluster.
     pub urls: Vec<String>,
+    /// Whom a connection with `rediss://` trusts and what it shows of itself; without authorities, Mozilla's list counts.
+    pub tls: TlsCertificates,
     /// One a campus.
     pub namespace: String,
     /// After which a command counts as failed.
@@ -203,7 +213,7 @@ impl Queue {
     /// Connects for reading, once, and refuses a user that lacks rights; later losses of the connection are mended on the
     /// way.
     pub async fn connect(settings: QueueSettings) -> Result<Self, QueueError> {
-        let connection = Connection::open(&settings.urls, settings.response_timeout)
+        let connection = Connection::open(&settings.urls, &settings.tls, settings.response_timeout)
             .await
             .map_err(|error| rights::refused(error, &settings.namespace))?;
         let queue = Self {

@@ -36,8 +36,7 @@ struct Inner {
 
 impl Reconnecting {
     /// Connects, once.
-    pub async fn open(url: &str, response_timeout: Duration) -> RedisResult<Self> {
-        let client = super::connection::client(url)?;
+    pub async fn open(client: Client, response_timeout: Duration) -> RedisResult<Self> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(response_timeout))
             .set_response_timeout(Some(response_timeout));

@@ -185,7 +185,12 @@ impl Queue {
         let (pinged, loaded, heard) = futures::join!(
             ping.exec_async(&mut pinging),
             script.load(&mut loading),
-            connection::subscribe(urls, &channel, self.settings.response_timeout),
+            connection::subscribe(
+                urls,
+                &self.settings.tls,
+                &channel,
+                self.settings.response_timeout
+            ),
         );
         let refusals = [pinged.err(), loaded.err(), heard.err()];
         let refusals = refusals.iter().flatten().filter(|error| is_refusal(error));

@@ -1,6 +1,7 @@
 //! What Redis' errors mean for people, and the one line in the log for each of its troubles.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     fmt,
     sync::{Mutex, PoisonError},
@@ -8,6 +9,7 @@ use std::{
 };
 
 use redis::RedisError;
+use transport::TlsFault;
 
 use super::scripts::Purpose;
 
@@ -40,6 +42,8 @@ pub enum Trouble {
     SlotMoves,
     /// No connection, or no answer in time.
     Away,
+    /// No connection, because TLS fails.
+    Tls(TlsFault),
     /// Anything else: its own words are the best.
     Other,
 }
@@ -47,6 +51,9 @@ pub enum Trouble {
 impl Trouble {
     /// The one table of Redis' errors.
     pub(super) fn of(error: &RedisError) -> Self {
+        if let Some(fault) = TlsFault::of(error) {
+            return Self::Tls(fault);
+        }
         if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() {
             return Self::Away;
         }
@@ -81,8 +88,14 @@ impl Trouble {
     }
 
     /// What it is, and what to do.
-    const fn words(self) -> (&'static str, &'static str) {
-        match self {
+    fn words(self) -> (Cow<'static, str>, Cow<'static, str>) {
+        let (what, todo) = match self {
+            Self::Tls(fault) => {
+                let what = format!("Redis cannot be reached: {}", fault.meaning());
+                let identity = "`redis.cert_file` and `redis.key_file`";
+                let todo = fault.advice("redis.url", Some("redis.ca_file"), Some(identity));
+                return (what.into(), todo.into());
+            }
             Self::Full => (
                 "Redis is full",
                 "nothing new is taken in, what is queued goes on, and intake resumes by itself once there is \
@@ -141,7 +154,8 @@ impl Trouble {
                 "check that it runs, can be reached at `redis.url` and takes more clients (`maxclients`)",
             ),
             Self::Other => ("Redis", "see Redis' log"),
-        }
+        };
+        (what.into(), todo.into())
     }
 
     /// Whether only writes are refused.
@@ -298,7 +312,7 @@ mod tests {
             let error = answered(line);
             assert_eq!(Trouble::of(&error), trouble, "{line}");
             let said = super::super::QueueError::from(error).to_string();
-            assert!(said.starts_with(trouble.words().0), "{said}");
+            assert!(said.starts_with(&*trouble.words().0), "{said}");
         }
     }
 

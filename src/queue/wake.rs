@@ -185,9 +185,8 @@ impl Queue {
         let listen = async {
             loop {
                 // Why it failed is told by the loops, which ask Redis all the time meanwhile.
-                if let Ok(listener) =
-                    connection::subscribe(&self.settings.urls, &channel, patience).await
-                {
+                let (urls, tls) = (&self.settings.urls, &self.settings.tls);
+                if let Ok(listener) = connection::subscribe(urls, tls, &channel, patience).await {
                     bells.hear(true);
                     listen(listener, &bells, patience).await;
                     bells.hear(false);

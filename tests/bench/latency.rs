@@ -8,7 +8,7 @@ use jobs::{
     change::{self, FieldNames},
     destination::Destination,
 };
-use queue::{Queue, QueueSettings, durability::Allowed, intake::NewChange, seal::Seals};
+use queue::{NO_TLS, Queue, QueueSettings, durability::Allowed, intake::NewChange, seal::Seals};
 use sandbox::{ChangeState, Times};
 use serde::Serialize;
 use serde_json::{json, value::to_raw_value};
@@ -115,6 +115,7 @@ async fn queue(redis: &Redis) -> Outcome<Queue> {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let settings = QueueSettings {
         urls: vec![redis.url()],
+        tls: NO_TLS,
         namespace: "sandbox".to_owned(),
         response_timeout: Duration::from_secs(5),
         keep: DAY,

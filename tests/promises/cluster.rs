@@ -3,6 +3,7 @@
 use sandbox::{Sandbox, SandboxOptions};
 
 use crate::harness::{
+    authority::Authority,
     redis::Redis,
     relay::Relay,
     sockets::Port,
@@ -17,25 +18,42 @@ const CHANGES: usize = 300;
 struct Cluster {
     nodes: Vec<Redis>,
     ports: Vec<Port>,
+    scheme: &'static str,
 }
 
 impl Cluster {
     /// Every node has as many slots; it is whole once this returns.
     async fn start() -> Self {
+        Self::start_with("redis", |port| vec!["--port".to_owned(), port.to_string()]).await
+    }
+
+    /// The same with TLS alone, among the nodes too.
+    async fn start_secured(authority: &Authority) -> Self {
+        Self::start_with("rediss", |port| {
+            let cluster = ["--tls-cluster".to_owned(), "yes".to_owned()];
+            [authority.redis_options(port, "yes"), cluster.to_vec()].concat()
+        })
+        .await
+    }
+
+    /// `listening`: the options of a server that speaks this scheme on a port.
+    async fn start_with(scheme: &'static str, listening: impl Fn(u16) -> Vec<String>) -> Self {
         // The second half is for the nodes among themselves.
         let ports: Vec<Port> = (0..2 * NODES).map(|_| Port::hold()).collect();
         let numbers: Vec<u16> = ports.iter().map(Port::number).collect();
         let (clients, buses) = numbers.split_at(NODES);
         let mut nodes = Vec::new();
         for (port, bus) in clients.iter().zip(buses) {
-            let (port, bus) = (port.to_string(), bus.to_string());
+            let (listening, bus) = (listening(*port), bus.to_string());
+            let listening: Vec<&str> = listening.iter().map(String::as_str).collect();
             let options = ["--cluster-enabled", "yes", "--bind", "127.0.0.1"];
             // Without it a node that is gone would stop every campus.
             let coverage = ["--cluster-require-full-coverage", "no"];
             let options = [
                 options.as_slice(),
                 &coverage,
-                &["--port", &port, "--cluster-port", &bus],
+                &listening,
+                &["--cluster-port", &bus],
             ]
             .concat();
             nodes.push(Redis::start_with(&options).await);
@@ -56,13 +74,17 @@ impl Cluster {
             })
             .await;
         }
-        Self { nodes, ports }
+        Self {
+            nodes,
+            ports,
+            scheme,
+        }
     }
 
     /// As `redis.url` names them.
     fn urls(&self) -> String {
         let ports = self.ports[..NODES].iter();
-        let urls = ports.map(|port| format!("\"redis://{}\"", port.address()));
+        let urls = ports.map(|port| format!("\"{}://{}\"", self.scheme, port.address()));
         format!("[{}]", urls.collect::<Vec<_>>().join(", "))
     }
 
@@ -212,4 +234,24 @@ async fn a_slot_that_moves_there_and_back_under_load_loses_nothing_and_breaks_no
         assert_eq!(here["applied"], MANY, "{status}");
         assert_eq!(here["waiting"], 0, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_cluster_with_tls_and_client_certificates_carries_a_campus() {
+    let authority = Authority::new();
+    let cluster = Cluster::start_secured(&authority).await;
+    // The first node that is asked is not the campus'.
+    let (_, sandbox, relay) = campus(&cluster, 2, 30).await;
+    let relay = [
+        ("redis.ca_file", "ca.pem"),
+        ("redis.cert_file", "client.pem"),
+        ("redis.key_file", "client.key"),
+    ]
+    .into_iter()
+    .fold(relay, |relay, (key, file)| {
+        relay.set(key, &authority.named(file))
+    });
+    relay.run(&["check", "--connect"]).await.expect(0);
+    relay.run(&["sync", "--wait"]).await.expect(0);
+    every_promise_held(&sandbox.report(), &[], &[]);
 }

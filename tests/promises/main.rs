@@ -28,6 +28,7 @@
 //! - `limits`, `starvation`: the vendors' limits are shared, used and followed, and nobody waits behind others
 //! - `browser`: what operators see and do in a real Chromium
 //! - `dashboard`: Grafana's dashboard: its form, and what a real Prometheus answers to its queries
+//! - `transport`: TLS and proxies on the way to the vendors and to Redis
 //! - `metrics`: a fleet scraped as one, against what the vendors saw; the file for cron
 //! - `monitoring`: a real Prometheus with the shipped rules sees a fleet, and its alerts
 //! - `notifying`: the operators' webhook is told of changes of state, once
@@ -93,5 +94,6 @@ mod starvation;
 mod telling;
 mod terminal;
 mod tracing;
+mod transport;
 mod variants;
 mod watching;

@@ -2,7 +2,6 @@
 
 use std::{path::Path, time::Duration};
 
-use miette::IntoDiagnostic;
 use queue::{
     QueueError,
     admission::Mismatch,
@@ -129,7 +128,7 @@ async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Resu
         Ok::<_, QueueError>(findings)
     };
     match timeout(patience, looking).await {
-        Ok(findings) => findings.into_diagnostic(),
+        Ok(findings) => findings.map_err(|error| context.unusable(error).into()),
         Err(_) => Err(silent(patience)),
     }
 }

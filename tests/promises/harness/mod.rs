@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod authority;
 pub mod browser;
 pub mod clock;
 pub mod collector;

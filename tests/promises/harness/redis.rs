@@ -7,7 +7,7 @@ use std::{
 };
 
 use jobs::destination::Destination;
-use queue::{Queue, QueueSettings, durability::Allowed, seal::Seals};
+use queue::{NO_TLS, Queue, QueueSettings, durability::Allowed, seal::Seals};
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
 
@@ -181,6 +181,7 @@ impl Redis {
     ) -> Queue {
         let mut settings = QueueSettings {
             urls: vec![self.url()],
+            tls: NO_TLS,
             namespace: namespace.to_owned(),
             response_timeout: PATIENCE,
             keep: KEEP,

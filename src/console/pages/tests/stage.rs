@@ -18,7 +18,7 @@ use jobs::{
     outcome::DeadClass,
 };
 use queue::{
-    Queue, QueueSettings, durability::Allowed as AllowedRedis, embedded::EmbeddedRedis,
+    NO_TLS, Queue, QueueSettings, durability::Allowed as AllowedRedis, embedded::EmbeddedRedis,
     executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
 };
 use serde_json::{Value, json, value::to_raw_value};
@@ -59,6 +59,7 @@ impl Stage {
             .unwrap();
         let settings = QueueSettings {
             urls: vec![redis.url()],
+            tls: NO_TLS,
             namespace: "campus".to_owned(),
             response_timeout: Duration::from_secs(20),
             keep: Duration::from_secs(3600),

@@ -1,0 +1,117 @@
+//! Files and variables of TLS, and those that name proxies: what cannot be used is refused here, and not when the
+//! first connection fails.
+
+use std::path::{Path, PathBuf};
+
+use transport::{Identity, PemError, Proxy, Roots};
+
+use super::{finding::Finding, reader::Reader, redis::RedisConfig, url::BaseUrl};
+
+/// A path in the configuration starts at the config file's folder.
+pub(super) fn resolve(reader: &Reader, path: &mut Option<PathBuf>) {
+    if let Some(path) = path {
+        *path = resolved(reader, path);
+    }
+}
+
+/// The same of a path that is always there.
+pub(super) fn resolved(reader: &Reader, path: &Path) -> PathBuf {
+    let folder = match reader.folder == Path::new(".") {
+        true => Path::new(""),
+        false => &reader.folder,
+    };
+    folder.join(path)
+}
+
+/// The certificate authority of a server, in the file that `key` names.
+pub(super) fn authority(reader: &mut Reader, key: &str, path: &mut Option<PathBuf>) {
+    resolve(reader, path);
+    // Where the mapping is tested, the files are elsewhere.
+    if let (Some(path), true) = (&*path, reader.needs_secrets)
+        && let Err(error) = Roots::of_file(path)
+    {
+        refuse(reader, key, &error);
+    }
+}
+
+/// An authority is of no use without TLS.
+pub(super) fn needs_https(reader: &mut Reader, file: (&str, bool), url: (&str, &BaseUrl)) {
+    let ((file, is_set), (url, address)) = (file, url);
+    if is_set && address.as_str().starts_with("http://") {
+        let finding = reader
+            .about(file, &format!("has no effect: `{url}` begins with http://"))
+            .help(format!("write https:// in `{url}`, or remove `{file}`"));
+        reader.warn(finding);
+    }
+}
+
+/// The files of `[redis]`, and whether its servers speak TLS at all.
+pub(super) fn redis(reader: &mut Reader, config: &mut RedisConfig) {
+    authority(reader, "redis.ca_file", &mut config.ca_file);
+    resolve(reader, &mut config.cert_file);
+    resolve(reader, &mut config.key_file);
+    let files = [
+        ("redis.ca_file", config.ca_file.is_some()),
+        ("redis.cert_file", config.cert_file.is_some()),
+        ("redis.key_file", config.key_file.is_some()),
+    ];
+    for (key, _) in files
+        .iter()
+        .filter(|(_, is_set)| *is_set && !config.speaks_tls())
+    {
+        let finding = reader
+            .about(
+                key,
+                "is for TLS, but `redis.url` does not begin with rediss://",
+            )
+            .help(format!("write rediss:// in `redis.url`, or remove `{key}`"));
+        reader.problem(finding);
+    }
+    match (&config.cert_file, &config.key_file) {
+        (Some(certificate), Some(key)) if reader.needs_secrets => {
+            if let Err(error) = Identity::read(certificate, key) {
+                let blamed = match error.path() == certificate {
+                    true => "redis.cert_file",
+                    false => "redis.key_file",
+                };
+                refuse(reader, blamed, &error);
+            }
+        }
+        (Some(_), None) => alone(reader, "redis.cert_file", "redis.key_file"),
+        (None, Some(_)) => alone(reader, "redis.key_file", "redis.cert_file"),
+        _ => {}
+    }
+}
+
+fn alone(reader: &mut Reader, set: &str, missing: &str) {
+    let finding = reader
+        .about(set, &format!("is of no use without `{missing}`"))
+        .help("a client certificate needs its private key: set both, or neither".to_owned());
+    reader.problem(finding);
+}
+
+fn refuse(reader: &mut Reader, key: &str, error: &PemError) {
+    let finding = reader
+        .about(key, &format!("names a file that cannot be used: {error}"))
+        .help(
+            "name a PEM file (it has lines like -----BEGIN CERTIFICATE-----) that this user can read; a relative path \
+             starts at the config file's folder"
+                .to_owned(),
+        );
+    reader.problem(finding);
+}
+
+/// The environment's part in it.
+pub(super) fn variables(reader: &mut Reader) {
+    if !reader.needs_secrets {
+        return;
+    }
+    let text = |name: &str| reader.variables.get(name);
+    let trust = Roots::check_variables(|name| text(name).map(String::as_str))
+        .map_err(|error| (error.to_string(), error.advice()));
+    let proxies = Proxy::check_variables(|name| text(name).cloned())
+        .map_err(|error| (error.to_string(), error.advice()));
+    for (what, todo) in [trust, proxies].into_iter().filter_map(Result::err) {
+        reader.problem(Finding::error(what).help(todo));
+    }
+}
