@@ -16,9 +16,10 @@
 //! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends;
 //!   [`visible`]: text of others, where people look at it
 //!
-//! Below them are three crates: [`queue`], all that knows Redis; [`sandbox`], the vendors simulated with their traps, and
-//! the checker of the promises; and [`jobs`], what each job decides, without I/O. `queue` and `sandbox` know only
-//! `jobs`. `vendors` does not know `queue`.
+//! Below them are four crates: [`queue`], all that knows Redis; [`sandbox`], the vendors simulated with their traps, and
+//! the checker of the promises; [`transport`], certificate authorities, proxies, and what errors of TLS mean; and
+//! [`jobs`], what each job decides, without I/O. `sandbox` knows only `jobs`, `queue` only `jobs` and `transport`.
+//! `vendors` does not know `queue`.
 
 pub mod cli;
 pub mod commands;
