@@ -150,3 +150,29 @@ fn a_group_of_imports_names_each_of_its_rooms() {
     let named: Vec<_> = rooms_named(code).into_iter().collect();
     assert_eq!(named, ["a", "d", "f", "g", "i"]);
 }
+
+#[test]
+fn every_path_in_the_architecture_page_exists_and_every_room_is_on_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = include_str!("../deploy/architecture.md");
+    let quoted = page.split('`').skip(1).step_by(2);
+    let paths: Vec<&str> = quoted
+        .filter(|text| {
+            ["src/", "jobs/", "deploy/"]
+                .iter()
+                .any(|top| text.starts_with(top))
+        })
+        .collect();
+    let missing: Vec<_> = paths
+        .iter()
+        .filter(|path| !root.join(path).exists())
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for room in ROOMS {
+        let (folder, file) = (format!("src/{room}/"), format!("src/{room}.rs"));
+        assert!(
+            paths.contains(&folder.as_str()) || paths.contains(&file.as_str()),
+            "{room} is not on the page"
+        );
+    }
+}
