@@ -1,17 +1,22 @@
 //! The templates of `[crm.map]` and `[salsa.map]`, compiled over the field names of `[alumniq.fields]`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use jobs::{
     change::{FieldNames, FieldNamesError},
     crm_update::CrmMapping,
-    mapping::TemplateError,
+    mapping::{TemplateError, TemplatePlace},
     salsa_upsert::SalsaMapping,
 };
 
 use super::{
-    alumniq::AlumniqConfig, crm::CrmConfig, finding::Finding, reader::Reader, salsa::SalsaConfig,
+    alumniq::AlumniqConfig,
+    crm::CrmConfig,
+    finding::Finding,
+    reader::Reader,
+    salsa::SalsaConfig,
     setting::Setting,
+    source::{Entry, Origin},
 };
 
 /// What the rows' fields are called and what becomes of them.
@@ -97,10 +102,28 @@ fn unusable(reader: &Reader, table: &str, error: TemplateError) -> Finding {
         })
         .max_by_key(|(path, _)| path.len());
     match entry {
-        Some((_, entry)) => reader.finding(&target, entry, &format!("is wrong: {}", error.cause)),
+        Some((_, entry)) => {
+            let mut finding = reader.finding(&target, entry, &format!("is wrong: {}", error.cause));
+            if let (Some(place), Some(template)) = (&mut finding.place, &error.place)
+                && let Some(part) = part(place.source.inner(), entry, template)
+            {
+                place.span = part;
+                place.label = "this part".to_owned();
+            }
+            finding
+        }
         None => Finding::error(format!("`{target}` is wrong: {}", error.cause)),
     }
     .help(error.advice)
+}
+
+/// Where the file has this part of a template, unless it writes the template with escapes.
+fn part(text: &str, entry: &Entry, template: &TemplatePlace) -> Option<Range<usize>> {
+    let Origin::File { value, .. } = &entry.origin else {
+        return None;
+    };
+    let start = value.start + text.get(value.clone())?.find(&template.source)?;
+    Some(start + template.span.start..start + template.span.end)
 }
 
 /// At the entry that is to blame; of two that share a key, one that the configuration has.

@@ -1,18 +1,11 @@
 //! What in `[alumniq.fields]`, `[crm.map]` and `[salsa.map]` does nothing, at its place in the file.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::collections::BTreeSet;
 
-use jobs::{
-    crm_update::CrmMapping,
-    mapping::lint::{Lint, lint},
-    salsa_upsert::SalsaMapping,
-};
+use jobs::{crm_update::CrmMapping, salsa_upsert::SalsaMapping};
 use miette::Severity;
 
-use super::{
-    AnonymousRows, Finding, Loaded,
-    source::{Entry, Origin},
-};
+use super::{Finding, Loaded, source::Entry};
 
 /// What the program itself reads of a row.
 const OUR_OWN: [&str; 3] = ["changeId", "xid", "changedOn"];
@@ -25,21 +18,13 @@ impl Loaded {
     /// Warnings, in the order of the file.
     pub fn lint(&self) -> Vec<Finding> {
         let mut found = self.unused_fields();
-        found.extend(self.entries("crm.map", CrmMapping::defaults()));
-        found.extend(self.entries("salsa.map", SalsaMapping::defaults()));
+        found.extend(self.idle_entries("crm.map", CrmMapping::defaults()));
+        found.extend(self.idle_entries("salsa.map", SalsaMapping::defaults()));
         for finding in &mut found {
             finding.severity = Severity::Warning;
         }
         found.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
         found
-    }
-
-    fn always_there(&self) -> &'static [&'static str] {
-        // Rows without an xid are dead letters before any template is looked at, unless they are matched.
-        match self.config.alumniq.anonymous {
-            AnonymousRows::DeadLetter => &["changeId", "xid"],
-            AnonymousRows::Match => &["changeId"],
-        }
     }
 
     /// Fields that are declared and go nowhere, and fields that are switched off and used.
@@ -101,29 +86,18 @@ impl Loaded {
         })
     }
 
-    fn entries(&self, table: &'static str, defaults: Defaults) -> Vec<Finding> {
-        let mut found = Vec::new();
-        for (target, entry) in self.of_table(table) {
-            let path = format!("{table}.{target}");
+    /// Entries that change nothing.
+    fn idle_entries(&self, table: &'static str, defaults: Defaults) -> Vec<Finding> {
+        let entries = self.of_table(table).filter_map(|(target, entry)| {
             let default = defaults
                 .iter()
                 .find(|(name, _)| name.eq_ignore_ascii_case(target))
                 .map(|(_, source)| *source);
-            if let Some(finding) = self.idle(&path, entry, default, table) {
-                found.push(finding);
-                continue;
-            }
-            let names = &self.config.mappings.names;
-            for source in templates(&entry.value) {
-                for lint in lint(source, names, self.always_there()) {
-                    found.push(self.at(&path, entry, source, lint));
-                }
-            }
-        }
-        found
+            self.idle(&format!("{table}.{target}"), entry, default, table)
+        });
+        entries.collect()
     }
 
-    /// An entry that changes nothing.
     fn idle(
         &self,
         path: &str,
@@ -149,34 +123,6 @@ impl Loaded {
                 .help("remove it: it does nothing".to_owned()),
         )
     }
-
-    /// At the part of the template, where the file holds it as it stands.
-    fn at(&self, path: &str, entry: &Entry, source: &str, lint: Lint) -> Finding {
-        let mut finding = self
-            .mapping
-            .finding(path, entry, &lint.what)
-            .help(lint.advice);
-        if let Origin::File { value, .. } = &entry.origin
-            && let Some(place) = &mut finding.place
-            && let Some(within) = within(place.source.inner(), value, source, &lint.span)
-        {
-            place.span = within;
-            place.label = "does nothing".to_owned();
-        }
-        finding
-    }
-}
-
-/// Where `part` of the template `source` is in the file: nowhere where it is written with escapes.
-fn within(
-    text: &str,
-    value: &Range<usize>,
-    source: &str,
-    part: &Range<usize>,
-) -> Option<Range<usize>> {
-    let at = text.get(value.clone())?.find(source)?;
-    let start = value.start + at;
-    Some(start + part.start..start + part.end)
 }
 
 fn used(name: &str, compiled: Option<BTreeSet<&str>>, texts: impl FnOnce() -> Vec<String>) -> bool {
@@ -190,14 +136,4 @@ fn used(name: &str, compiled: Option<BTreeSet<&str>>, texts: impl FnOnce() -> Ve
 fn names_it(text: &str, name: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .any(|word| word == name)
-}
-
-/// Every template of an entry: itself, or those of its items.
-fn templates(value: &toml::Value) -> Vec<&str> {
-    match value {
-        toml::Value::String(source) => vec![source],
-        toml::Value::Array(items) => items.iter().flat_map(templates).collect(),
-        toml::Value::Table(fields) => fields.values().flat_map(templates).collect(),
-        _ => Vec::new(),
-    }
 }

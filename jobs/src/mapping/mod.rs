@@ -2,12 +2,12 @@
 //! with every name checked; rendering is bounded and its problems never quote the row.
 
 mod filters;
-pub mod lint;
 mod slices;
 
 use std::{
     collections::BTreeMap,
     io,
+    ops::Range,
     panic::{self, AssertUnwindSafe},
     sync::LazyLock,
 };
@@ -52,6 +52,17 @@ pub struct TemplateError {
     pub cause: String,
     /// What a person can do about it.
     pub advice: String,
+    /// Where in a template, as far as the template engine says.
+    pub place: Option<TemplatePlace>,
+}
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplatePlace {
+    /// The whole template.
+    pub source: String,
+    /// The part, in bytes of `source`.
+    pub span: Range<usize>,
 }
 
 impl TemplateError {
@@ -65,6 +76,7 @@ impl TemplateError {
             target: target.into(),
             cause: cause.into(),
             advice: advice.into(),
+            place: None,
         }
     }
 
@@ -110,11 +122,11 @@ impl Template {
         let mut environment = BASE.clone();
         environment
             .add_template_owned(ONLY, source.to_owned())
-            .map_err(|error| broken(target, &error))?;
+            .map_err(|error| broken(target, source, &error))?;
         let mut fields: Vec<String> = environment
             .template_from_str(&slices::as_subscripts(source))
             .or_else(|_| environment.get_template(ONLY))
-            .map_err(|error| broken(target, &error))?
+            .map_err(|error| broken(target, source, &error))?
             .undeclared_variables(false)
             .into_iter()
             .collect();
@@ -137,7 +149,7 @@ impl Template {
             fields,
             constant: None,
         };
-        template.rehearse()?;
+        template.rehearse(source)?;
         Ok(template)
     }
 
@@ -185,7 +197,7 @@ impl Template {
                 .render_captured_to(Value::from(context), &mut output)
                 .map(|_| ())
         }));
-        // minijinja panics on some expressions (3.0.5: an empty text backwards, `''[::-1]`).
+        // minijinja has panicked on some expressions (before 3.1: an empty text backwards, `''[::-1]`).
         rendered
             .unwrap_or_else(|_| Err(Complaint::Value("makes the template engine fail").into()))?;
         Ok(String::from_utf8_lossy(&output.0).into_owned())
@@ -193,17 +205,17 @@ impl Template {
 
     /// minijinja looks filters and functions up when it meets them, so a blank row and a full one are
     /// tried before any real row is seen. Without fields the blank row is every row.
-    fn rehearse(&mut self) -> Result<(), TemplateError> {
+    fn rehearse(&mut self, source: &str) -> Result<(), TemplateError> {
         let blank = self.run(std::iter::empty());
         if self.fields.is_empty() {
-            let text = blank.map_err(|error| broken(&self.target, &error))?;
+            let text = blank.map_err(|error| broken(&self.target, source, &error))?;
             self.constant = Some(text.trim().to_owned());
             return Ok(());
         }
         let full = self.run(self.fields.iter().map(|field| (field.as_str(), "x")));
         for error in [blank, full].into_iter().filter_map(Result::err) {
             if is_template_at_fault(&error) {
-                return Err(broken(&self.target, &error));
+                return Err(broken(&self.target, source, &error));
             }
         }
         Ok(())
@@ -214,6 +226,7 @@ static BASE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
+    environment.set_debug(false); // would keep the row in errors
     environment.remove_global("debug"); // would print the whole row
     // Carries values out of a loop: a text that doubles at each turn has eaten all memory long before the fuel.
     environment.remove_global("namespace");
@@ -258,21 +271,37 @@ fn is_template_at_fault(error: &Error) -> bool {
 }
 
 /// minijinja's words are shown here because they quote the template, which is the operator's own.
-fn broken(target: &str, error: &Error) -> TemplateError {
-    let line = error.line().map_or_else(String::new, |line| {
-        format!(" (line {line} of the template)")
+fn broken(target: &str, source: &str, error: &Error) -> TemplateError {
+    // Of a character that it doesn't expect, minijinja gives the first byte.
+    let span = error.range().and_then(|span| {
+        let end = (span.end..=source.len()).find(|end| source.is_char_boundary(*end))?;
+        source.get(span.start..end).map(|_| span.start..end)
     });
+    let at = match (error.line(), &span) {
+        (None, _) => String::new(),
+        (Some(line), None) => format!(" (line {line} of the template)"),
+        (Some(line), Some(span)) => {
+            let before = source[..span.start].chars().rev();
+            let column = before.take_while(|c| *c != '\n').count() + 1;
+            format!(" (line {line}, column {column} of the template)")
+        }
+    };
     let is_ours = complaint(error).is_some()
         || matches!(error.kind(), ErrorKind::WriteFailure | ErrorKind::OutOfFuel);
     let detail = match error.detail() {
         Some(detail) if !is_ours => format!("{}: {detail}", error.kind()),
         _ => rule(error),
     };
-    TemplateError::new(
+    let mut broken = TemplateError::new(
         target,
-        format!("the template is wrong: {detail}{line}"),
+        format!("the template is wrong: {detail}{at}"),
         "templates are minijinja, e.g. `{{ employer }}` or `{{ countryiso | country(\"alpha3\") }}`",
-    )
+    );
+    broken.place = span.map(|span| TemplatePlace {
+        source: source.to_owned(),
+        span,
+    });
+    broken
 }
 
 /// minijinja's words are not shown here because they may quote the row.

@@ -1,4 +1,4 @@
-//! minijinja 3.0.5 leaves out what is sliced when it lists a template's variables: of `{{ postalCode[:5] }}` it
+//! minijinja 3.1.0 leaves out what is sliced when it lists a template's variables: of `{{ postalCode[:5] }}` it
 //! sees none. So the list is made from the template with its slices written as subscripts.
 
 use std::iter::Peekable;

@@ -143,11 +143,12 @@ fn a_problem_names_the_field_and_the_rule_and_never_the_value() {
 
 #[test]
 fn a_panic_of_the_template_engine_is_this_rows_problem() {
-    let template = "{{ (city | trim('x'))[::-1] }}";
-    let problem = render(template, &[("city", "x")]).unwrap_err();
+    let mut template = compile("{{ city | trim }}").unwrap();
+    template
+        .environment
+        .add_filter("trim", |_: String| -> String { panic!("a bug") });
+    let problem = template.render(&change(&[("city", "x")])).unwrap_err();
     assert_eq!(problem.rule, "makes the template engine fail");
-    let backwards = render(template, &[("city", "abc")]);
-    assert_eq!(backwards, Ok(Some("cba".to_owned())));
 }
 
 #[test]

@@ -198,18 +198,6 @@ fn what_does_nothing_is_told_at_its_place() {
             "[salsa.map]\nfirstName = false",
             "relay.toml:9:13 `salsa.map.firstName` switches off what is not sent anyway",
         ),
-        (
-            "[crm.map]\nMobile = \"{{ mobile | default('x') | default('y') }}\"",
-            "relay.toml:9:14 `crm.map.Mobile` has a `default` that is never reached",
-        ),
-        (
-            "[crm.map]\nTags = [{ Tag = \"{% if xid %}a{% endif %}\" }]",
-            "relay.toml:9:24 `crm.map.Tags` has an `if` that is true for every row: `xid`",
-        ),
-        (
-            "[salsa.map]\ncustom.X = \"{{ changeId or city }}\"",
-            "relay.toml:9:16 `salsa.map.custom.X` has an `or` that is never reached",
-        ),
     ] {
         let found = lints(lines);
         assert_eq!(found.len(), 1, "{lines}: {found:?}");
@@ -231,14 +219,44 @@ fn what_does_something_is_left_alone() {
     ] {
         assert_eq!(lints(lines), [""; 0], "{lines}");
     }
-    // Anonymous rows have no xid.
-    let matched = LEAST.replace("[alumniq]", "[alumniq]\nanonymous = \"match\"");
-    let text = format!("{matched}\n[crm.map]\nName = \"{{{{ xid or city }}}}\"");
-    assert!(loaded(&text).lint().is_empty());
     // What only a destination uses that is switched off is used.
     let off = "[salsa]\nenabled = false\n[salsa.map]\ncustom.Y = \"{{ classYear }}\"\n\
                [alumniq.fields]\nclassYear = [\"class_year\"]\njobTitle = [\"jt\"]";
     assert_eq!(lints(off), [""; 0]);
+}
+
+#[test]
+fn a_broken_template_has_its_caret_at_the_broken_part() {
+    for (lines, place, says) in [
+        (
+            "[crm.map]\nMobile = \"{{ mobile | uper }}\"",
+            ":9:23",
+            "unknown filter: filter uper is unknown (line 1, column 13 of the template)",
+        ),
+        (
+            "[crm.map]\nTags = [{ Tag = \"{{ city }\" }]",
+            ":9:26",
+            "(line 1, column 9 of the template)",
+        ),
+        (
+            "[salsa.map]\ncustom.X = \"\"\"\na\n{{ ü ü }}\"\"\"",
+            ":11:4",
+            "(line 2, column 4 of the template)",
+        ),
+        // Written with escapes: at the whole value.
+        (
+            "[crm.map]\nMobile = \"{{ mobile \\u007C uper }}\"",
+            ":9:10",
+            "(line 1, column 13 of the template)",
+        ),
+    ] {
+        let shown = problems(lines);
+        assert!(shown.contains(says), "{lines}: {shown}");
+        assert!(
+            shown.contains(&format!("relay.toml{place} ")),
+            "{lines}: {shown}"
+        );
+    }
 }
 
 proptest! {
