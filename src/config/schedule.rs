@@ -45,11 +45,11 @@ impl Schedule {
         match self {
             Self::Every(interval) => now.checked_add(*interval),
             Self::Daily(time) => {
-                let mut day = now.to_zoned(timezone.clone()).date();
+                let mut day = now.to_zoned_datetime(timezone.clone()).date();
                 loop {
                     let due = day
                         .to_datetime(*time)
-                        .to_zoned(timezone.clone())?
+                        .to_zoned_datetime(timezone.clone())?
                         .timestamp();
                     if due > now {
                         return Ok(due);

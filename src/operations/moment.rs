@@ -38,7 +38,7 @@ impl Moment {
     /// When it lies outside representable time.
     pub fn instant(&self, now: Timestamp, timezone: &TimeZone) -> Result<Timestamp, jiff::Error> {
         match self {
-            Self::Day(day) => Ok(day.to_zoned(timezone.clone())?.timestamp()),
+            Self::Day(day) => Ok(day.to_zoned_datetime(timezone.clone())?.timestamp()),
             Self::At(instant) => Ok(*instant),
             Self::Ago(ago) => now.checked_sub(SignedDuration::try_from(*ago)?),
         }

@@ -118,7 +118,7 @@ pub fn now() -> f64 {
 /// The day whose changes the vendors have: in UTC, as their feed.
 pub fn today() -> String {
     jiff::Timestamp::now()
-        .to_zoned(jiff::tz::TimeZone::UTC)
+        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
         .date()
         .to_string()
 }

@@ -146,7 +146,7 @@ pub fn decode(row: &Value, names: &FieldNames, tz: &TimeZone) -> Result<Change, 
         ));
     }
     if let Some(instant) = changed_on {
-        let local = instant.to_zoned(tz.clone());
+        let local = instant.to_zoned_datetime(tz.clone());
         fields.insert(
             "changedOn".to_owned(),
             local.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string(),

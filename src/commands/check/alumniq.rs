@@ -28,7 +28,9 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
         Err(error) => return vec![Finding::fail(ABOUT, error.to_string(), "")],
     };
     let alumniq = &context.config.alumniq;
-    let today = Timestamp::now().to_zoned(alumniq.timezone.clone()).date();
+    let today = Timestamp::now()
+        .to_zoned_datetime(alumniq.timezone.clone())
+        .date();
     let since = today.checked_sub(i64::from(alumniq.lookback_days).days());
     let mut findings = Vec::new();
     let mut sample = fetch(&client, Filter::ChangedOn(today), &mut findings).await;

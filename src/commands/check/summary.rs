@@ -114,7 +114,7 @@ fn schedule(config: &Config, now: Timestamp) -> String {
         Schedule::Daily(_) => alumniq
             .poll
             .next_after(now, &alumniq.timezone)
-            .map(|due| due.to_zoned(alumniq.timezone.clone()))
+            .map(|due| due.to_zoned_datetime(alumniq.timezone.clone()))
             .map(|due| format!(", next at {}", due.strftime("%Y-%m-%d %H:%M %Z")))
             .unwrap_or_default(),
     };

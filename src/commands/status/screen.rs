@@ -71,7 +71,9 @@ impl Watched {
             text += &format!("{}\n\n", one_line(failure));
         }
         if let Some((status, at)) = &self.status {
-            let at = at.to_zoned(TimeZone::system()).strftime("%H:%M:%S");
+            let at = at
+                .to_zoned_datetime(TimeZone::system())
+                .strftime("%H:%M:%S");
             text += &format!("{status}\nas of {at}; ");
         }
         text + "Ctrl-C ends\n"

@@ -48,7 +48,9 @@ impl WhichDays {
         let days = Days::of(date(self.on), date(self.since), date(self.until))
             .map_err(|muddled| ApiError::invalid_field(muddled.field, muddled.problem))?;
         if let Days::Since(since, until) = days {
-            let today = Timestamp::now().to_zoned(desk.timezone.clone()).date();
+            let today = Timestamp::now()
+                .to_zoned_datetime(desk.timezone.clone())
+                .date();
             let many = (until.unwrap_or(today) - since).get_days();
             if many >= DAYS {
                 let problem = "ask for at most 100 days at a time";

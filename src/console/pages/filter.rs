@@ -58,7 +58,7 @@ impl Wanted {
             let at = word
                 .parse::<Date>()
                 .and_then(|day| day.checked_add(after.days()))
-                .and_then(|day| day.to_zoned(timezone.clone()))
+                .and_then(|day| day.to_zoned_datetime(timezone.clone()))
                 .map(|at| at.timestamp());
             let at = at.map_err(|_| {
                 wrong(format!("`{word}` is no day: write it as 2026-11-22"));

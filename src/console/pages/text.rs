@@ -71,7 +71,7 @@ fn whole_second(now: Timestamp, offset: f64) -> String {
 pub fn moment(stored: &str, timezone: &TimeZone) -> Markup {
     match stored.parse::<Timestamp>() {
         Ok(at) => {
-            let local = at.to_zoned(timezone.clone());
+            let local = at.to_zoned_datetime(timezone.clone());
             html! {
                 time.moment datetime=(stored) title=(local.strftime("%A, %-d %B %Y, %H:%M:%S %Z")) {
                     span { (local.strftime("%-d %b %Y")) } " " span { (local.strftime("%H:%M:%S")) }

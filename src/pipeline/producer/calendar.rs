@@ -38,7 +38,7 @@ pub(super) fn due_in(
 
 /// The campus day at `ms` of Redis' clock.
 pub(crate) fn day(ms: u64, timezone: &TimeZone) -> Result<Date, jiff::Error> {
-    Ok(instant(ms)?.to_zoned(timezone.clone()).date())
+    Ok(instant(ms)?.to_zoned_datetime(timezone.clone()).date())
 }
 
 /// The first day that a sweep asks for: as far back as configured, and always the day before the last one, which

@@ -143,7 +143,9 @@ impl Generator {
     }
 
     pub(crate) fn more_changes(&mut self, wanted: &NewChanges) -> Vec<PublishedChange> {
-        let now = Timestamp::now().to_zoned(self.timezone.clone()).datetime();
+        let now = Timestamp::now()
+            .to_zoned_datetime(self.timezone.clone())
+            .datetime();
         let mut changes = Vec::new();
         for _ in 0..wanted.count {
             let person = match &wanted.xid {
@@ -196,13 +198,15 @@ impl Generator {
     }
 
     fn millis(&self, time: DateTime) -> i64 {
-        let zoned = time.to_zoned(self.timezone.clone());
+        let zoned = time.to_zoned_datetime(self.timezone.clone());
         zoned.map_or(0, |zoned| zoned.timestamp().as_millisecond())
     }
 
     /// When the changes happened, oldest first.
     fn times(&mut self) -> Vec<DateTime> {
-        let now = Timestamp::now().to_zoned(self.timezone.clone()).datetime();
+        let now = Timestamp::now()
+            .to_zoned_datetime(self.timezone.clone())
+            .datetime();
         let last_day = self.options.until.unwrap_or(now.date());
         let days = usize::try_from(self.options.days).unwrap_or(1);
         let changes = self.options.changes;

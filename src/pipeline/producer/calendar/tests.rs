@@ -50,7 +50,10 @@ fn millis(instant: Timestamp) -> u64 {
 fn at(text: &str, timezone: &TimeZone) -> u64 {
     millis(text.parse::<Timestamp>().unwrap_or_else(|_| {
         let civil: DateTime = text.parse().unwrap();
-        civil.to_zoned(timezone.clone()).unwrap().timestamp()
+        civil
+            .to_zoned_datetime(timezone.clone())
+            .unwrap()
+            .timestamp()
     }))
 }
 
@@ -263,14 +266,14 @@ proptest! {
             let wait = due_in(&schedule, &timezone, &fetched(now), now);
             prop_assert!(!wait.is_zero(), "{} again at once", schedule);
             now += wait.as_millis() as u64;
-            let local = instant(now).unwrap().to_zoned(timezone.clone()).datetime();
+            let local = instant(now).unwrap().to_zoned_datetime(timezone.clone()).datetime();
             // In Nuuk the clocks go forward over midnight: what is skipped then comes on the next day.
             let of_the_day_before = local.time() < time;
             let date = local.date();
             fetches.push(if of_the_day_before { date.yesterday().unwrap() } else { date });
             now += late;
         }
-        let exists = |day: &Date| day.to_zoned(timezone.clone()).unwrap().date() == *day;
+        let exists = |day: &Date| day.to_zoned_datetime(timezone.clone()).unwrap().date() == *day;
         let expected: Vec<Date> = days(fetches[0], fetches[9]).filter(exists).collect();
         prop_assert_eq!(fetches, expected, "{} in {:?}", schedule, timezone.iana_name());
     }
