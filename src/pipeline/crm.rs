@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apalis_core::task::data::Data;
+use apalis::prelude::Data;
 use jobs::{
     call_log::CallLog,
     crm_update::{self, CrmMapping},

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use apalis_core::{monitor::Monitor, worker::builder::WorkerBuilder};
+use apalis::prelude::{Monitor, WorkerBuilder};
 use jobs::{
     destination::{Destination, Vendor},
     retry::RetryPolicy,

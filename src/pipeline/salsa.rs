@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use apalis_core::task::data::Data;
+use apalis::prelude::Data;
 use jobs::{
     call_log::CallLog,
     outcome::{Outcome, PauseReason},

@@ -13,11 +13,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use apalis_core::{
-    backend::{Backend, BackendConfig, finalize::Ephemeral},
-    task::{Task, task_id::RandomId},
-    worker::context::WorkerContext,
-};
+use apalis::prelude::{Backend, RandomId, Task, WorkerContext};
+use apalis_core::backend::{BackendConfig, finalize::Ephemeral};
 use jobs::outcome::{Blame, Outcome};
 use tokio::sync::mpsc;
 use tower::{Layer, Service};
