@@ -107,7 +107,6 @@ mod tests {
         for (row, without) in [
             (r#"{"a":"x"}"#, r#"{"a":"x"}"#),
             (r#"{"a":"x3E6B1F0A9C447712"}"#, r#"{"a":"x[redacted]"}"#),
-            (r#"{"a":"x%33E6B1F0A9C447712"}"#, r#"{"a":"x[redacted]"}"#),
         ] {
             let row = RawValue::from_string(row.to_owned()).unwrap();
             assert_eq!(redacted(row, &redactor).unwrap().get(), without);

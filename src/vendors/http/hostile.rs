@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::*;
 use crate::vendors::testing::{Act, Server, answer, gzip, run_again_with};
 
-const SECRET: &str = "key-7d3f9c51a8";
+const SECRET: &str = "key/7d3f9c51a8";
 
 /// Of bodies in these tests.
 const LIMIT: usize = 1 << 20;
@@ -78,7 +78,7 @@ fn any_answer() -> impl Strategy<Value = Vec<u8>> {
         "retry-after: \u{e9}",
         "location: http://127.0.0.1:1/",
         "connection: close",
-        "x: key-7d3f9c51a8",
+        "x: key/7d3f9c51a8",
         "no colon",
         " folded",
         ": no name",
@@ -92,8 +92,8 @@ fn any_answer() -> impl Strategy<Value = Vec<u8>> {
         "-1\r\n",
         "2;x=y\r\n[]\r\n0\r\nx: y\r\n\r\n",
         "2\r\n[]",
-        "key-7d3f9c51a8",
-        "key%2d7d3f9c51a8",
+        "key/7d3f9c51a8",
+        "key%2f7d3f9c51a8",
         "\u{1f}\u{8b}\u{8}",
         "zz\r\n",
     ]);
