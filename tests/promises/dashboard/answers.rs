@@ -1,11 +1,13 @@
 //! Every query of every panel, sent to a real Prometheus that scrapes a real fleet.
 
+use alumniq_relay::metrics::{Kind, Scope};
 use sandbox::{Fault, Faults, NewChanges, Sandbox, SandboxOptions, VendorFaults};
 use serde_json::json;
 
 use super::{
     asking::{Choice, Question, questions},
     dashboard,
+    meaning::metrics,
 };
 use crate::harness::{
     prometheus::Prometheus, redis::Redis, relay::Relay, service::Service, vendors::vendors_with,
@@ -62,6 +64,24 @@ fn wants_a_pause(question: &Question) -> bool {
         .any(|title| question.title.starts_with(title))
 }
 
+/// Whether one process's word is enough: every process says the same of what the fleet shares.
+fn is_shared(question: &Question) -> bool {
+    let metrics = metrics(&question.expression);
+    metrics
+        .iter()
+        .all(|metric| matches!(metric.scope, Scope::Fleet))
+}
+
+/// Whether it adds up what each process counts: no share, no quantile.
+fn is_added_up(question: &Question) -> bool {
+    let metrics = metrics(&question.expression);
+    let counted = |kind| matches!(kind, Kind::Counter | Kind::Histogram);
+    let own = metrics
+        .iter()
+        .all(|metric| matches!(metric.scope, Scope::Process) && counted(metric.kind));
+    own && !question.expression.contains('/') && !question.expression.contains("histogram_quantile")
+}
+
 #[tokio::test]
 async fn every_query_of_every_panel_is_answered_by_a_fleet_that_has_seen_trouble() {
     let sandbox = vendors_with(SandboxOptions {
@@ -96,6 +116,14 @@ async fn every_query_of_every_panel_is_answered_by_a_fleet_that_has_seen_trouble
     };
     let all = questions(&dashboard(), &choice, &["crm", "salsa"]);
     assert!(all.len() > 50, "{}", all.len());
+    let (shared, mut counted): (Vec<_>, Vec<_>) = all.iter().cloned().partition(is_shared);
+    counted.retain(is_added_up);
+    assert!(
+        shared.len() > 20 && counted.len() > 10,
+        "{} {}",
+        shared.len(),
+        counted.len()
+    );
     let (mut while_held, mut unanswered): (Vec<_>, Vec<_>) =
         all.into_iter().partition(wants_a_pause);
     assert_eq!(while_held.len(), 2, "{:?}", names(&while_held));
@@ -111,12 +139,38 @@ async fn every_query_of_every_panel_is_answered_by_a_fleet_that_has_seen_trouble
         unanswered.is_empty()
     })
     .await;
+    until_true("processes have shared the work", async || {
+        more_changes(&sandbox, wave);
+        wave += 1;
+        let mut told_by_several = 0;
+        for question in &counted {
+            let (all, each) = question.sums(&prometheus, &choice.instances).await;
+            let sum: f64 = each.iter().sum();
+            assert!(
+                (all - sum).abs() <= 1e-6 * sum,
+                "{}: {all} of {each:?}",
+                question.title
+            );
+            told_by_several += usize::from(each.iter().filter(|one| **one > 0.0).count() > 1);
+        }
+        told_by_several > 3
+    })
+    .await;
     relay.run(&["pause", "crm"]).await.expect(0);
     until_true("what is held is told", async || {
         ask_again(&mut while_held, &prometheus).await;
         while_held.is_empty()
     })
     .await;
+
+    for question in &shared {
+        // Processes are scraped one after another, and ages grow.
+        until_true(&format!("{} is not summed", question.title), async || {
+            let (all, each) = question.sums(&prometheus, &choice.instances).await;
+            each.iter().all(|one| (all - one).abs() <= 0.5 * one.abs())
+        })
+        .await;
+    }
 
     // A dot in a name is no wildcard.
     let choice = Choice {

@@ -118,7 +118,28 @@ impl Question {
         series.filter(|(_, numbers)| !numbers.is_empty()).collect()
     }
 
-    /// Fails where a label that the panel shows is not in the answer.
+    /// Its sum over all series, and what each of `processes` alone would have it be, all at one moment. Rates are taken
+    /// over everything that was scraped, because what processes did may be over.
+    pub async fn sums(&self, prometheus: &Prometheus, processes: &[String]) -> (f64, Vec<f64>) {
+        let told_by = |process: &String| {
+            let narrowed = format!("instance=\"{process}\", namespace=~");
+            self.expression.replace("namespace=~", &narrowed)
+        };
+        let expressions = [self.expression.clone()].into_iter();
+        let sums = expressions.chain(processes.iter().map(told_by)).enumerate();
+        let sums = sums.map(|(at, expression)| {
+            let expression = expression.replace(&format!("[{RATE_INTERVAL}s]"), "[1h]");
+            format!("label_replace(sum({expression}) or vector(0), \"at\", \"{at}\", \"\", \"\")")
+        });
+        let question = sums.collect::<Vec<_>>().join(" or ");
+        let mut answer = prometheus.query(&question).await;
+        answer.sort_by(|a, b| a.labels["at"].cmp(&b.labels["at"]));
+        let mut sums = answer.into_iter().map(|sample| sample.value);
+        (sums.next().unwrap(), sums.collect())
+    }
+
+    /// Fails where a label that the panel shows is not in the answer, or where each process has a series of its own
+    /// that the panel does not show as such.
     pub fn labels_are_in(&self, answer: &[Series]) {
         let legend = self.legend.split("{{").skip(1);
         let legend = legend.map(|rest| rest.split_once("}}").unwrap().0);
@@ -127,6 +148,13 @@ impl Question {
             .chain(columns.filter(|column| *column != "Value"))
             .collect();
         for (labels, _) in answer {
+            for label in ["instance", "job"] {
+                assert!(
+                    wanted.contains(label) || !labels.contains_key(label),
+                    "{}: {labels:?}",
+                    self.title
+                );
+            }
             for label in &wanted {
                 assert!(
                     labels.contains_key(*label),

@@ -1,4 +1,4 @@
-//! What the dashboard asks for exists, is added up as it may be, and every code has its words.
+//! What the dashboard asks for exists and is narrowed by what was chosen, and every code has its words.
 
 use std::collections::BTreeSet;
 
@@ -6,107 +6,82 @@ use alumniq_relay::observe::metrics::{ALL, Definition, Kind, NAMESPACE, Scope};
 use jobs::outcome::{DeadClass, PauseReason};
 use serde_json::Value;
 
-use super::{
-    dashboard, expressions, panel,
-    promql::{Selector, selectors},
-    targets,
-};
+use super::{dashboard, expressions, panel, targets};
 
-/// What a selector's name stands for; a histogram has three names.
+/// The metrics that an expression names, as often as it does; a histogram has three names.
 #[track_caller]
-fn defined(metric: &str) -> (&'static Definition, bool) {
-    let bucket = metric.ends_with("_bucket");
-    let found = ALL.iter().find(|definition| {
-        let rest = metric.strip_prefix(definition.name);
-        match definition.kind {
-            Kind::Histogram => {
-                rest.is_some_and(|rest| ["_bucket", "_sum", "_count"].contains(&rest))
-            }
-            Kind::Counter | Kind::Gauge => rest == Some(""),
-        }
+pub fn metrics(expression: &str) -> Vec<&'static Definition> {
+    let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names = words.filter(|word| word.starts_with("alumniq_relay_"));
+    let defined = names.map(|name| {
+        let found = ALL
+            .iter()
+            .copied()
+            .find(|definition| match definition.kind {
+                Kind::Histogram => ["_bucket", "_sum", "_count"]
+                    .iter()
+                    .any(|part| name.strip_suffix(part) == Some(definition.name)),
+                Kind::Counter | Kind::Gauge => name == definition.name,
+            });
+        found.unwrap_or_else(|| panic!("there is no metric {name}"))
     });
-    (
-        found.unwrap_or_else(|| panic!("there is no metric {metric}")),
-        bucket,
-    )
+    defined.collect()
 }
 
-fn every_selector(mut check: impl FnMut(&str, &Selector, &'static Definition, bool)) {
+/// Every text that `label` is compared with.
+fn compared<'a>(expression: &'a str, label: &str) -> Vec<&'a str> {
+    let mut texts = Vec::new();
+    for operator in ["=", "!=", "=~", "!~"] {
+        let beginning = format!("{label}{operator}\"");
+        let ends = expression.split(beginning.as_str()).skip(1);
+        texts.extend(ends.filter_map(|end| end.split('"').next()));
+    }
+    texts
+}
+
+#[test]
+fn every_metric_exists_with_the_values_by_which_it_is_chosen() {
     let dashboard = dashboard();
     let mut checked = 0;
     for (title, expression) in expressions(&dashboard) {
-        let selectors = selectors(expression);
-        assert!(!selectors.is_empty(), "{title} asks for nothing of ours");
-        for selector in selectors {
-            let (definition, bucket) = defined(&selector.metric);
-            check(title, &selector, definition, bucket);
-            checked += 1;
-        }
-    }
-    assert!(checked > 50, "{checked}");
-}
-
-#[test]
-fn every_metric_exists_with_the_labels_and_values_by_which_it_is_chosen_and_kept() {
-    every_selector(|title, selector, definition, bucket| {
-        let known = |label: &str| {
-            let own = definition.labels.iter().any(|own| own.name == label);
-            own || label == NAMESPACE
-                || (bucket && label == "le")
-                || (definition.scope == Scope::Process && label == "instance")
-        };
-        let (_, kept) = selector.aggregated.as_ref().unwrap();
-        for label in selector.matchers.keys().chain(kept) {
-            assert!(known(label), "{title}: {} has no {label}", selector.metric);
-        }
-        for (label, (operator, text)) in &selector.matchers {
-            let own = definition.labels.iter().find(|own| own.name == label);
-            let (Some(values), false) = (own.and_then(|own| own.values), text.contains('$')) else {
-                continue;
-            };
-            let values = values();
-            let regular = operator.contains('~');
-            for value in text.split(|c| regular && c == '|') {
-                assert!(values.contains(&value), "{title}: no {label} is {value}");
+        let metrics = metrics(expression);
+        assert!(!metrics.is_empty(), "{title} asks for nothing of ours");
+        for label in metrics.iter().flat_map(|metric| metric.labels) {
+            let Some(values) = label.values else { continue };
+            let texts = compared(expression, label.name).into_iter();
+            for value in texts.flat_map(|text| text.split('|')) {
+                let is_known = value.contains('$') || values().contains(&value);
+                assert!(is_known, "{title}: no {} is {value}", label.name);
+                checked += 1;
             }
         }
-    });
-}
-
-#[test]
-fn what_the_fleet_shares_is_never_summed_over_processes_and_what_processes_count_always_is() {
-    every_selector(|title, selector, definition, _| {
-        let (how, _) = selector.aggregated.as_ref().unwrap_or_else(|| {
-            panic!("{title}: {} is shown once a process", selector.metric);
-        });
-        let allowed: &[&str] = match (definition.scope, definition.kind) {
-            (Scope::Fleet, _) => &["max"],
-            (Scope::Process, Kind::Gauge) => &["max", "count"],
-            (Scope::Process, Kind::Counter | Kind::Histogram) => &["sum"],
-        };
-        assert!(
-            allowed.contains(&how.as_str()),
-            "{title}: {how} of {}",
-            selector.metric
-        );
-    });
+    }
+    assert!(checked > 30, "{checked}");
 }
 
 #[test]
 fn the_namespace_narrows_everything_and_the_process_what_processes_count_for_themselves() {
-    let chosen = |variable: &str| Some(("=~".to_owned(), variable.to_owned()));
-    every_selector(|title, selector, definition, _| {
-        let by = |label: &str| selector.matchers.get(label).cloned();
-        assert_eq!(by(NAMESPACE), chosen("$namespace"), "{title}: {selector:?}");
-        match (definition.scope, definition.kind) {
-            (Scope::Fleet, _) => assert_eq!(by("instance"), None, "{title}: {selector:?}"),
-            (Scope::Process, Kind::Counter | Kind::Histogram) => {
-                assert_eq!(by("instance"), chosen("$instance"), "{title}: {selector:?}");
-            }
-            // The first screen speaks of the whole fleet, whichever process is chosen.
-            (Scope::Process, Kind::Gauge) => {}
-        }
-    });
+    let dashboard = dashboard();
+    for (title, expression) in expressions(&dashboard) {
+        let metrics = metrics(expression);
+        let narrowed = |label: &str| {
+            let texts = compared(expression, label).into_iter();
+            texts.filter(|text| *text == format!("${label}")).count()
+        };
+        assert_eq!(narrowed(NAMESPACE), metrics.len(), "{title}");
+        let own = |kinds: &[Kind]| {
+            let own = metrics.iter().filter(|metric| {
+                matches!(metric.scope, Scope::Process) && kinds.contains(&metric.kind)
+            });
+            own.count()
+        };
+        // The first screen speaks of the whole fleet, whichever process is chosen.
+        let (counted, gauges) = (own(&[Kind::Counter, Kind::Histogram]), own(&[Kind::Gauge]));
+        assert!(
+            (counted..=counted + gauges).contains(&narrowed("instance")),
+            "{title}"
+        );
+    }
 }
 
 /// The keys of every value mapping below `value`, each set by itself.
@@ -154,11 +129,8 @@ fn every_reason_has_its_place_and_its_colour_on_each_timeline_of_pauses() {
         let expression = targets(panel(&dashboard, title))[0]["expr"]
             .as_str()
             .unwrap();
-        let mut reasons: Vec<String> = selectors(expression)
-            .into_iter()
-            .map(|selector| selector.matchers["reason"].1.clone())
-            .collect();
-        reasons.sort();
+        let mut reasons = compared(expression, "reason");
+        reasons.sort_unstable();
         let mut all = PauseReason::ALL.map(PauseReason::as_str);
         all.sort_unstable();
         assert_eq!(reasons, all, "{title}");

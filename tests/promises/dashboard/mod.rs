@@ -1,7 +1,6 @@
 //! What is shipped in `deploy/grafana`: the dashboard's form, what it asks for, and what a real Prometheus answers.
 //!
 //! - `model`, `layout`: the JSON that Grafana imports; `meaning`: its metrics, labels and codes, held against the code
-//! - `promql`: which metrics an expression selects, and under which aggregation
 //! - `asking`: a panel's queries as Grafana sends them; `answers`: what comes back from a fleet that has seen trouble
 //! - `screen`: the first screen says what is so, from "everything is through" to a fleet that is gone
 
@@ -10,7 +9,6 @@ mod asking;
 mod layout;
 mod meaning;
 mod model;
-mod promql;
 mod screen;
 
 use std::path::{Path, PathBuf};
