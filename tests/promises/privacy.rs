@@ -93,7 +93,7 @@ async fn no_log_metric_trace_or_answer_quotes_a_row_or_a_secret() {
         &["-vv", "status"],
     ] {
         let ended = relay.run(arguments).await.expect(0);
-        shown.push(("a command", ended.stdout + &ended.stderr));
+        shown.push(("a command", ended.stdout + ended.stderr.as_str()));
     }
     for class in ["undecodable", "anonymous", "validation", "unmatched"] {
         let letter = letters

@@ -1,7 +1,7 @@
 //! Everything can be reached and pressed without a pointer, and one sees where one is.
 
-use fantoccini::key::Key;
 use sandbox::SandboxOptions;
+use thirtyfour::Key;
 
 use super::fleet::{Fleet, quiet};
 use crate::harness::{browser::Browser, relay::text, waiting::until_true};

@@ -4,17 +4,13 @@
 use std::{path::Path, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use fantoccini::{
-    Client, ClientBuilder, Locator,
-    actions::{InputSource, KeyAction, KeyActions},
-    elements::Element,
-    error::{CmdError, ErrorStatus},
-    key::Key,
-    wd::WebDriverCompatibleCommand,
-};
-use hyper_util::client::legacy::connect::HttpConnector;
-use reqwest::Url;
+use reqwest::Method;
 use serde_json::{Value, json};
+use thirtyfour::{
+    By, Capabilities, Key, WebDriver, WebElement,
+    common::command::{Command, ExtensionCommand},
+    error::{WebDriverErrorInner, WebDriverResult},
+};
 
 use self::{driver::Driver, noticed::Complaint};
 use super::{
@@ -57,7 +53,7 @@ pub const WITHOUT_SCRIPTS: Look = Look {
 
 /// A browser with a profile of its own, so that no test sees another's cookies: they do not know ports.
 pub struct Browser {
-    client: Client,
+    client: WebDriver,
     origin: String,
     driver: Arc<Driver>,
 }
@@ -93,9 +89,13 @@ impl Browser {
                 "prefs": { "profile.managed_default_content_settings.javascript": scripts },
             },
         });
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities.as_object().unwrap().clone())
-            .connect(&driver.url())
+        let capabilities: Capabilities = serde_json::from_value(capabilities).unwrap();
+        // The client wants one although nothing here is encrypted; a second installation is refused.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = WebDriver::builder(driver.url(), capabilities)
+            .client(http)
+            .connect()
             .await
             .unwrap();
         let browser = Self {
@@ -171,7 +171,8 @@ impl Browser {
     /// What a script of the test's own returns.
     pub async fn evaluate(&self, script: &str, arguments: &[Value]) -> Value {
         let answer = self.client.execute(script, arguments.to_vec()).await;
-        answer.unwrap_or_else(|error| panic!("{script}: {error}"))
+        let answer = answer.unwrap_or_else(|error| panic!("{script}: {error}"));
+        answer.json().clone()
     }
 
     /// The text of the first such element, as people see it, if there is one.
@@ -223,7 +224,7 @@ impl Browser {
         self.pressable(within, label).await.is_some()
     }
 
-    async fn pressable(&self, within: &str, label: &str) -> Option<Element> {
+    async fn pressable(&self, within: &str, label: &str) -> Option<WebElement> {
         const MARKED: &str = "data-test-pressed";
         let script = r"
             document.querySelectorAll(`[${arguments[2]}]`).forEach(e => e.removeAttribute(arguments[2]));
@@ -237,14 +238,14 @@ impl Browser {
             return None;
         }
         let marked = format!("[{MARKED}]");
-        self.client.find(Locator::Css(&marked)).await.ok()
+        self.client.find(By::Css(marked)).await.ok()
     }
 
     /// Writes into a field, over what is there.
     pub async fn fill(&self, css: &str, text: &str) {
         let what = format!("{css} can be filled in");
         until_true(&what, async || {
-            let Ok(field) = self.client.find(Locator::Css(css)).await else {
+            let Ok(field) = self.client.find(By::Css(css)).await else {
                 return false;
             };
             let cleared = replaced(field.clear().await);
@@ -255,11 +256,9 @@ impl Browser {
 
     /// Presses a key, wherever the focus is.
     pub async fn press_key(&self, key: Key) {
-        let value = char::from(key);
-        let keys = KeyActions::new("keyboard".to_owned())
-            .then(KeyAction::Down { value })
-            .then(KeyAction::Up { value });
-        self.client.perform_actions(keys).await.unwrap();
+        let key = char::from(key);
+        let keys = self.client.action_chain().key_down(key).key_up(key);
+        keys.perform().await.unwrap();
     }
 
     /// Presses Tab until the focus is at what begins like this, and says where one is by more than its colour.
@@ -339,7 +338,7 @@ impl Browser {
     /// Ends it; nothing was wrong.
     pub async fn close(self) {
         self.is_content().await;
-        self.client.clone().close().await.unwrap();
+        self.client.quit().await.unwrap();
         drop(self.driver);
     }
 
@@ -349,26 +348,23 @@ impl Browser {
     }
 
     async fn extension(&self, path: &'static str, body: Value) -> Value {
-        let answer = self.client.issue_cmd(Extension { path, body }).await;
-        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+        let command = Command::ExtensionCommand(Box::new(Extension { path, body }));
+        let answer = self.client.cmd(command).await;
+        let value = answer.and_then(|answer| answer.value());
+        value.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 }
 
 /// `None` where the page took the element away meanwhile, or something is in front of it still.
-fn replaced<T>(outcome: Result<T, CmdError>) -> Option<T> {
-    match outcome {
+fn replaced<T>(outcome: WebDriverResult<T>) -> Option<T> {
+    match outcome.map_err(|error| error.into_inner()) {
         Ok(value) => Some(value),
-        Err(CmdError::Standard(error))
-            if matches!(
-                error.error,
-                ErrorStatus::StaleElementReference
-                    | ErrorStatus::NoSuchElement
-                    | ErrorStatus::ElementClickIntercepted
-                    | ErrorStatus::ElementNotInteractable
-            ) =>
-        {
-            None
-        }
+        Err(
+            WebDriverErrorInner::StaleElementReference(_)
+            | WebDriverErrorInner::NoSuchElement(_)
+            | WebDriverErrorInner::ElementClickIntercepted(_)
+            | WebDriverErrorInner::ElementNotInteractable(_),
+        ) => None,
         Err(error) => panic!("{error}"),
     }
 }
@@ -380,16 +376,16 @@ struct Extension {
     body: Value,
 }
 
-impl WebDriverCompatibleCommand for Extension {
-    fn endpoint(
-        &self,
-        base: &Url,
-        session: Option<&str>,
-    ) -> Result<Url, <Url as std::str::FromStr>::Err> {
-        base.join(&format!("session/{}/{}", session.unwrap(), self.path))
+impl ExtensionCommand for Extension {
+    fn parameters_json(&self) -> Option<Value> {
+        Some(self.body.clone())
     }
 
-    fn method_and_body(&self, _url: &Url) -> (reqwest::Method, Option<String>) {
-        (reqwest::Method::POST, Some(self.body.to_string()))
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn endpoint(&self) -> Arc<str> {
+        format!("/{}", self.path).into()
     }
 }
