@@ -1,6 +1,6 @@
 //! Every query of every panel, sent to a real Prometheus that scrapes a real fleet.
 
-use alumniq_relay::metrics::{Kind, Scope};
+use alumniq_relay::observe::metrics::{Kind, Scope};
 use sandbox::{Fault, Faults, NewChanges, Sandbox, SandboxOptions, VendorFaults};
 use serde_json::json;
 
