@@ -17,6 +17,7 @@ use queue::{
     embedded::EmbeddedRedis,
     trouble::Trouble,
 };
+use redis::{ConnectionAddr, IntoConnectionInfo, RedisError};
 use tokio_util::task::AbortOnDropHandle;
 use transport::{Identity, Roots};
 
@@ -139,22 +140,58 @@ impl Context {
         if !redis.speaks_tls() {
             return Ok(NO_TLS);
         }
-        let identity = match (&redis.cert_file, &redis.key_file) {
-            (Some(certificate), Some(key)) => {
-                Some(Identity::read(certificate, key).map_err(misused)?)
-            }
-            _ => None,
-        };
         Ok(TlsCertificates {
             root_cert: roots(redis.ca_file.as_deref())?.pem(),
-            client_tls: identity.map(|Identity { certificate, key }| ClientTlsConfig {
-                client_cert: certificate,
-                client_key: key,
+            client_tls: self.redis_identity()?.map(|Identity { certificate, key }| {
+                ClientTlsConfig {
+                    client_cert: certificate,
+                    client_key: key,
+                }
             }),
         })
     }
 
+    fn redis_identity(&self) -> miette::Result<Option<Identity>> {
+        let redis = &self.config.redis;
+        match (&redis.cert_file, &redis.key_file) {
+            (Some(certificate), Some(key)) => {
+                Identity::read(certificate, key).map(Some).map_err(misused)
+            }
+            _ => Ok(None),
+        }
+    }
+
     async fn queue(&self, urls: Vec<String>, tls: TlsCertificates) -> Result<Queue, QueueError> {
+        match self.connect(urls.clone(), tls).await {
+            Err(QueueError::Redis(error)) if error.is_connection_dropped() => {
+                let reason = self.why_dropped(&urls).await;
+                Err(reason.unwrap_or(error).into())
+            }
+            connected => connected,
+        }
+    }
+
+    /// The error of TLS for which a server dropped the connection, which the driver may have missed.
+    async fn why_dropped(&self, urls: &[String]) -> Option<RedisError> {
+        let redis = &self.config.redis;
+        if !redis.speaks_tls() {
+            return None;
+        }
+        let roots = roots(redis.ca_file.as_deref()).ok()?;
+        let identity = self.redis_identity().ok()?;
+        for url in urls {
+            let info = url.as_str().into_connection_info().ok()?;
+            if let ConnectionAddr::TcpTls { host, port, .. } = info.addr()
+                && let Some(error) =
+                    transport::handshake_error(host, *port, &roots, identity.as_ref()).await
+            {
+                return Some(error.into());
+            }
+        }
+        None
+    }
+
+    async fn connect(&self, urls: Vec<String>, tls: TlsCertificates) -> Result<Queue, QueueError> {
         Queue::connect(QueueSettings {
             urls,
             tls,

@@ -151,7 +151,8 @@ impl Trouble {
             ),
             Self::Away => (
                 "Redis does not answer",
-                "check that it runs, can be reached at `redis.url` and takes more clients (`maxclients`)",
+                "check that it runs and takes more clients (`maxclients`), and that `redis.url` is right: `rediss://` \
+                 where it speaks TLS, `redis://` where it does not",
             ),
             Self::Other => ("Redis", "see Redis' log"),
         };

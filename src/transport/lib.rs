@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - [`Roots`]: the certificate authorities that a client trusts; [`Identity`]: the certificate that it shows
-//! - [`TlsFault`]: what an error of TLS means, and what to do
+//! - [`TlsFault`]: what an error of TLS means, and what to do; [`handshake_error`]: which error a server gives
 //! - [`Proxy`]: the proxy that the environment names, and what its errors mean
 //!
 //! A leaf: it depends on no other crate of the workspace, so that the vendors and the queue can both use it.
@@ -21,12 +21,14 @@
 mod error_chain;
 mod fault;
 mod pem;
+mod probe;
 mod proxy;
 mod roots;
 
 pub use self::{
     fault::TlsFault,
     pem::{Identity, PemError},
+    probe::handshake_error,
     proxy::{Proxy, ProxyFault, ProxyVariableError},
     roots::{Roots, TrustVariableError},
 };

@@ -1,0 +1,56 @@
+//! Why a server ends connections as soon as they are made.
+
+use std::{io, sync::Arc, time::Duration};
+
+use rustls::{
+    ClientConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
+use tokio_rustls::TlsConnector;
+
+use super::{fault::TlsFault, pem::Identity, roots::Roots};
+
+/// How long the server is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Shakes hands with the server and sends nothing else, so that its last word can be read: in TLS 1.3 a server
+/// refuses a client's certificate after the handshake, and a client that has sent something by then may see nothing
+/// but a reset. The error of TLS that it gives, if any.
+pub async fn handshake_error(
+    host: &str,
+    port: u16,
+    roots: &Roots,
+    identity: Option<&Identity>,
+) -> Option<io::Error> {
+    let handshake = async {
+        let config = client_config(roots, identity).map_err(io::Error::other)?;
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let stream = TcpStream::connect((host, port)).await?;
+        let connector = TlsConnector::from(Arc::new(config));
+        let mut stream = connector.connect(name, stream).await?;
+        stream.read_u8().await
+    };
+    let error = timeout(PATIENCE, handshake).await.ok()?.err()?;
+    TlsFault::of(&error).map(|_| error)
+}
+
+fn client_config(
+    roots: &Roots,
+    identity: Option<&Identity>,
+) -> Result<ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots.store());
+    Ok(match identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let chain: Vec<_> = CertificateDer::pem_slice_iter(&identity.certificate)
+                .filter_map(Result::ok)
+                .collect();
+            let key = PrivateKeyDer::from_pem_slice(&identity.key)?;
+            config.with_client_auth_cert(chain, key)?
+        }
+    })
+}
