@@ -7,8 +7,9 @@ use secrecy::SecretString;
 
 use super::{
     key::{Shape, default, optional, required, secret, section, table},
+    nearest::nearest,
     schedule::Schedule,
-    setting::{Setting, Wrong, nearest, text, words},
+    setting::{Setting, Wrong, text, words},
     url::BaseUrl,
 };
 

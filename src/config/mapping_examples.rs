@@ -14,8 +14,9 @@ use serde_json::{Map, Value};
 use super::{
     AnonymousRows, Config, Finding, Loaded,
     key::{Key, Shape, section, tables},
+    nearest::nearest,
     reader::{Effective, Reader},
-    setting::{Read, Wrong, nearest},
+    setting::{Read, Wrong},
     source::Entry,
 };
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::setting::nearest;
+use super::nearest::nearest;
 
 /// The text with every byte of a likely secret replaced by `*`, so that spans stay right. Works on
 /// broken and misspelt files too: a name that resembles one of `secrets` is enough.

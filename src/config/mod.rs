@@ -37,6 +37,7 @@ pub mod mapping_examples;
 mod mapping_lint;
 mod mask;
 pub mod namespace;
+mod nearest;
 mod network;
 pub mod notify;
 pub mod print;

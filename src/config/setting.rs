@@ -6,6 +6,7 @@ use jobs::mapping::MapValue;
 
 use super::{
     key::{Key, Shape},
+    nearest::nearest,
     reader::Reader,
 };
 
@@ -219,23 +220,6 @@ impl Setting for Vec<String> {
             other => Err(Wrong::expected("a list of texts", other)),
         }
     }
-}
-
-/// The nearest of `candidates`, if any is near enough to have been meant.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            let score = strsim::normalized_damerau_levenshtein(&word, &candidate.to_lowercase());
-            (candidate, score)
-        })
-        .filter(|(_, score)| *score >= 0.6)
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(candidate, _)| candidate)
 }
 
 /// Reads one of a closed set of words.

@@ -12,7 +12,7 @@ use toml::{
 use super::{
     finding::{Finding, Place},
     key::{self, Key, Section, Shape},
-    mask, setting,
+    mask, nearest,
 };
 
 /// The tables that say how rows are read and mapped.
@@ -346,5 +346,5 @@ fn paths(sections: &'static [Section]) -> Vec<String> {
 }
 
 fn nearest(word: &str, candidates: &[String]) -> Option<String> {
-    setting::nearest(word, candidates.iter().map(String::as_str)).map(str::to_owned)
+    nearest::nearest(word, candidates.iter().map(String::as_str)).map(str::to_owned)
 }

@@ -21,8 +21,8 @@ mod terminal;
 
 use self::{stderr::Lines, terminal::Beside};
 pub use self::{
-    stderr::{FlushAtEnd, flush, tell},
-    terminal::{bar_target, spare},
+    stderr::{FlushAtEnd, bar_target, flush, tell},
+    terminal::spare,
 };
 use crate::config::LogFormat;
 

@@ -10,7 +10,7 @@ use jobs::{
     outcome::Outcome,
 };
 use queue::{
-    backend::{Batch, Verdicts},
+    batch::{Batch, Verdicts},
     lease::{Hold, Lease},
 };
 

@@ -13,6 +13,7 @@ mod apart;
 mod arrival;
 mod calendar;
 mod change_ids;
+mod error;
 pub mod feed;
 mod fetch;
 mod poured;
@@ -37,10 +38,7 @@ use self::fetch::Fetch;
 pub(crate) use self::poured::{Poured, pour};
 pub(crate) use self::sorting::Sorter;
 pub use self::{
-    arrival::arrival,
-    change_ids::ChangeIds,
-    feed::Rows,
-    fetch::{FetchError, Fetched},
+    arrival::arrival, change_ids::ChangeIds, error::FetchError, feed::Rows, fetch::Fetched,
 };
 use crate::{
     config::Schedule,

@@ -17,7 +17,7 @@ use jobs::{
     },
 };
 use queue::{
-    backend::{Batch, Verdicts},
+    batch::{Batch, Verdicts},
     lease::Hold,
     sent::Sent,
 };

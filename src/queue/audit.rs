@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::action::AuditAction;
-use super::{Queue, QueueError, stats::rfc3339};
+use super::{Queue, QueueError, timestamp::rfc3339};
 
 /// How many entries one call looks at for a filter, at the most.
 const LOOKED_AT: usize = 2000;

@@ -8,7 +8,6 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::{Instant, SystemTime},
 };
@@ -20,22 +19,9 @@ use tokio::sync::mpsc;
 use tower::{Layer, Service};
 
 use super::{
+    batch::{Batch, Verdicts},
     driver::{Driver, Finished},
-    lease::{Hold, Lease},
 };
-
-/// What one call of a job works on: changes of different constituents, one for the CRM, up to Salsa's batch
-/// size for Salsa.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// The changes.
-    pub leases: Arc<[Lease]>,
-    /// How long they are held: guard every call to a vendor with it.
-    pub hold: Hold,
-}
-
-/// The verdicts of a job, in the order of the batch; `None` = never started, to be given back.
-pub type Verdicts = Vec<Option<Outcome>>;
 
 /// A backend for one worker.
 pub struct LeaseBackend {

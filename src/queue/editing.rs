@@ -11,7 +11,7 @@ use super::{
     ClassifyForPeople, Queue, QueueError, Record,
     audit::{Actor, Handling, Via},
     record::{self, FETCHED_DIGITS},
-    stats::rfc3339,
+    timestamp::rfc3339,
 };
 use jobs::call_log::CHANGE;
 

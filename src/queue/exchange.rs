@@ -8,7 +8,8 @@ use super::{
     gate::Turn,
     hold::Hold,
     lease::{ClaimRequest, Claimed, RawClaim},
-    settlement::{SettleVerdict, Settlement},
+    settlement::Settlement,
+    verdict::SettleVerdict,
 };
 
 /// What an exchange gave.

@@ -7,7 +7,7 @@ use jobs::{
     retry::RetryPolicy,
 };
 
-use super::settlement::SettleVerdict;
+use super::verdict::SettleVerdict;
 
 /// What to do about a change that kept failing.
 pub(super) const EXHAUSTED_ADVICE: &str =

@@ -148,6 +148,6 @@ fn letter(name: &LetterRef, fields: &BTreeMap<String, String>) -> Option<Letter>
         cause_key: fields.get("because").cloned().unwrap_or_default(),
         advice: fields.get("advice")?.clone(),
         attempts: fields.get("attempts")?.parse().unwrap_or_default(),
-        died_at: super::stats::rfc3339(name.died_at),
+        died_at: super::timestamp::rfc3339(name.died_at),
     })
 }

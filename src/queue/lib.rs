@@ -5,8 +5,8 @@
 //! - [`keys`]: the picture of the data; `scripts/`: every transition, one Lua script each
 //! - [`admission`]: what a process and its namespace must agree on before the process may write
 //! - [`intake`]: fetched blocks in; [`lease`]: the right to work on a change, `hold`: how long it may be acted on
-//! - [`executor`]: outcome -> transition; [`settlement`]: the end of a lease; [`exchange`]: claim and settle, in one step
-//! - [`backend`]: the apalis backend over the leases, its loops in `driver`
+//! - [`executor`]: outcome -> transition; [`settlement`]: the end of a lease, [`verdict`]: what the queue made of it; [`exchange`]: claim and settle, in one step
+//! - [`backend`]: the apalis backend over the leases, its loops in `driver`; [`batch`]: what a worker gets at once
 //! - [`acknowledgement`]: batches for the PUT; [`letters`]: dead letters, replay, discard
 //! - [`editing`]: rows changed by hand; [`audit`]: who did what; [`bulk`]: what is done with many letters, at a pace;
 //!   [`erase`]: one person's data away
@@ -23,6 +23,7 @@ pub mod acknowledgement;
 pub mod admission;
 pub mod audit;
 pub mod backend;
+pub mod batch;
 pub mod bulk;
 pub mod calls;
 mod connection;
@@ -59,7 +60,9 @@ pub mod standing;
 pub mod stats;
 pub mod stopping;
 pub mod timeline;
+mod timestamp;
 pub mod trouble;
+pub mod verdict;
 pub mod wake;
 pub mod watched;
 

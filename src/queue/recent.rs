@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{ClassifyForPeople, Queue, QueueError, stats::rfc3339};
+use super::{ClassifyForPeople, Queue, QueueError, timestamp::rfc3339};
 
 /// A call to a vendor. Nothing of people is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

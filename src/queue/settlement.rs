@@ -7,36 +7,12 @@ use jobs::outcome::{Blame, PauseReason};
 use super::{
     executor::{EXHAUSTED_ADVICE, Transition},
     scripts::or_empty,
+    verdict::SettleVerdict,
 };
 
 /// What the timeline says of a call that was given up.
 const ABANDONED: &str =
     "the call was given up while it was under way: it may have been applied, and comes again";
-
-/// What became of a [`Settlement`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SettleVerdict {
-    /// Recorded as it was said.
-    Settled,
-    /// The failure turned out to be the vendor's: a pause, and no attempt is used up.
-    Paused,
-    /// Kept for another attempt: deferred, or it was the last one and nothing proves that the vendor works.
-    Kept,
-    /// The lease was lost: nothing changed.
-    LeaseLost,
-}
-
-impl SettleVerdict {
-    /// The letter of settle.lua.
-    pub(super) fn of(letter: char) -> Self {
-        match letter {
-            's' => Self::Settled,
-            'p' => Self::Paused,
-            'k' => Self::Kept,
-            _ => Self::LeaseLost,
-        }
-    }
-}
 
 /// The end of one lease.
 #[derive(Debug, Clone)]

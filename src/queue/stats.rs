@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     ClassifyForPeople, Queue, QueueError, defects::LastCheck, recent::RecentCall, room::Memory,
-    trouble::Trouble,
+    timestamp::rfc3339, trouble::Trouble,
 };
 
 /// How long after its last sign of life a process still counts as living, if it does not say when the next one comes.
@@ -450,10 +450,4 @@ fn living(name: String, beat: &str, now: u64) -> Option<(String, serde_json::Val
 
 fn seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
-}
-
-/// A time of Redis' clock for people.
-pub(super) fn rfc3339(ms: u64) -> String {
-    jiff::Timestamp::from_millisecond(i64::try_from(ms).unwrap_or(i64::MAX))
-        .map_or_else(|_| format!("{ms} ms"), |time| format!("{time:.3}"))
 }

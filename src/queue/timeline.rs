@@ -14,7 +14,7 @@ use super::{
     Queue, QueueError, keys,
     letters::Letter,
     record::{FETCHED_DIGITS, whose},
-    stats::rfc3339,
+    timestamp::rfc3339,
 };
 
 /// `show --json`.

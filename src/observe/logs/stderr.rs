@@ -17,6 +17,9 @@ use std::{
     time::Duration,
 };
 
+use console::Term;
+use indicatif::ProgressDrawTarget;
+
 use super::terminal::Beside;
 use crate::observe::metrics;
 
@@ -117,9 +120,20 @@ impl Write for Lines {
     }
 }
 
+/// As indicatif has it by itself.
+const FRAMES_PER_SECOND: u8 = 20;
+
+/// Where progress bars are drawn: on stderr, where that is a terminal.
+pub fn bar_target() -> ProgressDrawTarget {
+    ProgressDrawTarget::term(
+        Term::read_write_pair(io::stdin(), Frames),
+        FRAMES_PER_SECOND,
+    )
+}
+
 /// Frames of a progress bar: the next one replaces what is dropped.
 #[derive(Debug)]
-pub(super) struct Frames;
+struct Frames;
 
 impl Write for Frames {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {

@@ -5,13 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget};
-
-use super::stderr::Frames;
-
-/// As indicatif has it by itself.
-const FRAMES_PER_SECOND: u8 = 20;
+use indicatif::ProgressBar;
 
 /// The bar on the terminal, while there is one.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -23,14 +17,6 @@ fn bar() -> MutexGuard<'static, Option<ProgressBar>> {
 /// From now on lines spare `bar`; `None`: there is none any more.
 pub fn spare(shown: Option<ProgressBar>) {
     *bar() = shown;
-}
-
-/// Where progress bars are drawn: on stderr, where that is a terminal.
-pub fn bar_target() -> ProgressDrawTarget {
-    ProgressDrawTarget::term(
-        Term::read_write_pair(io::stdin(), Frames),
-        FRAMES_PER_SECOND,
-    )
 }
 
 /// Writes to `W` while the bar is away.

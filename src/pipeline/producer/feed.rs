@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     apart::apart,
     arrival, calendar,
-    fetch::FetchError,
+    error::FetchError,
     poured::{Poured, pour},
     sorting::{Sorted, Sorter},
 };

@@ -7,7 +7,7 @@ use jobs::acknowledge;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::{apart::apart, fetch::FetchError};
+use super::{apart::apart, error::FetchError};
 use crate::vendors::{AlumniqClient, Filter, Redactor};
 
 /// How many pieces may lie between the network and the parser, so that neither waits for the other at each.

@@ -11,7 +11,7 @@ use super::BulkOrder;
 use crate::{
     audit::{Actor, Via},
     letters::LetterFilter,
-    stats::rfc3339,
+    timestamp::rfc3339,
 };
 
 /// What a bulk does with each letter. The wire name is the lower-case word.

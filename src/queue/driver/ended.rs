@@ -1,10 +1,7 @@
 //! From calls that have finished to what is recorded of them, and told.
 
 use super::{Attempted, Finished, Shared};
-use crate::{
-    executor,
-    settlement::{SettleVerdict, Settlement},
-};
+use crate::{executor, settlement::Settlement, verdict::SettleVerdict};
 
 /// What is to be recorded of the calls, a settlement a lease.
 pub(super) fn settlements(shared: &Shared, finished: &[Finished]) -> Vec<Settlement> {

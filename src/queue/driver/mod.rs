@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::rounds::Rounds;
 use super::{
     Queue,
-    backend::{Batch, Verdicts},
+    batch::{Batch, Verdicts},
     executor,
     lease::{Hold, Lease},
     wake::Bell,

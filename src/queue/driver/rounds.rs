@@ -12,10 +12,11 @@ use tokio::{
 
 use super::{Finished, REDIS_AWAY, Shared, ended};
 use crate::{
-    backend::Batch,
+    batch::Batch,
     exchange::Exchanged,
     lease::{ClaimRequest, Claimed, Died, Lease, Locked},
-    settlement::{SettleVerdict, Settlement},
+    settlement::Settlement,
+    verdict::SettleVerdict,
 };
 use jobs::call_log::CHANGE;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{LetterFilter, Order};
-use crate::{Queue, QueueError, stats::rfc3339};
+use crate::{Queue, QueueError, timestamp::rfc3339};
 
 /// How many groups are told, the most frequent.
 const MOST_GROUPS: usize = 200;

@@ -14,8 +14,9 @@ use queue::{
     executor::Transition,
     intake::{Enqueued, NewChange},
     lease::{ClaimRequest, Claimed, Lease},
-    settlement::{SettleVerdict, Settlement},
+    settlement::Settlement,
     stats::Books,
+    verdict::SettleVerdict,
 };
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 

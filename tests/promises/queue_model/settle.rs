@@ -6,7 +6,7 @@ use jobs::{
     destination::Destination,
     outcome::{Blame, DeadClass},
 };
-use queue::settlement::SettleVerdict;
+use queue::verdict::SettleVerdict;
 
 use super::{change::At, gate::FAILURES, model::Model, step::Kind};
 

@@ -9,7 +9,7 @@ use jobs::{
     },
     outcome::DeadClass,
 };
-use queue::settlement::{SettleVerdict, Settlement};
+use queue::{settlement::Settlement, verdict::SettleVerdict};
 
 use crate::harness::{
     namespace::{LATE, LONG, Namespace, dead, done, retry},

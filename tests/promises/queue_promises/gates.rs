@@ -7,9 +7,7 @@ use jobs::{
     outcome::{DeadClass, PauseReason},
 };
 use queue::{
-    acknowledgement::AckEnd,
-    executor::Transition,
-    settlement::{SettleVerdict, Settlement},
+    acknowledgement::AckEnd, executor::Transition, settlement::Settlement, verdict::SettleVerdict,
 };
 use redis::AsyncTypedCommands;
 

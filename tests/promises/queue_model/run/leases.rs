@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use jobs::{destination::Destination, outcome::PauseReason};
 use proptest::sample::Index;
 use queue::{
-    exchange::Exchanged,
-    executor::Transition,
-    lease::Claimed,
-    settlement::{SettleVerdict, Settlement},
+    exchange::Exchanged, executor::Transition, lease::Claimed, settlement::Settlement,
+    verdict::SettleVerdict,
 };
 
 use super::{Known, LONG, Run};
