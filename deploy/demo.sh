@@ -3,6 +3,7 @@
 # needs. More options of `alumniq-relay demo` may follow.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+need_rust_and_redis
 
 step "building"
 cargo build --release --locked

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by test.sh and demo.sh: installs what they need on Debian and its kin, as root or through sudo
-# without a password; elsewhere says what to install. Asks for nothing.
+# Sourced by the other scripts: installs what they need on Debian and its kin, as root or through sudo
+# without a password; elsewhere says what to install. Asks for nothing, and installs nothing until it is called.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -63,8 +63,6 @@ need_all() {
 }
 
 need_rust() {
-    local cargo_home=${CARGO_HOME:-$HOME/.cargo}
-    have cargo || PATH="$cargo_home/bin:$PATH"
     if ! have cargo; then
         step "installing Rust through rustup"
         need curl curl ca-certificates
@@ -81,5 +79,19 @@ need_rust() {
 }
 
 # Rust links with cc, and the TLS library has C and assembly in it.
-need_all "redis-server redis-server" "cc gcc libc6-dev"
-need_rust
+need_rust_and_redis() {
+    need_all "redis-server redis-server" "cc gcc libc6-dev"
+    need_rust
+}
+
+# Virtual environments: tools come from PyPI.
+need_venv() {
+    python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3 python3-venv
+}
+
+check_shell_scripts() {
+    shellcheck -x -P SCRIPTDIR deploy/*.sh deploy/*/*.sh .ci/*
+}
+
+# rustup puts cargo here, and not every shell has it in its PATH.
+have cargo || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"

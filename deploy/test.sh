@@ -1,12 +1,73 @@
 #!/usr/bin/env bash
-# The one test command: formatting, lints, documentation, licences, tests. Installs what it needs.
+# The one test command: formatting, lints, documentation, dependencies, tests.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
 
+usage() {
+    cat <<'END'
+Usage: deploy/test.sh [--quick]
+
+Runs every check and every test, and installs what they need.
+
+Options:
+  --quick  Run only the checks and tests that need no server: formatting, lints and unit tests.
+           Installs nothing.
+  --help   Print this help.
+END
+}
+
+quick=
+for argument in "$@"; do
+    case $argument in
+    --quick) quick=yes ;;
+    --help | -h)
+        usage
+        exit
+        ;;
+    *)
+        printf "error: unknown argument '%s'\n\n%s\n" "$argument" "$(usage)" >&2
+        exit 2
+        ;;
+    esac
+done
+
+if [ -n "$quick" ]; then
+    for command in cargo cc; do
+        have "$command" || fail "\`$command\` is missing: deploy/test.sh without --quick installs it"
+    done
+else
+    need_rust_and_redis
+fi
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 ||
         fail "cargo $component is missing: rustup component add rustfmt clippy"
 done
+
+check_formatting() {
+    step "formatting"
+    cargo fmt --all --check
+}
+
+check_lints() {
+    step "lints"
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+}
+
+if [ -n "$quick" ]; then
+    check_formatting
+    check_lints
+
+    step "shell scripts"
+    if have shellcheck; then check_shell_scripts; else echo "skipped: shellcheck is not installed"; fi
+
+    step "unit tests"
+    start_redis=(embedded::tests console::pages::tests)
+    cargo test --locked --workspace --lib -- "${start_redis[@]/#/--skip=}"
+
+    printf '\nskipped by --quick: %s, %s\n' "unit tests that start redis-server (${start_redis[*]})" \
+        "tests/promises, documentation, dependencies, deployment files, tests 400 days from now"
+    exit
+fi
 
 # What waits for servers, or needs nothing compiled. It runs beside the compiler.
 beside() {
@@ -17,6 +78,9 @@ beside() {
         "chromedriver chromium chromium-driver" "shellcheck shellcheck" "systemd-analyze systemd"
     trap - TERM
     kill -0 "$$" 2>/dev/null || exit 1 # nobody waits for the rest any more
+
+    step "dependencies"
+    deploy/dependencies.sh
 
     step "Prometheus' configuration, rules and alerts"
     deploy/prometheus/test.sh
@@ -45,26 +109,13 @@ join_beside() {
     [ "$code" -eq 0 ] || fail "one of the checks above has failed"
 }
 
-step "formatting"
-cargo fmt --all --check
-
-step "lints"
-cargo clippy --locked --workspace --all-targets -- -D warnings
+check_formatting
+check_lints
 
 step "documentation"
 # With --examples, of which there are none, the dependencies have the features that the tests want: those that the
 # lints have checked are used again.
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --lib --examples
-
-if have cargo-deny; then
-    step "advisories, licences, duplicates and sources of the dependencies"
-    # It needs the advisories of today and every platform's crates: without a network that is no fault of the code.
-    if cargo fetch --locked && cargo deny fetch db; then
-        cargo deny --locked check
-    else
-        echo "skipped: the advisories or the crates cannot be fetched"
-    fi
-fi
 
 step "compiling the tests"
 cargo test --locked --workspace --no-run

@@ -3,6 +3,7 @@
 # installs what it needs: Debian packages, and tools from PyPI (and npm, where that is) into target/validate.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+need_rust_and_redis
 
 target=${CARGO_TARGET_DIR:-target}
 tools=$target/validate
@@ -14,7 +15,7 @@ export PYTHONUTF8=1 # the files are UTF-8, whatever the locale says
 
 step "shell scripts"
 need shellcheck shellcheck
-shellcheck -x -P SCRIPTDIR deploy/*.sh deploy/*/*.sh .ci/*
+check_shell_scripts
 
 step "Prometheus rules as a resource of Kubernetes"
 deploy/kubernetes/rules.sh --check
@@ -44,9 +45,7 @@ for unit in deploy/systemd/*.service; do
 done
 
 step "settings"
-if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    apt_install python3 python3-venv
-fi
+need_venv
 if ! cmp -s deploy/validate/requirements.txt "$tools/installed"; then
     python3 -m venv --clear "$tools/python"
     if "$tools/python/bin/pip" install -q --disable-pip-version-check -r deploy/validate/requirements.txt; then
