@@ -77,6 +77,7 @@ beside() {
     need_all "curl curl" "faketime faketime" "promtool prometheus" "amtool prometheus-alertmanager" \
         "chromedriver chromium chromium-driver" "shellcheck shellcheck" "systemd-analyze systemd"
     trap - TERM
+    touch "$installed"
     kill -0 "$$" 2>/dev/null || exit 1 # nobody waits for the rest any more
 
     step "dependencies"
@@ -91,13 +92,14 @@ beside() {
 
 # A process group of its own, so that whatever ends this script ends all of it.
 log=$(mktemp)
+installed=$log.installed # exists when all packages are installed
 set -m
 (beside) </dev/null >"$log" 2>&1 &
 group=$!
 set +m
 ended() {
     [ -z "$group" ] || kill -TERM -- "-$group" 2>/dev/null || true
-    rm -f "$log"
+    rm -f "$log" "$installed"
 }
 trap ended EXIT
 
@@ -120,12 +122,16 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --lib --exam
 step "compiling the tests"
 cargo test --locked --workspace --no-run
 
-join_beside
+# The tests need the packages. They run beside the rest of the checks, which wait for each other.
+while [ ! -e "$installed" ] && kill -0 "$group" 2>/dev/null; do sleep 1; done
+[ -e "$installed" ] || join_beside
 
 step "tests"
 # Most of them wait for processes most of the time.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((4 * $(nproc)))}
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((8 * $(nproc)))}
 cargo test --locked --workspace
+
+join_beside
 
 step "tests, 400 days from now"
 # Cargo's own clock stays right: it compares the times of files. libc's allocator: see tests/promises/harness/clock.rs
