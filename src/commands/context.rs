@@ -162,22 +162,31 @@ impl Context {
     }
 
     async fn queue(&self, urls: Vec<String>, tls: TlsCertificates) -> Result<Queue, QueueError> {
-        match self.connect(urls.clone(), tls).await {
-            Err(QueueError::Redis(error)) if error.is_connection_dropped() => {
-                let reason = self.why_dropped(&urls).await;
-                Err(reason.unwrap_or(error).into())
+        let connected = self.connect(urls.clone(), tls).await;
+        if !self.config.redis.speaks_tls() {
+            return connected;
+        }
+        // In TLS 1.3 a server refuses a client's certificate after the handshake: at the first command.
+        let failed = match &connected {
+            Ok(queue) => queue.ping().await.err(),
+            Err(QueueError::Redis(error)) => Some(error.clone().into()),
+            Err(_) => None,
+        };
+        match failed {
+            Some(error) if matches!(error.trouble(), Some(Trouble::Tls(_))) => Err(error),
+            Some(QueueError::Redis(error)) if error.is_connection_dropped() => {
+                match self.why_dropped(&urls).await {
+                    Some(reason) => Err(reason.into()),
+                    None => connected,
+                }
             }
-            connected => connected,
+            _ => connected,
         }
     }
 
     /// The error of TLS for which a server dropped the connection, which the driver may have missed.
     async fn why_dropped(&self, urls: &[String]) -> Option<RedisError> {
-        let redis = &self.config.redis;
-        if !redis.speaks_tls() {
-            return None;
-        }
-        let roots = roots(redis.ca_file.as_deref()).ok()?;
+        let roots = roots(self.config.redis.ca_file.as_deref()).ok()?;
         let identity = self.redis_identity().ok()?;
         for url in urls {
             let info = url.as_str().into_connection_info().ok()?;

@@ -15,6 +15,10 @@ use super::{fault::TlsFault, pem::Identity, roots::Roots};
 /// How long the server is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A server that closes with something of ours unread resets the connection, and its alert may be lost: one of so many
+/// attempts sees it.
+const ATTEMPTS: usize = 10;
+
 /// Shakes hands with the server and sends nothing else, so that its last word can be read: in TLS 1.3 a server
 /// refuses a client's certificate after the handshake, and a client that has sent something by then may see nothing
 /// but a reset. The error of TLS that it gives, if any.
@@ -24,16 +28,25 @@ pub async fn handshake_error(
     roots: &Roots,
     identity: Option<&Identity>,
 ) -> Option<io::Error> {
-    let handshake = async {
-        let config = client_config(roots, identity).map_err(io::Error::other)?;
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let config = Arc::new(client_config(roots, identity).ok()?);
+    let name = ServerName::try_from(host.to_owned()).ok()?;
+    let attempt = async || {
         let stream = TcpStream::connect((host, port)).await?;
-        let connector = TlsConnector::from(Arc::new(config));
-        let mut stream = connector.connect(name, stream).await?;
+        let connector = TlsConnector::from(Arc::clone(&config));
+        let mut stream = connector.connect(name.clone(), stream).await?;
         stream.read_u8().await
     };
-    let error = timeout(PATIENCE, handshake).await.ok()?.err()?;
-    TlsFault::of(&error).map(|_| error)
+    let attempts = async {
+        for _ in 0..ATTEMPTS {
+            // It answers: what was wrong before is over.
+            let error = attempt().await.err()?;
+            if TlsFault::of(&error).is_some() {
+                return Some(error);
+            }
+        }
+        None
+    };
+    timeout(PATIENCE, attempts).await.ok().flatten()
 }
 
 fn client_config(
