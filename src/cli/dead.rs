@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use queue::letters::LetterRef;
 
-use super::value::{self, Moment, Rate};
+use super::value::{self, Moment, Rate, Reason};
 
 /// `dead`
 #[derive(Debug, Clone, Subcommand)]
@@ -159,8 +159,8 @@ pub struct Discard {
     #[command(flatten)]
     pub selection: Selection,
     /// Why; it stays in the change's history
-    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run", value_parser = value::non_blank)]
-    pub reason: Option<String>,
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub reason: Option<Reason>,
     /// Do not tell AlumnIQ: it goes on offering the change
     #[arg(long)]
     pub keep_unacknowledged: bool,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::value;
+use super::value::{self, Reason};
 
 /// `erase`
 #[derive(Debug, Clone, Args)]
@@ -22,8 +22,8 @@ pub struct Erase {
     #[arg(long, value_name = "XID", value_parser = value::non_blank)]
     pub xid: String,
     /// Why; it stays in the audit, so name nobody in it
-    #[arg(long, value_name = "TEXT", value_parser = value::non_blank)]
-    pub reason: Option<String>,
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<Reason>,
     /// Do not tell AlumnIQ of what was still open: it goes on listing it
     #[arg(long)]
     pub keep_unacknowledged: bool,

@@ -91,6 +91,10 @@ fn wrong_usage_exits_with_2_and_says_what_is_right() {
         ("alumniq-relay dead replay", "required"),
         ("alumniq-relay dead discard --reason x", "required"),
         ("alumniq-relay dead discard --all", "--reason"),
+        (
+            "alumniq-relay dead discard --all --reason=",
+            "a reason is required",
+        ),
         ("alumniq-relay dead replay 1 --all", "cannot be used with"),
         ("alumniq-relay dead replay --all --rate fast", "10/s"),
         ("alumniq-relay dead replay --all --rate 0/s", "10/s"),

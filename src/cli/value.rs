@@ -7,7 +7,7 @@ use jiff::{civil::Date, tz::TimeZone};
 use jobs::{destination::Vendor, outcome::DeadClass};
 
 use crate::operations::moment::Day;
-pub use crate::operations::{moment::Moment, rate::Rate};
+pub use crate::operations::{moment::Moment, rate::Rate, reason::Reason};
 
 /// A day, e.g. `2026-11-21`.
 ///

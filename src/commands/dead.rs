@@ -20,7 +20,7 @@ use crate::{
         value::Rate,
     },
     exit::Exit,
-    operations::wanted::Wanted,
+    operations::{reason::InvalidReason, wanted::Wanted},
 };
 
 /// Dispatches.
@@ -137,36 +137,33 @@ async fn show_letters(desk: &Desk, arguments: DeadShow) -> miette::Result<Exit> 
 }
 
 async fn replay(desk: &Desk, arguments: Replay) -> miette::Result<Exit> {
+    let selection = &arguments.selection;
+    if selection.dry_run {
+        return count(desk, selection, "replayed").await;
+    }
     let action = Action::Replay {
         apply_stale: arguments.apply_stale,
     };
-    handle(
-        desk,
-        &action,
-        &arguments.selection,
-        arguments.rate,
-        "replayed",
-    )
-    .await
+    handle(desk, &action, selection, arguments.rate, "replayed").await
 }
 
 async fn discard(desk: &Desk, arguments: Discard) -> miette::Result<Exit> {
     let selection = &arguments.selection;
-    let reason = match arguments.reason {
-        Some(reason) => reason,
-        None if selection.dry_run => String::new(),
-        None => {
-            return Err(super::usage(
-                "--reason is missing",
-                "say why, it stays in the history",
-            ));
-        }
-    };
+    if selection.dry_run {
+        return count(desk, selection, "discarded").await;
+    }
+    let missing = || super::usage(InvalidReason::Missing, "add --reason TEXT");
     let action = Action::Discard {
-        reason,
+        reason: arguments.reason.ok_or_else(missing)?,
         keep_unacknowledged: arguments.keep_unacknowledged,
     };
     handle(desk, &action, selection, None, "discarded").await
+}
+
+async fn count(desk: &Desk, selection: &Selection, done: &str) -> miette::Result<Exit> {
+    let wanted = wanted(desk, &selection.filter).await?;
+    let letters = desk.count(&selection.ids, &wanted).await?;
+    report(selection, &format!("would be {done}"), letters, 0)
 }
 
 async fn handle(
@@ -177,10 +174,6 @@ async fn handle(
     done: &str,
 ) -> miette::Result<Exit> {
     let wanted = wanted(desk, &selection.filter).await?;
-    if selection.dry_run {
-        let letters = desk.count(&selection.ids, &wanted).await?;
-        return report(selection, &format!("would be {done}"), letters, 0);
-    }
     let ended = desk.handle(action, &selection.ids, &wanted, rate).await?;
     let Handled { handled, gone } = ended.handled;
     match ended.cancelled {

@@ -38,7 +38,7 @@ async fn erase(desk: &Desk, arguments: &Erase) -> miette::Result<PersonErased> {
     if !arguments.yes && !confirmed(desk.name())? {
         return Err(miette!("nothing was erased"));
     }
-    let reason = arguments.reason.as_deref().unwrap_or_default();
+    let reason = arguments.reason.as_ref();
     desk.erase(&arguments.xid, reason, !arguments.keep_unacknowledged)
         .await
 }

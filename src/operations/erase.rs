@@ -10,7 +10,7 @@ use queue::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Operations;
+use super::{Operations, reason::Reason};
 
 /// How long Redis may take to rewrite its files before that is left to it.
 const REWRITE: Duration = Duration::from_secs(120);
@@ -59,10 +59,11 @@ impl Operations {
     pub async fn erase(
         &self,
         xid: &str,
-        reason: &str,
+        reason: Option<&Reason>,
         tell: bool,
         by: &Actor,
     ) -> Result<Erasure, QueueError> {
+        let reason = reason.map_or("", Reason::as_str);
         let erased = self.queue.erase(xid, reason, tell, by).await?;
         let files = self.queue.rewrite_files(REWRITE).await;
         Ok(Erasure {

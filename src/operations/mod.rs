@@ -9,6 +9,7 @@
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
 //! - [`editing`]: a dead letter's row, mended by hand
 //! - [`bulk`]: the same with many, at a pace, by whichever process is there
+//! - [`reason`]: why, in an operator's words
 //! - [`revealing`]: who is shown what a change says
 //! - [`wanted`]: which letters somebody means
 //! - [`moment`], [`rate`]: when and how fast, as people say it
@@ -32,6 +33,7 @@ pub mod erase;
 pub mod moment;
 pub mod preview;
 pub mod rate;
+pub mod reason;
 pub mod reconcile;
 pub mod replaying;
 pub mod revealing;

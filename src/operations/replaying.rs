@@ -8,7 +8,7 @@ use queue::{
 };
 use serde_json::value::RawValue;
 
-use super::Operations;
+use super::{Operations, reason::Reason};
 use crate::pipeline::producer::arrival;
 
 impl Operations {
@@ -28,7 +28,21 @@ impl Operations {
         Ok(handled)
     }
 
-    /// The same as a step of a bulk. Returns what the step has not counted itself.
+    /// Gives letters up. `acknowledge`: AlumnIQ is told once nothing else of the change is open.
+    pub async fn discard(
+        &self,
+        letters: &[(Vendor, String)],
+        acknowledge: bool,
+        reason: &Reason,
+        handling: impl Into<Handling<'_>>,
+    ) -> Result<Handled, QueueError> {
+        let reason = reason.as_str();
+        self.queue
+            .discard(letters, acknowledge, reason, handling)
+            .await
+    }
+
+    /// A replay as a step of a bulk. Returns what the step has not counted itself.
     pub(super) async fn replay_step(
         &self,
         letters: &[(Vendor, String)],

@@ -25,6 +25,7 @@ use crate::{
         Operations,
         erase::PersonErased,
         rate::Rate,
+        reason::Reason,
         reconcile::{Days, Reconciled},
         wanted::{LetterName, SelectError, Wanted},
     },
@@ -66,7 +67,7 @@ pub enum Action {
     /// Given up.
     Discard {
         /// Why.
-        reason: String,
+        reason: Reason,
         /// AlumnIQ is not told.
         keep_unacknowledged: bool,
     },
@@ -275,7 +276,12 @@ impl Desk {
     }
 
     /// Removes one person's data; `tell`: AlumnIQ is told of what was open.
-    pub async fn erase(&self, xid: &str, reason: &str, tell: bool) -> miette::Result<PersonErased> {
+    pub async fn erase(
+        &self,
+        xid: &str,
+        reason: Option<&Reason>,
+        tell: bool,
+    ) -> miette::Result<PersonErased> {
         match self {
             Self::Redis(here) => {
                 let erased = here.operations.erase(xid, reason, tell, &here.by).await;
@@ -341,8 +347,7 @@ impl Here {
                     reason,
                     keep_unacknowledged,
                 } => {
-                    self.redis
-                        .queue
+                    self.operations
                         .discard(letters, !keep_unacknowledged, reason, handling)
                         .await
                 }

@@ -43,6 +43,7 @@ use crate::{
         erase::PersonErased,
         moment::Day,
         rate::Rate,
+        reason::Reason,
         reconcile::{Days, Reconciled},
         wanted::{LetterName, Wanted},
     },
@@ -201,7 +202,7 @@ impl Server {
                     ids,
                     filter,
                     dry_run: false,
-                    reason,
+                    reason: reason.into(),
                     keep_unacknowledged,
                 };
                 self.post("dead-letters/discard", &body).await?
@@ -238,7 +239,7 @@ impl Server {
                 keep_unacknowledged,
             } => {
                 order.action = BulkAction::Discard;
-                order.reason = reason;
+                order.reason = reason.into();
                 order.keep_unacknowledged = keep_unacknowledged;
             }
         }
@@ -321,10 +322,15 @@ impl Server {
     }
 
     /// Removes one person's data.
-    pub async fn erase(&self, xid: &str, reason: &str, tell: bool) -> miette::Result<PersonErased> {
+    pub async fn erase(
+        &self,
+        xid: &str,
+        reason: Option<&Reason>,
+        tell: bool,
+    ) -> miette::Result<PersonErased> {
         let path = format!("people/{}/erase", segment(xid));
         let order = NewErasure {
-            reason: reason.to_owned(),
+            reason: reason.map_or_else(String::new, |reason| reason.as_str().to_owned()),
             keep_unacknowledged: !tell,
         };
         self.post(&path, &order).await

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 use super::{
     asking::{Desk, Named, Sent, object},
     error::ApiError,
-    letters::{filter, reason, words},
+    letters::filter,
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::{rate::Rate, wanted::Wanted},
+    operations::{rate::Rate, reason::Reason, wanted::Wanted},
 };
 
 /// What is to be done with all letters that a filter matches.
@@ -27,9 +27,8 @@ pub struct NewBulk {
     /// Not faster than this; absent: as fast as it goes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rate: Option<Rate>,
-    /// Why; a discard needs it.
+    /// Why, in at most 1,000 characters; a discard needs it.
     #[serde(default)]
-    #[schema(max_length = 1000)]
     pub reason: String,
     /// A replay applies even over a newer change of the same person.
     #[serde(default)]
@@ -68,15 +67,15 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Json<BulkView>), ApiError> {
     let filter = filter(&asked.filter, &visitor, &desk)?;
     let reason = match asked.action {
-        BulkAction::Discard => reason(&asked.reason)?,
-        BulkAction::Replay => words(&asked.reason)?,
+        BulkAction::Discard => Some(asked.reason.parse()?),
+        BulkAction::Replay => Reason::optional(&asked.reason)?,
     };
     let bulk = desk
         .start_bulk(BulkOrder {
             action: asked.action,
             filter,
             rate: asked.rate.map(|rate| rate.to_string()),
-            reason: reason.to_owned(),
+            reason: reason.map(String::from).unwrap_or_default(),
             apply_stale: asked.apply_stale,
             keep_unacknowledged: asked.keep_unacknowledged,
             by: visitor.actor,

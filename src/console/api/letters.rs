@@ -15,6 +15,7 @@ use crate::{
     operations::{
         Operations,
         moment::Moment,
+        reason::{InvalidReason, Reason},
         wanted::{LetterName, SelectError, Wanted},
     },
 };
@@ -199,9 +200,8 @@ pub struct Discard {
     /// Only count.
     #[serde(default)]
     pub dry_run: bool,
-    /// Why; it stays in the changes' history. Required unless it is only counted.
+    /// Why; it stays in the changes' history. At most 1,000 characters; required unless it is only counted.
     #[serde(default)]
-    #[schema(max_length = 1000)]
     pub reason: String,
     /// AlumnIQ is not told: it goes on offering the changes.
     #[serde(default)]
@@ -261,35 +261,16 @@ pub(super) async fn discard(
     if asked.dry_run {
         return Ok(Json(Done::counted(total)));
     }
-    let reason = reason(&asked.reason)?;
+    let reason: Reason = asked.reason.parse()?;
     let handled = desk
-        .queue
-        .discard(&letters, !asked.keep_unacknowledged, reason, &visitor.actor)
+        .discard(
+            &letters,
+            !asked.keep_unacknowledged,
+            &reason,
+            &visitor.actor,
+        )
         .await?;
     Ok(Json(Done::handled(handled, total, letters.len())))
-}
-
-/// Why, in somebody's words.
-pub(super) fn reason(given: &str) -> Result<&str, ApiError> {
-    match words(given)? {
-        "" => Err(ApiError::invalid_field(
-            "reason",
-            "say why: it stays in the history",
-        )),
-        given => Ok(given),
-    }
-}
-
-/// The same where it need not be said.
-pub(super) fn words(given: &str) -> Result<&str, ApiError> {
-    // As the document counts them: what is trimmed off is counted, too.
-    match given.chars().count() {
-        0..=1000 => Ok(given.trim()),
-        _ => Err(ApiError::invalid_field(
-            "reason",
-            "say it in at most 1000 characters",
-        )),
-    }
 }
 
 /// The letters, and how many there are with those beyond the bound.
@@ -351,5 +332,11 @@ impl From<SelectError> for ApiError {
                 "see /api/v1/dead-letters; nothing was done",
             ),
         }
+    }
+}
+
+impl From<InvalidReason> for ApiError {
+    fn from(error: InvalidReason) -> Self {
+        Self::invalid_field("reason", &error.to_string())
     }
 }

@@ -8,11 +8,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     asking::{Asked, Desk, Named, Sent, to_its_end},
     error::ApiError,
-    letters::{sees_people, words},
+    letters::sees_people,
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::erase::PersonErased,
+    operations::{erase::PersonErased, reason::Reason},
 };
 
 /// Everything that is known of one person's changes.
@@ -72,9 +72,8 @@ pub(super) async fn person(
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewErasure {
-    /// Why; it stays in the audit, so name nobody in it.
+    /// Why, in at most 1,000 characters; it stays in the audit, so name nobody in it.
     #[serde(default)]
-    #[schema(max_length = 1000)]
     pub reason: String,
     /// AlumnIQ is not told of what was still open: it goes on listing it.
     #[serde(default)]
@@ -100,10 +99,11 @@ pub(super) async fn erase(
     Sent(asked): Sent<NewErasure>,
 ) -> Result<Json<PersonErased>, ApiError> {
     sees_people(&visitor)?;
-    let reason = words(&asked.reason)?.to_owned();
+    let reason = Reason::optional(&asked.reason)?;
     let erasing = to_its_end(async move {
         let tell = !asked.keep_unacknowledged;
-        desk.erase(&xid, &reason, tell, &visitor.actor).await
+        desk.erase(&xid, reason.as_ref(), tell, &visitor.actor)
+            .await
     });
     Ok(Json(erasing.await??.into()))
 }

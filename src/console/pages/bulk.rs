@@ -18,14 +18,14 @@ use super::{
     asked::Asked,
     filter::{Filter, Wanted},
     layout::Tab,
-    letter::no_reason,
+    letter::{invalid_reason, reason_field},
     letters::misunderstood,
     links,
     text::{self, count, foreign},
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::rate::Rate,
+    operations::{rate::Rate, reason::Reason},
 };
 
 /// Where it is asked for.
@@ -128,7 +128,7 @@ fn replay_fields(has_stale: bool) -> Markup {
 fn discard_fields() -> Markup {
     html! {
         p { "They are given up: the destination never gets them. It cannot be undone." }
-        p { label for="reason" { "Why? It stands in the audit." } textarea #reason name="reason" rows="2" required maxlength="500" {} }
+        (reason_field())
         p.check { label { input type="checkbox" name="acknowledge" value="yes" checked; " Tell AlumnIQ that they were handled; otherwise it lists them again" } }
     }
 }
@@ -165,18 +165,27 @@ impl Order {
 
 /// Brings them back.
 pub async fn replay(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    act(&asked, &by, BulkAction::Replay, &order).await
+    act(&asked, &by, BulkAction::Replay, &order, None).await
 }
 
 /// Gives them up.
 pub async fn discard(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    if order.reason.trim().is_empty() {
-        return no_reason(&asked, &order.wanted().address(path(BulkAction::Discard)));
+    match order.reason.parse() {
+        Ok(reason) => act(&asked, &by, BulkAction::Discard, &order, Some(reason)).await,
+        Err(error) => {
+            let back = order.wanted().address(path(BulkAction::Discard));
+            invalid_reason(&asked, error, &back)
+        }
     }
-    act(&asked, &by, BulkAction::Discard, &order).await
 }
 
-async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> Response {
+async fn act(
+    asked: &Asked,
+    by: &Visitor,
+    action: BulkAction,
+    order: &Order,
+    reason: Option<Reason>,
+) -> Response {
     let wanted = order.wanted();
     let Filter { filter, .. } = match asked.filter(&wanted) {
         Ok(filter) => filter,
@@ -190,7 +199,7 @@ async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> 
         action,
         filter,
         rate,
-        reason: order.reason.trim().to_owned(),
+        reason: reason.map(String::from).unwrap_or_default(),
         apply_stale: order.over_newer == "yes",
         keep_unacknowledged: action == BulkAction::Discard && order.acknowledge != "yes",
         by: by.actor.clone(),

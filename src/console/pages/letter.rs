@@ -19,7 +19,10 @@ use super::{
     text::{self, foreign, moment, name, place, subject},
     timeline,
 };
-use crate::console::visitor::{Operator, Visitor};
+use crate::{
+    console::visitor::{Operator, Visitor},
+    operations::reason::{InvalidReason, MAX_REASON},
+};
 
 /// The page.
 pub async fn show(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> Response {
@@ -225,8 +228,7 @@ fn actions(asked: &Asked, letter: &Letter) -> Markup {
                 summary.button { "Discard…" }
                 form.discard method="post" action={ (path) "/discard" } {
                     (asked.csrf())
-                    p { label for="reason" { "Why is it given up? It stands in the audit." }
-                        textarea #reason name="reason" rows="2" required maxlength="500" {} }
+                    (reason_field())
                     p.check { label { input type="checkbox" name="acknowledge" value="yes" checked; " Tell AlumnIQ that it was handled" } }
                     p.soft { (subject(letter.destination)) " does not get this change. Unless AlumnIQ is told, it lists the change again." }
                     p { button.danger type="submit" { "Discard" } }
@@ -280,13 +282,13 @@ pub async fn discard(
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return gone(&asked, &id);
     };
-    let reason = form.reason.trim();
-    if reason.is_empty() {
-        return no_reason(&asked, &links::letter(vendor, &id));
-    }
+    let reason = match form.reason.parse() {
+        Ok(reason) => reason,
+        Err(error) => return invalid_reason(&asked, error, &links::letter(vendor, &id)),
+    };
     let letters = [(vendor, id.clone())];
-    let queue = &asked.operations.queue;
-    let discarded = queue.discard(&letters, form.acknowledge == "yes", reason, &by.actor);
+    let operations = &asked.operations;
+    let discarded = operations.discard(&letters, form.acknowledge == "yes", &reason, &by.actor);
     match discarded.await {
         Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
         Ok(_) => gone(&asked, &id),
@@ -294,11 +296,20 @@ pub async fn discard(
     }
 }
 
-/// A change is not given up without saying why.
-pub fn no_reason(asked: &Asked, back: &str) -> Response {
+/// Where the reason of a discard is written.
+pub fn reason_field() -> Markup {
+    html! {
+        p { label for="reason" { "Reason (required; saved in the audit log)" }
+            textarea #reason name="reason" rows="2" required maxlength=(MAX_REASON) {} }
+    }
+}
+
+/// A change is discarded only with a reason.
+pub fn invalid_reason(asked: &Asked, error: InvalidReason, back: &str) -> Response {
     let main = html! {
-        p { "A change is given up with a reason: whoever asks later finds it in the audit. Nothing was done." }
+        p { "Nothing was done: " (error) "." }
         p { a href=(back) { "Back" } }
     };
-    asked.problem(StatusCode::BAD_REQUEST, Tab::Letters, "Say why", &main)
+    let what = "The reason cannot be accepted";
+    asked.problem(StatusCode::BAD_REQUEST, Tab::Letters, what, &main)
 }

@@ -100,6 +100,36 @@ async fn every_destination_tells_its_counts_its_gate_its_limits_and_its_calls() 
     service.stop().await;
 }
 
+#[tokio::test]
+async fn a_reason_is_refused_in_the_same_words_by_the_command_line_and_by_the_api() {
+    let fleet = Fleet::with_letters(1).await;
+    let service = fleet.relay.start("console").await;
+    let too_long = "x".repeat(1001);
+    for (reason, words) in [
+        (" ", "a reason is required"),
+        (&too_long, "a reason has at most 1000 characters"),
+    ] {
+        let arguments = ["dead", "discard", "--all", "--reason", reason];
+        let refused = fleet.relay.run(&arguments).await.expect(2);
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+        let reason = serde_json::json!(reason);
+        for (path, body) in [
+            ("dead-letters/discard", r#"{"filter": {}, "reason": "#),
+            ("bulks", r#"{"action": "discard", "filter": {}, "reason": "#),
+        ] {
+            let body = format!("{body}{reason}}}");
+            let (status, answer) = fleet.post(&service, path, &body).await;
+            assert_eq!(status, 422, "{path}: {answer}");
+            let problem = &answer["error"]["problems"][0];
+            assert_eq!(problem["field"], "reason", "{path}");
+            let said = problem["problem"].as_str().unwrap();
+            assert!(said.starts_with(words), "{path}: {said}");
+        }
+    }
+    assert_eq!(fleet.relay.dead_ids().await.len(), 1);
+    service.stop().await;
+}
+
 /// The list of a body's fields is no body.
 #[tokio::test]
 async fn a_list_is_no_object_and_above_all_no_filter_that_lets_everything_pass() {

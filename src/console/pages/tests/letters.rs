@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use serde_json::json;
 
 use super::stage::{Stage, XID};
+use crate::operations::reason::MAX_REASON;
 
 #[tokio::test]
 async fn a_letter_is_discarded_with_a_reason_and_it_stands_in_the_audit() {
@@ -14,11 +15,14 @@ async fn a_letter_is_discarded_with_a_reason_and_it_stands_in_the_audit() {
     stage.kill(&["41", "42"]).await;
     let page = "/dead-letters/alumniq/41";
     let action = "/dead-letters/alumniq/41/discard";
-    let (status, _) = stage.submit(page, action, &[("reason", "  ")]).await;
-    assert_eq!(
-        (status, stage.letters().await),
-        (StatusCode::BAD_REQUEST, 2)
-    );
+    let too_long = "x".repeat(MAX_REASON + 1);
+    for refused in ["  ", &too_long] {
+        let (status, _) = stage.submit(page, action, &[("reason", refused)]).await;
+        assert_eq!(
+            (status, stage.letters().await),
+            (StatusCode::BAD_REQUEST, 2)
+        );
+    }
     let said = [
         ("reason", "carried over by hand <b>"),
         ("acknowledge", "yes"),
