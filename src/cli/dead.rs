@@ -1,10 +1,11 @@
 //! `dead list|groups|show|replay|discard`.
 
 use clap::{ArgGroup, Args, Subcommand};
-use jobs::{destination::Vendor, outcome::DeadClass};
+use jobs::destination::Vendor;
 use queue::letters::LetterRef;
 
-use super::value::{self, Moment, Rate, Reason};
+use super::value::{self, Rate, Reason};
+use crate::operations::dead_letters::DeadLetterFilter;
 
 /// `dead`
 #[derive(Debug, Clone, Subcommand)]
@@ -19,29 +20,6 @@ pub enum DeadCommand {
     Replay(Replay),
     /// Give dead letters up, with a reason, and tell AlumnIQ that they were handled
     Discard(Discard),
-}
-
-/// Which dead letters.
-#[derive(Debug, Clone, Default, Args)]
-pub struct DeadFilter {
-    /// Only those that died at crm, salsa, or alumniq (rows that cannot be read, refused changeIds)
-    #[arg(long, short, value_parser = value::vendors())]
-    pub destination: Option<Vendor>,
-    /// Only those of this class
-    #[arg(long, value_parser = value::classes(), hide_possible_values = false)]
-    pub class: Option<DeadClass>,
-    /// Only those of this cause: a group of `dead groups`, or words that one cause alone has
-    #[arg(long, value_name = "TEXT", value_parser = value::non_blank)]
-    pub cause: Option<String>,
-    /// Only those of this person
-    #[arg(long, value_parser = value::non_blank)]
-    pub xid: Option<String>,
-    /// Only those that died since: a day, an instant or how long ago (2026-11-21, 3d)
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-    /// Only those that died before: as above
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
 }
 
 /// Which dead letters an action is for: at least one of these must be given.
@@ -59,7 +37,7 @@ pub struct Selection {
     pub all: bool,
     /// Narrowed down.
     #[command(flatten)]
-    pub filter: DeadFilter,
+    pub filter: DeadLetterFilter,
     /// Only count what would be done
     #[arg(long, short = 'n')]
     pub dry_run: bool,
@@ -77,7 +55,7 @@ Examples:
 pub struct DeadList {
     /// Which ones.
     #[command(flatten)]
-    pub filter: DeadFilter,
+    pub filter: DeadLetterFilter,
     /// The newest first
     #[arg(long)]
     pub newest: bool,
@@ -103,7 +81,7 @@ Examples:
 pub struct DeadGroups {
     /// Which ones.
     #[command(flatten)]
-    pub filter: DeadFilter,
+    pub filter: DeadLetterFilter,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

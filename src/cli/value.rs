@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{civil::Date, tz::TimeZone};
-use jobs::{destination::Vendor, outcome::DeadClass};
 
 use crate::operations::moment::Day;
-pub use crate::operations::{moment::Moment, rate::Rate, reason::Reason};
+pub use crate::operations::{
+    dead_letters::{non_blank, vendors},
+    moment::Moment,
+    rate::Rate,
+    reason::Reason,
+};
 
 /// A day, e.g. `2026-11-21`.
 ///
@@ -27,18 +30,6 @@ pub fn timezone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| "write an IANA name, e.g. America/New_York".to_owned())
 }
 
-/// Text that is more than blanks.
-///
-/// # Errors
-///
-/// A sentence for people.
-pub fn non_blank(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("it must not be blank".to_owned()),
-        text => Ok(text.to_owned()),
-    }
-}
-
 /// A file that node_exporter reads.
 ///
 /// # Errors
@@ -49,16 +40,4 @@ pub fn metrics_file(path: &str) -> Result<PathBuf, String> {
         true => Ok(path.into()),
         false => Err("its name must end in .prom: node_exporter reads no other files".to_owned()),
     }
-}
-
-/// A vendor, by its wire name.
-pub fn vendors() -> impl TypedValueParser<Value = Vendor> {
-    PossibleValuesParser::new(Vendor::ALL.map(Vendor::as_str))
-        .try_map(|word| word.parse::<Vendor>())
-}
-
-/// A class of dead letters, by its wire name.
-pub fn classes() -> impl TypedValueParser<Value = DeadClass> {
-    PossibleValuesParser::new(DeadClass::ALL.map(DeadClass::as_str))
-        .try_map(|word| word.parse::<DeadClass>())
 }

@@ -14,13 +14,11 @@ use super::{
 use crate::{
     cli::{
         Global,
-        dead::{
-            DeadCommand, DeadFilter, DeadGroups, DeadList, DeadShow, Discard, Replay, Selection,
-        },
+        dead::{DeadCommand, DeadGroups, DeadList, DeadShow, Discard, Replay, Selection},
         value::Rate,
     },
     exit::Exit,
-    operations::{reason::InvalidReason, wanted::Wanted},
+    operations::{dead_letters::DeadLetterFilter, reason::InvalidReason},
 };
 
 /// Dispatches.
@@ -43,13 +41,13 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> 
 
 async fn list(desk: &Desk, arguments: DeadList) -> miette::Result<Exit> {
     let limit = arguments.limit as usize;
-    let wanted = wanted(desk, &arguments.filter).await?;
+    let filter = filter(desk, &arguments.filter).await?;
     let order = match arguments.newest {
         true => Order::NewestFirst,
         false => Order::OldestFirst,
     };
     let page = desk
-        .letters(order, &wanted, arguments.cursor.as_ref(), limit)
+        .letters(order, &filter, arguments.cursor.as_ref(), limit)
         .await?;
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&page).into_diagnostic()?)
@@ -161,8 +159,8 @@ async fn discard(desk: &Desk, arguments: Discard) -> miette::Result<Exit> {
 }
 
 async fn count(desk: &Desk, selection: &Selection, done: &str) -> miette::Result<Exit> {
-    let wanted = wanted(desk, &selection.filter).await?;
-    let letters = desk.count(&selection.ids, &wanted).await?;
+    let filter = filter(desk, &selection.filter).await?;
+    let letters = desk.count(&selection.ids, &filter).await?;
     report(selection, &format!("would be {done}"), letters, 0)
 }
 
@@ -173,8 +171,8 @@ async fn handle(
     rate: Option<Rate>,
     done: &str,
 ) -> miette::Result<Exit> {
-    let wanted = wanted(desk, &selection.filter).await?;
-    let ended = desk.handle(action, &selection.ids, &wanted, rate).await?;
+    let filter = filter(desk, &selection.filter).await?;
+    let ended = desk.handle(action, &selection.ids, &filter, rate).await?;
     let Handled { handled, gone } = ended.handled;
     match ended.cancelled {
         false => report(selection, done, handled, gone),
@@ -212,9 +210,9 @@ fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette:
 }
 
 async fn groups(desk: &Desk, arguments: DeadGroups) -> miette::Result<Exit> {
-    let wanted = wanted(desk, &arguments.filter).await?;
+    let filter = filter(desk, &arguments.filter).await?;
     let groups = LetterGroups {
-        items: desk.groups(&wanted).await?,
+        items: desk.groups(&filter).await?,
     };
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&groups).into_diagnostic()?)
@@ -254,28 +252,22 @@ fn groups_text(groups: &[LetterGroup]) -> String {
     )
 }
 
-async fn wanted(desk: &Desk, filter: &DeadFilter) -> miette::Result<Wanted> {
-    let mut wanted = Wanted {
-        destination: filter.destination,
-        class: filter.class,
-        cause: None,
-        xid: filter.xid.clone(),
-        since: filter.since.clone(),
-        until: filter.until.clone(),
-    };
-    if let Some(cause) = &filter.cause {
-        wanted.cause = Some(group(desk, &wanted, cause).await?);
+/// The filter with the key of the cause that is meant.
+async fn filter(desk: &Desk, filter: &DeadLetterFilter) -> miette::Result<DeadLetterFilter> {
+    let mut filter = filter.clone();
+    if let Some(cause) = filter.cause.take() {
+        filter.cause = Some(group(desk, &filter, &cause).await?);
     }
-    Ok(wanted)
+    Ok(filter)
 }
 
 /// The key of the group that is meant: by the key itself, or by words that its cause alone has.
-async fn group(desk: &Desk, wanted: &Wanted, cause: &str) -> miette::Result<String> {
+async fn group(desk: &Desk, filter: &DeadLetterFilter, cause: &str) -> miette::Result<String> {
     if is_key(cause) {
         return Ok(cause.to_owned());
     }
     let words = cause.to_lowercase();
-    let groups = desk.groups(wanted).await?;
+    let groups = desk.groups(filter).await?;
     let keys: BTreeMap<&str, &str> = groups
         .iter()
         .filter(|group| group.text.to_lowercase().contains(&words))

@@ -9,10 +9,18 @@ use queue::{
     bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkView},
     wake::Bell,
 };
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
-use super::{Operations, rate::Rate};
+use super::{
+    Operations,
+    dead_letters::DeadLetterFilter,
+    rate::Rate,
+    reason::{InvalidReason, Reason},
+    shapes::object,
+};
 
 /// How soon a process that had a bulk looks again after Redis failed it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -33,23 +41,78 @@ enum Left {
     Stopping,
 }
 
+/// What is to be done with all letters that a filter matches.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBulk {
+    /// What.
+    pub action: BulkAction,
+    /// With which letters; {} is all. Those that die after the start are left alone.
+    #[serde(deserialize_with = "object")]
+    pub filter: DeadLetterFilter,
+    /// Not faster than this; absent: as fast as it goes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rate: Option<Rate>,
+    /// Why, in at most 1,000 characters; a discard needs it.
+    #[serde(default)]
+    pub reason: String,
+    /// A replay applies even over a newer change of the same person.
+    #[serde(default)]
+    pub apply_stale: bool,
+    /// A discard does not tell AlumnIQ.
+    #[serde(default)]
+    pub keep_unacknowledged: bool,
+}
+
+/// Why a bulk did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BulkError {
+    /// Redis did not take it.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A discard needs a reason.
+    #[error(transparent)]
+    Reason(#[from] InvalidReason),
+}
+
 impl Operations {
     /// Begins a bulk over all letters that are dead now. Returns it as it stands.
-    pub async fn start_bulk(&self, mut order: BulkOrder) -> Result<BulkView, QueueError> {
+    ///
+    /// # Errors
+    /// A discard without a reason, a reason that is too long, or Redis.
+    pub async fn start_bulk(&self, asked: NewBulk, by: Actor) -> Result<BulkView, BulkError> {
+        let reason = match asked.action {
+            BulkAction::Discard => Some(asked.reason.parse()?),
+            BulkAction::Replay => Reason::optional(&asked.reason)?,
+        };
+        let mut filter = asked.filter.resolve(&self.timezone);
         // Redis' clock has the last word: letters that die from now on are not meant.
         let now = self.queue.now().await?;
-        order.filter.until = Some(order.filter.until.map_or(now, |until| until.min(now)));
-        let total = self.queue.letters(&order.filter, None, 1).await?.total;
-        let about = match order.filter.cause {
-            Some(_) => self.queue.letter_groups(&order.filter).await?,
+        filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
+        let total = self.queue.letters(&filter, None, 1).await?.total;
+        let about = match filter.cause {
+            Some(_) => self.queue.letter_groups(&filter).await?,
             None => Vec::new(),
         };
         let about = about.first().map_or("", |group| group.text.as_str());
+        let order = BulkOrder {
+            action: asked.action,
+            filter,
+            rate: asked.rate.map(|rate| rate.to_string()),
+            reason: reason.map(String::from).unwrap_or_default(),
+            apply_stale: asked.apply_stale,
+            keep_unacknowledged: asked.keep_unacknowledged,
+            by,
+        };
         let id = self.queue.start_bulk(&order, total, about).await?;
-        self.bulk(&id).await?.ok_or_else(|| QueueError::Unreadable {
-            what: format!("bulk {id}"),
-            why: "it is not there: Redis was emptied".to_owned(),
-        })
+        let begun = self
+            .bulk(&id)
+            .await?
+            .ok_or_else(|| QueueError::Unreadable {
+                what: format!("bulk {id}"),
+                why: "it is not there: Redis was emptied".to_owned(),
+            })?;
+        Ok(begun)
     }
 
     /// The newest bulks first.

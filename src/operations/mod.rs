@@ -7,11 +7,12 @@
 //! - [`reconcile`]: the books against AlumnIQ's feed
 //! - [`erase`]: one person's data away
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
+//! - [`dead_letters`]: which ones somebody means, pages and groups of them
 //! - [`editing`]: a dead letter's row, mended by hand
 //! - [`bulk`]: the same with many, at a pace, by whichever process is there
 //! - [`reason`]: why, in an operator's words
 //! - [`revealing`]: who is shown what a change says
-//! - [`wanted`]: which letters somebody means
+//! - [`shapes`]: what JSON a request must have
 //! - [`moment`], [`rate`]: when and how fast, as people say it
 //! - [`supporters`]: calls to Salsa that make room for the service
 
@@ -28,6 +29,7 @@ use crate::pipeline::producer::Producer;
 
 pub mod allowed;
 pub mod bulk;
+pub mod dead_letters;
 pub mod editing;
 pub mod erase;
 pub mod moment;
@@ -37,8 +39,8 @@ pub mod reason;
 pub mod reconcile;
 pub mod replaying;
 pub mod revealing;
+pub mod shapes;
 pub mod supporters;
-pub mod wanted;
 
 /// The queue, and how this school's rows are read and mapped. Clones share everything.
 #[derive(Clone)]

@@ -23,11 +23,11 @@ use crate::{
     cli::Global,
     operations::{
         Operations,
+        dead_letters::{DeadLetterFilter, LetterName, SelectError},
         erase::PersonErased,
         rate::Rate,
         reason::Reason,
         reconcile::{Days, Reconciled},
-        wanted::{LetterName, SelectError, Wanted},
     },
 };
 
@@ -165,39 +165,42 @@ impl Desk {
     pub async fn letters(
         &self,
         order: Order,
-        wanted: &Wanted,
+        filter: &DeadLetterFilter,
         cursor: Option<&LetterRef>,
         limit: usize,
     ) -> miette::Result<LetterPage> {
         match self {
             Self::Redis(here) => here
-                .redis
-                .queue
-                .letters_in(order, &wanted.filter(&here.operations), cursor, limit)
+                .operations
+                .letters(order, filter, cursor, limit)
                 .await
                 .into_diagnostic(),
-            Self::Server(server) => server.letters(order, wanted, cursor, limit).await,
+            Self::Server(server) => server.letters(order, filter, cursor, limit).await,
         }
     }
 
     /// Dead letters by their causes, the most frequent first.
-    pub async fn groups(&self, wanted: &Wanted) -> miette::Result<Vec<LetterGroup>> {
+    pub async fn groups(&self, filter: &DeadLetterFilter) -> miette::Result<Vec<LetterGroup>> {
         match self {
             Self::Redis(here) => here
-                .redis
-                .queue
-                .letter_groups(&wanted.filter(&here.operations))
+                .operations
+                .letter_groups(filter)
                 .await
                 .into_diagnostic(),
-            Self::Server(server) => server.groups(wanted).await,
+            Self::Server(server) => server.groups(filter).await,
         }
     }
 
     /// How many letters would be handled.
-    pub async fn count(&self, ids: &[String], wanted: &Wanted) -> miette::Result<u64> {
+    pub async fn count(&self, ids: &[String], filter: &DeadLetterFilter) -> miette::Result<u64> {
         match self {
-            Self::Redis(here) => Ok(here.select(ids, wanted).await?.len() as u64),
-            Self::Server(server) => server.count(names(ids), wanted).await,
+            Self::Redis(here) if ids.is_empty() => here
+                .operations
+                .count_letters(filter)
+                .await
+                .into_diagnostic(),
+            Self::Redis(here) => Ok(here.select(ids, filter).await?.len() as u64),
+            Self::Server(server) => server.count(names(ids), filter).await,
         }
     }
 
@@ -206,20 +209,20 @@ impl Desk {
         &self,
         action: &Action,
         ids: &[String],
-        wanted: &Wanted,
+        filter: &DeadLetterFilter,
         rate: Option<Rate>,
     ) -> miette::Result<Ended> {
         match self {
             Self::Redis(here) => {
-                let handled = here.handle(action, ids, wanted, rate).await?;
+                let handled = here.handle(action, ids, filter, rate).await?;
                 Ok(Ended {
                     handled,
                     cancelled: false,
                 })
             }
             // By name it is one request; a filter may match any number, and is a bulk's work.
-            Self::Server(server) if ids.is_empty() => server.bulk(action, wanted, rate).await,
-            Self::Server(server) => server.handle(action, names(ids), wanted).await,
+            Self::Server(server) if ids.is_empty() => server.bulk(action, filter, rate).await,
+            Self::Server(server) => server.handle(action, names(ids), filter).await,
         }
     }
 
@@ -297,18 +300,12 @@ impl Here {
     async fn select(
         &self,
         ids: &[String],
-        wanted: &Wanted,
+        filter: &DeadLetterFilter,
     ) -> miette::Result<Vec<(Vendor, String)>> {
-        let filter = wanted.filter(&self.operations);
         if ids.is_empty() {
-            return self
-                .redis
-                .queue
-                .every_letter(&filter)
-                .await
-                .into_diagnostic();
+            return self.operations.every_letter(filter).await.into_diagnostic();
         }
-        match self.operations.select(&names(ids), &filter).await {
+        match self.operations.select(&names(ids), filter).await {
             Ok(selected) => Ok(selected),
             Err(SelectError::Queue(error)) => Err(error).into_diagnostic(),
             Err(error) => Err(miette!(help = "see `alumniq-relay dead list`", "{error}")),
@@ -319,10 +316,10 @@ impl Here {
         &self,
         action: &Action,
         ids: &[String],
-        wanted: &Wanted,
+        filter: &DeadLetterFilter,
         rate: Option<Rate>,
     ) -> miette::Result<Handled> {
-        let selected = self.select(ids, wanted).await?;
+        let selected = self.select(ids, filter).await?;
         let mut total = Handled::default();
         let entry = AtomicU64::default();
         let handling = Handling {

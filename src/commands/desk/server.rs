@@ -29,7 +29,6 @@ use crate::{
     console::{
         api::{
             ROOT,
-            bulks::NewBulk,
             destinations::Gate,
             error::ErrorBody,
             letters::{Discard, Done, Replay},
@@ -40,12 +39,13 @@ use crate::{
     },
     observe::logs,
     operations::{
+        bulk::NewBulk,
+        dead_letters::{DeadLetterFilter, LetterName},
         erase::PersonErased,
         moment::Day,
         rate::Rate,
         reason::Reason,
         reconcile::{Days, Reconciled},
-        wanted::{LetterName, Wanted},
     },
     vendors::{ClientSettings, Http, Timeouts, secret_header},
     visible::without_byte_order_mark,
@@ -131,7 +131,7 @@ impl Server {
     pub async fn letters(
         &self,
         order: Order,
-        wanted: &Wanted,
+        filter: &DeadLetterFilter,
         cursor: Option<&LetterRef>,
         limit: usize,
     ) -> miette::Result<LetterPage> {
@@ -142,13 +142,14 @@ impl Server {
         };
         // It gives at most a thousand at a time.
         while page.items.len() < limit {
-            let mut query = query(wanted)?;
-            query.push(("limit", (limit - page.items.len()).min(1000).to_string()));
+            let many = (limit - page.items.len()).min(1000);
+            let mut query = vec![("limit", many.to_string())];
             if order == Order::NewestFirst {
                 query.push(("order", "newest".to_owned()));
             }
             query.extend(page.next.map(|next| ("cursor", next.to_string())));
-            let next: LetterPage = self.get("dead-letters", query).await?;
+            let request = self.request(Method::GET, "dead-letters");
+            let next: LetterPage = self.answer(request.query(filter).query(&query)).await?;
             page.items.extend(next.items);
             (page.total, page.next) = (next.total, next.next);
             if page.next.is_none() {
@@ -159,16 +160,21 @@ impl Server {
     }
 
     /// Dead letters by their causes.
-    pub async fn groups(&self, wanted: &Wanted) -> miette::Result<Vec<LetterGroup>> {
-        let groups: LetterGroups = self.get("dead-letters/groups", query(wanted)?).await?;
+    pub async fn groups(&self, filter: &DeadLetterFilter) -> miette::Result<Vec<LetterGroup>> {
+        let request = self.request(Method::GET, "dead-letters/groups");
+        let groups: LetterGroups = self.answer(request.query(filter)).await?;
         Ok(groups.items)
     }
 
     /// How many letters would be handled.
-    pub async fn count(&self, ids: Vec<LetterName>, wanted: &Wanted) -> miette::Result<u64> {
+    pub async fn count(
+        &self,
+        ids: Vec<LetterName>,
+        filter: &DeadLetterFilter,
+    ) -> miette::Result<u64> {
         let body = Replay {
             ids,
-            filter: Some(wanted.clone()),
+            filter: Some(filter.clone()),
             dry_run: true,
             apply_stale: false,
         };
@@ -181,9 +187,9 @@ impl Server {
         &self,
         action: &Action,
         ids: Vec<LetterName>,
-        wanted: &Wanted,
+        filter: &DeadLetterFilter,
     ) -> miette::Result<Ended> {
-        let filter = Some(wanted.clone());
+        let filter = Some(filter.clone());
         let done: Done = match action.clone() {
             Action::Replay { apply_stale } => {
                 let body = Replay {
@@ -221,12 +227,12 @@ impl Server {
     pub async fn bulk(
         &self,
         action: &Action,
-        wanted: &Wanted,
+        filter: &DeadLetterFilter,
         rate: Option<Rate>,
     ) -> miette::Result<Ended> {
         let mut order = NewBulk {
             action: BulkAction::Replay,
-            filter: wanted.clone(),
+            filter: filter.clone(),
             rate,
             reason: String::new(),
             apply_stale: false,
@@ -448,22 +454,6 @@ fn token(file: Option<&Path>) -> miette::Result<Option<SecretString>> {
         ));
     }
     Ok((!token.is_empty()).then(|| token.into()))
-}
-
-/// A filter's parts by their names in the query: those of its JSON.
-fn query(wanted: &Wanted) -> miette::Result<Query<'static>> {
-    let parts = [
-        ("destination", wanted.destination.map(|at| at.to_string())),
-        ("class", wanted.class.map(|class| class.to_string())),
-        ("cause", wanted.cause.clone()),
-        ("xid", wanted.xid.clone()),
-        ("since", wanted.since.as_ref().map(ToString::to_string)),
-        ("until", wanted.until.as_ref().map(ToString::to_string)),
-    ];
-    let parts = parts.into_iter();
-    Ok(parts
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect())
 }
 
 /// An id as one segment of an address.

@@ -1,42 +1,17 @@
 //! Bulks.
 
 use axum::{Json, http::StatusCode};
-use queue::bulk::{BulkAction, BulkList, BulkOrder, BulkView};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use queue::bulk::{BulkList, BulkView};
 
 use super::{
-    asking::{Desk, Named, Sent, object},
+    asking::{Desk, Named, Sent},
     error::ApiError,
-    letters::filter,
+    letters::may_filter,
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::{rate::Rate, reason::Reason, wanted::Wanted},
+    operations::bulk::{BulkError, NewBulk},
 };
-
-/// What is to be done with all letters that a filter matches.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewBulk {
-    /// What.
-    pub action: BulkAction,
-    /// With which letters; {} is all. Those that die after the start are left alone.
-    #[serde(deserialize_with = "object")]
-    pub filter: Wanted,
-    /// Not faster than this; absent: as fast as it goes.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub rate: Option<Rate>,
-    /// Why, in at most 1,000 characters; a discard needs it.
-    #[serde(default)]
-    pub reason: String,
-    /// A replay applies even over a newer change of the same person.
-    #[serde(default)]
-    pub apply_stale: bool,
-    /// A discard does not tell AlumnIQ.
-    #[serde(default)]
-    pub keep_unacknowledged: bool,
-}
 
 /// The newest bulks
 #[utoipa::path(
@@ -65,22 +40,8 @@ pub(super) async fn start(
     Desk(desk): Desk,
     Sent(asked): Sent<NewBulk>,
 ) -> Result<(StatusCode, Json<BulkView>), ApiError> {
-    let filter = filter(&asked.filter, &visitor, &desk)?;
-    let reason = match asked.action {
-        BulkAction::Discard => Some(asked.reason.parse()?),
-        BulkAction::Replay => Reason::optional(&asked.reason)?,
-    };
-    let bulk = desk
-        .start_bulk(BulkOrder {
-            action: asked.action,
-            filter,
-            rate: asked.rate.map(|rate| rate.to_string()),
-            reason: reason.map(String::from).unwrap_or_default(),
-            apply_stale: asked.apply_stale,
-            keep_unacknowledged: asked.keep_unacknowledged,
-            by: visitor.actor,
-        })
-        .await?;
+    may_filter(&visitor, &asked.filter)?;
+    let bulk = desk.start_bulk(asked, visitor.actor).await?;
     Ok((StatusCode::CREATED, Json(bulk)))
 }
 
@@ -131,4 +92,13 @@ fn shown(mut bulk: BulkView, visitor: &Visitor) -> BulkView {
         bulk.reason.clear();
     }
     bulk
+}
+
+impl From<BulkError> for ApiError {
+    fn from(error: BulkError) -> Self {
+        match error {
+            BulkError::Queue(error) => error.into(),
+            BulkError::Reason(error) => error.into(),
+        }
+    }
 }

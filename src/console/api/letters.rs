@@ -1,38 +1,34 @@
 //! Dead letters.
 
 use axum::Json;
-use jobs::{destination::Vendor, outcome::DeadClass};
-use queue::letters::{Handled, LetterFilter, LetterGroup, LetterPage, LetterRef, Order};
+use jobs::destination::Vendor;
+use queue::letters::{Handled, LetterGroup, LetterPage, LetterRef, Order};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    asking::{Asked, Desk, Sent, objects, optional_object},
+    asking::{Asked, Desk, Sent},
     error::ApiError,
 };
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::{
         Operations,
-        moment::Moment,
+        dead_letters::{DeadLetterFilter, LetterName, SelectError},
         reason::{InvalidReason, Reason},
-        wanted::{LetterName, SelectError, Wanted},
+        shapes::{objects, optional_object},
     },
 };
 
 /// How many letters a page has where nobody says otherwise.
 const PAGE: u16 = 50;
 
-/// The filter that is meant. A viewer who may not see people cannot ask for one either.
-pub(super) fn filter(
-    wanted: &Wanted,
-    visitor: &Visitor,
-    desk: &Operations,
-) -> Result<LetterFilter, ApiError> {
-    if wanted.xid.is_some() {
-        sees_people(visitor)?;
+/// Refuses a filter by person from who may not see people.
+pub(super) fn may_filter(visitor: &Visitor, filter: &DeadLetterFilter) -> Result<(), ApiError> {
+    match filter.xid {
+        Some(_) => sees_people(visitor),
+        None => Ok(()),
     }
-    Ok(wanted.filter(desk))
 }
 
 /// Refuses who may not see people.
@@ -47,19 +43,11 @@ pub(super) fn sees_people(visitor: &Visitor) -> Result<(), ApiError> {
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Page {
-    /// Where they died
-    destination: Option<Vendor>,
-    /// Which kind
-    class: Option<DeadClass>,
-    /// The key of a group of causes
-    cause: Option<String>,
-    /// Whose: the constituent's id
-    xid: Option<String>,
-    /// Died since
-    since: Option<Moment>,
-    /// Died before
-    until: Option<Moment>,
+pub(super) struct LetterQuery {
+    // Its parameters are listed beside this one's.
+    #[serde(flatten)]
+    #[param(ignore)]
+    filter: DeadLetterFilter,
     /// By the time of death: `oldest` (the default) or `newest` first
     order: Option<OrderWord>,
     /// Where to go on: `next` of the page before, in the same order
@@ -89,38 +77,24 @@ impl From<OrderWord> for Order {
     }
 }
 
-impl Page {
-    fn wanted(&self) -> Wanted {
-        Wanted {
-            destination: self.destination,
-            class: self.class,
-            cause: self.cause.clone(),
-            xid: self.xid.clone(),
-            since: self.since.clone(),
-            until: self.until.clone(),
-        }
-    }
-}
-
 /// One page of dead letters, oldest first
 #[utoipa::path(
     get,
     path = "/dead-letters",
     tag = "dead letters",
-    params(Page),
+    params(DeadLetterFilter, LetterQuery),
     responses((status = OK, description = "A page, and where the next one begins", body = LetterPage))
 )]
 pub(super) async fn list(
     visitor: Visitor,
     Desk(desk): Desk,
-    Asked(page): Asked<Page>,
+    Asked(page): Asked<LetterQuery>,
 ) -> Result<Json<LetterPage>, ApiError> {
-    let filter = filter(&page.wanted(), &visitor, &desk)?;
+    may_filter(&visitor, &page.filter)?;
     let limit = super::page_size(page.limit, PAGE)?;
     let order = page.order.map(Order::from).unwrap_or_default();
     let mut letters = desk
-        .queue
-        .letters_in(order, &filter, page.cursor.as_ref(), limit)
+        .letters(order, &page.filter, page.cursor.as_ref(), limit)
         .await?;
     if !visitor.sees_people {
         letters
@@ -143,16 +117,16 @@ pub struct Groups {
     get,
     path = "/dead-letters/groups",
     tag = "dead letters",
-    params(Wanted),
+    params(DeadLetterFilter),
     responses((status = OK, description = "The most frequent first", body = Groups))
 )]
 pub(super) async fn groups(
     visitor: Visitor,
     Desk(desk): Desk,
-    Asked(wanted): Asked<Wanted>,
+    Asked(filter): Asked<DeadLetterFilter>,
 ) -> Result<Json<Groups>, ApiError> {
-    let filter = filter(&wanted, &visitor, &desk)?;
-    let items = desk.queue.letter_groups(&filter).await?;
+    may_filter(&visitor, &filter)?;
+    let items = desk.letter_groups(&filter).await?;
     Ok(Json(Groups { items }))
 }
 
@@ -173,7 +147,7 @@ pub struct Replay {
         default,
         deserialize_with = "optional_object"
     )]
-    pub filter: Option<Wanted>,
+    pub filter: Option<DeadLetterFilter>,
     /// Only count.
     #[serde(default)]
     pub dry_run: bool,
@@ -196,7 +170,7 @@ pub struct Discard {
         default,
         deserialize_with = "optional_object"
     )]
-    pub filter: Option<Wanted>,
+    pub filter: Option<DeadLetterFilter>,
     /// Only count.
     #[serde(default)]
     pub dry_run: bool,
@@ -278,27 +252,31 @@ async fn selected(
     desk: &Operations,
     visitor: &Visitor,
     names: &[LetterName],
-    wanted: Option<&Wanted>,
+    filter: Option<&DeadLetterFilter>,
 ) -> Result<(Vec<(Vendor, String)>, u64), ApiError> {
     if names.len() > HANDLED_AT_ONCE {
         let problem = "name at most 5000 at a time";
         return Err(ApiError::invalid_field("ids", problem));
     }
-    let filter = match wanted {
-        Some(wanted) => filter(wanted, visitor, desk)?,
+    let every = DeadLetterFilter::default();
+    let filter = match filter {
+        Some(filter) => filter,
         None if names.is_empty() => {
             let problem = "name letters in `ids`, or give a `filter`: {} is all";
             return Err(ApiError::invalid_field("filter", problem));
         }
-        None => LetterFilter::default(),
+        None => &every,
     };
+    may_filter(visitor, filter)?;
     if names.is_empty() {
-        let page = desk.queue.letters(&filter, None, HANDLED_AT_ONCE).await?;
+        let page = desk
+            .letters(Order::OldestFirst, filter, None, HANDLED_AT_ONCE)
+            .await?;
         let letters = page.items.into_iter();
         let letters = letters.map(|letter| (letter.destination, letter.change_id));
         return Ok((letters.collect(), page.total));
     }
-    let selected = desk.select(names, &filter).await?;
+    let selected = desk.select(names, filter).await?;
     let total = selected.len() as u64;
     Ok((selected, total))
 }

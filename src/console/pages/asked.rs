@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use queue::{QueueError, timeline::Timeline};
 
 use super::{
-    filter::{Filter, Wanted},
+    filter::{Filter, FilterForm},
     layout::{Frame, Tab, page},
     letter::people_are_hidden,
     letters::misunderstood,
@@ -47,12 +47,11 @@ impl Asked {
     ///
     /// # Errors
     /// The page that says why nothing is listed or done. Boxed, because it is much larger than a filter.
-    pub fn filter(&self, wanted: &Wanted) -> Result<Filter, Box<Response>> {
-        if !wanted.xid.trim().is_empty() && !self.sees_people() {
+    pub fn filter(&self, form: &FilterForm) -> Result<Filter, Box<Response>> {
+        if !form.xid.trim().is_empty() && !self.sees_people() {
             return Err(people_are_hidden(self).into());
         }
-        wanted
-            .read(&self.operations.timezone)
+        form.read()
             .map_err(|problems| misunderstood(self, &problems).into())
     }
 

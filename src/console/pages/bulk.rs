@@ -7,16 +7,12 @@ use axum::{
 };
 use jobs::outcome::DeadClass;
 use maud::{Markup, html};
-use queue::{
-    QueueError,
-    bulk::{BulkAction, BulkOrder},
-    letters::LetterGroup,
-};
+use queue::{QueueError, bulk::BulkAction, letters::LetterGroup};
 use serde::Deserialize;
 
 use super::{
     asked::Asked,
-    filter::{Filter, Wanted},
+    filter::{Filter, FilterForm},
     layout::Tab,
     letter::{invalid_reason, reason_field},
     letters::misunderstood,
@@ -25,7 +21,10 @@ use super::{
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::{rate::Rate, reason::Reason},
+    operations::{
+        bulk::{BulkError, NewBulk},
+        rate::Rate,
+    },
 };
 
 /// Where it is asked for.
@@ -44,28 +43,28 @@ const fn verb(action: BulkAction) -> &'static str {
 }
 
 /// What would be replayed.
-pub async fn ask_replay(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
-    ask(&asked, BulkAction::Replay, &wanted).await
+pub async fn ask_replay(asked: Asked, Query(form): Query<FilterForm>) -> Response {
+    ask(&asked, BulkAction::Replay, &form).await
 }
 
 /// What would be given up.
-pub async fn ask_discard(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
-    ask(&asked, BulkAction::Discard, &wanted).await
+pub async fn ask_discard(asked: Asked, Query(form): Query<FilterForm>) -> Response {
+    ask(&asked, BulkAction::Discard, &form).await
 }
 
-async fn ask(asked: &Asked, action: BulkAction, wanted: &Wanted) -> Response {
-    let filter = match asked.filter(wanted) {
+async fn ask(asked: &Asked, action: BulkAction, form: &FilterForm) -> Response {
+    let filter = match asked.filter(form) {
         Ok(filter) => filter,
         Err(refused) => return *refused,
     };
-    let queue = &asked.operations.queue;
+    let operations = &asked.operations;
     let counted = async {
-        let total = queue.letters(&filter.filter, None, 1).await?.total;
-        Ok::<_, QueueError>((total, queue.letter_groups(&filter.filter).await?))
+        let total = operations.count_letters(&filter.filter).await?;
+        Ok::<_, QueueError>((total, operations.letter_groups(&filter.filter).await?))
     };
     match counted.await {
         Ok((total, groups)) => {
-            let main = confirm(asked, action, wanted, total, &groups);
+            let main = confirm(asked, action, form, total, &groups);
             asked.page(Tab::Letters, verb(action), &main)
         }
         Err(error) => asked.failed(Tab::Letters, &error),
@@ -75,11 +74,11 @@ async fn ask(asked: &Asked, action: BulkAction, wanted: &Wanted) -> Response {
 fn confirm(
     asked: &Asked,
     action: BulkAction,
-    wanted: &Wanted,
+    form: &FilterForm,
     total: u64,
     groups: &[LetterGroup],
 ) -> Markup {
-    let back = wanted.address(links::LETTERS);
+    let back = form.address(links::LETTERS);
     let has_stale = groups.iter().any(|group| group.class == DeadClass::Stale);
     html! {
         p.crumbs { a href=(back) { "Dead letters" } }
@@ -96,7 +95,7 @@ fn confirm(
                 }
                 @if asked.may_act() {
                     form.fields method="post" action=(path(action)) {
-                        (asked.csrf()) (wanted.hidden())
+                        (asked.csrf()) (form.hidden())
                         @match action {
                             BulkAction::Replay => (replay_fields(has_stale)),
                             BulkAction::Discard => (discard_fields())
@@ -137,75 +136,48 @@ fn discard_fields() -> Markup {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Order {
-    destination: String,
-    class: String,
-    cause: String,
-    xid: String,
-    since: String,
-    until: String,
+    #[serde(flatten)]
+    filter: FilterForm,
     over_newer: String,
     rate: String,
     reason: String,
     acknowledge: String,
 }
 
-impl Order {
-    fn wanted(&self) -> Wanted {
-        Wanted {
-            destination: self.destination.clone(),
-            class: self.class.clone(),
-            cause: self.cause.clone(),
-            xid: self.xid.clone(),
-            since: self.since.clone(),
-            until: self.until.clone(),
-            after: String::new(),
-        }
-    }
-}
-
 /// Brings them back.
 pub async fn replay(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    act(&asked, &by, BulkAction::Replay, &order, None).await
+    act(&asked, &by, BulkAction::Replay, &order).await
 }
 
 /// Gives them up.
 pub async fn discard(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    match order.reason.parse() {
-        Ok(reason) => act(&asked, &by, BulkAction::Discard, &order, Some(reason)).await,
-        Err(error) => {
-            let back = order.wanted().address(path(BulkAction::Discard));
-            invalid_reason(&asked, error, &back)
-        }
-    }
+    act(&asked, &by, BulkAction::Discard, &order).await
 }
 
-async fn act(
-    asked: &Asked,
-    by: &Visitor,
-    action: BulkAction,
-    order: &Order,
-    reason: Option<Reason>,
-) -> Response {
-    let wanted = order.wanted();
-    let Filter { filter, .. } = match asked.filter(&wanted) {
+async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> Response {
+    let Filter { filter, .. } = match asked.filter(&order.filter) {
         Ok(filter) => filter,
         Err(refused) => return *refused,
     };
-    let rate = Some(order.rate.trim().to_owned()).filter(|rate| !rate.is_empty());
-    if let Some(Err(problem)) = rate.as_deref().map(str::parse::<Rate>) {
-        return misunderstood(asked, &[format!("The rate: {problem}")]);
-    }
-    let order = BulkOrder {
+    let rate = Some(order.rate.trim()).filter(|rate| !rate.is_empty());
+    let rate = match rate.map(str::parse::<Rate>).transpose() {
+        Ok(rate) => rate,
+        Err(problem) => return misunderstood(asked, &[format!("The rate: {problem}")]),
+    };
+    let new = NewBulk {
         action,
         filter,
         rate,
-        reason: reason.map(String::from).unwrap_or_default(),
+        reason: order.reason.clone(),
         apply_stale: order.over_newer == "yes",
         keep_unacknowledged: action == BulkAction::Discard && order.acknowledge != "yes",
-        by: by.actor.clone(),
     };
-    match asked.operations.start_bulk(order).await {
+    match asked.operations.start_bulk(new, by.actor.clone()).await {
         Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
-        Err(error) => asked.failed(Tab::Letters, &error),
+        Err(BulkError::Queue(error)) => asked.failed(Tab::Letters, &error),
+        Err(BulkError::Reason(error)) => {
+            let back = order.filter.address(path(action));
+            invalid_reason(asked, error, &back)
+        }
     }
 }

@@ -1,17 +1,21 @@
-//! Which dead letters: as the address says it, as a form, as the queue takes it.
+//! Which dead letters: as the address says it, as a form, as operations take it.
 
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::ToSpan;
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
-use queue::letters::{LetterFilter, LetterRef};
+use queue::letters::LetterRef;
 use serde::Deserialize;
 
 use super::{links, text::name};
+use crate::operations::{
+    dead_letters::DeadLetterFilter,
+    moment::{Day, Moment},
+};
 
 /// The words of an address or a form. Empty = any.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct FilterForm {
     /// Where they died.
     pub destination: String,
     /// Which kind.
@@ -31,21 +35,21 @@ pub struct Wanted {
 /// The same, understood.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    /// As the queue takes it.
-    pub filter: LetterFilter,
+    /// As operations take it.
+    pub filter: DeadLetterFilter,
     /// Behind which letter the page begins.
     pub after: Option<LetterRef>,
 }
 
-impl Wanted {
+impl FilterForm {
     /// # Errors
     /// The words that are not understood: nothing is shown then, and above all nothing done, for a filter that
     /// was meant narrower would be a wider one.
-    pub fn read(&self, timezone: &TimeZone) -> Result<Filter, Vec<String>> {
+    pub fn read(&self) -> Result<Filter, Vec<String>> {
         let mut problems = Vec::new();
         let mut wrong = |problem: String| problems.push(problem);
         let given = |word: &str| Some(word.trim().to_owned()).filter(|word| !word.is_empty());
-        let vendor = given(&self.destination).and_then(|word| {
+        let destination = given(&self.destination).and_then(|word| {
             let read = word.parse::<Vendor>();
             read.map_err(|error| wrong(error.to_string())).ok()
         });
@@ -55,16 +59,16 @@ impl Wanted {
         });
         let mut day = |word: &str, after: i32| {
             let word = given(word)?;
-            let at = word
-                .parse::<Date>()
-                .and_then(|day| day.checked_add(after.days()))
-                .and_then(|day| day.to_zoned_datetime(timezone.clone()))
-                .map(|at| at.timestamp());
-            let at = at.map_err(|_| {
+            let read = word
+                .parse::<Day>()
+                .ok()
+                .and_then(|Day(day)| day.checked_add(after.days()).ok());
+            if read.is_none() {
                 wrong(format!("`{word}` is no day: write it as 2026-11-22"));
-            });
-            milliseconds(at.ok()?)
+            }
+            read.map(Moment::Day)
         };
+        // The last day is whole.
         let (since, until) = (day(&self.since, 0), day(&self.until, 1));
         let after = given(&self.after).and_then(|word| {
             let read = word.parse::<LetterRef>();
@@ -73,8 +77,8 @@ impl Wanted {
             })
             .ok()
         });
-        let filter = LetterFilter {
-            vendor,
+        let filter = DeadLetterFilter {
+            destination,
             class,
             cause: given(&self.cause),
             xid: given(&self.xid),
@@ -158,57 +162,50 @@ fn choice(value: &str, shown: &str, chosen: &str) -> Markup {
     html! { option value=(value) selected[value == chosen] { (shown) } }
 }
 
-fn milliseconds(at: Timestamp) -> Option<u64> {
-    at.as_millisecond().try_into().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
 
-    fn zone() -> TimeZone {
-        TimeZone::get("America/New_York").unwrap()
-    }
-
     #[test]
-    fn days_are_the_campus_own_and_the_last_one_is_whole() {
-        let wanted = Wanted {
+    fn the_last_day_is_whole() {
+        let form = FilterForm {
             since: "2026-11-21".to_owned(),
             until: "2026-11-21".to_owned(),
-            ..Wanted::default()
+            ..FilterForm::default()
         };
-        let filter = wanted.read(&zone()).unwrap().filter;
-        let at = |text: &str| milliseconds(text.parse().unwrap());
-        assert_eq!(filter.since, at("2026-11-21T05:00:00Z"));
-        assert_eq!(filter.until, at("2026-11-22T05:00:00Z"));
+        let filter = form.read().unwrap().filter;
+        let day = |day| Some(Moment::Day(date(2026, 11, day)));
+        assert_eq!((filter.since, filter.until), (day(21), day(22)));
     }
 
     #[test]
     fn a_word_that_is_not_understood_is_no_wider_filter() {
-        for wanted in [
-            Wanted {
+        for form in [
+            FilterForm {
                 destination: "mars".to_owned(),
-                ..Wanted::default()
+                ..FilterForm::default()
             },
-            Wanted {
+            FilterForm {
                 class: "sad".to_owned(),
-                ..Wanted::default()
+                ..FilterForm::default()
             },
-            Wanted {
+            FilterForm {
                 since: "yesterday".to_owned(),
-                ..Wanted::default()
+                ..FilterForm::default()
             },
-            Wanted {
+            FilterForm {
                 until: "2026-13-01".to_owned(),
-                ..Wanted::default()
+                ..FilterForm::default()
             },
-            Wanted {
+            FilterForm {
                 after: "../etc".to_owned(),
-                ..Wanted::default()
+                ..FilterForm::default()
             },
         ] {
-            assert_eq!(wanted.read(&zone()).unwrap_err().len(), 1, "{wanted:?}");
+            assert_eq!(form.read().unwrap_err().len(), 1, "{form:?}");
         }
-        assert!(Wanted::default().read(&zone()).is_ok());
+        assert!(FilterForm::default().read().is_ok());
     }
 }

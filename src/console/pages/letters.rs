@@ -6,7 +6,7 @@ use queue::letters::{Letter, LetterPage, Order};
 
 use super::{
     asked::Asked,
-    filter::{Filter, Wanted},
+    filter::{Filter, FilterForm},
     layout::Tab,
     links, panels,
     snapshot::Snapshot,
@@ -17,14 +17,14 @@ use super::{
 const A_PAGE: usize = 50;
 
 /// The page.
-pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
-    let filter = match asked.filter(&wanted) {
+pub async fn list(asked: Asked, Query(form): Query<FilterForm>) -> Response {
+    let filter = match asked.filter(&form) {
         Ok(filter) => filter,
         Err(refused) => return *refused,
     };
     match read(&asked, &filter).await {
         Ok((page, snapshot)) => {
-            let main = main(&asked, &wanted, &page, &snapshot);
+            let main = main(&asked, &form, &page, &snapshot);
             asked.page(Tab::Letters, "Dead letters", &main)
         }
         Err(error) => asked.failed(Tab::Letters, &error),
@@ -42,51 +42,51 @@ pub fn misunderstood(asked: &Asked, problems: &[String]) -> Response {
 }
 
 async fn read(asked: &Asked, filter: &Filter) -> Result<(LetterPage, Snapshot), queue::QueueError> {
-    let queue = &asked.operations.queue;
-    let page = queue
-        .letters_in(
+    let operations = &asked.operations;
+    let page = operations
+        .letters(
             Order::NewestFirst,
             &filter.filter,
             filter.after.as_ref(),
             A_PAGE,
         )
         .await?;
-    Ok((page, Snapshot::read(&asked.operations).await))
+    Ok((page, Snapshot::read(operations).await))
 }
 
-fn main(asked: &Asked, wanted: &Wanted, page: &LetterPage, snapshot: &Snapshot) -> Markup {
+fn main(asked: &Asked, form: &FilterForm, page: &LetterPage, snapshot: &Snapshot) -> Markup {
     html! {
         div.title.spread {
             h1 { "Dead letters" }
             a href=(links::BULKS) { "Bulks under way and past" }
         }
-        @if !snapshot.groups.is_empty() && wanted.after.is_empty() {
+        @if !snapshot.groups.is_empty() && form.after.is_empty() {
             section.card aria-label="By cause" {
                 h2 { "By cause" }
                 (panels::groups(&snapshot.groups, asked.may_act()))
             }
         }
         section.card aria-label="The letters" {
-            (wanted.form(asked.sees_people()))
+            (form.form(asked.sees_people()))
             div.total {
-                p { b { (text::letters(page.total)) } @if !wanted.is_open() { @if page.total == 1 { " passes the filter" } @else { " pass the filter" } } }
-                @if asked.may_act() && page.total > 0 { (bulks(wanted, page.total)) }
+                p { b { (text::letters(page.total)) } @if !form.is_open() { @if page.total == 1 { " passes the filter" } @else { " pass the filter" } } }
+                @if asked.may_act() && page.total > 0 { (bulks(form, page.total)) }
             }
             @if page.items.is_empty() {
-                p.empty { @if wanted.is_open() { "Nothing needs a person." } @else { "Nothing passes the filter." } }
+                p.empty { @if form.is_open() { "Nothing needs a person." } @else { "Nothing passes the filter." } }
             } @else {
                 (table(asked, &page.items))
             }
-            (paging(wanted, page))
+            (paging(form, page))
         }
     }
 }
 
-fn bulks(wanted: &Wanted, total: u64) -> Markup {
+fn bulks(form: &FilterForm, total: u64) -> Markup {
     html! {
         p.actions {
-            a.button href=(wanted.address("/dead-letters/discard")) { "Discard all " (count(total)) }
-            a.button href=(wanted.address("/dead-letters/replay")) { "Replay all " (count(total)) }
+            a.button href=(form.address("/dead-letters/discard")) { "Discard all " (count(total)) }
+            a.button href=(form.address("/dead-letters/replay")) { "Replay all " (count(total)) }
         }
     }
 }
@@ -120,11 +120,11 @@ fn table(asked: &Asked, letters: &[Letter]) -> Markup {
     }
 }
 
-fn paging(wanted: &Wanted, page: &LetterPage) -> Markup {
+fn paging(form: &FilterForm, page: &LetterPage) -> Markup {
     html! {
         nav.paging aria-label="Pages" {
-            @if !wanted.after.is_empty() { a href=(wanted.address(links::LETTERS)) { "First page" } }
-            @if let Some(next) = &page.next { a rel="next" href=(wanted.address_after(links::LETTERS, &next.to_string())) { "Next page" } }
+            @if !form.after.is_empty() { a href=(form.address(links::LETTERS)) { "First page" } }
+            @if let Some(next) = &page.next { a rel="next" href=(form.address_after(links::LETTERS, &next.to_string())) { "Next page" } }
         }
     }
 }

@@ -1,0 +1,212 @@
+//! Dead letters: which ones an operator means, pages and groups of them.
+
+use std::collections::BTreeSet;
+
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use jiff::{Timestamp, tz::TimeZone};
+use jobs::{destination::Vendor, outcome::DeadClass};
+use queue::{
+    QueueError,
+    letters::{LetterFilter, LetterGroup, LetterPage, LetterRef, Order},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Operations, moment::Moment};
+
+/// Which dead letters. What is absent is any.
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams, Args,
+)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeadLetterFilter {
+    /// Only those that died at crm, salsa, or alumniq (rows that cannot be read, refused changeIds)
+    #[arg(long, short, value_parser = vendors())]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub destination: Option<Vendor>,
+    /// Only those of this class
+    #[arg(long, value_parser = classes(), hide_possible_values = false)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub class: Option<DeadClass>,
+    /// Only those of this cause: the key of a group, as the groups and the letters have it
+    #[arg(
+        long,
+        value_name = "TEXT",
+        value_parser = non_blank,
+        help = "Only those of this cause: a group of `dead groups`, or words that one cause alone has"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cause: Option<String>,
+    /// Only those of this person
+    #[arg(long, value_parser = non_blank)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub xid: Option<String>,
+    /// Only those that died since: a day, an instant or how long ago (2026-11-21, 3d)
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<Moment>,
+    /// Only those that died before: as above
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<Moment>,
+}
+
+/// One change's dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LetterName {
+    /// Which change.
+    #[schema(min_length = 1, max_length = 400)]
+    pub change_id: String,
+    /// Only the one at this destination; all of them where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub destination: Option<Vendor>,
+}
+
+/// Letters that somebody named cannot be handled.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// Redis did not say.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// Naming something that is not there is a mistake: nothing is done.
+    #[error("change {0} has no such dead letter")]
+    NoSuchLetter(String),
+}
+
+/// A vendor, by its wire name.
+pub fn vendors() -> impl TypedValueParser<Value = Vendor> {
+    PossibleValuesParser::new(Vendor::ALL.map(Vendor::as_str))
+        .try_map(|word| word.parse::<Vendor>())
+}
+
+/// A class of dead letters, by its wire name.
+fn classes() -> impl TypedValueParser<Value = DeadClass> {
+    PossibleValuesParser::new(DeadClass::ALL.map(DeadClass::as_str))
+        .try_map(|word| word.parse::<DeadClass>())
+}
+
+/// Text that is more than blanks.
+///
+/// # Errors
+///
+/// A sentence for people.
+pub fn non_blank(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it must not be blank".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+impl DeadLetterFilter {
+    /// As the queue takes it now; days are those of the campus.
+    pub(super) fn resolve(&self, timezone: &TimeZone) -> LetterFilter {
+        let now = Timestamp::now();
+        let instant = |moment: &Moment| moment.milliseconds(now, timezone);
+        LetterFilter {
+            vendor: self.destination,
+            class: self.class,
+            cause: self.cause.clone(),
+            xid: self.xid.clone(),
+            since: self.since.as_ref().map(instant),
+            until: self.until.as_ref().map(instant),
+        }
+    }
+}
+
+impl Operations {
+    /// A page of dead letters, and how many there are in all.
+    pub async fn letters(
+        &self,
+        order: Order,
+        filter: &DeadLetterFilter,
+        cursor: Option<&LetterRef>,
+        limit: usize,
+    ) -> Result<LetterPage, QueueError> {
+        let filter = filter.resolve(&self.timezone);
+        self.queue.letters_in(order, &filter, cursor, limit).await
+    }
+
+    /// How many dead letters there are.
+    pub async fn count_letters(&self, filter: &DeadLetterFilter) -> Result<u64, QueueError> {
+        let page = self.letters(Order::OldestFirst, filter, None, 1).await?;
+        Ok(page.total)
+    }
+
+    /// The names of all of them, the oldest first.
+    pub async fn every_letter(
+        &self,
+        filter: &DeadLetterFilter,
+    ) -> Result<Vec<(Vendor, String)>, QueueError> {
+        let filter = filter.resolve(&self.timezone);
+        self.queue.every_letter(&filter).await
+    }
+
+    /// Dead letters by their causes, the most frequent first.
+    pub async fn letter_groups(
+        &self,
+        filter: &DeadLetterFilter,
+    ) -> Result<Vec<LetterGroup>, QueueError> {
+        let filter = filter.resolve(&self.timezone);
+        self.queue.letter_groups(&filter).await
+    }
+
+    /// The letters of the changes that are named, as far as `filter` lets them pass, each once.
+    ///
+    /// # Errors
+    /// A name that has no such letter, or Redis.
+    pub async fn select(
+        &self,
+        names: &[LetterName],
+        filter: &DeadLetterFilter,
+    ) -> Result<Vec<(Vendor, String)>, SelectError> {
+        let filter = filter.resolve(&self.timezone);
+        let mut selected = Vec::new();
+        let mut seen = BTreeSet::new();
+        for name in names {
+            let letters = self.queue.letters_of(&name.change_id).await?;
+            let mut found = false;
+            for letter in letters {
+                let at = letter.destination;
+                if filter.matches(&letter) && name.destination.is_none_or(|wanted| wanted == at) {
+                    found = true;
+                    if seen.insert((at, letter.change_id.clone())) {
+                        selected.push((at, letter.change_id));
+                    }
+                }
+            }
+            if !found {
+                return Err(SelectError::NoSuchLetter(name.change_id.clone()));
+            }
+        }
+        Ok(selected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_campus() {
+        let day = |day| Some(Moment::Day(date(2026, 11, day)));
+        let filter = DeadLetterFilter {
+            since: day(21),
+            until: day(22),
+            ..DeadLetterFilter::default()
+        };
+        let resolved = filter.resolve(&TimeZone::get("America/New_York").unwrap());
+        let at = |text: &str| {
+            let at: Timestamp = text.parse().unwrap();
+            u64::try_from(at.as_millisecond()).ok()
+        };
+        assert_eq!(resolved.since, at("2026-11-21T05:00:00Z"));
+        assert_eq!(resolved.until, at("2026-11-22T05:00:00Z"));
+    }
+}
