@@ -39,7 +39,7 @@ async fn erase(desk: &Desk, arguments: &Erase) -> miette::Result<PersonErased> {
         return Err(miette!("nothing was erased"));
     }
     let reason = arguments.reason.as_ref();
-    desk.erase(&arguments.xid, reason, !arguments.keep_unacknowledged)
+    desk.erase(&arguments.xid, reason, arguments.keep_unacknowledged)
         .await
 }
 

@@ -274,9 +274,9 @@ impl Operations {
                 news.gone += again.gone;
             }
             BulkAction::Discard => {
-                let tell = !order.keep_unacknowledged;
+                let keep = order.keep_unacknowledged;
                 self.queue
-                    .discard(letters, tell, &order.reason, handling)
+                    .discard(letters, keep, &order.reason, handling)
                     .await?;
             }
         }

@@ -54,21 +54,24 @@ pub const NOT_ERASED: [&str; 4] = [
 ];
 
 impl Operations {
-    /// Removes what Redis holds of a person, and has Redis rewrite its files. `tell`: AlumnIQ is told of what was
-    /// still open.
+    /// Removes what Redis holds of a person, and has Redis rewrite its files. AlumnIQ is told of what
+    /// was still open unless `keep_unacknowledged`.
     pub async fn erase(
         &self,
         xid: &str,
         reason: Option<&Reason>,
-        tell: bool,
+        keep_unacknowledged: bool,
         by: &Actor,
     ) -> Result<Erasure, QueueError> {
         let reason = reason.map_or("", Reason::as_str);
-        let erased = self.queue.erase(xid, reason, tell, by).await?;
+        let erased = self
+            .queue
+            .erase(xid, reason, keep_unacknowledged, by)
+            .await?;
         let files = self.queue.rewrite_files(REWRITE).await;
         Ok(Erasure {
             erased,
-            told: tell,
+            told: !keep_unacknowledged,
             files,
         })
     }

@@ -12,33 +12,33 @@ use super::{Operations, reason::Reason};
 use crate::pipeline::producer::arrival;
 
 impl Operations {
-    /// Brings letters back into their lanes. `forced`: even over a newer change. Rows that could not be decoded
+    /// Brings letters back into their lanes. `apply_stale`: even over a newer change. Rows that could not be decoded
     /// are decoded again: the configuration may know their keys by now.
     pub async fn replay(
         &self,
         letters: &[(Vendor, String)],
-        forced: bool,
+        apply_stale: bool,
         handling: impl Into<Handling<'_>>,
     ) -> Result<Handled, QueueError> {
         let handling = handling.into();
-        let (mut handled, undecodable) = self.queue.replay(letters, forced, handling).await?;
+        let (mut handled, undecodable) = self.queue.replay(letters, apply_stale, handling).await?;
         let again = self.read_all_again(undecodable, handling.by, None).await?;
         handled.handled += again.handled;
         handled.gone += again.gone;
         Ok(handled)
     }
 
-    /// Gives letters up. `acknowledge`: AlumnIQ is told once nothing else of the change is open.
+    /// Gives letters up. AlumnIQ is told once nothing else of the change is open, unless `keep_unacknowledged`.
     pub async fn discard(
         &self,
         letters: &[(Vendor, String)],
-        acknowledge: bool,
+        keep_unacknowledged: bool,
         reason: &Reason,
         handling: impl Into<Handling<'_>>,
     ) -> Result<Handled, QueueError> {
         let reason = reason.as_str();
         self.queue
-            .discard(letters, acknowledge, reason, handling)
+            .discard(letters, keep_unacknowledged, reason, handling)
             .await
     }
 
@@ -46,10 +46,10 @@ impl Operations {
     pub(super) async fn replay_step(
         &self,
         letters: &[(Vendor, String)],
-        forced: bool,
+        apply_stale: bool,
         step: Handling<'_>,
     ) -> Result<Handled, QueueError> {
-        let (_, undecodable) = self.queue.replay(letters, forced, step).await?;
+        let (_, undecodable) = self.queue.replay(letters, apply_stale, step).await?;
         let bulk = step.bulk.and_then(|step| step.split(' ').next());
         self.read_all_again(undecodable, step.by, bulk).await
     }

@@ -62,17 +62,17 @@ pub enum Files {
 type Changes = BTreeMap<String, String>;
 
 impl Queue {
-    /// Removes what Redis holds of a person, in bounded steps. What is still open is discarded and, where `tell` says
-    /// so, AlumnIQ is told of it; a running call is not settled any more. Breaking off and beginning anew does no harm.
+    /// Removes what Redis holds of a person, in bounded steps. What is still open is discarded, and AlumnIQ
+    /// is told of it unless `keep_unacknowledged`; a running call is not settled any more. Breaking off and beginning anew does no harm.
     pub async fn erase(
         &self,
         xid: &str,
         reason: &str,
-        tell: bool,
+        keep_unacknowledged: bool,
         by: &Actor,
     ) -> Result<Erased, QueueError> {
         let lane = keys::lane(Some(xid), "");
-        let (mut erased, ids) = self.erase_person_changes(xid, tell).await?;
+        let (mut erased, ids) = self.erase_person_changes(xid, keep_unacknowledged).await?;
         let mut end = self.scripts.erase_end.prepare_invoke();
         end.arg(&lane);
         erased.arrived = self.run(&mut end).await?;
@@ -97,7 +97,7 @@ impl Queue {
     pub async fn erase_person_changes(
         &self,
         xid: &str,
-        tell: bool,
+        keep_unacknowledged: bool,
     ) -> Result<(Erased, HashSet<String>), QueueError> {
         let lane = keys::lane(Some(xid), "");
         let mut erased = Erased::default();
@@ -109,7 +109,7 @@ impl Queue {
                 break;
             }
             let spared = self
-                .erase_changes(&lane, tell, &changes, &mut erased)
+                .erase_changes(&lane, keep_unacknowledged, &changes, &mut erased)
                 .await?;
             let found = std::mem::take(&mut changes).into_keys();
             ids.extend(found.filter(|id| !spared.contains(id)));
@@ -174,7 +174,7 @@ impl Queue {
     async fn erase_changes(
         &self,
         lane: &str,
-        tell: bool,
+        keep_unacknowledged: bool,
         changes: &Changes,
         erased: &mut Erased,
     ) -> Result<HashSet<String>, QueueError> {
@@ -184,7 +184,7 @@ impl Queue {
         for changes in ordered.chunks(CHANGES_A_CALL) {
             let mut call = self.scripts.erase.prepare_invoke();
             call.arg(lane)
-                .arg(u8::from(tell))
+                .arg(u8::from(keep_unacknowledged))
                 .arg(self.settings.keep.as_millis() as u64);
             for (id, member) in changes {
                 call.arg(*id).arg(*member);

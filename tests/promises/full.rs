@@ -91,7 +91,7 @@ async fn everything_but_an_enqueue_goes_on_in_a_full_redis() {
     }
     assert_eq!(namespace.acknowledge_all().await, ["1", "2"]);
     namespace.replay(Vendor::Crm, "3", false).await;
-    namespace.discard(Vendor::Crm, "4", true).await;
+    namespace.discard(Vendor::Crm, "4", false).await;
     assert_eq!(namespace.acknowledge_all().await, ["4"]);
     queue.resign("worker").await.unwrap();
     queue.leave("worker").await.unwrap();

@@ -242,7 +242,7 @@ async fn all_ways(redis: &Redis, case: Vec<Value>) {
 
     for (vendor, id, _) in &found {
         match vendor {
-            Vendor::Alumniq => namespace.discard(Vendor::Alumniq, id, true).await,
+            Vendor::Alumniq => namespace.discard(Vendor::Alumniq, id, false).await,
             vendor => namespace.replay(*vendor, id, true).await,
         }
     }

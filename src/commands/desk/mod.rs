@@ -278,19 +278,22 @@ impl Desk {
         }
     }
 
-    /// Removes one person's data; `tell`: AlumnIQ is told of what was open.
+    /// Removes one person's data; AlumnIQ is told of what was open unless `keep_unacknowledged`.
     pub async fn erase(
         &self,
         xid: &str,
         reason: Option<&Reason>,
-        tell: bool,
+        keep_unacknowledged: bool,
     ) -> miette::Result<PersonErased> {
         match self {
             Self::Redis(here) => {
-                let erased = here.operations.erase(xid, reason, tell, &here.by).await;
+                let erased = here
+                    .operations
+                    .erase(xid, reason, keep_unacknowledged, &here.by)
+                    .await;
                 erased.map(PersonErased::from).into_diagnostic()
             }
-            Self::Server(server) => server.erase(xid, reason, tell).await,
+            Self::Server(server) => server.erase(xid, reason, keep_unacknowledged).await,
         }
     }
 }
@@ -345,7 +348,7 @@ impl Here {
                     keep_unacknowledged,
                 } => {
                     self.operations
-                        .discard(letters, !keep_unacknowledged, reason, handling)
+                        .discard(letters, *keep_unacknowledged, reason, handling)
                         .await
                 }
             };

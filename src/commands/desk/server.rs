@@ -332,12 +332,12 @@ impl Server {
         &self,
         xid: &str,
         reason: Option<&Reason>,
-        tell: bool,
+        keep_unacknowledged: bool,
     ) -> miette::Result<PersonErased> {
         let path = format!("people/{}/erase", segment(xid));
         let order = NewErasure {
             reason: reason.map_or_else(String::new, |reason| reason.as_str().to_owned()),
-            keep_unacknowledged: !tell,
+            keep_unacknowledged,
         };
         self.post(&path, &order).await
     }

@@ -237,12 +237,7 @@ pub(super) async fn discard(
     }
     let reason: Reason = asked.reason.parse()?;
     let handled = desk
-        .discard(
-            &letters,
-            !asked.keep_unacknowledged,
-            &reason,
-            &visitor.actor,
-        )
+        .discard(&letters, asked.keep_unacknowledged, &reason, &visitor.actor)
         .await?;
     Ok(Json(Done::handled(handled, total, letters.len())))
 }

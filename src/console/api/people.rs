@@ -101,8 +101,8 @@ pub(super) async fn erase(
     sees_people(&visitor)?;
     let reason = Reason::optional(&asked.reason)?;
     let erasing = to_its_end(async move {
-        let tell = !asked.keep_unacknowledged;
-        desk.erase(&xid, reason.as_ref(), tell, &visitor.actor)
+        let keep = asked.keep_unacknowledged;
+        desk.erase(&xid, reason.as_ref(), keep, &visitor.actor)
             .await
     });
     Ok(Json(erasing.await??.into()))

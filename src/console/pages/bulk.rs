@@ -119,7 +119,7 @@ fn replay_fields(has_stale: bool) -> Markup {
     html! {
         p { "They go back to where they stood and are tried again, each person's oldest first." }
         @if has_stale {
-            p.check { label { input type="checkbox" name="over_newer" value="yes"; " Stale ones, too: apply them over the newer change of the person" } }
+            p.check { label { input type="checkbox" name="apply_stale" value="yes"; " Stale ones, too: apply them over the newer change of the person" } }
         }
     }
 }
@@ -128,7 +128,7 @@ fn discard_fields() -> Markup {
     html! {
         p { "They are given up: the destination never gets them. It cannot be undone." }
         (reason_field())
-        p.check { label { input type="checkbox" name="acknowledge" value="yes" checked; " Tell AlumnIQ that they were handled; otherwise it lists them again" } }
+        p.check { label { input type="checkbox" name="keep_unacknowledged" value="yes"; " Do not tell AlumnIQ that they were handled: it lists them again" } }
     }
 }
 
@@ -138,10 +138,10 @@ fn discard_fields() -> Markup {
 pub struct Order {
     #[serde(flatten)]
     filter: FilterForm,
-    over_newer: String,
+    apply_stale: String,
     rate: String,
     reason: String,
-    acknowledge: String,
+    keep_unacknowledged: String,
 }
 
 /// Brings them back.
@@ -169,8 +169,8 @@ async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> 
         filter,
         rate,
         reason: order.reason.clone(),
-        apply_stale: order.over_newer == "yes",
-        keep_unacknowledged: action == BulkAction::Discard && order.acknowledge != "yes",
+        apply_stale: order.apply_stale == "yes",
+        keep_unacknowledged: order.keep_unacknowledged == "yes",
     };
     match asked.operations.start_bulk(new, by.actor.clone()).await {
         Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),

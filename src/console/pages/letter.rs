@@ -215,7 +215,7 @@ fn actions(asked: &Asked, letter: &Letter) -> Markup {
             form method="post" action={ (path) "/replay" } {
                 (asked.csrf())
                 @if is_stale {
-                    input type="hidden" name="over_newer" value="yes";
+                    input type="hidden" name="apply_stale" value="yes";
                     button type="submit" { "Replay over the newer change" }
                 } @else {
                     button.primary type="submit" { "Replay" }
@@ -229,8 +229,8 @@ fn actions(asked: &Asked, letter: &Letter) -> Markup {
                 form.discard method="post" action={ (path) "/discard" } {
                     (asked.csrf())
                     (reason_field())
-                    p.check { label { input type="checkbox" name="acknowledge" value="yes" checked; " Tell AlumnIQ that it was handled" } }
-                    p.soft { (subject(letter.destination)) " does not get this change. Unless AlumnIQ is told, it lists the change again." }
+                    p.check { label { input type="checkbox" name="keep_unacknowledged" value="yes"; " Do not tell AlumnIQ that it was handled" } }
+                    p.soft { (subject(letter.destination)) " does not get this change. If AlumnIQ is not told, it lists the change again." }
                     p { button.danger type="submit" { "Discard" } }
                 }
             }
@@ -242,7 +242,7 @@ fn actions(asked: &Asked, letter: &Letter) -> Markup {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Replay {
-    over_newer: String,
+    apply_stale: String,
 }
 
 /// Brings it back.
@@ -256,8 +256,12 @@ pub async fn replay(
         return gone(&asked, &id);
     };
     let letters = [(vendor, id.clone())];
-    let forced = form.over_newer == "yes";
-    match asked.operations.replay(&letters, forced, &by.actor).await {
+    let apply_stale = form.apply_stale == "yes";
+    match asked
+        .operations
+        .replay(&letters, apply_stale, &by.actor)
+        .await
+    {
         Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
         Ok(_) => gone(&asked, &id),
         Err(error) => asked.failed(Tab::Letters, &error),
@@ -269,7 +273,7 @@ pub async fn replay(
 #[serde(default)]
 pub struct Discard {
     reason: String,
-    acknowledge: String,
+    keep_unacknowledged: String,
 }
 
 /// Gives it up.
@@ -288,7 +292,8 @@ pub async fn discard(
     };
     let letters = [(vendor, id.clone())];
     let operations = &asked.operations;
-    let discarded = operations.discard(&letters, form.acknowledge == "yes", &reason, &by.actor);
+    let keep = form.keep_unacknowledged == "yes";
+    let discarded = operations.discard(&letters, keep, &reason, &by.actor);
     match discarded.await {
         Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
         Ok(_) => gone(&asked, &id),

@@ -8,12 +8,12 @@ use super::{Handled, LETTERS_A_CALL};
 use crate::{Queue, QueueError, audit::Handling};
 
 impl Queue {
-    /// Brings letters back into their lanes. `forced`: even over a newer change. Rows that could not be
+    /// Brings letters back into their lanes. `apply_stale`: even over a newer change. Rows that could not be
     /// decoded are named in the second part: they have to be read again (see [`Queue::row`]).
     pub async fn replay(
         &self,
         refs: &[(Vendor, String)],
-        forced: bool,
+        apply_stale: bool,
         handling: impl Into<Handling<'_>>,
     ) -> Result<(Handled, Vec<String>), QueueError> {
         let (mut handling, entry) = (handling.into(), AtomicU64::default());
@@ -23,7 +23,7 @@ impl Queue {
         for chunk in refs.chunks(LETTERS_A_CALL) {
             let mut call = self.scripts.replay.prepare_invoke();
             self.push_hand(&mut call, handling);
-            call.arg(u8::from(forced));
+            call.arg(u8::from(apply_stale));
             for (vendor, id) in chunk {
                 call.arg(vendor.as_str()).arg(id);
             }
@@ -46,11 +46,11 @@ impl Queue {
         Ok((total, undecodable))
     }
 
-    /// Gives letters up. `acknowledge`: AlumnIQ is told once nothing else of the change is open.
+    /// Gives letters up. AlumnIQ is told once nothing else of the change is open, unless `keep_unacknowledged`.
     pub async fn discard(
         &self,
         refs: &[(Vendor, String)],
-        acknowledge: bool,
+        keep_unacknowledged: bool,
         reason: &str,
         handling: impl Into<Handling<'_>>,
     ) -> Result<Handled, QueueError> {
@@ -60,7 +60,7 @@ impl Queue {
         for chunk in refs.chunks(LETTERS_A_CALL) {
             let mut call = self.scripts.discard.prepare_invoke();
             self.push_hand(&mut call, handling);
-            call.arg(u8::from(acknowledge))
+            call.arg(u8::from(keep_unacknowledged))
                 .arg(self.settings.keep.as_millis() as u64)
                 .arg(self.settings.keep_payload.as_millis() as u64)
                 .arg(reason);

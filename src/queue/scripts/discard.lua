@@ -1,9 +1,9 @@
--- Gives dead letters up. ARGV: the hand (4, see hand_at), acknowledge ('1' = AlumnIQ is told once nothing else is
--- open; the last word counts), keep (ms), keep payload (ms), reason, then vendor, id pairs.
+-- Gives dead letters up. ARGV: the hand (4, see hand_at), keep_unacknowledged ('1' = AlumnIQ is not told; otherwise it
+-- is once nothing else is open; the last word counts), keep (ms), keep payload (ms), reason, then vendor, id pairs.
 -- Returns a letter an item: d(iscarded), g(one: no such letter); and behind a space the entry of the audit, if it
 -- wrote one.
 local hand = hand_at(1)
-local acknowledge, keep, keep_payload = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
+local keep_unacknowledged, keep, keep_payload = ARGV[5] == '1', tonumber(ARGV[6]), tonumber(ARGV[7])
 local reason = ARGV[8]
 if is_refused(hand) then return '' end
 expect_own_keys()
@@ -20,8 +20,8 @@ for i = 9, #ARGV, 2 do
   else
     local dead_at = unmark_dead(id, VENDOR_BIT[vendor])
     -- AlumnIQ refused the id, or never gave one (then the letter has no lane): there is nobody to tell.
-    local tell = acknowledge and letter.class ~= 'ack_rejected' and letter.lane ~= ''
-    local discarded = tell and '1' or '0'
+    local is_told = not keep_unacknowledged and letter.class ~= 'ack_rejected' and letter.lane ~= ''
+    local discarded = is_told and '1' or '0'
     redis.call('HSET', key('discarded'), id, discarded)
     remember(id, now, cjson.encode({ event = 'discarded', destination = vendor, reason = reason, by = hand.by }))
     join(id, letter.lane, rest, dead_at ~= 0, discarded, now, keep, keep_payload)

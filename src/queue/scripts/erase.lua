@@ -1,10 +1,10 @@
 -- Removes what Redis holds of some changes of one person.
--- ARGV: lane, tell ('1' = AlumnIQ is told of those that were open), keep (ms), then id, member pairs (member '' = it
---       stands in no lane)
+-- ARGV: lane, keep_unacknowledged ('1' = AlumnIQ is not told of those that were open), keep (ms), then id, member
+--       pairs (member '' = it stands in no lane)
 -- Returns a letter an item: d(iscarded: it was open), a(pplied everywhere: AlumnIQ is told as it would have been),
 -- p(ast: it was closed), o(thers': it stays), g(one). What stays is that AlumnIQ is still to be told of it, or the marker by which a later
 -- fetch knows it.
-local lane, tell, keep = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
+local lane, keep_unacknowledged, keep = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 local now = now_ms()
 
 -- A call that is under way may still be made, but is not settled.
@@ -85,8 +85,9 @@ local function erase(id, member)
   local is_applied = redis.call('ZSCORE', key('ack'), id)
   remember(id, now, cjson.encode({ event = 'erased' }))
   if is_applied then return 'a' end
-  redis.call('HSET', key('discarded'), id, tell and is_told and '1' or '0')
-  if tell and is_told then
+  is_told = is_told and not keep_unacknowledged
+  redis.call('HSET', key('discarded'), id, is_told and '1' or '0')
+  if is_told then
     to_acknowledge(id)
   else
     close(id, now, 'discarded', false, keep, 0)

@@ -85,7 +85,7 @@ local function has_handled(vendor, id)
 end
 
 -- The letter is dug up; its change goes back where it was.
-local function revive(vendor, id, now, forced, by)
+local function revive(vendor, id, now, apply_stale, by)
   local b, place = VENDOR_BIT[vendor], redis.call('HMGET', key('letter', vendor, id), 'lane', 'member')
   local lane, member = place[1], place[2]
   local waiting, is_idle
@@ -94,12 +94,12 @@ local function revive(vendor, id, now, forced, by)
   end
   exhume(vendor, id)
   unmark_dead(id, b)
-  remember(id, now, cjson.encode({ event = 'replayed', destination = vendor, by = by, forced = forced }))
+  remember(id, now, cjson.encode({ event = 'replayed', destination = vendor, by = by, forced = apply_stale }))
   if vendor == 'alumniq' then
     to_acknowledge(id)
     return
   end
-  if forced then redis.call('HSET', key('forced', vendor), id, 1) end
+  if apply_stale then redis.call('HSET', key('forced', vendor), id, 1) end
   redis.call('ZADD', key('lane', lane), bit.bor(waiting, b), member)
   if is_idle then make_ready(vendor, lane) end
   count('pending:' .. vendor, 1)

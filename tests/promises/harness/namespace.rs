@@ -240,21 +240,21 @@ impl Namespace {
         letter.map(|letter| letter.class)
     }
 
-    pub async fn replay(&self, vendor: Vendor, id: &str, forced: bool) {
+    pub async fn replay(&self, vendor: Vendor, id: &str, apply_stale: bool) {
         let letters = [(vendor, id.to_owned())];
         let (handled, _) = self
             .queue
-            .replay(&letters, forced, &tester())
+            .replay(&letters, apply_stale, &tester())
             .await
             .unwrap();
         assert_eq!(handled.handled, 1);
     }
 
-    pub async fn discard(&self, vendor: Vendor, id: &str, tell: bool) {
+    pub async fn discard(&self, vendor: Vendor, id: &str, keep_unacknowledged: bool) {
         let letters = [(vendor, id.to_owned())];
         let discarded = self
             .queue
-            .discard(&letters, tell, "not wanted", &tester())
+            .discard(&letters, keep_unacknowledged, "not wanted", &tester())
             .await;
         assert_eq!(discarded.unwrap().handled, 1);
     }

@@ -77,7 +77,7 @@ async fn a_discarded_change_that_alumniq_was_told_of_is_told_again_when_it_is_st
             .settle(Crm, &lease, dead(DeadClass::Rejected))
             .await
     );
-    namespace.discard(Vendor::Crm, "1", true).await;
+    namespace.discard(Vendor::Crm, "1", false).await;
     for again in 1..=2 {
         assert_eq!(namespace.acknowledge_all().await, ["1"]);
         let books = namespace.books().await;
@@ -98,7 +98,7 @@ async fn a_change_discarded_without_acknowledging_is_never_acknowledged() {
             .await
     );
     // The other destination has not had it yet, and gets it.
-    namespace.discard(Vendor::Crm, "1", false).await;
+    namespace.discard(Vendor::Crm, "1", true).await;
     assert_eq!(namespace.books().await.in_flight, 1);
     namespace.apply_all(Salsa).await;
     assert!(namespace.acknowledge_all().await.is_empty());
@@ -146,7 +146,7 @@ async fn alumniq_is_told_of_a_discarded_row_that_cannot_be_decoded_if_it_gave_it
         .enqueue(vec![with_id, undecodable("row-5eed")])
         .await;
     for id in ["41", "row-5eed"] {
-        namespace.discard(Vendor::Alumniq, id, true).await;
+        namespace.discard(Vendor::Alumniq, id, false).await;
     }
     assert_eq!(namespace.acknowledge_all().await, ["41"]);
     let books = namespace.books().await;
@@ -255,7 +255,7 @@ async fn a_timeline_says_where_a_change_stands_at_each_destination() {
             .await
     );
     assert_eq!(state("2").await, ("dead", "waiting", "dead"));
-    namespace.discard(Vendor::Salsa, "2", false).await;
+    namespace.discard(Vendor::Salsa, "2", true).await;
     assert_eq!(state("2").await.0, "in flight");
 }
 

@@ -145,7 +145,7 @@ async fn everything_lies_in_one_slot_of_a_cluster() {
     namespace.age("lease:crm").await;
     namespace.claim_as(Crm, "worker", 1).await;
     namespace.replay(Vendor::Crm, "{other}", true).await;
-    namespace.discard(Vendor::Salsa, "{other}", true).await;
+    namespace.discard(Vendor::Salsa, "{other}", false).await;
     namespace.acknowledge_all().await;
     namespace.apply_all(Crm).await;
     namespace.claim_acknowledgements().await.unwrap();

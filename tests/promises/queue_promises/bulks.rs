@@ -65,7 +65,7 @@ async fn step(namespace: &Namespace, bulk: &BulkLease, ids: &[&str]) -> Handled 
     match bulk.order.action {
         BulkAction::Replay => queue.replay(&letters, false, handling).await.unwrap().0,
         BulkAction::Discard => queue
-            .discard(&letters, true, "left", handling)
+            .discard(&letters, false, "left", handling)
             .await
             .unwrap(),
     }

@@ -241,7 +241,7 @@ async fn a_digest_outlives_the_rotation_of_keys_and_not_the_persons_erasure() {
     assert!(kept.contains(" listed "), "{kept}");
     rotating
         .queue
-        .erase("ada", "asked for", true, &tester())
+        .erase("ada", "asked for", false, &tester())
         .await
         .unwrap();
     let kept = rotating.connection.get(&marker).await.unwrap().unwrap();

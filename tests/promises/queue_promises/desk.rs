@@ -408,7 +408,7 @@ async fn an_erased_person_leaves_no_timeline_however_many_of_their_changes_are_c
     namespace.apply_all(Crm).await;
     while !namespace.acknowledge_all().await.is_empty() {}
     let by = tester();
-    let erased = namespace.queue.erase("1001", "request", true, &by);
+    let erased = namespace.queue.erase("1001", "request", false, &by);
     assert_eq!(erased.await.unwrap().closed, 150);
     let snapshot = namespace.snapshot().await;
     assert_eq!(snapshot.below("events:").count(), 0);
@@ -427,7 +427,7 @@ async fn a_change_that_arrives_while_its_person_is_erased_is_leased_once() {
         .await;
     namespace
         .queue
-        .erase_person_changes("1001", true)
+        .erase_person_changes("1001", false)
         .await
         .unwrap();
     namespace.enqueue(vec![change("3", Some("1001"), 2)]).await;
@@ -531,7 +531,7 @@ async fn whatever_a_person_does_is_in_the_audit_with_the_hand_that_did_it() {
     queue.replay(&letters, true, step).await.unwrap();
     let fields = namespace.connection.hgetall(&bulk).await.unwrap();
     assert_eq!((&*fields["handled"], &*fields["gone"]), ("7", "1"));
-    namespace.discard(Vendor::Crm, "3", true).await;
+    namespace.discard(Vendor::Crm, "3", false).await;
     queue.pause(Vendor::Salsa, &by).await.unwrap();
     queue.resume(Vendor::Salsa, &by).await.unwrap();
     let ids = ["1".to_owned()];

@@ -135,7 +135,7 @@ impl Way {
         let letters = [(Vendor::Crm, "3".to_owned())];
         let discarded = namespace
             .queue
-            .discard(&letters, true, "no", &tester())
+            .discard(&letters, false, "no", &tester())
             .await;
         self.note(discarded);
     }

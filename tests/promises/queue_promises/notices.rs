@@ -256,10 +256,10 @@ async fn dead_letters_are_told_by_class_when_they_appear_and_when_the_last_is_go
         [(DeadClass::Unmatched, 2), (DeadClass::Rejected, 1)].into()
     );
     assert!(settle(&namespace, &to_tell, NoticeEnd::Taken).await);
-    namespace.discard(Vendor::Crm, "1", true).await;
+    namespace.discard(Vendor::Crm, "1", false).await;
     assert_eq!(tell(&namespace).await, None, "fewer are not none");
-    namespace.discard(Vendor::Crm, "2", true).await;
-    namespace.discard(Vendor::Crm, "3", true).await;
+    namespace.discard(Vendor::Crm, "2", false).await;
+    namespace.discard(Vendor::Crm, "3", false).await;
     assert_eq!(tell(&namespace).await, Some(Event::DeadLettersCleared));
     quiet(&mut namespace).await;
 }

@@ -85,7 +85,7 @@ async fn a_person_is_gone_from_every_key_and_value_and_then_from_the_files() {
         .unwrap();
 
     let erased = queue
-        .erase(XID, "request 17", true, &tester())
+        .erase(XID, "request 17", false, &tester())
         .await
         .unwrap();
     assert_eq!(
@@ -162,7 +162,7 @@ async fn where_alumniq_is_not_told_its_next_lists_bring_nothing_back() {
     let mut namespace = in_every_state(&redis).await;
     let erased = namespace
         .queue
-        .erase(XID, "", false, &tester())
+        .erase(XID, "", true, &tester())
         .await
         .unwrap();
     assert_eq!((erased.discarded, erased.applied), (3, 1));
@@ -202,7 +202,7 @@ async fn twenty_thousand_changes_of_one_person_go_in_bounded_steps_and_nobody_el
     let before = scripts_run(&redis).await;
     let erased = namespace
         .queue
-        .erase(XID, "", true, &tester())
+        .erase(XID, "", false, &tester())
         .await
         .unwrap();
     assert_eq!(erased.discarded, MANY as u64);
@@ -229,7 +229,7 @@ async fn a_person_without_data_and_one_whose_xid_begins_alike_lose_nothing() {
     let before = namespace.snapshot().await.without(&["audit", "token"]);
     let erased = namespace
         .queue
-        .erase(XID, "", true, &tester())
+        .erase(XID, "", false, &tester())
         .await
         .unwrap();
     assert_eq!(erased, Erased::default());
@@ -317,7 +317,7 @@ async fn a_dead_letter_that_alumniq_refused_is_erased_without_telling_it() {
     );
     let erased = namespace
         .queue
-        .erase(XID, "", true, &tester())
+        .erase(XID, "", false, &tester())
         .await
         .unwrap();
     assert_eq!(erased.discarded, 1);
@@ -350,7 +350,7 @@ async fn a_bulk_that_was_ordered_for_a_person_forgets_whom() {
         .start_bulk(&order("somebody else"), 1, "")
         .await
         .unwrap();
-    queue.erase(XID, "", true, &tester()).await.unwrap();
+    queue.erase(XID, "", false, &tester()).await.unwrap();
     holds_none("memory", &memory(&mut namespace).await, &everything());
     let bulk = queue.bulk(&hers).await.unwrap().unwrap();
     assert_eq!(

@@ -28,11 +28,7 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
         (StatusCode::BAD_REQUEST, 3)
     );
 
-    let said = [
-        ("reason", "a test"),
-        ("rate", "1000/s"),
-        ("acknowledge", "yes"),
-    ];
+    let said = [("reason", "a test"), ("rate", "1000/s")];
     let (status, headers) = stage.submit(page, action, &said).await;
     assert_eq!(status, StatusCode::SEE_OTHER);
     let bulk = headers[header::LOCATION].to_str().unwrap().to_owned();
@@ -113,7 +109,7 @@ async fn a_bulk_names_the_cause_that_its_letters_had_also_when_none_is_left() {
     let bulk = headers[header::LOCATION].to_str().unwrap().to_owned();
     let letter = [(jobs::destination::Vendor::Alumniq, "41".to_owned())];
     let by = queue::audit::Actor::at_command("ana");
-    stage.queue.discard(&letter, true, "", &by).await.unwrap();
+    stage.queue.discard(&letter, false, "", &by).await.unwrap();
     for page in [bulk.as_str(), "/bulks"] {
         let (_, body) = stage.get(page).await;
         assert!(body.contains("changedOn is no date"), "{page}: {body}");

@@ -200,7 +200,7 @@ async fn nothing_is_sent_where_nothing_was_edited_or_the_row_is_another_by_now()
     let letters = [(Vendor::Crm, "41".to_owned())];
     stage
         .queue
-        .discard(&letters, true, "done by hand", &by)
+        .discard(&letters, false, "done by hand", &by)
         .await
         .unwrap();
     let (status, _, _) = stage.send(fields, "replay", &[("field.phone", "")]).await;

@@ -144,7 +144,7 @@ async fn a_viewer_sees_neither_people_nor_forms_that_act() {
     stage.kill(&["41", "42"]).await;
     let by = Actor::at_command("ana");
     let (letter, why) = ([(Vendor::Alumniq, "42".to_owned())], "asked by Jane Roe");
-    stage.queue.discard(&letter, true, why, &by).await.unwrap();
+    stage.queue.discard(&letter, false, why, &by).await.unwrap();
     assert_eq!(stage.get("/").await.0, StatusCode::SEE_OTHER);
     stage.token = Some("just-looking");
     for (address, status, body) in crawl(&stage).await {

@@ -112,7 +112,7 @@ impl Run {
     pub(super) async fn discard(&mut self, letters: Vec<(Vendor, String)>, tell: bool) -> Checked {
         let handled = self
             .queue
-            .discard(&letters, tell, "not wanted", &tester())
+            .discard(&letters, !tell, "not wanted", &tester())
             .await
             .unwrap();
         let mut discarded = Vec::new();
@@ -136,10 +136,10 @@ impl Run {
         named.sort_unstable();
         let (erased, gone) = if breaks_off {
             self.witness.freed(xid);
-            let (erased, _) = self.queue.erase_person_changes(xid, tell).await.unwrap();
+            let (erased, _) = self.queue.erase_person_changes(xid, !tell).await.unwrap();
             (erased, self.model.erase_changes(xid, tell))
         } else {
-            let erased = self.queue.erase(xid, "asked for", tell, &tester()).await;
+            let erased = self.queue.erase(xid, "asked for", !tell, &tester()).await;
             let gone = self.model.erase(xid, tell);
             self.witness.erased(xid);
             self.model.audit.push((AuditAction::Erased, None, named));
