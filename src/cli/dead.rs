@@ -107,6 +107,8 @@ pub struct DeadShow {
 A change that is older than one already applied to the same person dies again, of class `stale`,
 instead of overwriting it. --apply-stale applies it all the same.
 
+Without IDs it is a bulk action: Ctrl-C cancels it; if this command dies, a process with the role console carries it on.
+
 Examples:
   alumniq-relay dead replay 1234 1235
   alumniq-relay dead replay --class unmatched --destination crm --dry-run

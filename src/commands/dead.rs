@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use miette::{IntoDiagnostic, miette};
 use queue::letters::{Handled, LetterGroup, LetterPage, Order};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    desk::{Access, Action, Desk},
+    desk::{Access, Action, Desk, Ended},
     show, signals,
     table::{Column, instant, table},
     told::{LetterGroups, LetterShown, LettersHandled, LettersShown},
@@ -27,16 +28,39 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> 
         DeadCommand::List(_) | DeadCommand::Groups(_) | DeadCommand::Show(_) => Access::Read,
         DeadCommand::Replay(_) | DeadCommand::Discard(_) => Access::Write,
     };
-    let desk = Desk::open(global, access).await?;
-    let done = match command {
-        DeadCommand::List(arguments) => list(&desk, arguments).await,
-        DeadCommand::Groups(arguments) => groups(&desk, arguments).await,
-        DeadCommand::Show(arguments) => show_letters(&desk, arguments).await,
-        DeadCommand::Replay(arguments) => replay(&desk, arguments).await,
-        DeadCommand::Discard(arguments) => discard(&desk, arguments).await,
+    let interrupted = signals::interruption()?;
+    let opening = interrupted.run_until_cancelled(Desk::open(global, access));
+    let Some(desk) = opening.await else {
+        return Ok(signals::exit());
+    };
+    let desk = desk?;
+    let is_bulk = is_bulk(&command);
+    let work = async {
+        match command {
+            DeadCommand::List(arguments) => list(&desk, arguments).await,
+            DeadCommand::Groups(arguments) => groups(&desk, arguments).await,
+            DeadCommand::Show(arguments) => show_letters(&desk, arguments).await,
+            DeadCommand::Replay(arguments) => replay(&desk, arguments, &interrupted).await,
+            DeadCommand::Discard(arguments) => discard(&desk, arguments, &interrupted).await,
+        }
+    };
+    let done = match is_bulk {
+        true => Some(work.await),
+        false => interrupted.run_until_cancelled(work).await,
     };
     desk.close().await?;
-    done
+    done.unwrap_or_else(|| Ok(signals::exit()))
+}
+
+/// Whether it begins a bulk: a signal cancels that instead of dropping the command.
+fn is_bulk(command: &DeadCommand) -> bool {
+    match command {
+        DeadCommand::Replay(Replay { selection, .. })
+        | DeadCommand::Discard(Discard { selection, .. }) => {
+            selection.ids.is_empty() && !selection.dry_run
+        }
+        _ => false,
+    }
 }
 
 async fn list(desk: &Desk, arguments: DeadList) -> miette::Result<Exit> {
@@ -134,7 +158,11 @@ async fn show_letters(desk: &Desk, arguments: DeadShow) -> miette::Result<Exit> 
     Ok(Exit::Good)
 }
 
-async fn replay(desk: &Desk, arguments: Replay) -> miette::Result<Exit> {
+async fn replay(
+    desk: &Desk,
+    arguments: Replay,
+    interrupted: &CancellationToken,
+) -> miette::Result<Exit> {
     let selection = &arguments.selection;
     if selection.dry_run {
         return count(desk, selection, "replayed").await;
@@ -142,10 +170,15 @@ async fn replay(desk: &Desk, arguments: Replay) -> miette::Result<Exit> {
     let action = Action::Replay {
         apply_stale: arguments.apply_stale,
     };
-    handle(desk, &action, selection, arguments.rate, "replayed").await
+    let ended = handle(desk, &action, selection, arguments.rate, interrupted).await?;
+    report_ended(selection, "replayed", ended)
 }
 
-async fn discard(desk: &Desk, arguments: Discard) -> miette::Result<Exit> {
+async fn discard(
+    desk: &Desk,
+    arguments: Discard,
+    interrupted: &CancellationToken,
+) -> miette::Result<Exit> {
     let selection = &arguments.selection;
     if selection.dry_run {
         return count(desk, selection, "discarded").await;
@@ -155,7 +188,8 @@ async fn discard(desk: &Desk, arguments: Discard) -> miette::Result<Exit> {
         reason: arguments.reason.ok_or_else(missing)?,
         keep_unacknowledged: arguments.keep_unacknowledged,
     };
-    handle(desk, &action, selection, None, "discarded").await
+    let ended = handle(desk, &action, selection, None, interrupted).await?;
+    report_ended(selection, "discarded", ended)
 }
 
 async fn count(desk: &Desk, selection: &Selection, done: &str) -> miette::Result<Exit> {
@@ -169,10 +203,14 @@ async fn handle(
     action: &Action,
     selection: &Selection,
     rate: Option<Rate>,
-    done: &str,
-) -> miette::Result<Exit> {
+    interrupted: &CancellationToken,
+) -> miette::Result<Ended> {
     let filter = filter(desk, &selection.filter).await?;
-    let ended = desk.handle(action, &selection.ids, &filter, rate).await?;
+    desk.handle(action, &selection.ids, &filter, rate, interrupted)
+        .await
+}
+
+fn report_ended(selection: &Selection, done: &str, ended: Ended) -> miette::Result<Exit> {
     let Handled { handled, gone } = ended.handled;
     match ended.cancelled {
         false => report(selection, done, handled, gone),

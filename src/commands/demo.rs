@@ -86,7 +86,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
         let (worker, lease) = (fleet.worker.clone(), context.config.worker.lease);
         let bells = fleet.bells.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
-            desk.work_bulks(&worker, lease, bells.bulks(), &closing)
+            desk.work_bulks(None, &worker, lease, bells.bulks(), &closing)
                 .await;
         }))
     };

@@ -8,7 +8,7 @@ use tokio::task::JoinError;
 
 use self::output::print;
 use crate::{
-    cli::{Cli, Command, Global, dead::DeadCommand, pipeline::Only, value::Moment},
+    cli::{Cli, Command, Global, pipeline::Only, value::Moment},
     config::{self as configuration, ConfigErrors},
     exit::Exit,
     observe::logs,
@@ -97,15 +97,8 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
     let is_done = match &command {
         // "Until interrupted" is what it asks for.
         Command::Status(arguments) if arguments.watch => true,
-        // A signal calls its bulk off.
-        Command::Dead(DeadCommand::Replay(_) | DeadCommand::Discard(_))
-            if global.server.is_some() =>
-        {
-            return dispatch_async(global, command).await;
-        }
         Command::Status(_)
         | Command::Show(_)
-        | Command::Dead(_)
         | Command::Pause(_)
         | Command::Resume(_)
         | Command::Check(_)

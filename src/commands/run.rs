@@ -71,7 +71,7 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
             let (worker, lease) = (worker.clone(), context.config.worker.lease);
             let (bells, closing) = (fleet.bells.clone(), stopping.closing.clone());
             AbortOnDropHandle::new(tokio::spawn(async move {
-                desk.work_bulks(&worker, lease, bells.bulks(), &closing)
+                desk.work_bulks(None, &worker, lease, bells.bulks(), &closing)
                     .await;
             }))
         });

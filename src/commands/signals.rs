@@ -56,6 +56,14 @@ pub fn drain_on_signal(closing: &CancellationToken) -> miette::Result<()> {
 /// # Errors
 /// The process may not listen to signals.
 pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> miette::Result<Option<T>> {
+    Ok(interruption()?.run_until_cancelled(work).await)
+}
+
+/// Is cancelled at the first signal; the process ends soon after.
+///
+/// # Errors
+/// The process may not listen to signals.
+pub fn interruption() -> miette::Result<CancellationToken> {
     let interrupted = CancellationToken::new();
     listen({
         let interrupted = interrupted.clone();
@@ -67,7 +75,7 @@ pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> miette::Res
             });
         }
     })?;
-    Ok(interrupted.run_until_cancelled(work).await)
+    Ok(interrupted)
 }
 
 /// How a command ends that a signal ended before it was done.

@@ -131,16 +131,17 @@ impl Operations {
         self.bulk(id).await
     }
 
-    /// Works on whatever bulk nobody works on, until `closing`.
+    /// Works on whatever bulk nobody works on, until `closing`; `only`: on this one.
     pub async fn work_bulks(
         &self,
+        only: Option<&str>,
         worker: &str,
         lease: Duration,
         bell: &Bell,
         closing: &CancellationToken,
     ) {
         while !closing.is_cancelled() {
-            match self.queue.claim_bulk(worker, lease).await {
+            match self.queue.claim_bulk(only, worker, lease).await {
                 Ok(BulkClaim::Lease(bulk)) => self.work_bulk(&bulk, lease, closing).await,
                 Ok(BulkClaim::Wait(wait)) => {
                     let rest = bell.wait(bell.rest(wait), || ());

@@ -137,15 +137,6 @@ impl Operations {
         Ok(page.total)
     }
 
-    /// The names of all of them, the oldest first.
-    pub async fn every_letter(
-        &self,
-        filter: &DeadLetterFilter,
-    ) -> Result<Vec<(Vendor, String)>, QueueError> {
-        let filter = filter.resolve(&self.timezone);
-        self.queue.every_letter(&filter).await
-    }
-
     /// Dead letters by their causes, the most frequent first.
     pub async fn letter_groups(
         &self,

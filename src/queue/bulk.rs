@@ -109,10 +109,17 @@ impl Queue {
         self.run(&mut call).await
     }
 
-    /// A bulk that nobody works on, for `lease`.
-    pub async fn claim_bulk(&self, worker: &str, lease: Duration) -> Result<BulkClaim, QueueError> {
+    /// A bulk that nobody works on, for `lease`; `only`: this one or none.
+    pub async fn claim_bulk(
+        &self,
+        only: Option<&str>,
+        worker: &str,
+        lease: Duration,
+    ) -> Result<BulkClaim, QueueError> {
         let mut call = self.scripts.bulk_claim.prepare_invoke();
-        call.arg(worker).arg(lease.as_millis() as u64);
+        call.arg(worker)
+            .arg(lease.as_millis() as u64)
+            .arg(only.unwrap_or_default());
         let (wait, claimed): (i64, Vec<String>) = self.run(&mut call).await?;
         let [id, token] = &claimed[..] else {
             let wait = u64::try_from(wait).ok().map(Duration::from_millis);

@@ -1,6 +1,7 @@
 //! Where an operator's command goes: to Redis, as the configuration says, or with `--server` to a process of the
 //! fleet. What is printed and how it ends is the same.
 
+mod bulk;
 mod server;
 
 use std::{sync::atomic::AtomicU64, time::Duration};
@@ -13,6 +14,8 @@ use queue::{
     stats::Status,
     timeline::Timeline,
 };
+
+use tokio_util::sync::CancellationToken;
 
 use self::server::Server;
 use super::{
@@ -45,6 +48,9 @@ pub struct Here {
     operations: Operations,
     namespace: String,
     by: Actor,
+    /// `worker.lease`.
+    lease: Duration,
+    is_quiet: bool,
 }
 
 /// What a command does with the queue.
@@ -107,6 +113,8 @@ impl Desk {
             operations: assemble::operations(&context, &redis.queue)?,
             redis,
             by: operator(),
+            lease: context.config.worker.lease,
+            is_quiet: global.quiet,
         })))
     }
 
@@ -204,15 +212,18 @@ impl Desk {
         }
     }
 
-    /// Handles letters. With `rate` no faster.
+    /// Handles letters. With `rate` no faster. A bulk is cancelled once `interrupted` is.
     pub async fn handle(
         &self,
         action: &Action,
         ids: &[String],
         filter: &DeadLetterFilter,
         rate: Option<Rate>,
+        interrupted: &CancellationToken,
     ) -> miette::Result<Ended> {
         match self {
+            // A filter may match any number: that is a bulk's work.
+            _ if ids.is_empty() => self.bulk(action, filter, rate, interrupted).await,
             Self::Redis(here) => {
                 let handled = here.handle(action, ids, filter, rate).await?;
                 Ok(Ended {
@@ -220,8 +231,6 @@ impl Desk {
                     cancelled: false,
                 })
             }
-            // By name it is one request; a filter may match any number, and is a bulk's work.
-            Self::Server(server) if ids.is_empty() => server.bulk(action, filter, rate).await,
             Self::Server(server) => server.handle(action, names(ids), filter).await,
         }
     }
@@ -262,6 +271,14 @@ impl Desk {
         }
     }
 
+    /// Whether nothing but errors is shown.
+    fn is_quiet(&self) -> bool {
+        match self {
+            Self::Redis(here) => here.is_quiet,
+            Self::Server(server) => server.is_quiet(),
+        }
+    }
+
     /// Holds the books against AlumnIQ's feed; `fix`: and mends what is safe to mend.
     pub async fn reconcile(&self, days: Days, fix: bool) -> miette::Result<Reconciled> {
         match self {
@@ -299,15 +316,12 @@ impl Desk {
 }
 
 impl Here {
-    /// The letters that ids or a filter name, oldest first.
+    /// The letters that are named, as far as the filter lets them pass.
     async fn select(
         &self,
         ids: &[String],
         filter: &DeadLetterFilter,
     ) -> miette::Result<Vec<(Vendor, String)>> {
-        if ids.is_empty() {
-            return self.operations.every_letter(filter).await.into_diagnostic();
-        }
         match self.operations.select(&names(ids), filter).await {
             Ok(selected) => Ok(selected),
             Err(SelectError::Queue(error)) => Err(error).into_diagnostic(),

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use jobs::{destination::Vendor, reply::Reply};
 use miette::{IntoDiagnostic, miette};
 use queue::{
-    bulk::{BulkAction, BulkState, BulkView},
+    bulk::BulkView,
     letters::{Handled, LetterGroup, LetterPage, LetterRef, Order},
     stats::Status,
     timeline::Timeline,
@@ -17,14 +17,10 @@ use reqwest::{
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 
-use tokio::time::sleep;
-
 use super::{Action, Ended};
 use crate::{
     cli::Global,
-    commands::{
-        context::operator, misused, progress::Progress, signals, told::LetterGroups, usage,
-    },
+    commands::{context::operator, misused, told::LetterGroups, usage},
     config::LogFormat,
     console::{
         api::{
@@ -43,7 +39,6 @@ use crate::{
         dead_letters::{DeadLetterFilter, LetterName},
         erase::PersonErased,
         moment::Day,
-        rate::Rate,
         reason::Reason,
         reconcile::{Days, Reconciled},
     },
@@ -57,19 +52,16 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 /// The same of what takes a while; the console itself ends a request after ten minutes.
 pub const PATIENCE: Duration = Duration::from_secs(590);
 
-/// How often a bulk is looked at.
-const LOOK: Duration = Duration::from_millis(300);
-
 /// The variable with the token.
 const TOKEN: &str = "ALUMNIQ_RELAY_TOKEN";
 
 /// A process that serves the API.
 pub struct Server {
+    quiet: bool,
     http: Http,
     url: String,
     token: Option<HeaderValue>,
     name: Option<HeaderValue>,
-    quiet: bool,
 }
 
 /// A query's parts.
@@ -223,68 +215,21 @@ impl Server {
         })
     }
 
-    /// Begins a bulk and watches it until it is over; a signal calls it off.
-    pub async fn bulk(
-        &self,
-        action: &Action,
-        filter: &DeadLetterFilter,
-        rate: Option<Rate>,
-    ) -> miette::Result<Ended> {
-        let mut order = NewBulk {
-            action: BulkAction::Replay,
-            filter: filter.clone(),
-            rate,
-            reason: String::new(),
-            apply_stale: false,
-            keep_unacknowledged: false,
-        };
-        match action.clone() {
-            Action::Replay { apply_stale } => order.apply_stale = apply_stale,
-            Action::Discard {
-                reason,
-                keep_unacknowledged,
-            } => {
-                order.action = BulkAction::Discard;
-                order.reason = reason.into();
-                order.keep_unacknowledged = keep_unacknowledged;
-            }
-        }
-        let begun: BulkView = self.post("bulks", &order).await?;
-        let progress = Progress::of_letters(begun.total, self.quiet);
-        let path = format!("bulks/{}", segment(&begun.id));
-        let watched = signals::unless_interrupted(async {
-            loop {
-                let bulk: BulkView = self.get(&path, Vec::new()).await?;
-                progress.at(bulk.handled + bulk.gone);
-                if bulk.is_over() {
-                    return Ok::<_, miette::Report>(bulk);
-                }
-                sleep(LOOK).await;
-            }
-        });
-        let bulk = match watched.await? {
-            Some(bulk) => bulk?,
-            None => {
-                let path = format!("{path}/cancel");
-                self.answer(self.request(Method::POST, &path)).await?
-            }
-        };
-        progress.finish();
-        if let Some(error) = &bulk.error {
-            return Err(miette!(
-                help = "the log of the processes with the role console says more; what was handled stays so",
-                "the bulk {} could not go on after {} letters: {error}",
-                bulk.id,
-                bulk.handled
-            ));
-        }
-        Ok(Ended {
-            handled: Handled {
-                handled: bulk.handled,
-                gone: bulk.gone,
-            },
-            cancelled: bulk.state == BulkState::Cancelled,
-        })
+    /// Begins a bulk.
+    pub async fn start_bulk(&self, new: &NewBulk) -> miette::Result<BulkView> {
+        self.post("bulks", new).await
+    }
+
+    /// How far a bulk is.
+    pub async fn bulk(&self, id: &str) -> miette::Result<BulkView> {
+        self.get(&format!("bulks/{}", segment(id)), Vec::new())
+            .await
+    }
+
+    /// Calls a bulk off.
+    pub async fn cancel_bulk(&self, id: &str) -> miette::Result<BulkView> {
+        let path = format!("bulks/{}/cancel", segment(id));
+        self.answer(self.request(Method::POST, &path)).await
     }
 
     /// Shuts or opens a gate.
@@ -293,6 +238,11 @@ impl Server {
         let request = self.request(Method::POST, &path);
         let _: Gate = self.answer(request).await?;
         Ok(())
+    }
+
+    /// Whether nothing but errors is shown.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Its address, for people.

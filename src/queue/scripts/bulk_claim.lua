@@ -1,8 +1,15 @@
--- Takes a bulk that nobody works on, or whose worker fell silent. ARGV: worker, lease (ms).
+-- Takes a bulk that nobody works on, or whose worker fell silent. ARGV: worker, lease (ms), id ('' = any).
 -- Returns ms until one may need a worker (-1 = not before one is begun or given back), and id and fencing token of one that
 -- does now, if any.
-local now = now_ms()
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('bulking'), '-inf', now, 'LIMIT', 0, 10)) do
+local now, only = now_ms(), ARGV[3]
+local free, next
+if only == '' then
+  free = redis.call('ZRANGEBYSCORE', key('bulking'), '-inf', now, 'LIMIT', 0, 10)
+else
+  next = redis.call('ZSCORE', key('bulking'), only)
+  free = next and tonumber(next) <= now and { only } or {}
+end
+for _, id in ipairs(free) do
   if redis.call('EXISTS', key('bulk', id)) == 0 then
     redis.call('ZREM', key('bulking'), id)
   else
@@ -12,5 +19,5 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('bulking'), '-inf', now, 'LI
     return { 0, { id, token } }
   end
 end
-sooner(now, redis.call('ZRANGE', key('bulking'), 0, 0, 'WITHSCORES')[2])
+sooner(now, next or only == '' and redis.call('ZRANGE', key('bulking'), 0, 0, 'WITHSCORES')[2])
 return { wait, {} }

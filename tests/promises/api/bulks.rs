@@ -67,6 +67,52 @@ async fn dead_replay_with_a_server_is_a_bulk_that_is_watched_to_its_end() {
     service.stop().await;
 }
 
+#[tokio::test]
+async fn dead_replay_without_a_server_is_a_bulk_that_the_fleet_carries_on_when_the_command_is_killed()
+ {
+    let fleet = Fleet::with_letters(40).await;
+    fleet.mend();
+    let replay = ["dead", "replay", "--destination", "salsa", "--rate", "5/s"];
+    let replaying = fleet.relay.spawn(&replay);
+    until("its first letters are replayed", async || {
+        (fleet.relay.dead_ids().await.len() < 40).then_some(())
+    })
+    .await;
+    replaying.kill9().await;
+    let left = fleet.relay.dead_ids().await.len();
+    assert!(left > 0, "the command was over before it was killed");
+
+    let service = fleet.relay.start("console").await;
+    let bulk = until("a process with the role console ends it", async || {
+        let bulks = fleet.get(&service, "bulks").await;
+        let bulk = bulks["items"][0].clone();
+        (bulk["state"] == "done").then_some(bulk)
+    })
+    .await;
+    assert_eq!((&bulk["total"], &bulk["handled"]), (&40.into(), &40.into()));
+    assert_eq!(fleet.relay.dead_ids().await, Vec::<String>::new());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn dead_replay_prints_the_same_with_and_without_a_server() {
+    for with_server in [true, false] {
+        let fleet = Fleet::with_letters(3).await;
+        fleet.mend();
+        let service = fleet.relay.start("console").await;
+        let replay = ["dead", "replay", "--class", "validation", "--json"];
+        let ended = match with_server {
+            true => fleet.ask(&service, OPERATOR, &replay).await,
+            false => fleet.relay.run(&replay).await,
+        };
+        let printed = ended.expect(0).stdout;
+        assert_eq!(printed, "{\"letters\":3,\"gone\":0,\"dry_run\":false}\n");
+        let bulks = fleet.get(&service, "bulks").await;
+        assert_eq!(bulks["items"][0]["handled"], 3, "{bulks}");
+        service.stop().await;
+    }
+}
+
 async fn get(url: &str) -> serde_json::Value {
     let request = client().get(url).bearer_auth(OPERATOR);
     request.send().await.unwrap().json().await.unwrap()

@@ -136,5 +136,12 @@ async fn commands_that_look_stop_their_server_when_they_are_interrupted() {
     .await;
     replay.signal("INT");
     assert_eq!(replay.ended().await, Exit::Code(130));
+    assert!(
+        replay
+            .printed()
+            .contains("1 dead letters replayed before it was called off"),
+        "{}",
+        replay.printed()
+    );
     no_server_runs(&relay).await;
 }

@@ -39,7 +39,16 @@ async fn begun(redis: &Redis, action: BulkAction) -> (Namespace, String) {
 }
 
 async fn claimed(namespace: &Namespace, worker: &str) -> Option<BulkLease> {
-    match namespace.queue.claim_bulk(worker, LONG).await.unwrap() {
+    claimed_only(namespace, None, worker).await
+}
+
+async fn claimed_only(
+    namespace: &Namespace,
+    only: Option<&str>,
+    worker: &str,
+) -> Option<BulkLease> {
+    let claim = namespace.queue.claim_bulk(only, worker, LONG);
+    match claim.await.unwrap() {
         BulkClaim::Lease(bulk) => Some(*bulk),
         BulkClaim::Wait(_) => None,
     }
@@ -299,4 +308,19 @@ async fn a_timeline_says_how_many_older_entries_were_removed() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn who_asks_for_one_bulk_gets_no_other() {
+    let redis = Redis::start().await;
+    let (namespace, first) = begun(&redis, BulkAction::Replay).await;
+    let order = claimed_only(&namespace, Some(&first), "a")
+        .await
+        .unwrap()
+        .order;
+    let second = namespace.queue.start_bulk(&order, 6, "").await.unwrap();
+    assert!(claimed_only(&namespace, Some(&first), "b").await.is_none());
+    let bulk = claimed_only(&namespace, Some(&second), "b").await;
+    assert_eq!(bulk.unwrap().id, second);
+    assert!(claimed_only(&namespace, Some("0"), "b").await.is_none());
 }

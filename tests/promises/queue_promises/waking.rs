@@ -122,7 +122,7 @@ async fn whatever_somebody_waits_for_is_called_out() {
     };
     queue.start_bulk(&order, 0, "").await.unwrap();
     bells.bulks().rung().await;
-    let BulkClaim::Lease(bulk) = queue.claim_bulk("one", LONG).await.unwrap() else {
+    let BulkClaim::Lease(bulk) = queue.claim_bulk(None, "one", LONG).await.unwrap() else {
         panic!("nobody works on it");
     };
     let news = BulkNews::default();

@@ -47,7 +47,7 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
         closing.cancel();
     };
     let bell = Bell::default();
-    let working = operations.work_bulks("test", lease, &bell, &closing);
+    let working = operations.work_bulks(None, "test", lease, &bell, &closing);
     tokio::join!(working, until_done);
     let (_, body) = stage.get(&bulk).await;
     assert!(
