@@ -144,6 +144,41 @@ fn vendors_do_not_know_the_queue() {
     }
 }
 
+/// What operators do to the queue goes through `operations`: there it has one rule for the command line, the pages and
+/// the API.
+#[test]
+fn what_operators_do_goes_through_operations() {
+    let transitions = [
+        "discard",
+        "replay",
+        "pause",
+        "resume",
+        "erase",
+        "edit",
+        "start_bulk",
+        "cancel_bulk",
+    ];
+    let mut wrong = Vec::new();
+    for (room, path) in sources() {
+        let code: String = code(&path).split_whitespace().collect();
+        let calls = |call: String| code.contains(&call);
+        if ["console", "commands"].contains(&room.as_str()) {
+            let called = transitions
+                .into_iter()
+                .filter(|to| calls(format!("queue.{to}(")));
+            wrong.extend(called.map(|to| format!("{}: queue.{to}", path.display())));
+        }
+        if room == "console"
+            && ["desk", "operations"]
+                .iter()
+                .any(|of| calls(format!("{of}.queue")))
+        {
+            wrong.push(format!("{}: operations.queue", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn a_group_of_imports_names_each_of_its_rooms() {
     let code = "use crate::{a::{b, c}, d::e, f}; crate::g::h(); pub use crate::{i};";

@@ -8,6 +8,8 @@
 //! - [`erase`]: one person's data away
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
 //! - [`dead_letters`]: which ones somebody means, pages and groups of them
+//! - [`destinations`]: what is known of each, paused and resumed
+//! - [`views`]: the fleet at a glance, one change, one person, the audit log
 //! - [`editing`]: a dead letter's row, mended by hand
 //! - [`bulk`]: the same with many, at a pace, by whichever process is there
 //! - [`reason`]: why, in an operator's words
@@ -30,6 +32,7 @@ use crate::pipeline::producer::Producer;
 pub mod allowed;
 pub mod bulk;
 pub mod dead_letters;
+pub mod destinations;
 pub mod editing;
 pub mod erase;
 pub mod moment;
@@ -41,6 +44,7 @@ pub mod replaying;
 pub mod revealing;
 pub mod shapes;
 pub mod supporters;
+pub mod views;
 
 /// The queue, and how this school's rows are read and mapped. Clones share everything.
 #[derive(Clone)]

@@ -2,13 +2,36 @@
 
 use jobs::destination::Vendor;
 use queue::{
-    QueueError,
+    QueueError, Record,
     audit::{Actor, AuditAction, Note},
 };
 
 use super::Operations;
 
+/// What a dead letter holds of a person.
+pub struct Revealed {
+    /// As AlumnIQ sent it, or as it was edited since; `None` where it is not kept.
+    pub row: Option<Record>,
+    /// The document of the last attempt, where one was sent.
+    pub sent: Option<String>,
+}
+
 impl Operations {
+    /// The row and the document behind a letter. Who is shown them is written down first.
+    pub async fn reveal_row(
+        &self,
+        vendor: Vendor,
+        change_id: &str,
+        to: &Actor,
+    ) -> Result<Revealed, QueueError> {
+        self.reveal(vendor, change_id, to).await?;
+        let row = self.queue.row(change_id).await?;
+        Ok(Revealed {
+            row: row.map(|(_, record)| record),
+            sent: self.queue.sent(vendor, change_id).await?,
+        })
+    }
+
     /// Writes down that somebody is shown what a change says. To be called first: what cannot be written down is
     /// not shown.
     pub async fn reveal(

@@ -135,12 +135,7 @@ impl Desk {
     /// Everything at a glance.
     pub async fn status(&self) -> miette::Result<Status> {
         match self {
-            Self::Redis(here) => {
-                let queue = &here.redis.queue;
-                let mut status = queue.status().await.into_diagnostic()?;
-                status.writes_refused = queue.refuses_writes().await;
-                Ok(status)
-            }
+            Self::Redis(here) => here.operations.status().await.into_diagnostic(),
             Self::Server(server) => server.status().await,
         }
     }
@@ -148,7 +143,7 @@ impl Desk {
     /// One change; `None` where nothing is known of it.
     pub async fn timeline(&self, change_id: &str) -> miette::Result<Option<Timeline>> {
         match self {
-            Self::Redis(here) => here.redis.queue.timeline(change_id).await.into_diagnostic(),
+            Self::Redis(here) => here.operations.timeline(change_id).await.into_diagnostic(),
             Self::Server(server) => server.timeline(change_id).await,
         }
     }
@@ -157,8 +152,7 @@ impl Desk {
     pub async fn letters_of(&self, change_id: &str) -> miette::Result<Vec<Letter>> {
         match self {
             Self::Redis(here) => here
-                .redis
-                .queue
+                .operations
                 .letters_of(change_id)
                 .await
                 .into_diagnostic(),
@@ -239,10 +233,10 @@ impl Desk {
     pub async fn pause(&self, vendor: Vendor) -> miette::Result<()> {
         match self {
             Self::Redis(here) => here
-                .redis
-                .queue
+                .operations
                 .pause(vendor, &here.by)
                 .await
+                .map(drop)
                 .into_diagnostic(),
             Self::Server(server) => server.gate(vendor, "pause").await,
         }
@@ -252,10 +246,10 @@ impl Desk {
     pub async fn resume(&self, vendor: Vendor) -> miette::Result<()> {
         match self {
             Self::Redis(here) => here
-                .redis
-                .queue
+                .operations
                 .resume(vendor, &here.by)
                 .await
+                .map(drop)
                 .into_diagnostic(),
             Self::Server(server) => server.gate(vendor, "resume").await,
         }

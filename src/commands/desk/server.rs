@@ -25,7 +25,6 @@ use crate::{
     console::{
         api::{
             ROOT,
-            destinations::Gate,
             error::ErrorBody,
             letters::{Discard, Done, Replay},
             people::NewErasure,
@@ -37,6 +36,7 @@ use crate::{
     operations::{
         bulk::NewBulk,
         dead_letters::{DeadLetterFilter, LetterName},
+        destinations::Gate,
         erase::PersonErased,
         moment::Day,
         reason::Reason,

@@ -64,7 +64,7 @@ pub(super) async fn audit(
         action: page.action,
         change_id: page.change_id,
     };
-    let mut page = desk.queue.audit(page.cursor, limit, &filter).await?;
+    let mut page = desk.audit(page.cursor, limit, &filter).await?;
     if !visitor.sees_people {
         // Written freely, a reason may name a person.
         page.items.iter_mut().for_each(|entry| entry.reason = None);

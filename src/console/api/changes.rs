@@ -22,7 +22,7 @@ pub(super) async fn change(
     Desk(desk): Desk,
     Named(change_id): Named<String>,
 ) -> Result<Json<Timeline>, ApiError> {
-    let Some(mut timeline) = desk.queue.timeline(&change_id).await? else {
+    let Some(mut timeline) = desk.timeline(&change_id).await? else {
         return Err(ApiError::not_found(
             format!("nothing is known of change {change_id}"),
             "it was never fetched, or its history has expired (`history.keep`)",

@@ -1,13 +1,7 @@
 //! The destinations: what is known of each, and its gate.
 
 use axum::Json;
-use jobs::destination::{Destination, Vendor};
-use queue::{
-    recent::{RecentCall, VendorLimits},
-    stats::{DestinationStatus, Pause},
-};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use jobs::destination::Vendor;
 
 use super::{
     asking::{Desk, Named},
@@ -15,36 +9,8 @@ use super::{
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::allowed::Allowed,
+    operations::destinations::{Destinations, Gate},
 };
-
-/// What is known of one.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct DestinationShown {
-    /// Which one; alumniq: the feed, and what AlumnIQ is told.
-    pub destination: Vendor,
-    /// Whether it is in use; AlumnIQ always is.
-    pub enabled: bool,
-    /// Its changes by state; absent for AlumnIQ.
-    pub counts: Option<DestinationStatus>,
-    /// Dead letters there.
-    pub dead_letters: u64,
-    /// Why its gate is shut; absent: it is open.
-    pub pause: Option<Pause>,
-    /// The configured limits; absent: it is switched off.
-    pub allowed: Option<Allowed>,
-    /// What it said of its limits, and how much of them is used.
-    pub limits: VendorLimits,
-    /// The newest calls of all processes, the newest first; nothing of people is in them.
-    pub recent_calls: Vec<RecentCall>,
-}
-
-/// The CRM, Salsa and AlumnIQ.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Destinations {
-    /// Always three.
-    pub items: Vec<DestinationShown>,
-}
 
 /// Every destination: its counts, its gate, its limits and the newest calls to it
 #[utoipa::path(
@@ -54,36 +20,8 @@ pub struct Destinations {
     responses((status = OK, description = "Each of them", body = Destinations))
 )]
 pub(super) async fn list(_: Visitor, Desk(desk): Desk) -> Result<Json<Destinations>, ApiError> {
-    let queue = &desk.queue;
-    let mut status = queue.status().await?;
-    let enabled = &queue.settings().destinations;
-    let mut items = Vec::with_capacity(Vendor::ALL.len());
-    for vendor in Vendor::ALL {
-        let destination = Destination::ALL
-            .into_iter()
-            .find(|destination| Vendor::from(*destination) == vendor);
-        let letters = status.dead_letters.get(&vendor);
-        items.push(DestinationShown {
-            destination: vendor,
-            enabled: destination.is_none_or(|destination| enabled.contains(&destination)),
-            counts: destination.and_then(|at| status.destinations.remove(&at)),
-            dead_letters: letters.map_or(0, |classes| classes.values().sum()),
-            pause: status.pauses.remove(&vendor),
-            allowed: desk.allowed.get(&vendor).copied(),
-            limits: queue.limits(vendor).await?,
-            recent_calls: queue.recent_calls(vendor).await?,
-        });
-    }
+    let items = desk.destinations().await?;
     Ok(Json(Destinations { items }))
-}
-
-/// What an operator made of a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Gate {
-    /// Whose.
-    pub destination: Vendor,
-    /// Whether an operator holds it shut.
-    pub paused: bool,
 }
 
 /// Hold a destination's changes back, for the whole fleet
@@ -99,11 +37,7 @@ pub(super) async fn pause(
     Desk(desk): Desk,
     Named(destination): Named<Vendor>,
 ) -> Result<Json<Gate>, ApiError> {
-    desk.queue.pause(destination, &visitor.actor).await?;
-    Ok(Json(Gate {
-        destination,
-        paused: true,
-    }))
+    Ok(Json(desk.pause(destination, &visitor.actor).await?))
 }
 
 /// Let a destination's changes go on, whoever paused it
@@ -119,9 +53,5 @@ pub(super) async fn resume(
     Desk(desk): Desk,
     Named(destination): Named<Vendor>,
 ) -> Result<Json<Gate>, ApiError> {
-    desk.queue.resume(destination, &visitor.actor).await?;
-    Ok(Json(Gate {
-        destination,
-        paused: false,
-    }))
+    Ok(Json(desk.resume(destination, &visitor.actor).await?))
 }

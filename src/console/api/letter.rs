@@ -19,6 +19,7 @@ use crate::{
     operations::{
         Operations,
         editing::{EditError, EditOutcome},
+        revealing::Revealed,
     },
 };
 
@@ -89,13 +90,10 @@ pub(super) async fn row(
 ) -> Result<Json<Row>, ApiError> {
     sees_people(&visitor)?;
     letter(&desk, destination, &change_id).await?;
-    desk.reveal(destination, &change_id, &visitor.actor).await?;
-    let (_, record) = desk
-        .queue
-        .row(&change_id)
-        .await?
-        .ok_or_else(|| no_letter(destination, &change_id))?;
-    let sent = desk.queue.sent(destination, &change_id).await?;
+    let Revealed { row, sent } = desk
+        .reveal_row(destination, &change_id, &visitor.actor)
+        .await?;
+    let record = row.ok_or_else(|| no_letter(destination, &change_id))?;
     // A row that is no JSON any more is shown as the text that it is.
     let row = serde_json::from_str(record.row.get());
     Ok(Json(Row {
@@ -156,7 +154,7 @@ async fn letter(
     destination: Vendor,
     change_id: &str,
 ) -> Result<Letter, ApiError> {
-    let letters = desk.queue.letters_of(change_id).await?;
+    let letters = desk.letters_of(change_id).await?;
     let mut letters = letters.into_iter();
     letters
         .find(|letter| letter.destination == destination)

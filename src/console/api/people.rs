@@ -60,7 +60,7 @@ pub(super) async fn person(
 ) -> Result<Json<Person>, ApiError> {
     sees_people(&visitor)?;
     let limit = super::page_size(page.limit, PAGE)?;
-    let found = desk.queue.person(&xid, page.cursor.as_ref(), limit).await?;
+    let found = desk.person(&xid, page.cursor.as_ref(), limit).await?;
     Ok(Json(Person {
         xid,
         changes: found.changes,

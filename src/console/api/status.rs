@@ -14,5 +14,5 @@ use crate::console::visitor::Visitor;
     responses((status = OK, description = "At one instant", body = Status))
 )]
 pub(super) async fn status(_: Visitor, Desk(desk): Desk) -> Result<Json<Status>, ApiError> {
-    Ok(Json(desk.queue.status().await?))
+    Ok(Json(desk.status().await?))
 }

@@ -60,7 +60,7 @@ impl Asked {
     /// # Errors
     /// Redis.
     pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
-        let timeline = self.operations.queue.timeline(change_id).await?;
+        let timeline = self.operations.timeline(change_id).await?;
         Ok(match self.sees_people() {
             true => timeline,
             false => timeline.map(Timeline::without_people),
@@ -126,7 +126,7 @@ impl Asked {
             title,
             tab,
             visitor: &self.visitor,
-            namespace: &self.operations.queue.settings().namespace,
+            namespace: self.operations.namespace(),
             live,
         };
         page(frame, status, main)

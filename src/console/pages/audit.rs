@@ -43,7 +43,7 @@ pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
         action,
         change_id: given(&wanted.change),
     };
-    match asked.operations.queue.audit(before, A_PAGE, &filter).await {
+    match asked.operations.audit(before, A_PAGE, &filter).await {
         Ok(page) => asked.page(Tab::Audit, "Audit", &main(&asked, &wanted, &page)),
         Err(error) => asked.failed(Tab::Audit, &error),
     }

@@ -142,8 +142,8 @@ pub async fn pause(Operator(by): Operator, asked: Asked, Path(vendor): Path<Stri
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return unknown(&asked);
     };
-    match asked.operations.queue.pause(vendor, &by.actor).await {
-        Ok(()) => back(vendor),
+    match asked.operations.pause(vendor, &by.actor).await {
+        Ok(_) => back(vendor),
         Err(error) => asked.failed(Tab::Destinations, &error),
     }
 }
@@ -153,8 +153,8 @@ pub async fn resume(Operator(by): Operator, asked: Asked, Path(vendor): Path<Str
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return unknown(&asked);
     };
-    match asked.operations.queue.resume(vendor, &by.actor).await {
-        Ok(()) => back(vendor),
+    match asked.operations.resume(vendor, &by.actor).await {
+        Ok(_) => back(vendor),
         Err(error) => asked.failed(Tab::Destinations, &error),
     }
 }

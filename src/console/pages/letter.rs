@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::reason::{InvalidReason, MAX_REASON},
+    operations::{
+        reason::{InvalidReason, MAX_REASON},
+        revealing::Revealed,
+    },
 };
 
 /// The page.
@@ -186,15 +189,12 @@ async fn uncovered(
     let Some(found) = find(asked, vendor, id).await? else {
         return Ok(None);
     };
-    // First written down, then shown.
-    asked.operations.reveal(vendor, id, &by.actor).await?;
-    let queue = &asked.operations.queue;
-    let row = queue.row(id).await?;
+    let operations = &asked.operations;
+    let Revealed { row, sent } = operations.reveal_row(vendor, id, &by.actor).await?;
     let row = row.map_or_else(
         || "the row is not kept".to_owned(),
-        |(_, record)| record.row.get().to_owned(),
+        |record| record.row.get().to_owned(),
     );
-    let sent = queue.sent(vendor, id).await?;
     Ok(Some((found, Shown { row, sent })))
 }
 

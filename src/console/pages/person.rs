@@ -47,7 +47,7 @@ pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Res
         let what = "You cannot look at people";
         return asked.problem(StatusCode::FORBIDDEN, Tab::Changes, what, &main);
     }
-    match asked.operations.queue.person(xid, cursor, PAGE).await {
+    match asked.operations.person(xid, cursor, PAGE).await {
         Ok(page) if page.changes.is_empty() && page.next.is_none() => asked.not_found(
             Tab::Changes,
             "Nothing is known of this person",
@@ -59,7 +59,7 @@ pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Res
 }
 
 fn main(asked: &Asked, xid: &str, is_later: bool, page: &PersonPage) -> Markup {
-    let enabled = &asked.operations.queue.settings().destinations;
+    let enabled = asked.operations.enabled();
     html! {
         div.title { h1 { "Person " (foreign(xid)) } @if page.next.is_none() && !is_later { span.tag { (changes(page.changes.len() as u64)) } } }
         section.card aria-label="Changes" {

@@ -27,8 +27,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads.
     pub async fn read(operations: &Operations) -> Self {
-        let queue = &operations.queue;
-        let (status, groups, traffic) = match queue.watched().await {
+        let (status, groups, traffic) = match operations.watched().await {
             Ok(seen) => (seen.status, seen.groups.unwrap_or_default(), seen.traffic),
             Err(error) => (Err(error), Vec::new(), BTreeMap::new()),
         };
@@ -43,7 +42,7 @@ impl Snapshot {
         });
         Self {
             at: Timestamp::now(),
-            enabled: queue.settings().destinations.clone(),
+            enabled: operations.enabled().to_vec(),
             status: status.map_err(|error| error.to_string()),
             groups,
             traffic: traffic.collect(),

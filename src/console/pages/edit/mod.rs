@@ -133,7 +133,7 @@ impl<'a> Subject<'a> {
         }
         let failed = |error| asked.failed(Tab::Letters, &error);
         let operations = &asked.operations;
-        let letters = operations.queue.letters_of(id).await.map_err(failed)?;
+        let letters = operations.letters_of(id).await.map_err(failed)?;
         let (here, elsewhere): (Vec<_>, Vec<_>) = letters
             .into_iter()
             .partition(|letter| letter.destination == vendor);
@@ -221,13 +221,13 @@ impl<'a> Subject<'a> {
 
 impl Subject<'_> {
     async fn on_record(&self, by: &Visitor) -> Result<(), QueueError> {
-        let queue = &self.asked.operations.queue;
+        let operations = &self.asked.operations;
         let filter = AuditFilter {
             by: Some(by.actor.name.clone()),
             action: Some(AuditAction::Revealed),
             change_id: Some(self.id().to_owned()),
         };
-        let known = queue.audit(None, 1, &filter).await?.items;
+        let known = operations.audit(None, 1, &filter).await?.items;
         let at = known.first().and_then(|entry| entry.at.parse().ok());
         let is_known = at.is_some_and(|at: Timestamp| {
             Timestamp::now().duration_since(at) < SignedDuration::from_hours(1)
