@@ -35,7 +35,7 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> 
     };
     let desk = desk?;
     let is_bulk = is_bulk(&command);
-    let work = async {
+    let work = Box::pin(async {
         match command {
             DeadCommand::List(arguments) => list(&desk, arguments).await,
             DeadCommand::Groups(arguments) => groups(&desk, arguments).await,
@@ -43,7 +43,7 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> 
             DeadCommand::Replay(arguments) => replay(&desk, arguments, &interrupted).await,
             DeadCommand::Discard(arguments) => discard(&desk, arguments, &interrupted).await,
         }
-    };
+    });
     let done = match is_bulk {
         true => Some(work.await),
         false => interrupted.run_until_cancelled(work).await,
