@@ -7,10 +7,11 @@ use queue::letters::{Handled, LetterGroup, LetterPage, Order};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    desk::{Access, Action, Desk, Ended},
+    bulk::{self, Ended},
+    client::{Access, Session},
     show, signals,
     table::{Column, instant, table},
-    told::{LetterGroups, LetterShown, LettersHandled, LettersShown},
+    told::{LetterShown, LettersShown},
 };
 use crate::{
     cli::{
@@ -19,7 +20,12 @@ use crate::{
         value::Rate,
     },
     exit::Exit,
-    operations::{dead_letters::DeadLetterFilter, reason::InvalidReason},
+    operations::{
+        client::{LetterAction, OperatorClient},
+        dead_letters::{DeadLetterFilter, LetterName},
+        reason::InvalidReason,
+        wire::{LetterGroups, LettersHandled},
+    },
 };
 
 /// Dispatches.
@@ -29,26 +35,26 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> 
         DeadCommand::Replay(_) | DeadCommand::Discard(_) => Access::Write,
     };
     let interrupted = signals::interruption()?;
-    let opening = interrupted.run_until_cancelled(Desk::open(global, access));
-    let Some(desk) = opening.await else {
+    let opening = interrupted.run_until_cancelled(Session::open(global, access));
+    let Some(session) = opening.await else {
         return Ok(signals::exit());
     };
-    let desk = desk?;
+    let session = session?;
     let is_bulk = is_bulk(&command);
     let work = Box::pin(async {
         match command {
-            DeadCommand::List(arguments) => list(&desk, arguments).await,
-            DeadCommand::Groups(arguments) => groups(&desk, arguments).await,
-            DeadCommand::Show(arguments) => show_letters(&desk, arguments).await,
-            DeadCommand::Replay(arguments) => replay(&desk, arguments, &interrupted).await,
-            DeadCommand::Discard(arguments) => discard(&desk, arguments, &interrupted).await,
+            DeadCommand::List(arguments) => list(&session, arguments).await,
+            DeadCommand::Groups(arguments) => groups(&session, arguments).await,
+            DeadCommand::Show(arguments) => show_letters(&session, arguments).await,
+            DeadCommand::Replay(arguments) => replay(&session, arguments, &interrupted).await,
+            DeadCommand::Discard(arguments) => discard(&session, arguments, &interrupted).await,
         }
     });
     let done = match is_bulk {
         true => Some(work.await),
         false => interrupted.run_until_cancelled(work).await,
     };
-    desk.close().await?;
+    session.close().await?;
     done.unwrap_or_else(|| Ok(signals::exit()))
 }
 
@@ -63,14 +69,14 @@ fn is_bulk(command: &DeadCommand) -> bool {
     }
 }
 
-async fn list(desk: &Desk, arguments: DeadList) -> miette::Result<Exit> {
+async fn list(session: &Session, arguments: DeadList) -> miette::Result<Exit> {
     let limit = arguments.limit as usize;
-    let filter = filter(desk, &arguments.filter).await?;
+    let filter = filter(session, &arguments.filter).await?;
     let order = match arguments.newest {
         true => Order::NewestFirst,
         false => Order::OldestFirst,
     };
-    let page = desk
+    let page = session
         .letters(order, &filter, arguments.cursor.as_ref(), limit)
         .await?;
     super::print(&if arguments.json {
@@ -113,10 +119,10 @@ fn text(page: &LetterPage) -> String {
     text + "\n"
 }
 
-async fn show_letters(desk: &Desk, arguments: DeadShow) -> miette::Result<Exit> {
+async fn show_letters(session: &Session, arguments: DeadShow) -> miette::Result<Exit> {
     let mut shown = LettersShown::default();
     for id in &arguments.ids {
-        let letters: Vec<_> = desk
+        let letters: Vec<_> = session
             .letters_of(id)
             .await?
             .into_iter()
@@ -132,7 +138,7 @@ async fn show_letters(desk: &Desk, arguments: DeadShow) -> miette::Result<Exit> 
                 "change {id} has no dead letter"
             ));
         }
-        let timeline = desk.timeline(id).await?;
+        let timeline = session.timeline(id).await?;
         if !arguments.json {
             for letter in &letters {
                 super::print(&format!(
@@ -159,55 +165,62 @@ async fn show_letters(desk: &Desk, arguments: DeadShow) -> miette::Result<Exit> 
 }
 
 async fn replay(
-    desk: &Desk,
+    session: &Session,
     arguments: Replay,
     interrupted: &CancellationToken,
 ) -> miette::Result<Exit> {
     let selection = &arguments.selection;
     if selection.dry_run {
-        return count(desk, selection, "replayed").await;
+        return count(session, selection, "replayed").await;
     }
-    let action = Action::Replay {
+    let action = LetterAction::Replay {
         apply_stale: arguments.apply_stale,
     };
-    let ended = handle(desk, &action, selection, arguments.rate, interrupted).await?;
+    let ended = handle(session, action, selection, arguments.rate, interrupted).await?;
     report_ended(selection, "replayed", ended)
 }
 
 async fn discard(
-    desk: &Desk,
+    session: &Session,
     arguments: Discard,
     interrupted: &CancellationToken,
 ) -> miette::Result<Exit> {
     let selection = &arguments.selection;
     if selection.dry_run {
-        return count(desk, selection, "discarded").await;
+        return count(session, selection, "discarded").await;
     }
     let missing = || super::usage(InvalidReason::Missing, "add --reason TEXT");
-    let action = Action::Discard {
+    let action = LetterAction::Discard {
         reason: arguments.reason.ok_or_else(missing)?,
         keep_unacknowledged: arguments.keep_unacknowledged,
     };
-    let ended = handle(desk, &action, selection, None, interrupted).await?;
+    let ended = handle(session, action, selection, None, interrupted).await?;
     report_ended(selection, "discarded", ended)
 }
 
-async fn count(desk: &Desk, selection: &Selection, done: &str) -> miette::Result<Exit> {
-    let filter = filter(desk, &selection.filter).await?;
-    let letters = desk.count(&selection.ids, &filter).await?;
+async fn count(session: &Session, selection: &Selection, done: &str) -> miette::Result<Exit> {
+    let filter = filter(session, &selection.filter).await?;
+    let letters = session.count(names(selection), &filter).await?;
     report(selection, &format!("would be {done}"), letters, 0)
 }
 
 async fn handle(
-    desk: &Desk,
-    action: &Action,
+    session: &Session,
+    action: LetterAction,
     selection: &Selection,
     rate: Option<Rate>,
     interrupted: &CancellationToken,
 ) -> miette::Result<Ended> {
-    let filter = filter(desk, &selection.filter).await?;
-    desk.handle(action, &selection.ids, &filter, rate, interrupted)
-        .await
+    let filter = filter(session, &selection.filter).await?;
+    let names = names(selection);
+    match names.is_empty() {
+        // A filter may match any number: that is a bulk's work.
+        true => bulk::carry_out(session, action.with_all(filter, rate), interrupted).await,
+        false => Ok(Ended {
+            handled: session.handle(action, names, &filter, rate).await?,
+            cancelled: false,
+        }),
+    }
 }
 
 fn report_ended(selection: &Selection, done: &str, ended: Ended) -> miette::Result<Exit> {
@@ -222,11 +235,20 @@ fn report_ended(selection: &Selection, done: &str, ended: Ended) -> miette::Resu
     }
 }
 
+fn names(selection: &Selection) -> Vec<LetterName> {
+    let name = |id: &String| LetterName {
+        change_id: id.clone(),
+        destination: None,
+    };
+    selection.ids.iter().map(name).collect()
+}
+
 fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette::Result<Exit> {
     if selection.json {
         let told = LettersHandled {
             letters: handled,
             gone,
+            left: if selection.dry_run { handled } else { 0 },
             dry_run: selection.dry_run,
         };
         let json = serde_json::to_string(&told).into_diagnostic()?;
@@ -247,10 +269,10 @@ fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette:
     })
 }
 
-async fn groups(desk: &Desk, arguments: DeadGroups) -> miette::Result<Exit> {
-    let filter = filter(desk, &arguments.filter).await?;
+async fn groups(session: &Session, arguments: DeadGroups) -> miette::Result<Exit> {
+    let filter = filter(session, &arguments.filter).await?;
     let groups = LetterGroups {
-        items: desk.groups(&filter).await?,
+        items: session.groups(&filter).await?,
     };
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&groups).into_diagnostic()?)
@@ -291,21 +313,25 @@ fn groups_text(groups: &[LetterGroup]) -> String {
 }
 
 /// The filter with the key of the cause that is meant.
-async fn filter(desk: &Desk, filter: &DeadLetterFilter) -> miette::Result<DeadLetterFilter> {
+async fn filter(session: &Session, filter: &DeadLetterFilter) -> miette::Result<DeadLetterFilter> {
     let mut filter = filter.clone();
     if let Some(cause) = filter.cause.take() {
-        filter.cause = Some(group(desk, &filter, &cause).await?);
+        filter.cause = Some(group(session, &filter, &cause).await?);
     }
     Ok(filter)
 }
 
 /// The key of the group that is meant: by the key itself, or by words that its cause alone has.
-async fn group(desk: &Desk, filter: &DeadLetterFilter, cause: &str) -> miette::Result<String> {
+async fn group(
+    session: &Session,
+    filter: &DeadLetterFilter,
+    cause: &str,
+) -> miette::Result<String> {
     if is_key(cause) {
         return Ok(cause.to_owned());
     }
     let words = cause.to_lowercase();
-    let groups = desk.groups(filter).await?;
+    let groups = session.groups(filter).await?;
     let keys: BTreeMap<&str, &str> = groups
         .iter()
         .filter(|group| group.text.to_lowercase().contains(&words))

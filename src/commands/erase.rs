@@ -6,21 +6,21 @@ use miette::{IntoDiagnostic, miette};
 use queue::erase::Files;
 
 use super::{
-    desk::{Access, Desk},
+    client::{Access, Session},
     one_line,
 };
 use crate::{
     cli::{Global, privacy::Erase},
     exit::Exit,
     observe::logs,
-    operations::erase::PersonErased,
+    operations::{client::OperatorClient, erase::PersonErased, wire::EraseRequest},
 };
 
 /// Asks, removes, and says what is left elsewhere.
 pub async fn run(global: &Global, arguments: Erase) -> miette::Result<Exit> {
-    let desk = Desk::open_patiently(global, Access::Write).await?;
-    let erased = erase(&desk, &arguments).await;
-    desk.close().await?;
+    let session = Session::open_patiently(global, Access::Write).await?;
+    let erased = erase(&session, &arguments).await;
+    session.close().await?;
     let erased = erased?;
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&erased).into_diagnostic()?)
@@ -34,13 +34,19 @@ pub async fn run(global: &Global, arguments: Erase) -> miette::Result<Exit> {
     })
 }
 
-async fn erase(desk: &Desk, arguments: &Erase) -> miette::Result<PersonErased> {
-    if !arguments.yes && !confirmed(desk.name())? {
+async fn erase(session: &Session, arguments: &Erase) -> miette::Result<PersonErased> {
+    if !arguments.yes && !confirmed(&session.name)? {
         return Err(miette!("nothing was erased"));
     }
-    let reason = arguments.reason.as_ref();
-    desk.erase(&arguments.xid, reason, arguments.keep_unacknowledged)
-        .await
+    let asked = EraseRequest {
+        reason: arguments
+            .reason
+            .clone()
+            .map(String::from)
+            .unwrap_or_default(),
+        keep_unacknowledged: arguments.keep_unacknowledged,
+    };
+    Ok(session.erase(&arguments.xid, asked).await?)
 }
 
 /// Asks on a terminal. Not with the xid: a terminal's history need not hold it twice.

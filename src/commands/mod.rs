@@ -18,15 +18,16 @@ use crate::{
 
 mod adopt_destinations;
 mod assemble;
+mod bulk;
 mod chaos;
 mod check;
+mod client;
 mod completions;
 mod config;
 mod contact;
 mod context;
 mod dead;
 mod demo;
-mod desk;
 mod encryption;
 mod erase;
 mod gate;

@@ -5,13 +5,16 @@ use miette::IntoDiagnostic;
 use queue::defects::Defects;
 
 use super::{
-    desk::{Access, Desk},
+    client::{Access, Session},
     one_line, usage,
 };
 use crate::{
     cli::{Global, pipeline::Reconcile as Arguments},
     exit::Exit,
-    operations::reconcile::{Applied, Days, Muddled, Reconciled},
+    operations::{
+        client::OperatorClient,
+        reconcile::{Applied, Days, Muddled, Reconciled},
+    },
 };
 
 /// How many changes of each kind a person is shown.
@@ -31,9 +34,9 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
         true => Access::Write,
         false => Access::Read,
     };
-    let desk = Desk::open_patiently(global, access).await?;
-    let compared = desk.reconcile(days, arguments.fix).await;
-    desk.close().await?;
+    let session = Session::open_patiently(global, access).await?;
+    let compared = session.reconcile(days, arguments.fix).await;
+    session.close().await?;
     let report = compared?;
     super::print(&if arguments.json {
         format!("{}\n", serde_json::to_string(&report).into_diagnostic()?)

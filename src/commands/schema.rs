@@ -9,12 +9,17 @@ use utoipa::{
 
 use super::{
     chaos, contact, map, supporter, sync,
-    told::{LetterGroups, LettersHandled, LettersShown, PayloadsResealed},
+    told::{LettersShown, PayloadsResealed},
 };
 use crate::{
     cli::Schema,
     exit::Exit,
-    operations::{erase::PersonErased, preview::Previewed, reconcile::Reconciled},
+    operations::{
+        erase::PersonErased,
+        preview::Previewed,
+        reconcile::Reconciled,
+        wire::{LetterGroups, LettersHandled},
+    },
 };
 
 /// The dialect; OpenAPI 3.1, from whose types these are made, speaks it.

@@ -4,17 +4,18 @@ use miette::{IntoDiagnostic, miette};
 use queue::timeline::Timeline;
 use serde_json::Value;
 
-use super::desk::{Access, Desk};
+use super::client::{Access, Session};
 use crate::{
     cli::{Global, Show},
     exit::Exit,
+    operations::client::OperatorClient,
 };
 
 /// Prints it.
 pub async fn run(global: &Global, arguments: Show) -> miette::Result<Exit> {
-    let desk = Desk::open(global, Access::Read).await?;
-    let timeline = desk.timeline(&arguments.change_id).await?;
-    desk.close().await?;
+    let session = Session::open(global, Access::Read).await?;
+    let timeline = session.timeline(&arguments.change_id).await?;
+    session.close().await?;
     let Some(timeline) = timeline else {
         return Err(miette!(
             help = "it was never fetched, or its history has expired (`history.keep`)",

@@ -1,10 +1,7 @@
 //! What commands print with `--json`, where it is no type of the queue's or of an operation's.
 
-use queue::{
-    letters::{Letter, LetterGroup},
-    timeline::Timeline,
-};
-use serde::{Deserialize, Serialize};
+use queue::{letters::Letter, timeline::Timeline};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// `dead show --json`.
@@ -23,13 +20,6 @@ pub struct LetterShown {
     pub timeline: Option<Timeline>,
 }
 
-/// `dead groups --json`.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct LetterGroups {
-    /// The most frequent first; of very many the 200 most frequent.
-    pub items: Vec<LetterGroup>,
-}
-
 /// `encryption rotate --json`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PayloadsResealed {
@@ -41,15 +31,4 @@ pub struct PayloadsResealed {
     pub unreadable: u64,
     /// Other keys that payloads may still be under.
     pub keys_still_in_use: Vec<String>,
-}
-
-/// `dead replay --json` and `dead discard --json`.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LettersHandled {
-    /// How many were handled, or would be.
-    pub letters: u64,
-    /// How many were no dead letters any more.
-    pub gone: u64,
-    /// Whether nothing was done.
-    pub dry_run: bool,
 }

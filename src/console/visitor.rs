@@ -11,10 +11,7 @@ use super::{
     Console,
     refusal::{Audience, Refusal, Refused},
 };
-use crate::visible::is_hidden;
-
-/// Who a bearer of a token says to be. A foreign page cannot make a browser send it.
-pub const NAME_HEADER: &str = "x-relay-operator";
+use crate::{operations::wire::NAME_HEADER, visible::is_hidden};
 
 /// A longer name is cut.
 pub const NAME_LENGTH: usize = 64;

@@ -7,6 +7,7 @@
 //! - [`reconcile`]: the books against AlumnIQ's feed
 //! - [`erase`]: one person's data away
 //! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
+//! - [`client`]: all of it for commands, on Redis or over the API; [`wire`]: what the API takes and answers
 //! - [`dead_letters`]: which ones somebody means, pages and groups of them
 //! - [`destinations`]: what is known of each, paused and resumed
 //! - [`views`]: the fleet at a glance, one change, one person, the audit log
@@ -31,6 +32,7 @@ use crate::pipeline::producer::Producer;
 
 pub mod allowed;
 pub mod bulk;
+pub mod client;
 pub mod dead_letters;
 pub mod destinations;
 pub mod editing;
@@ -45,6 +47,7 @@ pub mod revealing;
 pub mod shapes;
 pub mod supporters;
 pub mod views;
+pub mod wire;
 
 /// The queue, and how this school's rows are read and mapped. Clones share everything.
 #[derive(Clone)]

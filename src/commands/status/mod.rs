@@ -9,7 +9,7 @@ use miette::IntoDiagnostic;
 use queue::{defects::LastCheck, stats::Status, trouble::Trouble};
 
 use super::{
-    desk::{Access, Desk},
+    client::{Access, Session},
     one_line,
     output::printed,
     table::{Column, table},
@@ -18,6 +18,7 @@ use crate::{
     cli::{Global, Status as Arguments},
     console::pages::verdict::{is_key_refused, judge},
     exit::Exit,
+    operations::client::{Client, OperatorClient},
 };
 
 /// How often `--watch` looks.
@@ -34,25 +35,25 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
         },
         false => global,
     };
-    let desk = Desk::open(global, Access::Read).await?;
+    let session = Session::open(global, Access::Read).await?;
     match (arguments.watch, on_screen) {
-        (false, _) => super::print(&show(&desk.status().await?, arguments.json)?)?,
+        (false, _) => super::print(&show(&session.status().await?, arguments.json)?)?,
         (true, true) => {
-            let source = match &desk {
-                Desk::Redis(_) => "Redis",
-                Desk::Server(_) => "The server",
+            let source = match &*session {
+                Client::Local(_) => "Redis",
+                Client::Remote(_) => "The server",
             };
-            screen::watch(source, async || Ok(text(&desk.status().await?))).await?;
+            screen::watch(source, async || Ok(text(&session.status().await?))).await?;
         }
         (true, false) => {
             // A line of JSON needs none.
             let separator = if arguments.json { "" } else { "\n" };
-            while printed(&(show(&desk.status().await?, arguments.json)? + separator))? {
+            while printed(&(show(&session.status().await?, arguments.json)? + separator))? {
                 tokio::time::sleep(REFRESH).await;
             }
         }
     }
-    desk.close().await?;
+    session.close().await?;
     Ok(Exit::Good)
 }
 

@@ -10,38 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use queue::QueueError;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-/// A problem with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct FieldProblem {
-    /// Which field.
-    pub field: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-/// What went wrong, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Problem {
-    /// For programs: a word that stays; there may be more of them.
-    pub code: String,
-    /// For people: what happened.
-    pub message: String,
-    /// For people: what to do next.
-    pub advice: String,
-    /// By field, where it is about fields.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub problems: Vec<FieldProblem>,
-}
-
-/// The body of every answer that is no success.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ErrorBody {
-    /// What went wrong.
-    pub error: Problem,
-}
+use crate::operations::wire::{ErrorBody, FieldProblem, Problem};
 
 /// An answer that is no success.
 #[derive(Debug)]

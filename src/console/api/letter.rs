@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     asking::{Desk, Named, Sent},
-    error::{ApiError, FieldProblem},
+    error::ApiError,
     letters::sees_people,
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         Operations,
         editing::{EditError, EditOutcome},
         revealing::Revealed,
+        wire::FieldProblem,
     },
 };
 

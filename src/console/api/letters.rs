@@ -2,8 +2,8 @@
 
 use axum::Json;
 use jobs::destination::Vendor;
-use queue::letters::{Handled, LetterGroup, LetterPage, LetterRef, Order};
-use serde::{Deserialize, Serialize};
+use queue::letters::{LetterPage, LetterRef, Order};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -16,7 +16,7 @@ use crate::{
         Operations,
         dead_letters::{DeadLetterFilter, LetterName, SelectError},
         reason::{InvalidReason, Reason},
-        shapes::{objects, optional_object},
+        wire::{DiscardRequest, LetterGroups, LettersHandled, ReplayRequest},
     },
 };
 
@@ -105,117 +105,48 @@ pub(super) async fn list(
     Ok(Json(letters))
 }
 
-/// Dead letters by their cause.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Groups {
-    /// The most frequent first; of very many the 200 most frequent.
-    pub items: Vec<LetterGroup>,
-}
-
 /// What is stuck and why: dead letters by cause, with counts
 #[utoipa::path(
     get,
     path = "/dead-letters/groups",
     tag = "dead letters",
     params(DeadLetterFilter),
-    responses((status = OK, description = "The most frequent first", body = Groups))
+    responses((status = OK, description = "The most frequent first", body = LetterGroups))
 )]
 pub(super) async fn groups(
     visitor: Visitor,
     Desk(desk): Desk,
     Asked(filter): Asked<DeadLetterFilter>,
-) -> Result<Json<Groups>, ApiError> {
+) -> Result<Json<LetterGroups>, ApiError> {
     may_filter(&visitor, &filter)?;
     let items = desk.letter_groups(&filter).await?;
-    Ok(Json(Groups { items }))
+    Ok(Json(LetterGroups { items }))
 }
 
 /// How many letters one request handles. More of them are a bulk's work.
 pub const HANDLED_AT_ONCE: usize = 5000;
-
-/// Which letters: those that are named, those that a filter matches, or those named that it matches.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Replay {
-    /// By name, at most 5000. A name without a letter is an error, and then nothing is done.
-    #[serde(default, deserialize_with = "objects")]
-    #[schema(max_items = 5000)]
-    pub ids: Vec<LetterName>,
-    /// By filter; an empty one is all. Of more than 5000 the oldest are handled: `left` says how many there still are.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "optional_object"
-    )]
-    pub filter: Option<DeadLetterFilter>,
-    /// Only count.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// Even over a newer change of the same person.
-    #[serde(default)]
-    pub apply_stale: bool,
-}
-
-/// Which letters, as for a replay, and why they are given up.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Discard {
-    /// By name, at most 5000.
-    #[serde(default, deserialize_with = "objects")]
-    #[schema(max_items = 5000)]
-    pub ids: Vec<LetterName>,
-    /// By filter; an empty one is all.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        default,
-        deserialize_with = "optional_object"
-    )]
-    pub filter: Option<DeadLetterFilter>,
-    /// Only count.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// Why; it stays in the changes' history. At most 1,000 characters; required unless it is only counted.
-    #[serde(default)]
-    pub reason: String,
-    /// AlumnIQ is not told: it goes on offering the changes.
-    #[serde(default)]
-    pub keep_unacknowledged: bool,
-}
-
-/// What became of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Done {
-    /// How many letters were handled, or would be.
-    pub letters: u64,
-    /// How many were no dead letters any more.
-    pub gone: u64,
-    /// How many the filter still matches that this request left.
-    pub left: u64,
-    /// Whether they were only counted.
-    pub dry_run: bool,
-}
 
 /// Put dead letters back to work
 #[utoipa::path(
     post,
     path = "/dead-letters/replay",
     tag = "dead letters",
-    request_body = Replay,
-    responses((status = OK, description = "They were replayed, or counted", body = Done))
+    request_body = ReplayRequest,
+    responses((status = OK, description = "They were replayed, or counted", body = LettersHandled))
 )]
 pub(super) async fn replay(
     Operator(visitor): Operator,
     Desk(desk): Desk,
-    Sent(asked): Sent<Replay>,
-) -> Result<Json<Done>, ApiError> {
+    Sent(asked): Sent<ReplayRequest>,
+) -> Result<Json<LettersHandled>, ApiError> {
     let (letters, total) = selected(&desk, &visitor, &asked.ids, asked.filter.as_ref()).await?;
     if asked.dry_run {
-        return Ok(Json(Done::counted(total)));
+        return Ok(Json(LettersHandled::counted(total)));
     }
     let handled = desk
         .replay(&letters, asked.apply_stale, &visitor.actor)
         .await?;
-    Ok(Json(Done::handled(handled, total, letters.len())))
+    Ok(Json(LettersHandled::handled(handled, total, letters.len())))
 }
 
 /// Give dead letters up
@@ -223,23 +154,23 @@ pub(super) async fn replay(
     post,
     path = "/dead-letters/discard",
     tag = "dead letters",
-    request_body = Discard,
-    responses((status = OK, description = "They were discarded, or counted", body = Done))
+    request_body = DiscardRequest,
+    responses((status = OK, description = "They were discarded, or counted", body = LettersHandled))
 )]
 pub(super) async fn discard(
     Operator(visitor): Operator,
     Desk(desk): Desk,
-    Sent(asked): Sent<Discard>,
-) -> Result<Json<Done>, ApiError> {
+    Sent(asked): Sent<DiscardRequest>,
+) -> Result<Json<LettersHandled>, ApiError> {
     let (letters, total) = selected(&desk, &visitor, &asked.ids, asked.filter.as_ref()).await?;
     if asked.dry_run {
-        return Ok(Json(Done::counted(total)));
+        return Ok(Json(LettersHandled::counted(total)));
     }
     let reason: Reason = asked.reason.parse()?;
     let handled = desk
         .discard(&letters, asked.keep_unacknowledged, &reason, &visitor.actor)
         .await?;
-    Ok(Json(Done::handled(handled, total, letters.len())))
+    Ok(Json(LettersHandled::handled(handled, total, letters.len())))
 }
 
 /// The letters, and how many there are with those beyond the bound.
@@ -274,26 +205,6 @@ async fn selected(
     let selected = desk.select(names, filter).await?;
     let total = selected.len() as u64;
     Ok((selected, total))
-}
-
-impl Done {
-    fn counted(total: u64) -> Self {
-        Self {
-            letters: total,
-            gone: 0,
-            left: total,
-            dry_run: true,
-        }
-    }
-
-    fn handled(handled: Handled, total: u64, taken: usize) -> Self {
-        Self {
-            letters: handled.handled,
-            gone: handled.gone,
-            left: total.saturating_sub(taken as u64),
-            dry_run: false,
-        }
-    }
 }
 
 impl From<SelectError> for ApiError {

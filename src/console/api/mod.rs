@@ -31,12 +31,12 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::error::{ApiError, ErrorBody, in_json};
+use self::error::{ApiError, in_json};
 use super::Console;
-use crate::operations::moment::{Day, Moment};
-
-/// Where it is served. The number rises when something that scripts rely on goes away.
-pub const ROOT: &str = "/api/v1";
+use crate::operations::{
+    moment::{Day, Moment},
+    wire::{API_ROOT, ErrorBody},
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -65,7 +65,7 @@ impl Modify for Common {
     }
 }
 
-/// The routes, under [`ROOT`].
+/// The routes, under [`API_ROOT`].
 pub fn router() -> Router<Console> {
     let (router, _) = parts();
     router
@@ -111,7 +111,7 @@ fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
         .routes(routes!(audit::audit))
         .routes(routes!(openapi));
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
-        .nest(ROOT, version)
+        .nest(API_ROOT, version)
         .split_for_parts();
     // Whatever stands under /api is answered in JSON, what is not there and what is too long among it.
     let nowhere = || async { StatusCode::NOT_FOUND };

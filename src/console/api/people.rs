@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::{erase::PersonErased, reason::Reason},
+    operations::{erase::PersonErased, reason::Reason, wire::EraseRequest},
 };
 
 /// Everything that is known of one person's changes.
@@ -68,18 +68,6 @@ pub(super) async fn person(
     }))
 }
 
-/// How a person is erased.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewErasure {
-    /// Why, in at most 1,000 characters; it stays in the audit, so name nobody in it.
-    #[serde(default)]
-    pub reason: String,
-    /// AlumnIQ is not told of what was still open: it goes on listing it.
-    #[serde(default)]
-    pub keep_unacknowledged: bool,
-}
-
 /// Remove what Redis holds of one person
 ///
 /// It cannot be undone, and goes on where whoever asked for it does not wait: until Redis has rewritten its files,
@@ -89,14 +77,14 @@ pub struct NewErasure {
     path = "/people/{xid}/erase",
     tag = "people",
     params(("xid" = String, Path, description = "The constituent's id")),
-    request_body = NewErasure,
+    request_body = EraseRequest,
     responses((status = OK, description = "What was removed, and what holds their data still", body = PersonErased))
 )]
 pub(super) async fn erase(
     Operator(visitor): Operator,
     Desk(desk): Desk,
     Named(xid): Named<String>,
-    Sent(asked): Sent<NewErasure>,
+    Sent(asked): Sent<EraseRequest>,
 ) -> Result<Json<PersonErased>, ApiError> {
     sees_people(&visitor)?;
     let reason = Reason::optional(&asked.reason)?;

@@ -2,9 +2,7 @@
 
 use axum::{Json, http::StatusCode};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use utoipa::{IntoParams, ToSchema};
 
 use super::{
     asking::{Asked, Desk, Sent, to_its_end},
@@ -16,6 +14,7 @@ use crate::{
         Operations,
         moment::Day,
         reconcile::{Days, Reconciled},
+        wire::DaysRequest,
     },
     pipeline::producer::FetchError,
 };
@@ -26,39 +25,21 @@ const DAYS: i32 = 100;
 /// Each comparison asks AlumnIQ for rows: whoever may look could make it ask without end.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
-/// Which days of the campus. Nothing: as far back as the next poll.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct WhichDays {
-    /// Only this one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub on: Option<Day>,
-    /// From this one, at most a hundred.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub since: Option<Day>,
-    /// To this one, included; absent: to today.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub until: Option<Day>,
-}
-
-impl WhichDays {
-    fn read(self, desk: &Operations) -> Result<Days, ApiError> {
-        let date = |day: Option<Day>| day.map(|day| day.0);
-        let days = Days::of(date(self.on), date(self.since), date(self.until))
-            .map_err(|muddled| ApiError::invalid_field(muddled.field, muddled.problem))?;
-        if let Days::Since(since, until) = days {
-            let today = Timestamp::now()
-                .to_zoned_datetime(desk.timezone.clone())
-                .date();
-            let many = (until.unwrap_or(today) - since).get_days();
-            if many >= DAYS {
-                let problem = "ask for at most 100 days at a time";
-                return Err(ApiError::invalid_field("since", problem));
-            }
+fn read(asked: DaysRequest, desk: &Operations) -> Result<Days, ApiError> {
+    let date = |day: Option<Day>| day.map(|day| day.0);
+    let days = Days::of(date(asked.on), date(asked.since), date(asked.until))
+        .map_err(|muddled| ApiError::invalid_field(muddled.field, muddled.problem))?;
+    if let Days::Since(since, until) = days {
+        let today = Timestamp::now()
+            .to_zoned_datetime(desk.timezone.clone())
+            .date();
+        let many = (until.unwrap_or(today) - since).get_days();
+        if many >= DAYS {
+            let problem = "ask for at most 100 days at a time";
+            return Err(ApiError::invalid_field("since", problem));
         }
-        Ok(days)
     }
+    Ok(days)
 }
 
 /// Hold the books against AlumnIQ's feed
@@ -69,15 +50,15 @@ impl WhichDays {
     get,
     path = "/reconcile",
     tag = "reconcile",
-    params(WhichDays),
+    params(DaysRequest),
     responses((status = OK, description = "What differs", body = Reconciled))
 )]
 pub(super) async fn compare(
     _: Visitor,
     Desk(desk): Desk,
-    Asked(days): Asked<WhichDays>,
+    Asked(days): Asked<DaysRequest>,
 ) -> Result<Json<Reconciled>, ApiError> {
-    let days = days.read(&desk)?;
+    let days = read(days, &desk)?;
     let _turn = turn()?;
     Ok(Json(desk.reconcile(days, None).await?))
 }
@@ -89,15 +70,15 @@ pub(super) async fn compare(
     post,
     path = "/reconcile/fix",
     tag = "reconcile",
-    request_body = WhichDays,
+    request_body = DaysRequest,
     responses((status = OK, description = "What differed, and what was mended", body = Reconciled))
 )]
 pub(super) async fn fix(
     Operator(visitor): Operator,
     Desk(desk): Desk,
-    Sent(days): Sent<WhichDays>,
+    Sent(days): Sent<DaysRequest>,
 ) -> Result<Json<Reconciled>, ApiError> {
-    let days = days.read(&desk)?;
+    let days = read(days, &desk)?;
     let turn = turn()?;
     let mended = to_its_end(async move {
         let _turn = turn;

@@ -12,7 +12,10 @@ use axum::{
 use tokio::time::timeout;
 
 use super::identity::Identity;
-use crate::console::{refusal::Refusal, session::same, visitor::NAME_HEADER};
+use crate::{
+    console::{refusal::Refusal, session::same},
+    operations::wire::NAME_HEADER,
+};
 
 /// What a script sends instead of the field.
 const CSRF_HEADER: &str = "x-csrf-token";

@@ -106,7 +106,10 @@ async fn dead_replay_prints_the_same_with_and_without_a_server() {
             false => fleet.relay.run(&replay).await,
         };
         let printed = ended.expect(0).stdout;
-        assert_eq!(printed, "{\"letters\":3,\"gone\":0,\"dry_run\":false}\n");
+        assert_eq!(
+            printed,
+            "{\"letters\":3,\"gone\":0,\"left\":0,\"dry_run\":false}\n"
+        );
         let bulks = fleet.get(&service, "bulks").await;
         assert_eq!(bulks["items"][0]["handled"], 3, "{bulks}");
         service.stop().await;

@@ -1,0 +1,166 @@
+//! What the API takes and answers: for its handlers, for the client of commands, and for `--json`.
+
+use queue::letters::{Handled, LetterGroup};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    dead_letters::{DeadLetterFilter, LetterName},
+    moment::Day,
+    shapes::{objects, optional_object},
+};
+
+/// Where the API is served. The number rises when something that scripts rely on goes away.
+pub const API_ROOT: &str = "/api/v1";
+
+/// Who a bearer of a token says to be. A foreign page cannot make a browser send it.
+pub const NAME_HEADER: &str = "x-relay-operator";
+
+/// A problem with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldProblem {
+    /// Which field.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What went wrong, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// For programs: a word that stays; there may be more of them.
+    pub code: String,
+    /// For people: what happened.
+    pub message: String,
+    /// For people: what to do next.
+    pub advice: String,
+    /// By field, where it is about fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<FieldProblem>,
+}
+
+/// The body of every answer that is no success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: Problem,
+}
+
+/// Dead letters by their cause.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LetterGroups {
+    /// The most frequent first; of very many the 200 most frequent.
+    pub items: Vec<LetterGroup>,
+}
+
+/// Which letters: those that are named, those that a filter matches, or those named that it matches.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayRequest {
+    /// By name, at most 5000. A name without a letter is an error, and then nothing is done.
+    #[serde(default, deserialize_with = "objects")]
+    #[schema(max_items = 5000)]
+    pub ids: Vec<LetterName>,
+    /// By filter; an empty one is all. Of more than 5000 the oldest are handled: `left` says how many there still are.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "optional_object"
+    )]
+    pub filter: Option<DeadLetterFilter>,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Even over a newer change of the same person.
+    #[serde(default)]
+    pub apply_stale: bool,
+}
+
+/// Which letters, as for a replay, and why they are given up.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiscardRequest {
+    /// By name, at most 5000.
+    #[serde(default, deserialize_with = "objects")]
+    #[schema(max_items = 5000)]
+    pub ids: Vec<LetterName>,
+    /// By filter; an empty one is all.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        deserialize_with = "optional_object"
+    )]
+    pub filter: Option<DeadLetterFilter>,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Why; it stays in the changes' history. At most 1,000 characters; required unless it is only counted.
+    #[serde(default)]
+    pub reason: String,
+    /// AlumnIQ is not told: it goes on offering the changes.
+    #[serde(default)]
+    pub keep_unacknowledged: bool,
+}
+
+/// What became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LettersHandled {
+    /// How many letters were handled, or would be.
+    pub letters: u64,
+    /// How many were no dead letters any more.
+    pub gone: u64,
+    /// How many the filter still matches that this request left.
+    pub left: u64,
+    /// Whether they were only counted.
+    pub dry_run: bool,
+}
+
+/// How a person is erased.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseRequest {
+    /// Why, in at most 1,000 characters; it stays in the audit, so name nobody in it.
+    #[serde(default)]
+    pub reason: String,
+    /// AlumnIQ is not told of what was still open: it goes on listing it.
+    #[serde(default)]
+    pub keep_unacknowledged: bool,
+}
+
+/// Which days of the campus. Nothing: as far back as the next poll.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DaysRequest {
+    /// Only this one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub on: Option<Day>,
+    /// From this one, at most a hundred.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<Day>,
+    /// To this one, included; absent: to today.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<Day>,
+}
+
+impl LettersHandled {
+    /// That many would be handled.
+    pub fn counted(total: u64) -> Self {
+        Self {
+            letters: total,
+            gone: 0,
+            left: total,
+            dry_run: true,
+        }
+    }
+
+    /// That many of `total` were handled; `taken` were tried.
+    pub fn handled(handled: Handled, total: u64, taken: usize) -> Self {
+        Self {
+            letters: handled.handled,
+            gone: handled.gone,
+            left: total.saturating_sub(taken as u64),
+            dry_run: false,
+        }
+    }
+}
