@@ -66,10 +66,11 @@ if #settled > 0 then
   write_gathered()
   if kind == 'accepted' then redis.call('SET', key('told'), settled[#settled]) end
   gate_succeeded('alumniq', gate, now)
-  if redis.call('ZCOUNT', ack, '-inf', list.last) == 0 then
-    redis.call('DEL', key('acking'))
-    if redis.call('ZCARD', ack) > 0 then wake('alumniq') end
-  end
+end
+-- Nothing may be left of it although nothing was settled: corrected rows have taken its changes away.
+if list and redis.call('ZCOUNT', ack, '-inf', list.last) == 0 then
+  redis.call('DEL', key('acking'))
+  if redis.call('ZCARD', ack) > 0 then wake('alumniq') end
 end
 if kind == 'accepted' then meter('acknowledged', now, #settled - corrections) end
 return { table.concat(verdicts), turn }

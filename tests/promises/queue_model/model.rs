@@ -541,7 +541,7 @@ impl Model {
                 list.ids.retain(|other| other != id);
             }
         }
-        if self.list.as_ref().is_some_and(|list| list.ids.is_empty()) {
+        if self.list_of(token).is_some_and(|list| list.ids.is_empty()) {
             self.list = None;
         }
         settled
