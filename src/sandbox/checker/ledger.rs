@@ -8,7 +8,7 @@ use std::{
 use jobs::destination::Destination;
 use serde::{Deserialize, Serialize};
 
-use super::report::{Breach, Moved};
+use super::breach::{Breach, Moved};
 use crate::data::PublishedChange;
 
 /// Position of a change among all: time of the change, then changeId, numbers before words. It is

@@ -5,19 +5,11 @@ use std::collections::BTreeMap;
 use jobs::destination::Destination;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Ledger, slot};
+use super::{
+    breach::{Breach, Moved},
+    ledger::{Ledger, slot},
+};
 use crate::{faults::Fault, operation::Vendor, traffic::TrafficReport};
-
-/// An older change that came after a newer one of the same constituent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Breach {
-    /// Where.
-    pub destination: Destination,
-    /// The older change.
-    pub change_id: String,
-    /// The newer change that had been applied already.
-    pub newer_change_id: String,
-}
 
 /// A change applied more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,17 +20,6 @@ pub struct Repeat {
     pub change_id: String,
     /// Applications beyond the first.
     pub times: usize,
-}
-
-/// A person's identity that was changed, doubled or mistaken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
-    /// Where.
-    pub destination: Destination,
-    /// The change, where the document said which (else empty).
-    pub change_id: String,
-    /// What happened, without anybody's data.
-    pub what: String,
 }
 
 /// Everything that the checker knows. `verdicts` turns it into promises held or broken.
