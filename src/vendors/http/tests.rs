@@ -389,3 +389,26 @@ async fn a_system_proxy_is_used_except_towards_loopback() {
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].path, "http://crm.invalid/x");
 }
+
+#[tokio::test]
+async fn a_connection_on_which_an_answer_was_lost_is_never_used_again() {
+    for lose in [|| Act::Hang, || Act::BreakOff(Vec::new())] {
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        let server =
+            Server::start(
+                move |_| match calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                    1 => lose(),
+                    _ => answer(200, &[], "[]"),
+                },
+            )
+            .await;
+        let mut settings = ClientSettings::default();
+        settings.timeouts.total = Duration::from_secs(3);
+        let http = http(&server.url(), settings);
+        body_of(get(&http).await);
+        assert_lost(get(&http).await, "");
+        assert_eq!(server.connections(), 1);
+        body_of(get(&http).await);
+        assert_eq!(server.connections(), 2);
+    }
+}
