@@ -33,7 +33,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Console,
-    pages::{Asked, Snapshot, Watched},
+    pages::{Asked, Snapshot, Watched, fragments},
 };
 use crate::{observe::Heartbeats, operations::Operations};
 
@@ -229,8 +229,8 @@ impl Watcher {
                 continue;
             };
             let mut changed = Vec::new();
-            let fragments = self.page.fragments(&self.asked, &self.bulk, &snapshot);
-            for fragment in fragments.await {
+            let refreshed = fragments(self.page, &self.asked, &self.bulk, &snapshot);
+            for fragment in refreshed.await {
                 let version = fragment.version();
                 if self.known.get(fragment.id) != Some(&version) {
                     changed.push(json!({

@@ -11,8 +11,8 @@ use queue::{QueueError, timeline::Timeline};
 use super::{
     filter::{Filter, FilterForm},
     layout::{Frame, Tab, page},
-    letter::people_are_hidden,
-    letters::misunderstood,
+    links,
+    text::foreign,
 };
 use crate::{
     console::{
@@ -49,10 +49,10 @@ impl Asked {
     /// The page that says why nothing is listed or done. Boxed, because it is much larger than a filter.
     pub fn filter(&self, form: &FilterForm) -> Result<Filter, Box<Response>> {
         if !form.xid.trim().is_empty() && !self.sees_people() {
-            return Err(people_are_hidden(self).into());
+            return Err(self.people_are_hidden().into());
         }
         form.read()
-            .map_err(|problems| misunderstood(self, &problems).into())
+            .map_err(|problems| self.misunderstood(&problems).into())
     }
 
     /// What may be shown to this visitor of one change; `None` where the change is unknown.
@@ -105,6 +105,32 @@ impl Asked {
     /// There is no such thing.
     pub fn not_found(&self, tab: Tab, what: &str, why: &str) -> Response {
         self.problem(StatusCode::NOT_FOUND, tab, what, &html! { p { (why) } })
+    }
+
+    /// Rows are not for everybody.
+    pub fn people_are_hidden(&self) -> Response {
+        let what = "People are hidden from you";
+        self.not_found(Tab::Letters, what, "Ask an operator.")
+    }
+
+    /// There is no such letter.
+    pub fn letter_gone(&self, id: &str) -> Response {
+        let main = html! {
+            p { "It was replayed or discarded meanwhile, or there never was one." }
+            p { a href=(links::change(id)) { "What happened to change " (foreign(id)) } " · " a href=(links::LETTERS) { "All dead letters" } }
+        };
+        let what = "There is no such dead letter";
+        self.problem(StatusCode::NOT_FOUND, Tab::Letters, what, &main)
+    }
+
+    /// A filter with words that are not understood: nothing is listed or done.
+    pub fn misunderstood(&self, problems: &[String]) -> Response {
+        let main = html! {
+            @for problem in problems { p { (foreign(problem)) } }
+            p { a href=(links::LETTERS) { "All dead letters" } }
+        };
+        let what = "This filter is not understood";
+        self.problem(StatusCode::BAD_REQUEST, Tab::Letters, what, &main)
     }
 
     /// Redis did not do what it was asked.

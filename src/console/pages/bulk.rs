@@ -15,7 +15,6 @@ use super::{
     filter::{Filter, FilterForm},
     layout::Tab,
     letter::{invalid_reason, reason_field},
-    letters::misunderstood,
     links,
     text::{self, count, foreign},
 };
@@ -162,7 +161,7 @@ async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> 
     let rate = Some(order.rate.trim()).filter(|rate| !rate.is_empty());
     let rate = match rate.map(str::parse::<Rate>).transpose() {
         Ok(rate) => rate,
-        Err(problem) => return misunderstood(asked, &[format!("The rate: {problem}")]),
+        Err(problem) => return asked.misunderstood(&[format!("The rate: {problem}")]),
     };
     let new = NewBulk {
         action,

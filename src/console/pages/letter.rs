@@ -30,11 +30,11 @@ use crate::{
 /// The page.
 pub async fn show(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
-        return gone(&asked, &id);
+        return asked.letter_gone(&id);
     };
     match find(&asked, vendor, &id).await {
         Ok(Some(found)) => answer(&asked, &found, None),
-        Ok(None) => gone(&asked, &id),
+        Ok(None) => asked.letter_gone(&id),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
@@ -74,16 +74,6 @@ async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, 
         return Ok(None);
     };
     Ok(Some(Found { letter, timeline }))
-}
-
-/// There is no such letter.
-pub fn gone(asked: &Asked, id: &str) -> Response {
-    let main = html! {
-        p { "It was replayed or discarded meanwhile, or there never was one." }
-        p { a href=(links::change(id)) { "What happened to change " (foreign(id)) } " · " a href=(links::LETTERS) { "All dead letters" } }
-    };
-    let what = "There is no such dead letter";
-    asked.problem(StatusCode::NOT_FOUND, Tab::Letters, what, &main)
 }
 
 fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
@@ -168,14 +158,14 @@ pub async fn reveal(
     Path((vendor, id)): Path<(String, String)>,
 ) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
-        return gone(&asked, &id);
+        return asked.letter_gone(&id);
     };
     if !asked.sees_people() {
-        return people_are_hidden(&asked);
+        return asked.people_are_hidden();
     }
     match uncovered(&asked, &by, vendor, &id).await {
         Ok(Some((found, shown))) => answer(&asked, &found, Some(&shown)),
-        Ok(None) => gone(&asked, &id),
+        Ok(None) => asked.letter_gone(&id),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
@@ -196,15 +186,6 @@ async fn uncovered(
         |record| record.row.get().to_owned(),
     );
     Ok(Some((found, Shown { row, sent })))
-}
-
-/// Rows are not for everybody.
-pub fn people_are_hidden(asked: &Asked) -> Response {
-    asked.not_found(
-        Tab::Letters,
-        "People are hidden from you",
-        "Ask an operator.",
-    )
 }
 
 fn actions(asked: &Asked, letter: &Letter) -> Markup {
@@ -253,7 +234,7 @@ pub async fn replay(
     Form(form): Form<Replay>,
 ) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
-        return gone(&asked, &id);
+        return asked.letter_gone(&id);
     };
     let letters = [(vendor, id.clone())];
     let apply_stale = form.apply_stale == "yes";
@@ -263,7 +244,7 @@ pub async fn replay(
         .await
     {
         Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
-        Ok(_) => gone(&asked, &id),
+        Ok(_) => asked.letter_gone(&id),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
@@ -284,7 +265,7 @@ pub async fn discard(
     Form(form): Form<Discard>,
 ) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
-        return gone(&asked, &id);
+        return asked.letter_gone(&id);
     };
     let reason = match form.reason.parse() {
         Ok(reason) => reason,
@@ -296,7 +277,7 @@ pub async fn discard(
     let discarded = operations.discard(&letters, keep, &reason, &by.actor);
     match discarded.await {
         Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
-        Ok(_) => gone(&asked, &id),
+        Ok(_) => asked.letter_gone(&id),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }

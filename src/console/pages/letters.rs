@@ -1,6 +1,6 @@
 //! `/dead-letters`: grouped by cause, filtered, newest first.
 
-use axum::{extract::Query, http::StatusCode, response::Response};
+use axum::{extract::Query, response::Response};
 use maud::{Markup, html};
 use queue::letters::{Letter, LetterPage, Order};
 
@@ -29,16 +29,6 @@ pub async fn list(asked: Asked, Query(form): Query<FilterForm>) -> Response {
         }
         Err(error) => asked.failed(Tab::Letters, &error),
     }
-}
-
-/// A filter with words that are not understood: nothing is listed or done.
-pub fn misunderstood(asked: &Asked, problems: &[String]) -> Response {
-    let main = html! {
-        @for problem in problems { p { (foreign(problem)) } }
-        p { a href=(links::LETTERS) { "All dead letters" } }
-    };
-    let what = "This filter is not understood";
-    asked.problem(StatusCode::BAD_REQUEST, Tab::Letters, what, &main)
 }
 
 async fn read(asked: &Asked, filter: &Filter) -> Result<(LetterPage, Snapshot), queue::QueueError> {

@@ -6,7 +6,7 @@
 //! - `text`: numbers, times and other people's words; `fragment`: what is sent anew when it has changed
 //! - `overview` with `verdict` (the sentence that answers first), `flow` (the picture, with `spark`) and `panels`, all of one `snapshot`
 //! - `letters` and `letter` with `filter`; `edit`: a row mended by hand; `bulk`, `progress` and `bulks`: many at once; `change` with `timeline`; `person`; `lookup`; `audit`; `destinations` with `traffic`
-//! - `watched`: which pages stay up to date by themselves; `assets`: style and script
+//! - `watched`: which pages stay up to date by themselves, `refresh`: what of them; `assets`: style and script
 
 mod asked;
 mod assets;
@@ -30,6 +30,7 @@ mod overview;
 mod panels;
 mod person;
 mod progress;
+mod refresh;
 mod snapshot;
 mod spark;
 #[cfg(test)]
@@ -45,7 +46,9 @@ use axum::{
     routing::{get, post},
 };
 
-pub(super) use self::{asked::Asked, layout::outside, snapshot::Snapshot, watched::Watched};
+pub(super) use self::{
+    asked::Asked, layout::outside, refresh::fragments, snapshot::Snapshot, watched::Watched,
+};
 use super::Console;
 
 /// The pages. Whoever mounts them sees to it that only who may look comes in.

@@ -23,13 +23,7 @@ use self::{
     form::Trouble,
     typed::{Step, Typed},
 };
-use super::{
-    asked::Asked,
-    layout::Tab,
-    letter::{gone, people_are_hidden},
-    links,
-    text::place,
-};
+use super::{asked::Asked, layout::Tab, links, text::place};
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::editing::{Draft, EditError, EditOutcome},
@@ -114,7 +108,7 @@ pub async fn submit(
             Ok(now) => now.moved(&by, &typed).await,
             Err(refused) => refused,
         },
-        Ok(EditOutcome::Gone) => gone(&asked, &id),
+        Ok(EditOutcome::Gone) => asked.letter_gone(&id),
         Err(EditError::Problems(problems)) => {
             let trouble = Trouble::Problems(&problems);
             subject.refuse(&by, &typed, &trouble).await
@@ -126,10 +120,10 @@ pub async fn submit(
 impl<'a> Subject<'a> {
     async fn find(asked: &'a Asked, vendor: &str, id: &str) -> Result<Self, Response> {
         let Ok(vendor) = vendor.parse::<Vendor>() else {
-            return Err(gone(asked, id));
+            return Err(asked.letter_gone(id));
         };
         if !asked.sees_people() {
-            return Err(people_are_hidden(asked));
+            return Err(asked.people_are_hidden());
         }
         let failed = |error| asked.failed(Tab::Letters, &error);
         let operations = &asked.operations;
@@ -138,7 +132,7 @@ impl<'a> Subject<'a> {
             .into_iter()
             .partition(|letter| letter.destination == vendor);
         let Some(letter) = here.into_iter().next() else {
-            return Err(gone(asked, id));
+            return Err(asked.letter_gone(id));
         };
         if !can_help(letter.class) {
             return Err(cannot(asked, &letter, letter.class.explained().means));

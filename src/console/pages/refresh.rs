@@ -1,0 +1,24 @@
+//! The parts of a watched page that change by themselves.
+
+use super::{
+    Asked, Snapshot, destinations, fragment::Fragment, overview, progress, watched::Watched,
+};
+
+/// Those of `page`, as they are now; `bulk` is the id of the bulk that its page shows.
+pub async fn fragments(
+    page: Watched,
+    asked: &Asked,
+    bulk: &str,
+    snapshot: &Snapshot,
+) -> Vec<Fragment> {
+    match page {
+        Watched::Overview => overview::fragments(snapshot, asked.may_act()),
+        Watched::Destinations => destinations::fragments(snapshot, asked),
+        Watched::Bulk => {
+            let bulk = asked.operations.bulk(bulk).await.ok().flatten();
+            bulk.iter()
+                .map(|bulk| progress::fragment(bulk, asked))
+                .collect()
+        }
+    }
+}
