@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::visitor::Role;
+use super::role::Role;
 
 /// `console.operator_token` and `console.viewer_token`.
 #[derive(Debug, Clone, Default)]

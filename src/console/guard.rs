@@ -8,16 +8,13 @@
 //! - `form`: the body of a write, and the secret that it must carry
 //! - `headers`: on every answer
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, Method,
+        HeaderValue, Method,
         header::{CONTENT_TYPE, SET_COOKIE},
         request::Parts,
     },
@@ -25,17 +22,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
-use queue::Queue;
 
 use self::identity::Identity;
 use super::{
-    Console,
-    access::Tokens,
-    network::{Client, Peer},
+    paths,
     refusal::{Audience, Refusal},
-    visitor::Role,
+    role::Role,
+    rules::Guard,
+    state::Console,
 };
-use crate::config::{ConsoleConfig, Network, SecureCookie};
 
 mod form;
 mod headers;
@@ -51,102 +46,6 @@ pub(super) use self::{
 
 /// How often a stream looks whether its session is still good.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-
-/// What `[console]` says of who may come in.
-#[derive(Debug, Clone)]
-pub struct Rules {
-    /// Without any, everything is open to who can reach the console.
-    pub tokens: Tokens,
-    /// Whether viewers see xids, rows and documents.
-    pub viewer_sees_people: bool,
-    /// Names of the console beside its own.
-    pub allowed_hosts: Vec<String>,
-    /// Whether cookies are for TLS only.
-    pub secure_cookie: SecureCookie,
-    /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
-    /// After which a session ends without a request.
-    pub session_idle: Duration,
-    /// After which it ends.
-    pub session_lifetime: Duration,
-}
-
-impl Rules {
-    /// Of an open console.
-    pub fn open() -> Self {
-        Self {
-            tokens: Tokens::default(),
-            viewer_sees_people: false,
-            allowed_hosts: Vec::new(),
-            secure_cookie: SecureCookie::Auto,
-            trusted_proxies: Vec::new(),
-            session_idle: Duration::from_secs(3600),
-            session_lifetime: Duration::from_secs(12 * 3600),
-        }
-    }
-}
-
-impl From<&ConsoleConfig> for Rules {
-    fn from(config: &ConsoleConfig) -> Self {
-        Self {
-            tokens: Tokens {
-                operator: config.operator_token.clone(),
-                viewer: config.viewer_token.clone(),
-            },
-            viewer_sees_people: config.viewer_sees_people,
-            allowed_hosts: config.allowed_hosts.clone().unwrap_or_default(),
-            secure_cookie: config.secure_cookie,
-            trusted_proxies: config.trusted_proxies.clone().unwrap_or_default(),
-            session_idle: config.session_idle,
-            session_lifetime: config.session_lifetime,
-        }
-    }
-}
-
-/// The rules, and what is needed to keep to them.
-pub struct Guard {
-    /// What the configuration says.
-    pub rules: Rules,
-    /// Where sessions and wrong tokens are known; empty until Redis answers.
-    pub queue: OnceLock<Queue>,
-    /// This process's own: from it the forms of an open console get their secret.
-    secret: [u8; 32],
-}
-
-impl Guard {
-    /// With these rules.
-    pub fn new(rules: Rules) -> Arc<Self> {
-        Arc::new(Self {
-            rules,
-            queue: OnceLock::new(),
-            secret: rand::random(),
-        })
-    }
-
-    /// Whether the browser reached us by TLS, as far as we can know. Who says so of a connection without it gets
-    /// a cookie that the own browser does not send back, and harms nobody else.
-    pub(super) fn is_tls(&self, headers: &HeaderMap) -> bool {
-        match self.rules.secure_cookie {
-            SecureCookie::Always => true,
-            SecureCookie::Never => false,
-            SecureCookie::Auto => headers
-                .get("x-forwarded-proto")
-                .and_then(|value| value.to_str().ok())
-                .and_then(|value| value.split(',').next())
-                .is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https")),
-        }
-    }
-
-    /// Where a request comes from.
-    pub(super) fn client(&self, request: &Parts) -> Client {
-        let peer = request.extensions.get::<Peer>().copied();
-        Client::of(peer, &request.headers, &self.rules.trusted_proxies)
-    }
-
-    fn sees_people(&self, role: Role) -> bool {
-        role == Role::Operator || self.rules.viewer_sees_people
-    }
-}
 
 /// Lets in who may come in, and a write only where it is meant.
 pub(super) async fn admit(
@@ -192,7 +91,7 @@ pub(super) fn is_write(method: &Method) -> bool {
 
 /// What everybody may do with what is one's own.
 fn is_own(path: &str) -> bool {
-    path == super::login::LOGOUT
+    path == paths::LOGOUT
 }
 
 fn leaving(

@@ -32,8 +32,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Console,
     pages::{Asked, Snapshot, Watched, fragments},
+    state::Console,
 };
 use crate::{observe::Heartbeats, operations::Operations};
 

@@ -4,7 +4,9 @@
 //!
 //! - [`server`]: the listener and its addresses, `/metrics`, `/healthz`, `/readyz` and `/runbook`
 //! - [`api`]: the JSON API; [`pages`]: what operators see; `live`: what has changed on them
-//! - [`guard`]: who comes in; [`visitor`]: who asks; [`refusal`]: how somebody is turned away
+//! - [`state`]: what every handler is given
+//! - [`rules`]: who may come in, [`guard`]: the doors; [`visitor`]: who asks, in which [`role`]; [`refusal`]: how somebody is turned away
+//! - `paths`: where one logs in and out
 //! - [`access`]: the tokens; [`session`], `login`: what ties a browser to one; [`network`]: from where it comes
 //! - `runbook`: what an operator does when an alert fires; it holds no data and needs no token
 
@@ -15,15 +17,21 @@ mod live;
 mod login;
 pub mod network;
 pub mod pages;
+mod paths;
 pub mod refusal;
+pub mod role;
+pub mod rules;
 mod runbook;
 pub mod server;
 pub mod session;
+pub mod state;
 pub mod visitor;
 
 pub use self::{
     access::Tokens,
-    guard::{Guard, Rules},
-    server::{BindError, Console, bind, router, serve},
-    visitor::{Operator, Role, Visitor},
+    role::Role,
+    rules::{Guard, Rules},
+    server::{BindError, bind, router, serve},
+    state::Console,
+    visitor::{Operator, Visitor},
 };

@@ -11,7 +11,7 @@ use axum::{
 use maud::html;
 use serde_json::json;
 
-use super::{login, pages::outside};
+use super::{pages::outside, paths};
 
 /// Who reads the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +173,7 @@ impl IntoResponse for Refused {
                 (told.status, Json(json!({ "error": error }))).into_response()
             }
             (Audience::Reader, Refusal::Nobody) => {
-                let login = login::address(self.wanted.as_deref().unwrap_or_default());
+                let login = paths::address(self.wanted.as_deref().unwrap_or_default());
                 return (StatusCode::SEE_OTHER, [(LOCATION, login)]).into_response();
             }
             (Audience::Reader | Audience::Form, _) => {
@@ -181,7 +181,7 @@ impl IntoResponse for Refused {
                     p { (told.advice) }
                     p { a href="/" { "Overview" } " · " a href="/login" { "Log in" } }
                 };
-                (told.status, outside(told.message, &content)).into_response()
+                (told.status, outside::page(told.message, &content)).into_response()
             }
         };
         if self.refusal == Refusal::Nobody {

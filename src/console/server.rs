@@ -1,11 +1,6 @@
 //! `/metrics`, `/healthz`, `/readyz` and `/runbook`, which every process serves.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::{io, net::SocketAddr, time::Instant};
 
 use axum::{
     Json, Router,
@@ -24,29 +19,16 @@ use tokio::net::TcpListener;
 
 use self::connections::LIMITS;
 use super::{
-    Guard, api, guard, live, login, pages,
+    api, guard, live, login, pages, paths,
     refusal::{Audience, Refusal},
     runbook,
+    state::Console,
 };
-use crate::{observe::Heartbeats, observe::metrics::Exposition, operations::Operations};
 
 mod connections;
 
 /// The text exposition format's own content type.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What the server shows.
-#[derive(Clone)]
-pub struct Console {
-    /// From [`install`](crate::observe::metrics::install).
-    pub metrics: Exposition,
-    /// The loops of this process, Redis included.
-    pub heartbeats: Heartbeats,
-    /// Who comes in.
-    pub guard: Arc<Guard>,
-    /// What its pages show and do; empty until Redis answers, and in a process without the role.
-    pub operations: Arc<OnceLock<Operations>>,
-}
 
 /// `console.listen` cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +71,7 @@ pub fn router(console: Console) -> Router {
         .route("/readyz", get(readyz))
         .route("/runbook", get(runbook::page))
         .route("/runbook.css", get(runbook::style))
-        .route(login::LOGIN, get(login::form).post(login::log_in))
+        .route(paths::LOGIN, get(login::form).post(login::log_in))
         .merge(pages::assets())
         .merge(guarded)
         .fallback(not_found)
@@ -101,7 +83,7 @@ pub fn router(console: Console) -> Router {
 /// Everything that shows data or changes any: only who may look comes in, only operators may write.
 fn guarded() -> Router<Console> {
     Router::new()
-        .route(login::LOGOUT, post(login::log_out))
+        .route(paths::LOGOUT, post(login::log_out))
         .merge(api::router())
         .merge(pages::routes())
         .merge(live::routes())

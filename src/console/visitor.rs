@@ -8,40 +8,14 @@ use axum::{
 use queue::audit::{Actor, Via};
 
 use super::{
-    Console,
     refusal::{Audience, Refusal, Refused},
+    role::Role,
+    state::Console,
 };
 use crate::{operations::wire::NAME_HEADER, visible::is_hidden};
 
 /// A longer name is cut.
 pub const NAME_LENGTH: usize = 64;
-
-/// What somebody may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// May look.
-    Viewer,
-    /// May look and act.
-    Operator,
-}
-
-impl Role {
-    /// In words.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-        }
-    }
-
-    /// Whom the audit names where somebody gave no name.
-    pub fn nobody_in_particular(self) -> &'static str {
-        match self {
-            Self::Viewer => "a viewer",
-            Self::Operator => "an operator",
-        }
-    }
-}
 
 /// Somebody who may look at least.
 #[derive(Debug, Clone)]

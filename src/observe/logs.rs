@@ -1,4 +1,4 @@
-//! The program's logs: to stderr, for people or as JSON lines. The traces are in [`traces`].
+//! The program's logs: to stderr, for people or as JSON lines. The traces are in [`traces`](super::traces).
 //!
 //! Dependencies never speak below `warn`, whatever is asked for: an HTTP client's debug lines hold URLs,
 //! and AlumnIQ's key travels in one.

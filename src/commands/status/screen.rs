@@ -36,7 +36,7 @@ pub async fn watch(
         watched.take(look().await, Timestamp::now());
         let (height, width) = terminal.size();
         let frame = frame(&watched.text(source), height.into(), width.into());
-        if !printed(&(std::mem::take(&mut above) + &frame))? {
+        if !printed(&(std::mem::take(&mut above) + frame.as_str()))? {
             return Ok(());
         }
         tokio::select! {

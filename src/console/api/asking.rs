@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, in_json};
-use crate::{console::Console, operations::Operations};
+use crate::{console::state::Console, operations::Operations};
 
 /// What can be done; refused until Redis has answered once.
 pub struct Desk(pub Operations);

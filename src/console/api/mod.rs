@@ -32,7 +32,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::error::{ApiError, in_json};
-use super::Console;
+use super::state::Console;
 use crate::operations::{
     moment::{Day, Moment},
     wire::{API_ROOT, ErrorBody},

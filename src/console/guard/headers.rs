@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 
-use crate::console::Console;
+use crate::console::state::Console;
 
 /// Only what we ourselves serve, nothing inline, no frame around us.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \

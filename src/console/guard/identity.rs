@@ -11,13 +11,14 @@ use queue::{
 use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
 
-use super::Guard;
 use crate::console::{
     access::Access,
     network::Client,
     refusal::{Audience, Refusal},
+    role::Role,
+    rules::Guard,
     session::{SessionId, same},
-    visitor::{self, Role, Visitor},
+    visitor::{self, Visitor},
 };
 
 /// Longer is not waited for Redis before a bearer token is judged: `/metrics` must answer while it is away.

@@ -10,8 +10,8 @@ use axum::http::{
     request::Parts,
 };
 
-use super::{Guard, is_write};
-use crate::console::refusal::Refusal;
+use super::is_write;
+use crate::console::{refusal::Refusal, rules::Guard};
 
 /// Refuses what is meant for another host, and what a page from elsewhere sends; a link from there may be followed.
 pub fn check(guard: &Guard, request: &Parts) -> Result<(), Refusal> {
@@ -104,7 +104,7 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
-    use crate::console::{Tokens, guard::Rules};
+    use crate::console::{Rules, Tokens};
 
     fn with(rules: Rules, method: &str, headers: &[(&str, &str)]) -> Result<(), Refusal> {
         let mut request = Request::builder().method(method).uri("/dead-letters");

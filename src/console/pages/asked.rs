@@ -15,10 +15,7 @@ use super::{
     text::foreign,
 };
 use crate::{
-    console::{
-        Console,
-        visitor::{Role, Visitor},
-    },
+    console::{role::Role, state::Console, visitor::Visitor},
     operations::Operations,
 };
 

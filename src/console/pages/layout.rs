@@ -6,11 +6,7 @@ use axum::{
 };
 use maud::{DOCTYPE, Markup, html};
 
-use super::{
-    assets::{ICON, SCRIPT, STYLE},
-    links,
-    text::foreign,
-};
+use super::{links, outside::head, text::foreign};
 use crate::console::visitor::Visitor;
 
 /// The parts of the console.
@@ -71,39 +67,6 @@ fn document(frame: Frame<'_>, main: &Markup) -> Markup {
                     "alumniq-relay " (env!("CARGO_PKG_VERSION")) " · " a href="/runbook" { "Runbook" }
                 }
             }
-        }
-    }
-}
-
-/// A page for somebody who is not in.
-pub fn outside(title: &str, main: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            (head(&html! { (title) }, false))
-            body {
-                header { a.brand href=(links::OVERVIEW) { span.mark aria-hidden="true" {} "alumniq-relay" } }
-                main.outside #main {
-                    h1 { (title) }
-                    div.card.prose { (main) }
-                }
-                footer { a href="/runbook" { "Runbook" } }
-            }
-        }
-    }
-}
-
-fn head(title: &Markup, is_live: bool) -> Markup {
-    html! {
-        head {
-            meta charset="utf-8";
-            meta name="viewport" content="width=device-width, initial-scale=1";
-            meta name="color-scheme" content="light dark";
-            meta name="robots" content="noindex";
-            title { (title) " · alumniq-relay" }
-            link rel="icon" type="image/svg+xml" href=(ICON.address());
-            link rel="stylesheet" href=(STYLE.address());
-            @if is_live { script src=(SCRIPT.address()) defer {} }
         }
     }
 }

@@ -26,6 +26,7 @@ mod letter;
 mod letters;
 mod links;
 mod lookup;
+pub(super) mod outside;
 mod overview;
 mod panels;
 mod person;
@@ -46,10 +47,8 @@ use axum::{
     routing::{get, post},
 };
 
-pub(super) use self::{
-    asked::Asked, layout::outside, refresh::fragments, snapshot::Snapshot, watched::Watched,
-};
-use super::Console;
+pub(super) use self::{asked::Asked, refresh::fragments, snapshot::Snapshot, watched::Watched};
+use super::state::Console;
 
 /// The pages. Whoever mounts them sees to it that only who may look comes in.
 pub fn routes() -> Router<Console> {

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -10,7 +10,10 @@ use tokio::{io::AsyncReadExt, io::AsyncWriteExt, net::TcpStream};
 use tower::Service;
 
 use super::*;
-use crate::console::{Rules, Tokens};
+use crate::{
+    console::{Guard, Rules, Tokens},
+    observe::Heartbeats,
+};
 use axum::http::HeaderMap;
 
 const MAX: Duration = Duration::from_secs(10);
