@@ -234,7 +234,7 @@ macro_rules! section {
                         section: $path,
                         name: stringify!($field),
                         doc: &[$($doc),*],
-                        shape: <$type as $crate::config::setting::Read>::SHAPE,
+                        shape: <$type as $crate::config::read::Read>::SHAPE,
                         rule: $rule,
                     },
                 )*],
@@ -243,7 +243,7 @@ macro_rules! section {
             /// Reads every key and notes every problem; `None` when a value is missing.
             pub(super) fn read(reader: &mut $crate::config::reader::Reader) -> Option<Self> {
                 let mut keys = Self::SECTION.keys.iter();
-                $( let $field = <$type as $crate::config::setting::Read>::read(reader, keys.next()?); )*
+                $( let $field = <$type as $crate::config::read::Read>::read(reader, keys.next()?); )*
                 $( let $inner = <$inner_type>::read(reader); )*
                 Some(Self { $( $field: $field?, )* $( $inner: $inner?, )* })
             }

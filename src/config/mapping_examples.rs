@@ -15,8 +15,9 @@ use super::{
     AnonymousRows, Config, Finding, Loaded,
     key::{Key, Shape, section, tables},
     nearest::nearest,
+    read::Read,
     reader::{Effective, Reader},
-    setting::{Read, Wrong},
+    setting::Wrong,
     source::Entry,
 };
 

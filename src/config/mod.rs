@@ -41,6 +41,7 @@ mod nearest;
 mod network;
 pub mod notify;
 pub mod print;
+mod read;
 mod reader;
 pub mod redis;
 pub mod salsa;

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use super::{
     finding::Finding,
     key::{Key, Presence, Shape, join, variable},
+    read::Read,
     reader::Reader,
-    setting::Read,
     source::{Entry, Origin},
 };
 use crate::visible::without_byte_order_mark;

@@ -1,14 +1,10 @@
 //! The types that a key can have: how each is read from TOML and what it tells people when it cannot.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use jobs::mapping::MapValue;
 
-use super::{
-    key::{Key, Shape},
-    nearest::nearest,
-    reader::Reader,
-};
+use super::{key::Shape, nearest::nearest};
 
 /// Why a value cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,46 +66,6 @@ pub(super) trait Setting: Sized {
     /// The value as `config print` shows it.
     fn show(&self, value: &toml::Value) -> toml::Value {
         value.clone()
-    }
-}
-
-/// A field of a section: a [`Setting`], an optional one, a secret or a free table.
-pub(super) trait Read: Sized {
-    /// How a variable's text is read.
-    const SHAPE: Shape;
-
-    /// The value, or `None` after noting the problem.
-    fn read(reader: &mut Reader, key: &'static Key) -> Option<Self>;
-}
-
-impl<T: Setting> Read for T {
-    const SHAPE: Shape = T::SHAPE;
-
-    fn read(reader: &mut Reader, key: &'static Key) -> Option<Self> {
-        match reader.setting(key) {
-            Ok(Some(value)) => Some(value),
-            Ok(None) => {
-                reader.missing(key);
-                None
-            }
-            Err(()) => None,
-        }
-    }
-}
-
-impl<T: Setting> Read for Option<T> {
-    const SHAPE: Shape = T::SHAPE;
-
-    fn read(reader: &mut Reader, key: &'static Key) -> Option<Self> {
-        reader.setting(key).ok()
-    }
-}
-
-impl<T: Setting> Read for BTreeMap<String, T> {
-    const SHAPE: Shape = Shape::Table;
-
-    fn read(reader: &mut Reader, key: &'static Key) -> Option<Self> {
-        reader.table(key)
     }
 }
 

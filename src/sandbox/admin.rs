@@ -1,5 +1,6 @@
 //! What can be asked of and told to the sandbox itself, under `/_sandbox/` on the same port.
 
+use jobs::destination::Destination;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -9,7 +10,6 @@ use super::{
     options::Limits,
     world::{World, lock},
 };
-use jobs::destination::Destination;
 
 /// One change as the sandbox knows it (`GET /_sandbox/change/ID`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,15 +30,6 @@ pub struct ChangeState {
     pub salsa: Vec<u64>,
     /// When it happened.
     pub times: Times,
-}
-
-/// What somebody marks in AlumnIQ by hand (`POST /_sandbox/marked`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Marked {
-    /// Which changes.
-    pub change_ids: Vec<String>,
-    /// As processed, so that a GET no longer returns them, or as not.
-    pub processed: bool,
 }
 
 pub(super) fn answer(world: &World, call: &Call) -> Answer {

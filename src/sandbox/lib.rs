@@ -26,6 +26,8 @@ mod data;
 mod dice;
 mod faults;
 mod http;
+mod inbox;
+mod marked;
 mod operation;
 mod options;
 mod salsa;
@@ -44,17 +46,18 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use self::world::{World, lock};
 pub use self::{
-    admin::{ChangeState, Marked},
+    admin::ChangeState,
     checker::{Breach, Forgotten, Moved, Progress, Repeat, Report, Times, Verdict},
     data::NewChanges,
     faults::{Fault, Faults, Instead, Outage, VendorFaults},
+    inbox::{Posted, WebhookMood},
+    marked::Marked,
     operation::Vendor,
     options::{
         Limits, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
         SANDBOX_WEBHOOK_SECRET, SandboxOptions,
     },
     traffic::{Batches, Calls, TrafficReport},
-    webhook::{Posted, WebhookMood},
 };
 
 /// The base URLs, as the relay's configuration wants them.

@@ -9,16 +9,16 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
-    admin::Marked,
     alumniq::feed::Feed,
     checker::ledger::Ledger,
-    crm::{Tokens, contacts::Contacts},
+    crm::{contacts::Contacts, tokens::Tokens},
     data::{self, Generator},
     dice::FaultDice,
+    inbox::Inbox,
+    marked::Marked,
     options::{Limits, SandboxOptions},
-    salsa::{Limiter, supporters::Supporters},
+    salsa::{limiter::Limiter, supporters::Supporters},
     traffic::Traffic,
-    webhook::Inbox,
 };
 
 /// The vendors' state, and the log of what was done to it.

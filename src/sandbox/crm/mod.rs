@@ -2,11 +2,9 @@
 
 pub(crate) mod contacts;
 mod dto;
+pub(crate) mod tokens;
 
-use std::{
-    str::FromStr,
-    time::{Duration, Instant},
-};
+use std::{str::FromStr, time::Duration};
 
 use jobs::destination::Destination;
 use serde_json::{Value, json};
@@ -20,41 +18,11 @@ use super::{
     http::{Answer, Call},
     operation::Operation,
     options::{SANDBOX_PASSWORD, SANDBOX_USERNAME},
-    seeded,
     world::{World, lock},
 };
 
 /// A 500 as ASP.NET writes it; its stack trace must never be stored.
 pub(super) const SERVER_ERROR: &str = r#"{"Message":"An error has occurred.","ExceptionMessage":"Timeout expired for alum@example.org.","ExceptionType":"System.Data.SqlClient.SqlException","StackTrace":"   at Crm.Processes.UpdateContact(ContactUpsertDto dto)"}"#;
-
-/// Tokens issued and not yet expired or revoked.
-#[derive(Debug, Default)]
-pub(crate) struct Tokens {
-    issued: u64,
-    good: Vec<(String, Instant)>,
-}
-
-impl Tokens {
-    pub(super) fn issue(&mut self, lifetime: Duration) -> String {
-        let now = Instant::now();
-        self.good.retain(|(_, until)| *until > now);
-        self.issued += 1;
-        let token = format!("sandbox-{}", seeded::uuid(self.issued));
-        self.good.push((token.clone(), now + lifetime));
-        token
-    }
-
-    fn accepts(&self, token: &str) -> bool {
-        let now = Instant::now();
-        self.good
-            .iter()
-            .any(|(good, until)| good == token && *until > now)
-    }
-
-    fn revoke(&mut self, token: &str) {
-        self.good.retain(|(good, _)| good != token);
-    }
-}
 
 pub(super) fn answer(world: &World, operation: Operation, call: &Call, revoke: bool) -> Answer {
     let answer = match operation {

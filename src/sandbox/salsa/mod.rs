@@ -1,6 +1,6 @@
 //! Salsa Engage's supporter API: metrics, search, PUT and DELETE.
 
-mod limiter;
+pub(crate) mod limiter;
 mod put;
 mod rules;
 mod search;
@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::limiter::Limiter;
 use super::{
     http::{Answer, Call},
     operation::Operation,
