@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //!
-//! - [`Roots`]: the certificate authorities that a client trusts; [`Identity`]: the certificate that it shows
+//! - [`Roots`]: the certificate authorities that a client trusts; [`Identity`]: the certificate that it shows;
+//!   [`client_builder`]: where each TLS configuration begins
 //! - [`TlsFault`]: what an error of TLS means, and what to do; [`handshake_error`]: which error a server gives
 //! - [`Proxy`]: the proxy that the environment names, and what its errors mean
 //!
@@ -18,6 +19,7 @@
     )
 )]
 
+mod client;
 mod error_chain;
 mod fault;
 mod pem;
@@ -26,6 +28,7 @@ mod proxy;
 mod roots;
 
 pub use self::{
+    client::client_builder,
     fault::TlsFault,
     pem::{Identity, PemError},
     probe::handshake_error,

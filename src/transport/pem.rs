@@ -4,14 +4,14 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
+    RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+
+use super::client::client_builder;
 
 /// No bundle of certificates is larger.
 const MAX_BYTES: u64 = 16 << 20;
@@ -83,9 +83,7 @@ impl Identity {
                 },
             )
         })?;
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map(|config| config.with_root_certificates(RootCertStore::empty()))
+        let config = client_builder(RootCertStore::empty())
             .and_then(|config| config.with_client_auth_cert(chain, parsed_key));
         match config {
             Ok(_) => Ok(identity),

@@ -4,13 +4,12 @@ use std::{io, sync::Arc, time::Duration};
 
 use rustls::{
     ClientConfig,
-    crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{fault::TlsFault, pem::Identity, roots::Roots};
+use super::{client::client_builder, fault::TlsFault, pem::Identity, roots::Roots};
 
 /// How long the server is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -53,9 +52,7 @@ fn client_config(
     roots: &Roots,
     identity: Option<&Identity>,
 ) -> Result<ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots.store());
+    let config = client_builder(roots.store())?;
     Ok(match identity {
         None => config.with_no_client_auth(),
         Some(identity) => {
