@@ -50,6 +50,8 @@ async fn a_row_that_alumniq_corrects_is_applied_as_corrected_before_and_after_it
 
     feed.lists(&lists(row("Acme Inc")));
     relay.run(&["sync"]).await.expect(0);
+    // A sync tells AlumnIQ again of what it still lists after it was acknowledged, and this one may be that quick.
+    feed.lists("[]");
     relay.run(&["sync", "--wait"]).await.expect(0);
     assert_eq!(events(&relay, "c-1", "corrected").await, 1);
     assert_eq!(events(&relay, "c-1", "done").await, 2);
@@ -106,9 +108,9 @@ async fn one_change_id_with_two_contents_in_one_answer_is_a_dead_letter_that_nam
 
     feed.lists(&json!([row("c-2", "B")]).to_string());
     relay.run(&["sync"]).await;
+    feed.lists("[]");
     relay.run(&["dead", "replay", "c-2"]).await.expect(0);
     relay.run(&["sync", "--wait"]).await.expect(0);
-    // What it still lists it is told again.
     assert_eq!(feed.told(), ["c-1", "c-1", "c-2"]);
 }
 
@@ -133,6 +135,7 @@ async fn an_anonymous_letter_is_applied_in_its_persons_lane_once_the_bio_is_link
         letters.iter().all(|letter| letter["xid"] == json!(xid)),
         "{letters:?}"
     );
+    feed.lists("[]");
     relay.run(&["dead", "replay", "--all"]).await.expect(0);
     relay.run(&["sync", "--wait"]).await.expect(0);
     assert_eq!(relay.dead_ids().await, Vec::<String>::new());
