@@ -262,7 +262,7 @@ impl Queue {
             .collect())
     }
 
-    /// What `hand_at` in `hands_prelude.lua` reads.
+    /// What `audit.actor` of the scripts reads.
     pub(super) fn push_hand(&self, call: &mut redis::ScriptInvocation<'_>, handling: Handling<'_>) {
         call.arg(&handling.by.name)
             .arg(handling.by.via.as_str())

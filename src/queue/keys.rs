@@ -59,7 +59,7 @@
 //! | `counters` | hash | the books, `pending:<d>`, `applied:<d>`, `refused` |
 //! | `rates:<name>` | string | `fetched`, a destination (applied) or `acknowledged`: 32 bits the number of the newest bucket of 10 s, then a ring of 360 |
 //! | `calls:<v>` | list | the newest 50 calls (JSON), newest first; nothing of people |
-//! | `gate:<v>` | hash | the circuit breaker, and the pause (see scripts/gate_prelude.lua) |
+//! | `gate:<v>` | hash | the circuit breaker, and the pause (see scripts/lib/breaker.lua) |
 //! | `places:<v>` | sorted set with expiry | calls of the last minute, by when the place of each is free again |
 //! | `limits:<v>` | hash | what the vendor said: `rate`, `batch`, `at` (ms); `asking`, `doubt`: until when (ms) somebody asks, work waits for the answer; of AlumnIQ the `batch` that the acknowledger asks for |
 //! | `notice:<subject>` | hash | of `gate:<v>`, `letters:<v>`, `books`: `told` = since when (ms) the outside knows of a trouble; `differs` since when the state is another; what is being told: `id`, `trouble`, `at`, `facts`, `attempts`, `next`, `doubt`, and as a lease `token`, `ends` |
@@ -74,7 +74,7 @@
 //! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |
 //! | `namespace` | hash | what every process that writes must agree on: `schema`, this layout's version (1); `destinations` that a new change waits for; `sealing_key`, the newest key that payloads are sealed under ('' = they are not) |
 //! | `seals` | hash | key that payloads are sealed under -> since when (ms), or `leaving`: it is being given up |
-//! | `clock` | string | where it was set back: `<by how many ms> <what it showed then>`; see `prelude.lua` |
+//! | `clock` | string | where it was set back: `<by how many ms> <what it showed then>`; see scripts/lib/clock.lua |
 //! | `check` | string | JSON of the leader's last check of these data (see [`defects`](super::defects)) |
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | there is something to do: `crm`, `salsa`, `alumniq` for a vendor, `bulks` without a worker, `producer`: nobody leads, `limits` in doubt, `fleet`: something to see |

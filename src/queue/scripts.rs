@@ -1,8 +1,12 @@
-//! The transitions: one Lua script each, with the shared preludes in front and the frame behind. Each is the body of a
-//! function, so that what it gathered is written whichever way it ends.
+//! The transitions: one Lua script each, in `scripts/`, in folders by purpose. A script defines `transition()`, and names in
+//! `-- @include` lines the files of `scripts/lib` that it uses; they name theirs. It is put together once in a process.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    fmt::Write,
+    ops::{Deref, DerefMut},
+};
 
+use jobs::destination::{Destination, Vendor};
 use redis::{FromRedisValue, RedisResult, Script, ScriptInvocation, aio::ConnectionLike};
 
 use super::keys::Keys;
@@ -21,93 +25,159 @@ pub(super) enum Purpose {
     TakesIn,
 }
 
-/// A script's first line, by its [`Purpose`].
-macro_rules! first_line {
-    (Looks) => {
-        "#!lua flags=no-writes\n"
-    };
-    (Counts) => {
-        "#!lua flags=allow-oom\n"
-    };
-    (CarriesOn) => {
-        "#!lua flags=allow-oom\n"
-    };
-    (TakesIn) => {
-        "#!lua\n"
+impl Purpose {
+    /// A script's first line.
+    const fn first_line(self) -> &'static str {
+        match self {
+            Self::Looks => "#!lua flags=no-writes\n",
+            Self::Counts | Self::CarriesOn => "#!lua flags=allow-oom\n",
+            Self::TakesIn => "#!lua\n",
+        }
+    }
+}
+
+macro_rules! library {
+    ($($name:literal)+) => {
+        /// The files of `scripts/lib`, by name.
+        const LIBRARY: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("scripts/lib/", $name, ".lua"))),)+];
     };
 }
 
+library! {
+    "ack" "audit" "batch" "breaker" "changes" "claim" "clock" "closed" "core" "correction" "defects" "handling" "lanes"
+    "lead" "letters" "memory" "namespace" "own" "rates" "settle" "share" "stats" "timeline"
+}
+
+/// Every script has these before the ones that it names, and the frame behind it.
+const ALWAYS: [&str; 2] = ["core", "batch"];
+const FRAME: &str = include_str!("scripts/lib/frame.lua");
+
+/// What starts a line that names a file of the library.
+const INCLUDE: &str = "-- @include ";
+
+/// The destinations and their bits, and AlumnIQ's, as scripts know them.
+fn destinations() -> String {
+    let (mut named, mut bits, mut every) = (String::new(), String::new(), 0);
+    for destination in Destination::ALL {
+        let (name, bit) = (destination.as_str(), destination.bit());
+        // Writing to a string cannot fail.
+        let _ = write!(named, "{{ name = '{name}', bit = {bit} }}, ");
+        let _ = write!(bits, "{name} = {bit}, ");
+        every |= bit;
+    }
+    format!(
+        "local DESTINATIONS, EVERY_DESTINATION = {{ {named}}}, {every}\n\
+         local VENDOR_BIT = {{ {bits}{} = {} }}\n",
+        Vendor::Alumniq,
+        every + 1,
+    )
+}
+
+/// Adds a file behind those that it names, each once.
+fn add(script: &mut String, included: &mut Vec<&'static str>, text: &'static str) {
+    let (mut own, mut rest) = (String::new(), text);
+    while let Some(line) = rest.split_inclusive('\n').next() {
+        match line.strip_prefix(INCLUDE) {
+            Some(name) => include(script, included, name.trim_end()),
+            None => own.push_str(line),
+        }
+        rest = &rest[line.len()..];
+    }
+    script.push_str(&own);
+}
+
+fn include(script: &mut String, included: &mut Vec<&'static str>, name: &str) {
+    if included.contains(&name) {
+        return;
+    }
+    // A test puts every script together: each name is in the library.
+    let part = LIBRARY.iter().find(|(known, _)| *known == name);
+    if let Some((name, text)) = part {
+        included.push(name);
+        add(script, included, text);
+    }
+}
+
+fn assemble(purpose: Purpose, text: &'static str) -> String {
+    let mut script = purpose.first_line().to_owned() + &destinations();
+    let mut included = Vec::new();
+    for name in ALWAYS {
+        include(&mut script, &mut included, name);
+    }
+    add(&mut script, &mut included, text);
+    add(&mut script, &mut included, FRAME);
+    script
+}
+
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident: $purpose:ident $($file:literal)+,)*) => {
-        /// Every script, compiled once. A script that Redis has forgotten is loaded again on the way.
+    ($($(#[$doc:meta])* $name:ident: $purpose:ident $file:literal,)*) => {
+        /// Every script, put together once. A script that Redis has forgotten is loaded again on the way.
         pub(super) struct Scripts { $($(#[$doc])* pub $name: Transition,)* }
 
         impl Scripts {
             pub fn new() -> Self {
                 Self { $($name: Transition {
                     purpose: Purpose::$purpose,
-                    script: Script::new(concat!(
-                        first_line!($purpose),
-                        include_str!("scripts/prelude.lua"),
-                        include_str!("scripts/lane_prelude.lua"),
-                        include_str!("scripts/change_prelude.lua"),
-                        include_str!("scripts/gate_prelude.lua"),
-                        include_str!("scripts/hands_prelude.lua"),
-                        "local function transition()\n",
-                        $(include_str!(concat!("scripts/", $file)),)+
-                        "\nend\n",
-                        include_str!("scripts/frame.lua"),
+                    script: Script::new(&assemble(
+                        Purpose::$purpose,
+                        include_str!(concat!("scripts/", $file, ".lua")),
                     )),
                 },)* }
             }
         }
+
+        /// The text of every script, by its file.
+        #[cfg(test)]
+        const FILES: &[(&str, &str)] =
+            &[$(($file, include_str!(concat!("scripts/", $file, ".lua"))),)*];
     };
 }
 
 scripts! {
-    admit: CarriesOn "namespace.lua" "admit.lua",
-    compare: Looks "namespace.lua" "admit.lua",
-    enqueue: TakesIn "namespace.lua" "correction.lua" "enqueue.lua",
-    exchange: CarriesOn "share.lua" "correction.lua" "settle.lua" "claim.lua" "exchange.lua",
-    renew: CarriesOn "renew.lua",
-    ack_claim: CarriesOn "correction.lua" "ack_claim.lua",
-    ack_renew: CarriesOn "ack_renew.lua",
-    ack_settle: CarriesOn "correction.lua" "ack_settle.lua",
-    replay: CarriesOn "replay.lua",
-    discard: CarriesOn "discard.lua",
-    edit: CarriesOn "edit.lua",
-    make_room: CarriesOn "make_room.lua",
-    note: CarriesOn "note.lua",
-    bulk_start: CarriesOn "bulk_start.lua",
-    bulk_claim: CarriesOn "bulk_claim.lua",
-    bulk_keep: CarriesOn "bulk_keep.lua",
-    bulk_cancel: CarriesOn "bulk_cancel.lua",
-    gate: CarriesOn "gate.lua",
-    throttle: Counts "throttle.lua",
-    leader: CarriesOn "leader.lua",
-    producer: CarriesOn "producer.lua",
-    beat: CarriesOn "stats_prelude.lua" "beat.lua",
-    notice_claim: CarriesOn "notice_claim.lua",
-    notice_settle: CarriesOn "notice_settle.lua",
-    stats: Looks "stats_prelude.lua" "stats.lua",
-    watch: Looks "stats_prelude.lua" "watch.lua",
-    standing: Looks "standing.lua",
-    open: Looks "open.lua",
-    person: Looks "person.lua",
-    payloads: Looks "payloads.lua",
-    reseal: CarriesOn "reseal.lua",
-    seals: CarriesOn "seals.lua",
-    erase: CarriesOn "erase.lua",
-    erase_end: CarriesOn "erase_end.lua",
-    whose: Looks "whose.lua",
-    survey: Looks "defects_prelude.lua" "survey.lua",
-    judge: Looks "defects_prelude.lua" "repair.lua",
-    repair: CarriesOn "defects_prelude.lua" "repair.lua",
-    empty: CarriesOn "empty.lua",
-    is_empty: Looks "empty.lua",
-    session: CarriesOn "session.lua",
-    knock: CarriesOn "knock.lua",
-    rights: Looks "rights.lua",
+    admit: CarriesOn "enqueue/admit",
+    compare: Looks "enqueue/admit",
+    enqueue: TakesIn "enqueue/enqueue",
+    exchange: CarriesOn "work/exchange",
+    renew: CarriesOn "work/renew",
+    ack_claim: CarriesOn "acknowledge/ack_claim",
+    ack_renew: CarriesOn "acknowledge/ack_renew",
+    ack_settle: CarriesOn "acknowledge/ack_settle",
+    replay: CarriesOn "operate/replay",
+    discard: CarriesOn "operate/discard",
+    edit: CarriesOn "operate/edit",
+    make_room: CarriesOn "admin/make_room",
+    note: CarriesOn "operate/note",
+    bulk_start: CarriesOn "operate/bulk_start",
+    bulk_claim: CarriesOn "operate/bulk_claim",
+    bulk_keep: CarriesOn "operate/bulk_keep",
+    bulk_cancel: CarriesOn "operate/bulk_cancel",
+    gate: CarriesOn "work/gate",
+    throttle: Counts "work/throttle",
+    leader: CarriesOn "enqueue/leader",
+    producer: CarriesOn "enqueue/producer",
+    beat: CarriesOn "observe/beat",
+    notice_claim: CarriesOn "operate/notice_claim",
+    notice_settle: CarriesOn "operate/notice_settle",
+    stats: Looks "observe/stats",
+    watch: Looks "observe/watch",
+    standing: Looks "observe/standing",
+    open: Looks "observe/open",
+    person: Looks "observe/person",
+    payloads: Looks "admin/payloads",
+    reseal: CarriesOn "admin/reseal",
+    seals: CarriesOn "admin/seals",
+    erase: CarriesOn "admin/erase",
+    erase_end: CarriesOn "admin/erase_end",
+    whose: Looks "admin/whose",
+    survey: Looks "admin/survey",
+    judge: Looks "admin/repair",
+    repair: CarriesOn "admin/repair",
+    empty: CarriesOn "admin/empty",
+    is_empty: Looks "admin/empty",
+    session: CarriesOn "operate/session",
+    knock: CarriesOn "operate/knock",
+    rights: Looks "admin/rights",
 }
 
 /// A script and what it is for.
@@ -174,4 +244,38 @@ impl DerefMut for Invocation<'_> {
 /// A script's argument; scripts take `''` for nothing.
 pub(super) fn or_empty(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_library_is_named_and_each_name_is_in_it() {
+        let library = LIBRARY.iter().map(|(_, text)| *text);
+        let texts: Vec<_> = FILES.iter().map(|(_, text)| *text).chain(library).collect();
+        let named: Vec<_> = texts
+            .iter()
+            .flat_map(|text| text.lines().filter_map(|line| line.strip_prefix(INCLUDE)))
+            .chain(ALWAYS)
+            .collect();
+        for name in &named {
+            assert!(LIBRARY.iter().any(|(known, _)| known == name), "{name}");
+        }
+        for (name, _) in LIBRARY {
+            assert!(named.contains(name), "nothing uses lib/{name}.lua");
+        }
+    }
+
+    #[test]
+    fn a_script_has_what_it_names_once_and_before_itself() {
+        let script = assemble(
+            Purpose::TakesIn,
+            "-- @include lanes\n-- @include lanes\nlocal function transition() end\n",
+        );
+        assert_eq!(script.matches("local lanes = {").count(), 1);
+        assert!(script.find("local lanes = {") < script.find("local function transition"));
+        assert!(script.starts_with("#!lua\nlocal DESTINATIONS"));
+        assert!(!script.contains(INCLUDE));
+    }
 }

@@ -22,6 +22,14 @@ fn somebody(sandbox: &Sandbox) -> String {
     sandbox.change(&id).unwrap().xid.unwrap()
 }
 
+/// What AlumnIQ was told, in order. It is told again of what it still lists after an acknowledgement, and a sync that finds
+/// work in the queue may be done with it before its own fetch begins.
+fn told(feed: &Feed) -> Vec<String> {
+    let mut told = feed.told();
+    told.dedup();
+    told
+}
+
 /// How often a destination accepted the change, and how often AlumnIQ corrected it.
 async fn events(relay: &Relay, id: &str, kind: &str) -> usize {
     let shown = relay.show(id).await;
@@ -50,18 +58,17 @@ async fn a_row_that_alumniq_corrects_is_applied_as_corrected_before_and_after_it
 
     feed.lists(&lists(row("Acme Inc")));
     relay.run(&["sync"]).await.expect(0);
-    // A sync tells AlumnIQ again of what it still lists after it was acknowledged, and this one may be that quick.
-    feed.lists("[]");
     relay.run(&["sync", "--wait"]).await.expect(0);
     assert_eq!(events(&relay, "c-1", "corrected").await, 1);
     assert_eq!(events(&relay, "c-1", "done").await, 2);
-    assert_eq!(feed.told(), ["c-1"]);
+    assert_eq!(told(&feed), ["c-1"]);
 
     // Closed, and listed with another content: a new change.
+    let before = feed.told().len();
     feed.lists(&lists(row("Better Inc")));
     relay.run(&["sync", "--wait"]).await.expect(0);
     assert_eq!(events(&relay, "c-1", "done").await, 4);
-    assert_eq!(feed.told(), ["c-1", "c-1"]);
+    assert!(feed.told().len() > before, "{:?}", feed.told());
     let books = &relay.status().await["books"];
     assert_eq!(
         (
@@ -105,13 +112,13 @@ async fn one_change_id_with_two_contents_in_one_answer_is_a_dead_letter_that_nam
         letters,
         "the same answer is the same letter"
     );
+    assert_eq!(feed.told(), ["c-1", "c-1"], "it is still listed");
 
     feed.lists(&json!([row("c-2", "B")]).to_string());
     relay.run(&["sync"]).await;
-    feed.lists("[]");
     relay.run(&["dead", "replay", "c-2"]).await.expect(0);
     relay.run(&["sync", "--wait"]).await.expect(0);
-    assert_eq!(feed.told(), ["c-1", "c-1", "c-2"]);
+    assert_eq!(told(&feed), ["c-1", "c-2"]);
 }
 
 #[tokio::test]
@@ -135,9 +142,8 @@ async fn an_anonymous_letter_is_applied_in_its_persons_lane_once_the_bio_is_link
         letters.iter().all(|letter| letter["xid"] == json!(xid)),
         "{letters:?}"
     );
-    feed.lists("[]");
     relay.run(&["dead", "replay", "--all"]).await.expect(0);
     relay.run(&["sync", "--wait"]).await.expect(0);
     assert_eq!(relay.dead_ids().await, Vec::<String>::new());
-    assert_eq!(feed.told(), ["c-1"]);
+    assert_eq!(told(&feed), ["c-1"]);
 }

@@ -1,0 +1,125 @@
+-- @include ack
+-- @include changes
+-- @include clock
+-- @include closed
+-- @include lanes
+-- @include letters
+-- @include timeline
+-- Removes what Redis holds of some changes of one person.
+-- ARGV: lane, keep_unacknowledged ('1' = AlumnIQ is not told of those that were open), keep (ms), then id, member
+--       pairs (member '' = it stands in no lane)
+-- Returns a letter an item: d(iscarded: it was open), a(pplied everywhere: AlumnIQ is told as it would have been),
+-- p(ast: it was closed), o(thers': it stays), g(one). What stays is that AlumnIQ is still to be told of it, or the
+-- marker by which a later fetch knows it.
+
+local function transition()
+  local lane, keep_unacknowledged, keep = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
+  local now = clock.now()
+
+  -- A call that is under way may still be made, but is not settled.
+  local freed, heads = {}, {}
+  local function free(d, member)
+    local held = redis.call('HGET', key('running', d.name), lane)
+    if held and held:match('^%d+ %S+ (.*)$') == member then
+      redis.call('HDEL', key('running', d.name), lane)
+      redis.call('ZREM', key('lease', d.name), lane)
+      freed[d.name] = true
+    end
+  end
+
+  local function forget(id, member)
+    local waits = member ~= '' and lanes.waiting_for(lane, member) or 0
+    for _, d in ipairs(DESTINATIONS) do
+      for _, about in ipairs({ 'attempts', 'crashes', 'suspects', 'forced' }) do
+        redis.call('HDEL', key(about, d.name), id)
+      end
+      if bit.band(waits, d.bit) ~= 0 then
+        books.count('pending:' .. d.name, -1)
+        free(d, member)
+      end
+    end
+    if waits ~= 0 then redis.call('ZREM', key('lane', lane), member) end
+    redis.call('ZREM', key('past', lane), id)
+    redis.call('DEL', key('events', id), key('edits', id))
+    redis.call('HDEL', key('corrected'), id)
+    redis.call('HDEL', key('relisted'), id)
+    local has_letter, is_told = false, true
+    for vendor in pairs(VENDOR_BIT) do
+      local letter = letters.remove(vendor, id)
+      redis.call('DEL', key('sent', vendor, id))
+      has_letter = has_letter or letter ~= nil
+      -- AlumnIQ refused the id, or never gave one: there is nobody to tell.
+      if letter and (letter.class == 'ack_rejected' or letter.lane == '') then is_told = false end
+    end
+    return waits ~= 0 or has_letter, is_told
+  end
+
+  -- Whether an open change is another person's by now: AlumnIQ listed it again with another xid after it was closed, and
+  -- only the index of the person's closed changes still names it.
+  local function is_others(id, member)
+    if member ~= '' then return false end
+    local is_read, record = pcall(cjson.decode, redis.call('GETRANGE', key('change', id), 13, -1))
+    if not is_read or type(record) ~= 'table' or 'x:' .. tostring(record.xid) == lane then return false end
+    for vendor in pairs(VENDOR_BIT) do
+      if redis.call('HGET', key('letter', vendor, id), 'lane') == lane then return false end
+    end
+    return true
+  end
+
+  local function erase(id, member)
+    local is_closed = redis.call('EXISTS', key('done', id)) == 1
+    if not is_closed and is_others(id, member) then
+      redis.call('ZREM', key('past', lane), id)
+      return 'o'
+    end
+    local fetched = changes.fetched_at(id)
+    local is_open, is_told = forget(id, member)
+    if is_closed then
+      -- A digest of the row is of the person, too.
+      local marker = redis.call('GET', key('done', id)):gsub(' listed .*$', '')
+      redis.call('SET', key('done', id), marker, 'KEEPTTL')
+      redis.call('DEL', key('change', id))
+      return 'p'
+    end
+    if fetched == '' then
+      if not is_open then return 'g' end
+      -- Redis had lost the row.
+      fetched = string.format('%013.0f', now)
+    end
+    redis.call('SET', key('change', id), fetched)
+    if redis.call('HDEL', key('dead'), id) == 1 then
+      books.count('in_flight', 1)
+      books.count('dead', -1)
+    end
+    local is_applied = redis.call('ZSCORE', key('ack'), id)
+    timeline.add(id, now, cjson.encode({ event = 'erased' }))
+    if is_applied then return 'a' end
+    is_told = is_told and not keep_unacknowledged
+    redis.call('HSET', key('discarded'), id, is_told and '1' or '0')
+    if is_told then
+      ack.add(id)
+    else
+      closed.close(id, now, 'discarded', false, keep, 0)
+    end
+    return 'd'
+  end
+
+  for _, d in ipairs(DESTINATIONS) do heads[d.name] = lanes.head(lane, d.bit) end
+  local verdicts = {}
+  for i = 4, #ARGV, 2 do verdicts[#verdicts + 1] = erase(ARGV[i], ARGV[i + 1]) end
+  for _, d in ipairs(DESTINATIONS) do
+    local next = lanes.head(lane, d.bit)
+    if freed[d.name] or heads[d.name] ~= next then
+      -- What waited for its time was the one that went.
+      local was_due = redis.call('ZREM', key('due', d.name), lane) == 1
+      if not next then
+        -- At once: a change that arrives before the end of the erasure makes the lane ready again.
+        redis.call('LREM', key('ready', d.name), 0, lane)
+        redis.call('SREM', key('poison', d.name), lane)
+      elseif freed[d.name] or was_due then
+        lanes.make_ready(d.name, lane)
+      end
+    end
+  end
+  return table.concat(verdicts)
+end

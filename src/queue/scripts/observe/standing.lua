@@ -1,0 +1,29 @@
+-- @include lanes
+-- What is known of changes, at one instant. ARGV: changeId, lane, member triples.
+-- Returns seven texts a change: '1' where it is open or its row is kept, the marker of its end ('' = none), mask of
+-- the destinations that still wait for it, mask of the vendors at which it is dead, its place in the line to
+-- AlumnIQ ('' = none), mask of the destinations that have, or may have, a newer change of its lane, the class of its
+-- letter at AlumnIQ ('' = none).
+
+local function transition()
+  local known = {}
+  local function tell(text) known[#known + 1] = text end
+  for i = 1, #ARGV, 3 do
+    local id, lane, member = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    local newer = 0
+    for _, d in ipairs(DESTINATIONS) do
+      local applied = redis.call('HGET', key('applied', d.name), lane)
+      if applied and lanes.before(member, applied) and redis.call('HEXISTS', key('forced', d.name), id) == 0 then
+        newer = newer + d.bit
+      end
+    end
+    tell(tostring(redis.call('EXISTS', key('change', id))))
+    tell(redis.call('GET', key('done', id)) or '')
+    tell(tostring(lanes.waiting_for(lane, member)))
+    tell(redis.call('HGET', key('dead'), id) or '0')
+    tell(redis.call('ZSCORE', key('ack'), id) or '')
+    tell(tostring(newer))
+    tell(redis.call('HGET', key('letter', 'alumniq', id), 'class') or '')
+  end
+  return known
+end
