@@ -118,9 +118,7 @@ impl Loaded {
                 several => format!("{} are", several.join(", ")),
             }
         );
-        Some(finding.help(
-            "`alumniq-relay map test` shows what is expected and what would be sent".to_owned(),
-        ))
+        Some(finding.help("`alumniq-relay map test` shows what is expected and what would be sent"))
     }
 }
 
@@ -276,7 +274,10 @@ impl Place<'_> {
 
     fn wrong(&mut self, name: &str, wrong: Wrong) {
         let path = format!("{}.{name}", self.path);
-        let finding = self.reader.about(&path, &wrong.rule).help(wrong.help);
+        let finding = Finding {
+            help: wrong.help,
+            ..self.reader.about(&path, &wrong.rule)
+        };
         self.reader.problem(finding);
     }
 

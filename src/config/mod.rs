@@ -260,7 +260,7 @@ pub fn parse(
 fn unreadable(name: &str, message: String, help: &str) -> ConfigErrors {
     ConfigErrors {
         name: name.to_owned(),
-        findings: vec![Finding::error(message).help(help.to_owned())],
+        findings: vec![Finding::error(message).help(help)],
     }
 }
 

@@ -70,13 +70,11 @@ pub(super) fn check(reader: &mut Reader, config: &NotifyConfig) {
     match WebhookUrl::parse(url) {
         Err(error) => refuse(reader, "notify.webhook_url", &error),
         Ok(url) if url.is_plaintext_remote() => {
-            let finding = reader
-                .about(
-                    "notify.webhook_url",
-                    "is http://: whoever is on the way can read the address and write to it",
-                )
-                .help("use https://".to_owned());
-            reader.warn(finding);
+            reader.caution(
+                "notify.webhook_url",
+                "is http://: whoever is on the way can read the address and write to it",
+                "use https://",
+            );
         }
         Ok(_) => {}
     }

@@ -173,8 +173,23 @@ impl Reader {
 
     /// Notes a problem with a key's value.
     pub(super) fn reject(&mut self, path: &str, entry: &Entry, wrong: Wrong) {
-        let finding = self.finding(path, entry, &wrong.rule).help(wrong.help);
+        let finding = Finding {
+            help: wrong.help,
+            ..self.finding(path, entry, &wrong.rule)
+        };
         self.problem(finding);
+    }
+
+    /// Notes a problem with a key, wherever its value stands, and what to do about it.
+    pub(super) fn refuse(&mut self, path: &str, rule: &str, help: impl Into<String>) {
+        let finding = self.about(path, rule).help(help);
+        self.problem(finding);
+    }
+
+    /// Notes a risk in the same way.
+    pub(super) fn caution(&mut self, path: &str, rule: &str, help: impl Into<String>) {
+        let finding = self.about(path, rule).help(help);
+        self.warn(finding);
     }
 
     /// A finding at an entry's place.

@@ -149,9 +149,8 @@ fn from_file(
         Ok(text) => accept(reader, key, &text, entry.origin.clone()),
         Err(rule) => {
             let finding = reader.finding(path, entry, &rule).help(
-                "the file must hold nothing but the secret and be readable by this user; a relative \
-                 path starts at the config file's folder"
-                    .to_owned(),
+                "the file must hold nothing but the secret and be readable by this user; a relative path starts at the \
+                 config file's folder",
             );
             reader.problem(finding);
             None
