@@ -2,7 +2,7 @@
 
 use super::{
     SECTIONS,
-    key::{Key, Presence, Section},
+    key::{Key, Presence, Section, Shape},
 };
 
 const HEAD: &str = "\
@@ -52,8 +52,9 @@ fn entry(out: &mut String, key: &Key) {
     let value = |text: &str| key.shape.value(text);
     match key.rule.presence {
         Presence::Required { example } => out.push_str(&format!("{name} = {}\n", value(example))),
-        Presence::Default { text } => out.push_str(&format!("# {name} = {}\n", value(text))),
-        Presence::Optional { example } => out.push_str(&format!("# {name} = {}\n", value(example))),
+        Presence::Default { text } | Presence::Optional { example: text } => {
+            out.push_str(&format!("# {name} = {}\n", value(text)));
+        }
         Presence::Secret { variable } => {
             let variable = variable.map_or_else(|| key.variable(), str::to_owned);
             out.push_str(&format!(
@@ -63,15 +64,12 @@ fn entry(out: &mut String, key: &Key) {
                 key.section,
             ));
         }
-        Presence::Table { example } => {
-            out.push_str(&format!("[{}]\n", key.path()));
-            for line in example.lines() {
-                out.push_str(&format!("# {line}\n"));
-            }
-        }
-        // An empty one would be one too many.
-        Presence::Tables { example } => {
-            out.push_str(&format!("# [[{}]]\n", key.path()));
+        Presence::Table { example } | Presence::Tables { example } => {
+            out.push_str(&match key.shape {
+                // An empty one would be one too many.
+                Shape::Tables => format!("# [[{}]]\n", key.path()),
+                _ => format!("[{}]\n", key.path()),
+            });
             for line in example.lines() {
                 out.push_str(&format!("# {line}\n"));
             }

@@ -293,7 +293,7 @@ fn read(
     exposed: bool,
     needs_secrets: bool,
 ) -> Result<Loaded, ConfigErrors> {
-    let source = Source::new(SECTIONS, name, text, &variables);
+    let source = Source::new(name, text, &variables);
     let mut reader = Reader::new(source, variables, folder, exposed);
     reader.needs_secrets = needs_secrets;
     let config = if reader.source.is_broken {
