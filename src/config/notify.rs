@@ -78,17 +78,16 @@ pub(super) fn check(reader: &mut Reader, config: &NotifyConfig) {
         }
         Ok(_) => {}
     }
-    if config.secret.is_none() && config.format == NotifyFormat::Json {
-        for key in NotifyConfig::SECTION.keys {
-            if key.name == "secret" {
-                secret::missing(
-                    reader,
-                    key,
-                    "is required while `notify.format` is \"json\": without it a receiver cannot tell who \
-                     wrote; make one with `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`",
-                );
-            }
-        }
+    if config.secret.is_none()
+        && config.format == NotifyFormat::Json
+        && let Some(key) = NotifyConfig::SECTION.key("secret")
+    {
+        secret::missing(
+            reader,
+            key,
+            "is required while `notify.format` is \"json\": without it a receiver cannot tell who wrote; make one with \
+             `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`",
+        );
     }
 }
 
