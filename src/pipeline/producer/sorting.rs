@@ -1,8 +1,8 @@
 //! An answer of any length in the order of its changes, in little memory.
 //!
 //! AlumnIQ promises no order of its rows, and a person's changes are applied oldest first: no row may enter the queue
-//! before the last one has come. What is more than [`HELD`] is therefore sorted in runs, each written to a file, and
-//! the runs are merged at the end. Until then nothing of the answer is in the queue: an answer that breaks off has
+//! before the last one has come. What is more than [`HELD`] is therefore sorted in runs, which are written to a file and
+//! merged at the end. Until then nothing of the answer is in the queue: an answer that breaks off has
 //! changed nothing.
 
 mod run;
@@ -11,7 +11,7 @@ use std::{io, iter};
 
 use queue::intake::NewChange;
 
-use self::run::{Run, RunFiles};
+use self::run::{Run, RunFile};
 
 /// How much of an answer is sorted in memory, give or take a row: some 10 000 changes. Nearly every answer is shorter.
 const HELD: usize = 6 << 20;
@@ -19,7 +19,7 @@ const HELD: usize = 6 << 20;
 /// What a change takes besides its texts.
 const OVERHEAD: usize = size_of::<NewChange>() + 4 * 16;
 
-/// How much is held where no file can be written: as much as a process may be expected to have.
+/// How much is held where nothing can be written: as much as a process may be expected to have.
 const HELD_WITHOUT_ROOM: usize = 256 << 20;
 
 /// How many changes are handed on at a time, and how many bytes of rows, give or take one.
@@ -32,7 +32,7 @@ pub struct Sorter {
     most: usize,
     held: Vec<NewChange>,
     weight: usize,
-    files: RunFiles,
+    file: RunFile,
     runs: Vec<Run>,
     /// How many came.
     rows: u64,
@@ -40,17 +40,17 @@ pub struct Sorter {
 
 impl Default for Sorter {
     fn default() -> Self {
-        Self::holding(HELD, RunFiles::default())
+        Self::holding(HELD, RunFile::default())
     }
 }
 
 impl Sorter {
-    fn holding(most: usize, files: RunFiles) -> Self {
+    fn holding(most: usize, file: RunFile) -> Self {
         Self {
             most,
             held: Vec::new(),
             weight: 0,
-            files,
+            file,
             runs: Vec::new(),
             rows: 0,
         }
@@ -71,7 +71,7 @@ impl Sorter {
             return Ok(());
         }
         sort(&mut self.held);
-        match self.files.write(&self.held) {
+        match self.file.write(&self.held) {
             Ok(run) => {
                 self.runs.push(run);
                 self.held.clear();

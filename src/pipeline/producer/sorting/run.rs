@@ -1,11 +1,13 @@
-//! A sorted part of an answer in a file: without a name, so that it goes with the process whatever becomes of that, and
+//! Sorted parts of an answer in a file: without a name, so that it goes with the process whatever becomes of that, and
 //! encrypted under a key that nobody else ever has, so that the disk holds nothing about anybody.
 
 use std::{
     env,
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Seek, Write},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    os::unix::fs::FileExt,
     path::PathBuf,
+    sync::Arc,
 };
 
 use jobs::outcome::DeadClass;
@@ -29,14 +31,16 @@ type Record = (
     Option<([u8; 32], u64)>,
 );
 
-/// Where runs are written.
-pub(super) struct RunFiles {
-    /// Where a file may be made, the best place first.
+/// The file that runs are written to, one behind the other.
+pub(super) struct RunFile {
+    /// Where it may be made, the best place first.
     places: Vec<PathBuf>,
+    pub(super) file: Option<Arc<File>>,
+    end: u64,
     seals: Seals,
 }
 
-impl Default for RunFiles {
+impl Default for RunFile {
     /// `TMPDIR`, or where large files are to be put: `/tmp` may be memory.
     fn default() -> Self {
         let named = env::var_os("TMPDIR").map(PathBuf::from);
@@ -44,24 +48,27 @@ impl Default for RunFiles {
     }
 }
 
-impl RunFiles {
+impl RunFile {
     pub fn at(places: impl IntoIterator<Item = PathBuf>) -> Self {
         Self {
             places: places.into_iter().collect(),
+            file: None,
+            end: 0,
             seals: Seals::new(Some(&rand::random()), &[]),
         }
     }
 
-    /// Writes sorted changes.
+    /// Writes sorted changes, each on a line that is bound to its place.
     ///
     /// # Errors
-    /// There is no room.
-    pub fn write(&self, changes: &[NewChange]) -> io::Result<Run> {
-        Ok(self.read(self.written(changes)?))
-    }
-
-    pub(super) fn written(&self, changes: &[NewChange]) -> io::Result<File> {
-        let mut file = BufWriter::new(self.file()?);
+    /// There is no room. The next run is written over what was.
+    pub fn write(&mut self, changes: &[NewChange]) -> io::Result<Run> {
+        let (file, start) = (self.file()?, self.end);
+        let mut lines = BufWriter::new(Part {
+            file: Arc::clone(&file),
+            at: start,
+            end: u64::MAX,
+        });
         for (line, change) in changes.iter().enumerate() {
             let letter = change.letter.as_ref();
             let record = serde_json::to_string(&(
@@ -72,18 +79,19 @@ impl RunFiles {
                 letter.map(|l| (l.class, &l.cause, &l.advice, l.has_id)),
                 change.listed.map(|l| (l.content, l.row)),
             ))?;
-            writeln!(file, "{}", self.seals.seal(&line.to_string(), &record))?;
+            let place = format!("{start} {line}");
+            writeln!(lines, "{}", self.seals.seal(&place, &record))?;
         }
-        let mut file = file.into_inner()?;
-        file.rewind()?;
-        Ok(file)
+        self.end = lines.into_inner()?.at;
+        let (at, end) = (start, self.end);
+        Ok(self.read(Part { file, at, end }))
     }
 
-    pub(super) fn read(&self, file: File) -> Run {
-        let seals = self.seals.clone();
-        let lines = BufReader::new(file).lines().enumerate();
+    fn read(&self, part: Part) -> Run {
+        let (seals, start) = (self.seals.clone(), part.at);
+        let lines = BufReader::new(part).lines().enumerate();
         Box::new(lines.map(move |(line, sealed)| {
-            let record = seals.open(&line.to_string(), &sealed?);
+            let record = seals.open(&format!("{start} {line}"), &sealed?);
             let record = record.map_err(|_| io::Error::other("it was altered on disk"))?;
             let (order, change_id, xid, row, letter, listed) =
                 serde_json::from_str::<Record>(&record)?;
@@ -101,7 +109,10 @@ impl RunFiles {
         }))
     }
 
-    fn file(&self) -> io::Result<File> {
+    fn file(&mut self) -> io::Result<Arc<File>> {
+        if let Some(file) = &self.file {
+            return Ok(Arc::clone(file));
+        }
         let mut made = Err(io::ErrorKind::NotFound.into());
         for place in &self.places {
             made = tempfile::tempfile_in(place);
@@ -109,6 +120,37 @@ impl RunFiles {
                 break;
             }
         }
-        made
+        let file = Arc::new(made?);
+        self.file = Some(Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// A part of the file. Runs are read side by side, so none may move the file's own position.
+struct Part {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Part {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let most = into.len().min(left);
+        let read = self.file.read_at(&mut into[..most], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Write for Part {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, self.at)?;
+        self.at += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
