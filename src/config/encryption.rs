@@ -67,17 +67,15 @@ impl EncryptionConfig {
 pub(super) fn check(reader: &mut Reader, config: &EncryptionConfig) {
     const HELP: &str = "make one with `alumniq-relay encryption key`";
     if let Some(Err(wrong)) = config.key.as_ref().map(|key| read(key.expose_secret())) {
-        let finding = reader.about("encryption.key", &wrong.to_string());
-        reader.problem(finding.help(HELP.to_owned()));
+        reader.refuse("encryption.key", &wrong.to_string(), HELP);
     }
     for (n, key) in config.old() {
         if let Err(wrong) = key {
             let rule = format!("holds a key, the {n}. of them, that {wrong}");
-            let finding = reader.about("encryption.old_keys", &rule);
-            reader.problem(
-                finding.help(
-                    "separate keys by commas, each as it stood in `encryption.key`".to_owned(),
-                ),
+            reader.refuse(
+                "encryption.old_keys",
+                &rule,
+                "separate keys by commas, each as it stood in `encryption.key`",
             );
         }
     }
@@ -102,17 +100,10 @@ fn decoded(text: &str) -> Result<Vec<u8>, NoKey> {
     decoded.map_err(|_| NoKey::Text)
 }
 
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    };
-    pairs.map(byte).collect()
-}
-
-fn digit(letter: u8) -> Option<u8> {
-    char::from(letter).to_digit(16)?.try_into().ok()
+/// Of hexadecimal digits; `None`: one has no fellow.
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let byte = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(byte).collect()
 }
 
 #[cfg(test)]

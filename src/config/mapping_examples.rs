@@ -16,7 +16,7 @@ use super::{
     key::{Key, Shape, section, tables},
     nearest::nearest,
     read::Read,
-    reader::{Effective, Reader},
+    reader::Reader,
     setting::Wrong,
     source::Entry,
 };
@@ -118,9 +118,7 @@ impl Loaded {
                 several => format!("{} are", several.join(", ")),
             }
         );
-        Some(finding.help(
-            "`alumniq-relay map test` shows what is expected and what would be sent".to_owned(),
-        ))
+        Some(finding.help("`alumniq-relay map test` shows what is expected and what would be sent"))
     }
 }
 
@@ -158,7 +156,7 @@ impl Read for Examples {
                 let finding = reader.about(&path, "is the name of another example too");
                 reader.problem(finding);
             }
-            applies(reader, key, &path, examples.len(), table);
+            applies(reader, key, &path, examples.len());
             examples.push(example);
         }
         (reader.problems.len() == before).then_some(Self(examples))
@@ -276,7 +274,10 @@ impl Place<'_> {
 
     fn wrong(&mut self, name: &str, wrong: Wrong) {
         let path = format!("{}.{name}", self.path);
-        let finding = self.reader.about(&path, &wrong.rule).help(wrong.help);
+        let finding = Finding {
+            help: wrong.help,
+            ..self.reader.about(&path, &wrong.rule)
+        };
         self.reader.problem(finding);
     }
 
@@ -336,18 +337,16 @@ fn json(value: &toml::Value) -> Value {
 }
 
 /// For `config print`.
-fn applies(reader: &mut Reader, key: &'static Key, path: &str, at: usize, table: &toml::Table) {
-    let known = KEYS.iter().filter_map(|name| table.get_key_value(*name));
-    for (name, value) in known {
-        let entry = reader.source.entries.get(&format!("{path}.{name}"));
-        let origin = entry.map(|entry| reader.origin(&entry.origin));
-        reader.effective.push(Effective {
-            section: key.section,
-            table: Some(key.name),
-            element: Some(at),
-            name: name.clone(),
-            value: value.clone(),
-            origin: origin.unwrap_or_default(),
-        });
+fn applies(reader: &mut Reader, key: &'static Key, path: &str, at: usize) {
+    for name in KEYS {
+        if let Some(entry) = reader
+            .source
+            .entries
+            .get(&format!("{path}.{name}"))
+            .cloned()
+        {
+            let place = (Some(key.name), Some(at));
+            reader.applies(key, place, name, entry.value, &entry.origin);
+        }
     }
 }

@@ -260,7 +260,7 @@ pub fn parse(
 fn unreadable(name: &str, message: String, help: &str) -> ConfigErrors {
     ConfigErrors {
         name: name.to_owned(),
-        findings: vec![Finding::error(message).help(help.to_owned())],
+        findings: vec![Finding::error(message).help(help)],
     }
 }
 
@@ -293,7 +293,7 @@ fn read(
     exposed: bool,
     needs_secrets: bool,
 ) -> Result<Loaded, ConfigErrors> {
-    let source = Source::new(SECTIONS, name, text, &variables);
+    let source = Source::new(name, text, &variables);
     let mut reader = Reader::new(source, variables, folder, exposed);
     reader.needs_secrets = needs_secrets;
     let config = if reader.source.is_broken {

@@ -70,27 +70,24 @@ pub(super) fn check(reader: &mut Reader, config: &NotifyConfig) {
     match WebhookUrl::parse(url) {
         Err(error) => refuse(reader, "notify.webhook_url", &error),
         Ok(url) if url.is_plaintext_remote() => {
-            let finding = reader
-                .about(
-                    "notify.webhook_url",
-                    "is http://: whoever is on the way can read the address and write to it",
-                )
-                .help("use https://".to_owned());
-            reader.warn(finding);
+            reader.caution(
+                "notify.webhook_url",
+                "is http://: whoever is on the way can read the address and write to it",
+                "use https://",
+            );
         }
         Ok(_) => {}
     }
-    if config.secret.is_none() && config.format == NotifyFormat::Json {
-        for key in NotifyConfig::SECTION.keys {
-            if key.name == "secret" {
-                secret::missing(
-                    reader,
-                    key,
-                    "is required while `notify.format` is \"json\": without it a receiver cannot tell who \
-                     wrote; make one with `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`",
-                );
-            }
-        }
+    if config.secret.is_none()
+        && config.format == NotifyFormat::Json
+        && let Some(key) = NotifyConfig::SECTION.key("secret")
+    {
+        secret::missing(
+            reader,
+            key,
+            "is required while `notify.format` is \"json\": without it a receiver cannot tell who wrote; make one with \
+             `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`",
+        );
     }
 }
 

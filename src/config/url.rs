@@ -6,6 +6,7 @@ use super::{
     key::Shape,
     setting::{Setting, Wrong, text},
 };
+use crate::vendors::is_loopback;
 
 /// An `http` or `https` address without credentials, query, fragment or trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +20,8 @@ impl BaseUrl {
 
     /// Whether secrets and personal data would cross a network unencrypted.
     pub(super) fn is_unencrypted(&self) -> bool {
-        let host = reqwest::Url::parse(&self.0)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned))
-            .unwrap_or_default();
-        let local = host == "localhost"
-            || host
-                .trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
-        self.0.starts_with("http://") && !local
+        let url = reqwest::Url::parse(&self.0);
+        url.is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url))
     }
 }
 

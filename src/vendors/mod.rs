@@ -39,6 +39,6 @@ pub use salsa::SalsaClient;
 pub use webhook::{SigningKey, Webhook, WebhookUrl};
 
 /// The exchange itself, for what is no vendor: the traces' collector.
-pub(crate) use http::{Http, secret_header};
+pub(crate) use http::{Http, is_loopback, secret_header};
 
 pub use jobs::call_log::Call;

@@ -115,12 +115,8 @@ pub struct SortedGroups(Option<Sorted>);
 
 impl SortedGroups {
     /// Everything that `sorter` took.
-    ///
-    /// # Errors
-    /// The part that was sorted on disk can't be read.
-    pub async fn of(sorter: Sorter) -> Result<Self, FetchError> {
-        let sorted = apart(|| sorter.sorted()).await;
-        Ok(Self(Some(sorted.map_err(FetchError::Sorting)?)))
+    pub async fn of(sorter: Sorter) -> Self {
+        Self(Some(apart(|| sorter.sorted()).await))
     }
 
     /// The next group; `None` at the end.
@@ -199,7 +195,7 @@ impl<'a> Feed<'a> {
                         ended,
                         call_log,
                         rows,
-                        changes: SortedGroups::of(sorter).await?,
+                        changes: SortedGroups::of(sorter).await,
                     });
                 }
                 Err(FetchError::Feed(error)) => error,
