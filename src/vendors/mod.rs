@@ -4,7 +4,7 @@
 //!
 //! # Layout
 //!
-//! - [`AlumniqClient`]: the change feed, and the acknowledgement of changeIds
+//! - [`AlumniqClient`]: the change feed, which [`feed`] reads while it arrives, and the acknowledgement of changeIds
 //! - [`CrmClient`]: update or upsert of one contact, with the password grant's token
 //! - [`SalsaClient`]: metrics, and the search, upsert and deletion of supporters
 //! - [`Webhook`]: no vendor, but likewise: tells the operators, over HTTP
@@ -29,7 +29,7 @@ mod salsa;
 mod testing;
 mod webhook;
 
-pub use alumniq::{AlumniqClient, FeedReply, Filter};
+pub use alumniq::{AlumniqClient, FeedReply, Filter, feed};
 pub use crm::{CrmAuth, CrmCheck, CrmClient, CrmOperation, CrmOptions, Matching};
 pub use http::{
     BODY_LIMIT, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Redactor, Timeouts,
