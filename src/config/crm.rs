@@ -6,8 +6,9 @@ use jobs::{country::CountryCodes, mapping::MapValue};
 use secrecy::SecretString;
 
 use super::{
-    key::{Shape, default, optional, required, secret, section, table},
+    key::{Shape, default, optional, required, secret, table},
     limits::Limits,
+    section::section,
     setting::{Setting, Wrong, word, words},
     url::BaseUrl,
 };

@@ -5,8 +5,9 @@ use queue::seal::{KEY_BYTES, Seals};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    key::{secret, section, unnamed_secret},
+    key::{secret, unnamed_secret},
     reader::Reader,
+    section::section,
 };
 
 section! {

@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - one file a concern, each with the struct of its section: the field, its key, its default and its
-//!   documentation are one declaration ([`key`])
+//!   documentation are one declaration (`section`) of a [`key`]
 //! - [`mapping`]: the compiled templates, wrong ones reported with their line; [`mapping_examples`]: what they
 //!   are expected to do; `mapping_lint`: what in them does nothing
 //! - `source` flattens file and variables, `reader` reads keys and notes every problem, `setting` holds
@@ -47,6 +47,7 @@ pub mod redis;
 pub mod salsa;
 pub mod schedule;
 mod secret;
+mod section;
 mod setting;
 mod source;
 pub mod telemetry;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    key::{default, optional, section, unnamed_secret},
+    key::{default, optional, unnamed_secret},
     reader::Reader,
     secret,
+    section::section,
     setting::words,
     url::BaseUrl,
 };
