@@ -18,15 +18,15 @@ const ROOMS: [&str; 11] = [
     "operations",
     "pipeline",
     "observe",
-    "config",
     "vendors",
+    "config",
     "runbook",
     "exit",
     "visible",
 ];
 
-/// What a room below `pipeline` must not name although it is a crate of its own.
-const NOT_OF_VENDORS: [&str; 2] = ["queue", "sandbox"];
+/// All that `config` may use beside the crates `jobs` and `transport`: what was configured is told to the other rooms.
+const OF_CONFIG: [&str; 2] = ["config", "visible"];
 
 /// A path from the repository's root.
 fn path(path: &str) -> PathBuf {
@@ -99,14 +99,30 @@ fn every_room_has_its_place() {
 }
 
 #[test]
-fn vendors_do_not_know_the_queue() {
+fn neither_the_vendors_nor_the_configuration_know_the_queue() {
     for (room, File { path, code, .. }) in sources() {
-        if room == "vendors" {
-            for krate in NOT_OF_VENDORS {
-                let names = code.contains(&format!(" {krate}::"));
-                assert!(!names, "{} names {krate}", path.display());
-            }
+        for krate in ["queue::", "sandbox::"] {
+            let mut named = code.match_indices(krate);
+            let names_crate = named.any(|(at, _)| !code[..at].ends_with([':', '_']));
+            let is_closed = ["vendors", "config"].contains(&room.as_str());
+            assert!(
+                !is_closed || !names_crate,
+                "{} names {krate}",
+                path.display()
+            );
         }
+    }
+}
+
+#[test]
+fn the_configuration_depends_on_no_other_room() {
+    let files = sources().into_iter().filter(|(room, _)| room == "config");
+    for (_, file) in files {
+        let rooms = file.named.iter().filter_map(|path| path.first());
+        let others: Vec<_> = rooms
+            .filter(|room| !OF_CONFIG.contains(&room.as_str()))
+            .collect();
+        assert!(others.is_empty(), "{}: {others:?}", file.path.display());
     }
 }
 

@@ -54,14 +54,15 @@ pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod url;
+pub mod webhook;
 pub mod worker;
 
 pub use self::{
     acknowledge::AcknowledgeConfig,
     alumniq::{AcknowledgeMode, AlumniqConfig, AnonymousRows},
     console::{ConsoleConfig, SecureCookie},
-    crm::{CrmAuthKind, CrmConfig, CrmMatching},
-    encryption::EncryptionConfig,
+    crm::{CrmAuth, CrmAuthKind, CrmConfig, CrmMatching, CrmOperation, CrmOptions},
+    encryption::{EncryptionConfig, EncryptionKeys},
     finding::{ConfigErrors, Finding, SHOWN},
     history::HistoryConfig,
     limits::Limits,
@@ -76,6 +77,7 @@ pub use self::{
     schedule::Schedule,
     telemetry::TelemetryConfig,
     url::BaseUrl,
+    webhook::{SigningSecret, WebhookUrl},
     worker::WorkerConfig,
 };
 use self::{key::Section, namespace::TopConfig, reader::Reader, source::Source};

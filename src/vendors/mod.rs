@@ -30,13 +30,13 @@ mod testing;
 mod webhook;
 
 pub use alumniq::{AlumniqClient, FeedReply, Filter, feed};
-pub use crm::{CrmAuth, CrmCheck, CrmClient, CrmOperation, CrmOptions, Matching};
+pub use crm::{CrmCheck, CrmClient};
 pub use http::{
     BODY_LIMIT, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Redactor, Timeouts,
     proxy_of,
 };
 pub use salsa::SalsaClient;
-pub use webhook::{SigningKey, Webhook, WebhookUrl};
+pub use webhook::Webhook;
 
 /// The exchange itself, for what is no vendor: the traces' collector.
 pub(crate) use http::{Http, secret_header};
