@@ -23,9 +23,9 @@ use crate::{
         Global,
         vendor::{ContactCommand, ContactUpdate},
     },
+    config::CrmOperation,
     exit::Exit,
     observe::logs,
-    vendors::CrmOperation,
 };
 
 /// A document is one contact: more bytes than this are something else.

@@ -15,6 +15,7 @@ use queue::{
     audit::Actor,
     durability::{Allowed, Finding as Unfit, catalogue::Severity},
     embedded::EmbeddedRedis,
+    seal::Seals,
     trouble::Trouble,
 };
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisError};
@@ -200,6 +201,12 @@ impl Context {
         None
     }
 
+    /// The keys that payloads are sealed with.
+    pub fn seals(&self) -> Seals {
+        let keys = self.config.encryption.keys();
+        Seals::new(keys.current.as_ref(), &keys.old)
+    }
+
     async fn connect(&self, urls: Vec<String>, tls: TlsCertificates) -> Result<Queue, QueueError> {
         Queue::connect(QueueSettings {
             urls,
@@ -211,7 +218,7 @@ impl Context {
             keep_audit: self.config.history.audit,
             destinations: self.destinations(),
             patience: self.config.worker.patience,
-            seals: self.config.encryption.seals(),
+            seals: self.seals(),
         })
         .await
     }
@@ -351,9 +358,9 @@ impl Context {
 
     /// The operators' webhook, where they have one.
     pub fn webhook(&self) -> miette::Result<Option<Webhook>> {
-        let receiver = self.config.notify.receiver().map_err(misused)?;
+        let receiver = self.config.notify.receiver();
         receiver
-            .map(|(url, key)| Webhook::new(url, key).map_err(misused))
+            .map(|(url, secret)| Webhook::new(&url, secret.as_ref()).map_err(misused))
             .transpose()
     }
 

@@ -6,9 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::{
-    key::{Shape, default, optional, section, unnamed_secret},
+    key::{Shape, default, optional, unnamed_secret},
     network::Network,
     reader::Reader,
+    section::section,
     setting::{Setting, Wrong, text, words},
 };
 

@@ -1,12 +1,12 @@
 //! `[encryption]`: under which keys payloads are sealed in Redis.
 
 use base64::{Engine, alphabet, engine};
-use queue::seal::{KEY_BYTES, Seals};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    key::{secret, section, unnamed_secret},
+    key::{secret, unnamed_secret},
     reader::Reader,
+    section::section,
 };
 
 section! {
@@ -21,6 +21,17 @@ section! {
         /// when `alumniq-relay encryption rotate` has sealed everything under `key`.
         old_keys: Option<SecretString> = unnamed_secret(),
     }
+}
+
+/// How long a key is.
+const KEY_BYTES: usize = 32;
+
+/// The keys themselves. No `Debug`, which would show them.
+pub struct EncryptionKeys {
+    /// `encryption.key`; `None`: nothing is sealed.
+    pub current: Option<[u8; KEY_BYTES]>,
+    /// `encryption.old_keys`, in their order.
+    pub old: Vec<[u8; KEY_BYTES]>,
 }
 
 /// What is wrong with the text of a key; it is never quoted.
@@ -44,13 +55,12 @@ const fn lenient(alphabet: &alphabet::Alphabet) -> engine::GeneralPurpose {
 
 impl EncryptionConfig {
     /// The keys. Those that cannot be read are left out: a loaded configuration has none.
-    pub fn seals(&self) -> Seals {
-        let current = self
-            .key
-            .as_ref()
-            .and_then(|key| read(key.expose_secret()).ok());
-        let old: Vec<_> = self.old().filter_map(|(_, key)| key.ok()).collect();
-        Seals::new(current.as_ref(), &old)
+    pub fn keys(&self) -> EncryptionKeys {
+        let key = self.key.as_ref();
+        EncryptionKeys {
+            current: key.and_then(|key| read(key.expose_secret()).ok()),
+            old: self.old().filter_map(|(_, key)| key.ok()).collect(),
+        }
     }
 
     /// The old keys with their number, from 1.

@@ -13,10 +13,11 @@ use serde_json::{Map, Value};
 
 use super::{
     AnonymousRows, Config, Finding, Loaded,
-    key::{Key, Shape, section, tables},
+    key::{Key, Shape, tables},
     nearest::nearest,
     read::Read,
     reader::Reader,
+    section::section,
     setting::Wrong,
     source::Entry,
 };

@@ -3,10 +3,7 @@
 use jiff::Timestamp;
 use jobs::salsa_upsert::SalsaLimits;
 
-use crate::{
-    config::{AcknowledgeMode, AnonymousRows, Config, Schedule},
-    vendors::CrmOperation,
-};
+use crate::config::{AcknowledgeMode, AnonymousRows, Config, CrmOperation, Schedule};
 
 /// Indents the lines after a heading's first.
 const INDENT: usize = 14;
@@ -91,10 +88,10 @@ pub fn of(config: &Config, now: Timestamp) -> String {
 
 fn notifies(config: &Config) -> String {
     let notify = &config.notify;
-    let Ok(Some((url, key))) = notify.receiver() else {
+    let Some((url, secret)) = notify.receiver() else {
         return "nobody (notify.webhook_url is not set)".to_owned();
     };
-    let signed = match key {
+    let signed = match secret {
         Some(_) => "signed",
         None => "not signed",
     };

@@ -7,10 +7,7 @@ use std::{
 };
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use jobs::{
-    acknowledge::FeedFault, call_log::CallLog, change::FieldNames, destination::Vendor,
-    retry::RetryPolicy,
-};
+use jobs::{call_log::CallLog, change::FieldNames, destination::Vendor, retry::RetryPolicy};
 use queue::{Queue, QueueError, intake::NewChange};
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +20,7 @@ use super::{
 };
 use crate::{
     observe::metrics,
-    vendors::{AlumniqClient, Filter},
+    vendors::{AlumniqClient, Filter, feed::FeedFault},
 };
 
 /// The most rows that `changedSinceDate` answers (AlumnIQ, "Optional Filters"); `changedOnDate` has no cap.

@@ -1,7 +1,7 @@
 //! Bulks: begun once, carried to the end whoever dies, at their pace, until somebody calls them off.
 
 use super::{Fleet, OPERATOR, client};
-use crate::harness::waiting::until;
+use harness::waiting::until;
 
 #[tokio::test]
 async fn a_bulk_is_carried_on_when_the_process_that_works_on_it_is_killed() {

@@ -55,7 +55,6 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
         "{body}"
     );
     assert_eq!(stage.letters().await, 0);
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -91,7 +90,6 @@ async fn a_bulk_is_cancelled_on_its_page() {
             .contains(&format!("href=\"{bulk}\""))
     );
     assert_eq!(stage.get("/bulks/nothing").await.0, StatusCode::NOT_FOUND);
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -114,5 +112,4 @@ async fn a_bulk_names_the_cause_that_its_letters_had_also_when_none_is_left() {
         let (_, body) = stage.get(page).await;
         assert!(body.contains("changedOn is no date"), "{page}: {body}");
     }
-    stage.stop().await;
 }

@@ -10,6 +10,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
 };
+use harness::{namespace::settlement, redis::Redis};
 use jobs::{
     change::FieldNames,
     country::CountryCodes,
@@ -18,11 +19,9 @@ use jobs::{
     outcome::DeadClass,
 };
 use queue::{
-    NO_TLS, Queue, QueueSettings, durability::Allowed as AllowedRedis, embedded::EmbeddedRedis,
-    executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
+    Queue, executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
 };
 use serde_json::{Value, json, value::to_raw_value};
-use tempfile::TempDir;
 use tower::Service;
 
 use crate::{
@@ -41,8 +40,7 @@ pub const XID: &str = "1001-<b>secret</b>";
 pub struct Stage {
     pub console: Console,
     pub queue: Queue,
-    redis: EmbeddedRedis,
-    _directory: TempDir,
+    _redis: Redis,
     cookie: Mutex<Option<String>>,
     pub token: Option<&'static str>,
 }
@@ -53,24 +51,8 @@ impl Stage {
     }
 
     pub async fn guarded(tokens: Tokens) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let redis = EmbeddedRedis::start(&directory.path().join("redis"), "redis-server")
-            .await
-            .unwrap();
-        let settings = QueueSettings {
-            urls: vec![redis.url()],
-            tls: NO_TLS,
-            namespace: "campus".to_owned(),
-            response_timeout: Duration::from_secs(20),
-            keep: Duration::from_secs(3600),
-            keep_payload: Duration::ZERO,
-            keep_audit: Duration::from_secs(3600),
-            destinations: Destination::ALL.to_vec(),
-            patience: Duration::from_secs(3600),
-            seals: Default::default(),
-        };
-        let reader = Queue::connect(settings).await.unwrap();
-        let queue = reader.admit(AllowedRedis::default()).await.unwrap().queue;
+        let redis = Redis::start().await;
+        let queue = redis.queue_with("campus", |_| {}).await;
         let guard = Guard::new(Rules {
             tokens,
             ..Rules::open()
@@ -85,8 +67,7 @@ impl Stage {
         Self {
             console,
             queue,
-            redis,
-            _directory: directory,
+            _redis: redis,
             cookie: Mutex::default(),
             token: None,
         }
@@ -155,18 +136,15 @@ impl Stage {
                     let id = &lease.change_id;
                     self.queue.stored_document(Destination::Crm, id, &sent)
                 };
+                let refused = Transition::Dead {
+                    class: DeadClass::Validation,
+                    cause: "PhoneWork is no E.164 phone number".to_owned(),
+                    advice: "adjust it".to_owned(),
+                    attempts: 1,
+                };
                 Settlement {
-                    lane: lease.lane.clone(),
-                    token: lease.token,
-                    call: lease.token,
-                    transition: Transition::Dead {
-                        class: DeadClass::Validation,
-                        cause: "PhoneWork is no E.164 phone number".to_owned(),
-                        advice: "adjust it".to_owned(),
-                        attempts: 1,
-                    },
-                    took: Duration::ZERO,
                     sent: sent.map(stored),
+                    ..settlement(lease, refused)
                 }
             })
             .collect();
@@ -244,10 +222,6 @@ impl Stage {
         }
         let (status, headers, _) = self.answer("POST", action, query.finish()).await;
         (status, headers)
-    }
-
-    pub async fn stop(self) {
-        self.redis.stop().await.unwrap();
     }
 }
 
