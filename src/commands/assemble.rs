@@ -20,7 +20,7 @@ use super::context::Context;
 use crate::{
     config::{AcknowledgeMode, AnonymousRows, Config, CrmConfig, SalsaConfig},
     observe::{Heartbeats, traces::Traces},
-    operations::{Operations, allowed::Allowed, supporters::Calls},
+    operations::{Operations, OperationsConfig, allowed::Allowed, supporters::Calls},
     pipeline::{
         acknowledger::Acknowledger,
         crm::CrmConsumer,
@@ -145,23 +145,20 @@ fn producer(
     }
 }
 
-/// What operators can do with `queue`.
-pub fn operations(context: &Context, queue: &Queue) -> miette::Result<Operations> {
+/// What operators can do with `queue` in the process `worker`.
+pub fn operations(context: &Context, queue: &Queue, worker: &str) -> miette::Result<Operations> {
     let config = &context.config;
     let client = Arc::new(context.alumniq()?);
     // An operator's fetch is in the log and in no trace: whoever works on its changes tells the rest.
-    let producer = producer(context, queue, client, &worker_name(), Traces::default());
-    Ok(Operations {
-        queue: queue.clone(),
-        names: Arc::clone(&config.mappings.names),
-        timezone: config.alumniq.timezone.clone(),
+    let producer = producer(context, queue, client, worker, Traces::default());
+    let config = OperationsConfig {
         anonymous_allowed: config.alumniq.anonymous == AnonymousRows::Match,
         crm: config.mappings.crm.clone(),
         salsa: config.mappings.salsa.clone(),
-        producer: Arc::new(producer),
         max_wait: config.acknowledge.max_wait,
         allowed: allowed(config),
-    })
+    };
+    Ok(Operations::new(producer, config))
 }
 
 fn allowed(config: &Config) -> BTreeMap<Vendor, Allowed> {

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::rules::Guard;
+use super::{rules::Guard, visitor::Visitor};
 use crate::{
     observe::{Heartbeats, metrics::Exposition},
-    operations::Operations,
+    operations::{Operations, client::Local},
 };
 
 /// What the server shows.
@@ -19,4 +19,15 @@ pub struct Console {
     pub guard: Arc<Guard>,
     /// What its pages show and do; empty until Redis answers, and in a process without the role.
     pub operations: Arc<OnceLock<Operations>>,
+}
+
+impl Console {
+    /// What `visitor` works with; `None` until Redis has answered once.
+    pub fn client(&self, visitor: &Visitor) -> Option<Local> {
+        let operations = self.operations.get()?.clone();
+        Some(Local {
+            operations,
+            by: visitor.actor.clone(),
+        })
+    }
 }

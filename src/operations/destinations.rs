@@ -3,7 +3,6 @@
 use jobs::destination::{Destination, Vendor};
 use queue::{
     QueueError,
-    audit::Actor,
     recent::{RecentCall, VendorLimits},
     stats::{DestinationStatus, Pause},
 };
@@ -51,8 +50,8 @@ pub struct Gate {
 
 impl Operations {
     /// Every destination, AlumnIQ included.
-    pub async fn destinations(&self) -> Result<Vec<DestinationShown>, QueueError> {
-        let queue = &self.queue;
+    pub(super) async fn destinations(&self) -> Result<Destinations, QueueError> {
+        let queue = self.queue();
         let mut status = queue.status().await?;
         let enabled = &queue.settings().destinations;
         let mut items = Vec::with_capacity(Vendor::ALL.len());
@@ -67,29 +66,11 @@ impl Operations {
                 counts: destination.and_then(|at| status.destinations.remove(&at)),
                 dead_letters: letters.map_or(0, |classes| classes.values().sum()),
                 pause: status.pauses.remove(&vendor),
-                allowed: self.allowed.get(&vendor).copied(),
+                allowed: self.allowed(vendor),
                 limits: queue.limits(vendor).await?,
                 recent_calls: queue.recent_calls(vendor).await?,
             });
         }
-        Ok(items)
-    }
-
-    /// Holds a destination's changes back, for the whole fleet, until somebody resumes it.
-    pub async fn pause(&self, vendor: Vendor, by: &Actor) -> Result<Gate, QueueError> {
-        self.queue.pause(vendor, by).await?;
-        Ok(Gate {
-            destination: vendor,
-            paused: true,
-        })
-    }
-
-    /// Lets a destination's changes go on, whoever paused it.
-    pub async fn resume(&self, vendor: Vendor, by: &Actor) -> Result<Gate, QueueError> {
-        self.queue.resume(vendor, by).await?;
-        Ok(Gate {
-            destination: vendor,
-            paused: false,
-        })
+        Ok(Destinations { items })
     }
 }

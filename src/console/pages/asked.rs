@@ -5,8 +5,9 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
-use queue::{QueueError, timeline::Timeline};
+use queue::timeline::Timeline;
 
 use super::{
     filter::{Filter, FilterForm},
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     console::{role::Role, state::Console, visitor::Visitor},
-    operations::Operations,
+    operations::client::{Local, OperatorClient, OperatorError, Refused},
 };
 
 /// A visitor before a queue that has answered once.
@@ -25,13 +26,18 @@ pub struct Asked {
     /// Who.
     pub visitor: Visitor,
     /// What can be shown and done.
-    pub operations: Operations,
+    pub client: Local,
 }
 
 impl Asked {
     /// Whether forms are shown.
     pub fn may_act(&self) -> bool {
         self.visitor.role == Role::Operator
+    }
+
+    /// The campus's time zone.
+    pub fn zone(&self) -> &TimeZone {
+        self.client.operations.timezone()
     }
 
     /// Whether people are shown.
@@ -56,8 +62,8 @@ impl Asked {
     ///
     /// # Errors
     /// Redis.
-    pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
-        let timeline = self.operations.timeline(change_id).await?;
+    pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, OperatorError> {
+        let timeline = self.client.timeline(change_id).await?;
         Ok(match self.sees_people() {
             true => timeline,
             false => timeline.map(Timeline::without_people),
@@ -130,11 +136,30 @@ impl Asked {
         self.problem(StatusCode::BAD_REQUEST, Tab::Letters, what, &main)
     }
 
-    /// Redis did not do what it was asked.
-    pub fn failed(&self, tab: Tab, error: &QueueError) -> Response {
-        let main = redis_away(&error.to_string());
-        let what = "Redis does not answer";
-        self.problem(StatusCode::SERVICE_UNAVAILABLE, tab, what, &main)
+    /// What was asked for was not done: Redis does not answer, or it was refused.
+    pub fn failed(&self, tab: Tab, error: &OperatorError) -> Response {
+        let (status, what, main) = match error {
+            OperatorError::Queue(error) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Redis does not answer",
+                redis_away(&error.to_string()),
+            ),
+            OperatorError::Refused {
+                why,
+                message,
+                advice,
+                ..
+            } => {
+                let status = match why {
+                    Refused::NotFound => StatusCode::NOT_FOUND,
+                    Refused::Conflict => StatusCode::CONFLICT,
+                    _ => StatusCode::BAD_REQUEST,
+                };
+                let main = html! { p { (foreign(message)) "." } p { (foreign(advice)) "." } };
+                (status, "Nothing was done", main)
+            }
+        };
+        self.problem(status, tab, what, &main)
     }
 
     fn answer(
@@ -149,7 +174,7 @@ impl Asked {
             title,
             tab,
             visitor: &self.visitor,
-            namespace: self.operations.namespace(),
+            namespace: self.client.operations.namespace(),
             live,
         };
         page(frame, status, main)
@@ -163,11 +188,8 @@ impl FromRequestParts<Console> for Asked {
         let visitor = Visitor::from_request_parts(parts, console)
             .await
             .map_err(IntoResponse::into_response)?;
-        match console.operations.get() {
-            Some(operations) => Ok(Self {
-                visitor,
-                operations: operations.clone(),
-            }),
+        match console.client(&visitor) {
+            Some(client) => Ok(Self { visitor, client }),
             None => Err(not_yet(&visitor)),
         }
     }

@@ -11,6 +11,7 @@ use super::{
     links,
     text::{self, changes, foreign, moment, name},
 };
+use crate::operations::client::OperatorClient;
 
 /// How many a page.
 const A_PAGE: usize = 50;
@@ -43,7 +44,7 @@ pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
         action,
         change_id: given(&wanted.change),
     };
-    match asked.operations.audit(before, A_PAGE, &filter).await {
+    match asked.client.audit(&filter, before, A_PAGE).await {
         Ok(page) => asked.page(Tab::Audit, "Audit", &main(&asked, &wanted, &page)),
         Err(error) => asked.failed(Tab::Audit, &error),
     }
@@ -76,7 +77,7 @@ fn main(asked: &Asked, wanted: &Wanted, page: &AuditPage) -> Markup {
 fn row(asked: &Asked, entry: &AuditEntry) -> Markup {
     html! {
         tr data-audit=(entry.action) {
-            td { (moment(&entry.at, &asked.operations.timezone)) }
+            td { (moment(&entry.at, asked.zone())) }
             td data-name="Who" { div { (foreign(&entry.by)) " " span.soft { (entry.via.as_str()) } } }
             td data-name="What" { div {
                 b { (entry.action.as_str().replace('_', " ")) }

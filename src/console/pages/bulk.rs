@@ -7,7 +7,10 @@ use axum::{
 };
 use jobs::outcome::DeadClass;
 use maud::{Markup, html};
-use queue::{QueueError, bulk::BulkAction, letters::LetterGroup};
+use queue::{
+    bulk::BulkAction,
+    letters::{LetterGroup, Order as Letters},
+};
 use serde::Deserialize;
 
 use super::{
@@ -19,9 +22,10 @@ use super::{
     text::{self, count, foreign},
 };
 use crate::{
-    console::visitor::{Operator, Visitor},
+    console::visitor::Operator,
     operations::{
-        bulk::{BulkError, NewBulk},
+        bulk::NewBulk,
+        client::{OperatorClient, OperatorError, Refused},
         rate::Rate,
     },
 };
@@ -56,10 +60,10 @@ async fn ask(asked: &Asked, action: BulkAction, form: &FilterForm) -> Response {
         Ok(filter) => filter,
         Err(refused) => return *refused,
     };
-    let operations = &asked.operations;
+    let (client, all) = (&asked.client, &filter.filter);
     let counted = async {
-        let total = operations.count_letters(&filter.filter).await?;
-        Ok::<_, QueueError>((total, operations.letter_groups(&filter.filter).await?))
+        let page = client.letters(Letters::OldestFirst, all, None, 1).await?;
+        Ok::<_, OperatorError>((page.total, client.groups(all).await?))
     };
     match counted.await {
         Ok((total, groups)) => {
@@ -144,16 +148,16 @@ pub struct Order {
 }
 
 /// Brings them back.
-pub async fn replay(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    act(&asked, &by, BulkAction::Replay, &order).await
+pub async fn replay(_: Operator, asked: Asked, Form(order): Form<Order>) -> Response {
+    act(&asked, BulkAction::Replay, &order).await
 }
 
 /// Gives them up.
-pub async fn discard(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    act(&asked, &by, BulkAction::Discard, &order).await
+pub async fn discard(_: Operator, asked: Asked, Form(order): Form<Order>) -> Response {
+    act(&asked, BulkAction::Discard, &order).await
 }
 
-async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> Response {
+async fn act(asked: &Asked, action: BulkAction, order: &Order) -> Response {
     let Filter { filter, .. } = match asked.filter(&order.filter) {
         Ok(filter) => filter,
         Err(refused) => return *refused,
@@ -166,17 +170,18 @@ async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> 
     let new = NewBulk {
         action,
         filter,
+        change_ids: Vec::new(),
         rate,
         reason: order.reason.clone(),
         apply_stale: order.apply_stale == "yes",
         keep_unacknowledged: order.keep_unacknowledged == "yes",
     };
-    match asked.operations.start_bulk(new, by.actor.clone()).await {
+    match asked.client.start_bulk(new).await {
         Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
-        Err(BulkError::Queue(error)) => asked.failed(Tab::Letters, &error),
-        Err(BulkError::Reason(error)) => {
+        Err(error) if error.is(Refused::Invalid) => {
             let back = order.filter.address(path(action));
-            invalid_reason(asked, error, &back)
+            invalid_reason(asked, &error, &back)
         }
+        Err(error) => asked.failed(Tab::Letters, &error),
     }
 }

@@ -18,11 +18,11 @@ use super::{
     traffic,
     watched::Watched,
 };
-use crate::console::visitor::Operator;
+use crate::{console::visitor::Operator, operations::client::OperatorClient};
 
 /// The page.
 pub async fn show(asked: Asked) -> Response {
-    let snapshot = Snapshot::read(&asked.operations).await;
+    let snapshot = Snapshot::read(&asked.client).await;
     let main = html! {
         h1 { "Destinations" }
         @for fragment in fragments(&snapshot, &asked) { (fragment) }
@@ -73,7 +73,7 @@ fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &Asked) -> M
         @if let Some(pause) = pause { (why(pause, snapshot)) }
         @if let Some(counts) = counts { (states(vendor, counts)) }
         @if vendor == Vendor::Alumniq { (feed(status)) }
-        @if let Some(traffic) = snapshot.traffic.get(&vendor) { (traffic::show(vendor, traffic, &asked.operations.timezone)) }
+        @if let Some(traffic) = snapshot.traffic.get(&vendor) { (traffic::show(vendor, traffic, asked.zone())) }
     }
 }
 
@@ -138,22 +138,22 @@ fn feed(status: &Status) -> Markup {
 }
 
 /// Shuts a gate.
-pub async fn pause(Operator(by): Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
+pub async fn pause(_: Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return unknown(&asked);
     };
-    match asked.operations.pause(vendor, &by.actor).await {
+    match asked.client.pause(vendor).await {
         Ok(_) => back(vendor),
         Err(error) => asked.failed(Tab::Destinations, &error),
     }
 }
 
 /// Opens it.
-pub async fn resume(Operator(by): Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
+pub async fn resume(_: Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return unknown(&asked);
     };
-    match asked.operations.resume(vendor, &by.actor).await {
+    match asked.client.resume(vendor).await {
         Ok(_) => back(vendor),
         Err(error) => asked.failed(Tab::Destinations, &error),
     }

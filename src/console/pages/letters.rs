@@ -12,6 +12,7 @@ use super::{
     snapshot::Snapshot,
     text::{self, count, foreign, moment, name},
 };
+use crate::operations::client::{OperatorClient, OperatorError};
 
 /// How many a page.
 const A_PAGE: usize = 50;
@@ -31,9 +32,9 @@ pub async fn list(asked: Asked, Query(form): Query<FilterForm>) -> Response {
     }
 }
 
-async fn read(asked: &Asked, filter: &Filter) -> Result<(LetterPage, Snapshot), queue::QueueError> {
-    let operations = &asked.operations;
-    let page = operations
+async fn read(asked: &Asked, filter: &Filter) -> Result<(LetterPage, Snapshot), OperatorError> {
+    let page = asked
+        .client
         .letters(
             Order::NewestFirst,
             &filter.filter,
@@ -41,7 +42,7 @@ async fn read(asked: &Asked, filter: &Filter) -> Result<(LetterPage, Snapshot), 
             A_PAGE,
         )
         .await?;
-    Ok((page, Snapshot::read(operations).await))
+    Ok((page, Snapshot::read(&asked.client).await))
 }
 
 fn main(asked: &Asked, form: &FilterForm, page: &LetterPage, snapshot: &Snapshot) -> Markup {
@@ -101,7 +102,7 @@ fn table(asked: &Asked, letters: &[Letter]) -> Markup {
                         }
                         td data-name="Where" { (name(letter.destination)) }
                         td.reason { (text::class(letter.class)) " " (foreign(&letter.cause)) }
-                        td.died data-name="Died" { (moment(&letter.died_at, &asked.operations.timezone)) }
+                        td.died data-name="Died" { (moment(&letter.died_at, asked.zone())) }
                         td.actions { a.button href=(address) aria-label={ "Look at change " (letter.change_id) } { "Look" } }
                     }
                 }

@@ -7,10 +7,7 @@ use axum::{
 };
 use jobs::destination::Destination;
 use maud::{Markup, html};
-use queue::{
-    person::{PersonCursor, PersonPage},
-    timeline::Timeline,
-};
+use queue::{person::PersonCursor, timeline::Timeline};
 use serde::Deserialize;
 
 use super::{
@@ -20,6 +17,7 @@ use super::{
     links,
     text::{self, changes, foreign, moment},
 };
+use crate::operations::{client::OperatorClient, wire::Person};
 
 /// How many changes a page shows.
 const PAGE: usize = 50;
@@ -47,7 +45,7 @@ pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Res
         let what = "You cannot look at people";
         return asked.problem(StatusCode::FORBIDDEN, Tab::Changes, what, &main);
     }
-    match asked.operations.person(xid, cursor, PAGE).await {
+    match asked.client.person(xid, cursor, PAGE).await {
         Ok(page) if page.changes.is_empty() && page.next.is_none() => asked.not_found(
             Tab::Changes,
             "Nothing is known of this person",
@@ -58,8 +56,8 @@ pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Res
     }
 }
 
-fn main(asked: &Asked, xid: &str, is_later: bool, page: &PersonPage) -> Markup {
-    let enabled = asked.operations.enabled();
+fn main(asked: &Asked, xid: &str, is_later: bool, page: &Person) -> Markup {
+    let enabled = asked.client.operations.enabled();
     html! {
         div.title { h1 { "Person " (foreign(xid)) } @if page.next.is_none() && !is_later { span.tag { (changes(page.changes.len() as u64)) } } }
         section.card aria-label="Changes" {
@@ -97,7 +95,7 @@ fn row(asked: &Asked, timeline: &Timeline, enabled: &[Destination]) -> Markup {
                 }
             }
             td data-name="Last" { (word("event").unwrap_or_default().replace('_', " ")) }
-            td data-name="When" { @if let Some(at) = word("at") { (moment(at, &asked.operations.timezone)) } }
+            td data-name="When" { @if let Some(at) = word("at") { (moment(at, asked.zone())) } }
         }
     }
 }

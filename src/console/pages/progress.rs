@@ -12,15 +12,18 @@ use super::{
     fragment::Fragment,
     layout::Tab,
     links,
-    text::{count, foreign, letters, moment, name, place},
+    text::{changes, count, foreign, letters, moment, name, place},
     watched::Watched,
 };
-use crate::console::visitor::Operator;
+use crate::{
+    console::visitor::Operator,
+    operations::client::{OperatorClient, OperatorError, Refused},
+};
 
 /// The page.
 pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
-    match asked.operations.bulk(&id).await {
-        Ok(Some(bulk)) => {
+    match asked.client.bulk(&id).await {
+        Ok(bulk) => {
             let title = title(&bulk);
             let main = html! {
                 p.crumbs { a href=(links::LETTERS) { "Dead letters" } " / " a href=(links::BULKS) { "Bulks" } }
@@ -34,21 +37,22 @@ pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
                 false => asked.live(Tab::Letters, &title, &address, &main),
             }
         }
-        Ok(None) => unknown(&asked),
-        Err(error) => asked.failed(Tab::Letters, &error),
+        Err(error) => failed(&asked, &error),
     }
 }
 
 /// Ends it before its next step.
-pub async fn cancel(Operator(by): Operator, asked: Asked, Path(id): Path<String>) -> Response {
-    match asked.operations.cancel_bulk(&id, &by.actor).await {
-        Ok(Some(bulk)) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
-        Ok(None) => unknown(&asked),
-        Err(error) => asked.failed(Tab::Letters, &error),
+pub async fn cancel(_: Operator, asked: Asked, Path(id): Path<String>) -> Response {
+    match asked.client.cancel_bulk(&id).await {
+        Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
+        Err(error) => failed(&asked, &error),
     }
 }
 
-fn unknown(asked: &Asked) -> Response {
+fn failed(asked: &Asked, error: &OperatorError) -> Response {
+    if !error.is(Refused::NotFound) {
+        return asked.failed(Tab::Letters, error);
+    }
     let why = "Only the last hundred are known, and for as long as the audit is kept.";
     asked.not_found(Tab::Letters, "There is no such bulk", why)
 }
@@ -86,7 +90,7 @@ pub const fn tone(state: BulkState) -> &'static str {
 
 /// What changes of it by itself.
 pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
-    let zone = &asked.operations.timezone;
+    let zone = asked.zone();
     let done = bulk.handled + bulk.gone;
     let verb = match bulk.action {
         BulkAction::Replay => "Replayed",
@@ -127,7 +131,8 @@ pub fn which(bulk: &BulkView, asked: &Asked, with_cause: bool) -> Markup {
             (None, Some(_)) => ", one cause",
             (None, None) => {}
         }
+        @if !filter.change_ids.is_empty() { ", " (changes(filter.change_ids.len() as u64)) }
         @if let Some(xid) = filter.xid.as_ref().filter(|_| asked.sees_people()) { ", person " (foreign(xid)) }
-        @if let Some(since) = &filter.since { ", died from " (moment(since, &asked.operations.timezone)) }
+        @if let Some(since) = &filter.since { ", died from " (moment(since, asked.zone())) }
     }
 }

@@ -31,7 +31,7 @@ fn entry(event: &Value, told: Option<&str>, asked: &Asked) -> Markup {
     let by = text(event, "by");
     html! {
         li class=(tone) data-event=(kind) {
-            div.when { (moment(text(event, "at").unwrap_or_default(), &asked.operations.timezone)) }
+            div.when { (moment(text(event, "at").unwrap_or_default(), asked.zone())) }
             div.what {
                 p {
                     @if let Some(count) = event["count"].as_u64() { b { (count) " " } }

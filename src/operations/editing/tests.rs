@@ -33,7 +33,7 @@ impl School {
         vendor: Vendor,
         row: &Value,
         edits: &BTreeMap<String, String>,
-    ) -> Result<(Value, Option<Value>), Vec<EditProblem>> {
+    ) -> Result<(Value, Option<Value>), Vec<FieldProblem>> {
         let trial = Trial {
             names: &self.names,
             timezone: &TimeZone::UTC,

@@ -12,7 +12,7 @@ use crate::{
         links,
         text::{self, foreign, place},
     },
-    operations::editing::EditProblem,
+    operations::wire::FieldProblem,
 };
 
 /// What stands together. A field of the school's own comes last.
@@ -38,7 +38,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
 /// Why the form is shown again.
 pub enum Trouble<'a> {
     /// What was written would be a dead letter again.
-    Problems(&'a [EditProblem]),
+    Problems(&'a [FieldProblem]),
     /// Nothing was written.
     Nothing,
     /// Another row is there by now.
@@ -55,7 +55,7 @@ pub fn main(subject: &Subject<'_>, typed: &Typed, trouble: Option<&Trouble<'_>>)
         _ => &[],
     };
     let fields = Fields {
-        sent: subject.asked.operations.fields_sent(vendor),
+        sent: subject.asked.client.operations.fields_sent(vendor),
         place: place(vendor),
         problems,
         typed,
@@ -131,7 +131,7 @@ struct Fields<'a> {
     /// Those that the mapping reads, where there is one.
     sent: Option<std::collections::BTreeSet<&'a str>>,
     place: &'static str,
-    problems: &'a [EditProblem],
+    problems: &'a [FieldProblem],
     typed: &'a Typed,
 }
 
@@ -156,7 +156,7 @@ impl Fields<'_> {
         let name = field.name.as_str();
         let id = id_of(name);
         let text = self.typed.text(name, &field.text);
-        let problems: Vec<&EditProblem> = self
+        let problems: Vec<&FieldProblem> = self
             .problems
             .iter()
             .filter(|problem| problem.field == name)

@@ -12,7 +12,7 @@ use crate::{
         links,
         text::{self, count, foreign, place, subject as named},
     },
-    operations::editing::{Accepted, EditProblem},
+    operations::{editing::Accepted, wire::FieldProblem},
 };
 
 /// The page.
@@ -21,7 +21,7 @@ pub fn main(
     edits: &BTreeMap<String, String>,
     typed: &Typed,
     accepted: &Accepted,
-    elsewhere: &[(Vendor, Result<Accepted, Vec<EditProblem>>)],
+    elsewhere: &[(Vendor, Result<Accepted, Vec<FieldProblem>>)],
 ) -> Markup {
     let letter = &subject.letter;
     let path = links::letter(letter.destination, &letter.change_id);
