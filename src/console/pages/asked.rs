@@ -8,9 +8,10 @@ use axum::{
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use queue::timeline::Timeline;
+use serde::de::DeserializeOwned;
 
 use super::{
-    filter::{Filter, FilterForm},
+    filter::Wanted,
     layout::{Frame, Tab, page},
     links,
     text::foreign,
@@ -45,17 +46,17 @@ impl Asked {
         self.visitor.sees_people
     }
 
-    /// The dead letters that an address or a form means. Who may not see people can't ask for one either: the number
-    /// of answers would tell whose guess was right.
+    /// The dead letters that a query or a form means. Who may not see people can't ask for one either: the number of
+    /// answers would tell whose guess was right.
     ///
     /// # Errors
     /// The page that says why nothing is listed or done. Boxed, because it is much larger than a filter.
-    pub fn filter(&self, form: &FilterForm) -> Result<Filter, Box<Response>> {
-        if !form.xid.trim().is_empty() && !self.sees_people() {
-            return Err(self.people_are_hidden().into());
+    pub fn wanted<T: DeserializeOwned>(&self, words: &[u8]) -> Result<Wanted<T>, Box<Response>> {
+        let wanted = Wanted::read(words).map_err(|problem| self.misunderstood(&problem))?;
+        match wanted.filter.xid {
+            Some(_) if !self.sees_people() => Err(self.people_are_hidden().into()),
+            _ => Ok(wanted),
         }
-        form.read()
-            .map_err(|problems| self.misunderstood(&problems).into())
     }
 
     /// What may be shown to this visitor of one change; `None` where the change is unknown.
@@ -127,9 +128,9 @@ impl Asked {
     }
 
     /// A filter with words that are not understood: nothing is listed or done.
-    pub fn misunderstood(&self, problems: &[String]) -> Response {
+    pub fn misunderstood(&self, problem: &str) -> Response {
         let main = html! {
-            @for problem in problems { p { (foreign(problem)) } }
+            p { (foreign(problem)) }
             p { a href=(links::LETTERS) { "All dead letters" } }
         };
         let what = "This filter is not understood";
