@@ -48,6 +48,58 @@ pub fn worker_name() -> String {
     )
 }
 
+/// What puts a destination's consumer together; `None`: it is switched off.
+type NewConsumer = fn(&Context, &Queue, &CancellationToken) -> miette::Result<Option<Consumer>>;
+
+/// Every destination's.
+const CONSUMERS: [NewConsumer; Destination::ALL.len()] = [crm, salsa];
+
+fn crm(
+    context: &Context,
+    queue: &Queue,
+    closing: &CancellationToken,
+) -> miette::Result<Option<Consumer>> {
+    let config = &context.config;
+    let (Some(crm), Some(mapping)) = (&config.crm, &config.mappings.crm) else {
+        return Ok(None);
+    };
+    let job = CrmConsumer {
+        client: context.crm(crm)?,
+        mapping: Arc::clone(mapping),
+        rows: context.rows(Destination::Crm),
+        throttle: crm_throttle(crm, queue, closing),
+    };
+    Ok(Some(Consumer {
+        destination: Destination::Crm,
+        limits: crm.limits(),
+        job: Arc::new(job),
+    }))
+}
+
+fn salsa(
+    context: &Context,
+    queue: &Queue,
+    closing: &CancellationToken,
+) -> miette::Result<Option<Consumer>> {
+    let config = &context.config;
+    let (Some(salsa), Some(mapping)) = (&config.salsa, &config.mappings.salsa) else {
+        return Ok(None);
+    };
+    let job = SalsaConsumer {
+        client: context.salsa(salsa)?,
+        mapping: Arc::clone(mapping),
+        rows: context.rows(Destination::Salsa),
+        create_missing: salsa.create_missing,
+        throttle: salsa_throttle(salsa, queue, closing),
+        throttled: Notify::new(),
+    };
+    Ok(Some(Consumer {
+        destination: Destination::Salsa,
+        limits: salsa.limits(),
+        job: Arc::new(job),
+    }))
+}
+
 /// Every role; [`Fleet::run`] is told which to run. `eager`: acknowledge at once when nothing else is in flight.
 pub fn fleet(
     context: &Context,
@@ -58,40 +110,17 @@ pub fn fleet(
 ) -> miette::Result<Fleet> {
     let config = &context.config;
     let told_on_fetch = config.alumniq.acknowledge == AcknowledgeMode::OnFetch;
-    let crm = match (&config.crm, &config.mappings.crm) {
-        (Some(crm), Some(mapping)) => Some(Consumer {
-            limits: crm.limits(),
-            job: Arc::new(CrmConsumer {
-                client: context.crm(crm)?,
-                mapping: Arc::clone(mapping),
-                rows: context.rows(Destination::Crm),
-                throttle: crm_throttle(crm, queue, &stopping.closing),
-            }),
-        }),
-        _ => None,
-    };
-    let salsa = match (&config.salsa, &config.mappings.salsa) {
-        (Some(salsa), Some(mapping)) => Some(Consumer {
-            limits: salsa.limits(),
-            job: Arc::new(SalsaConsumer {
-                client: context.salsa(salsa)?,
-                mapping: Arc::clone(mapping),
-                rows: context.rows(Destination::Salsa),
-                create_missing: salsa.create_missing,
-                throttle: salsa_throttle(salsa, queue, &stopping.closing),
-                throttled: Notify::new(),
-            }),
-        }),
-        _ => None,
-    };
+    let mut consumers = Vec::new();
+    for consumer in CONSUMERS {
+        consumers.extend(consumer(context, queue, &stopping.closing)?);
+    }
     let worker = worker_name();
     let traces = context.traces(&worker)?;
     let alumniq = Arc::new(context.alumniq()?);
     Ok(Fleet {
         queue: queue.clone(),
         lease: config.worker.lease,
-        crm,
-        salsa,
+        consumers,
         producer: Arc::new(producer(
             context,
             queue,

@@ -110,9 +110,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
 
     let started = Instant::now();
     let workers = AbortOnDropHandle::new(tokio::spawn(async move {
-        fleet
-            .run(&[Role::Producer, Role::Crm, Role::Salsa, Role::Acknowledger])
-            .await
+        fleet.run(&Role::carriers().collect::<Vec<_>>()).await
     }));
     let finished = tokio::select! {
         finished = wait(&sandbox, &redis.queue, arguments.changes, global.quiet) => Some(finished),

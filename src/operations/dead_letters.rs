@@ -31,7 +31,7 @@ pub const HANDLED_AT_ONCE: usize = 5000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeadLetterFilter {
-    /// Only those that died at crm, salsa, or alumniq (rows that cannot be read, refused changeIds)
+    /// Only those that died at this destination; alumniq: rows that cannot be read, refused changeIds
     #[arg(long, short, value_parser = vendors())]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub destination: Option<Vendor>,

@@ -1,6 +1,6 @@
 //! The destinations: what is known of each, and its gate.
 
-use jobs::destination::{Destination, Vendor};
+use jobs::destination::Vendor;
 use queue::{
     QueueError,
     recent::{RecentCall, VendorLimits},
@@ -32,10 +32,10 @@ pub struct DestinationShown {
     pub recent_calls: Vec<RecentCall>,
 }
 
-/// The CRM, Salsa and AlumnIQ.
+/// Every destination, and AlumnIQ.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Destinations {
-    /// Always three.
+    /// The destinations in their order, then AlumnIQ.
     pub items: Vec<DestinationShown>,
 }
 
@@ -56,9 +56,7 @@ impl Operations {
         let enabled = &queue.settings().destinations;
         let mut items = Vec::with_capacity(Vendor::ALL.len());
         for vendor in Vendor::ALL {
-            let destination = Destination::ALL
-                .into_iter()
-                .find(|destination| Vendor::from(*destination) == vendor);
+            let destination = vendor.destination();
             let letters = status.dead_letters.get(&vendor);
             items.push(DestinationShown {
                 destination: vendor,

@@ -9,7 +9,7 @@ use super::{
     asked::Asked,
     layout::Tab,
     links,
-    text::{self, changes, foreign, moment, name},
+    text::{self, changes, foreign, moment},
 };
 use crate::operations::client::OperatorClient;
 
@@ -81,7 +81,7 @@ fn row(asked: &Asked, entry: &AuditEntry) -> Markup {
             td data-name="Who" { div { (foreign(&entry.by)) " " span.soft { (entry.via.as_str()) } } }
             td data-name="What" { div {
                 b { (entry.action.as_str().replace('_', " ")) }
-                @if let Some(vendor) = entry.destination { " · " (name(vendor)) }
+                @if let Some(vendor) = entry.destination { " · " (vendor.label()) }
                 @if let Some(detail) = &entry.detail { div.note { (foreign(detail)) } }
             } }
             td data-name="Changes" .none[entry.count == 0 && entry.bulk.is_none()] { div { (which(entry)) } }

@@ -6,7 +6,7 @@ use queue::letters::LetterRef;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{links, text::name};
+use super::links;
 use crate::operations::{dead_letters::DeadLetterFilter, moment::Moment};
 
 /// What an address or a form says: which letters, and `T` besides.
@@ -84,7 +84,7 @@ pub fn form(filter: &DeadLetterFilter, sees_people: bool) -> Markup {
             p { label for="destination" { "Destination" }
                 select #destination name="destination" {
                     (choice("", "any", filter.destination.is_none()))
-                    @for vendor in Vendor::ALL { (choice(vendor.as_str(), name(vendor), filter.destination == Some(vendor))) }
+                    @for vendor in Vendor::ALL { (choice(vendor.as_str(), vendor.label(), filter.destination == Some(vendor))) }
                 }
             }
             p { label for="class" { "Class" }

@@ -17,7 +17,7 @@ use super::{
     edit,
     layout::Tab,
     links,
-    text::{self, foreign, moment, name, place, subject},
+    text::{self, foreign, moment},
     timeline,
 };
 use crate::{
@@ -61,7 +61,7 @@ fn answer(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Response {
         destination,
         ..
     } = &found.letter;
-    let title = format!("Change {change_id} at {}", place(*destination));
+    let title = format!("Change {change_id} at {}", destination.noun());
     asked.page(Tab::Letters, &title, &main(asked, found, shown))
 }
 
@@ -86,7 +86,7 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
     html! {
         p.crumbs { a href=(links::LETTERS) { "Dead letters" } }
         div.title {
-            h1 { "Change " (foreign(&letter.change_id)) " at " (place(vendor)) }
+            h1 { "Change " (foreign(&letter.change_id)) " at " (vendor.noun()) }
             (text::class(letter.class))
         }
         div.columns {
@@ -100,7 +100,7 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
                     @if asked.may_act() { (actions(asked, letter)) }
                 }
                 section.card aria-label="Attempts" {
-                    h2 { "What was tried at " (place(vendor)) }
+                    h2 { "What was tried at " (vendor.noun()) }
                     (timeline::list(&timeline.events, Some(letter), asked))
                 }
             }
@@ -115,7 +115,7 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
                     li { span { "Died" } (moment(&letter.died_at, zone)) }
                     li { span { "Attempts" } span { (letter.attempts) } }
                     @for other in timeline.letters.iter().filter(|other| other.destination != vendor) {
-                        li { span { "Also dead at" } a href=(links::letter(other.destination, &other.change_id)) { (name(other.destination)) } }
+                        li { span { "Also dead at" } a href=(links::letter(other.destination, &other.change_id)) { (other.destination.label()) } }
                     }
                 }
             }
@@ -128,7 +128,7 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
 /// Hidden until asked for: who asks stands in the audit.
 fn row_data(asked: &Asked, letter: &Letter, shown: Option<&Shown>) -> Markup {
     let path = links::letter(letter.destination, &letter.change_id);
-    let at = place(letter.destination);
+    let at = letter.destination.noun();
     html! {
         section.card #row aria-label="Row data" {
             h2 { "Row data" }
@@ -214,7 +214,7 @@ fn actions(asked: &Asked, letter: &Letter) -> Markup {
                     (asked.csrf())
                     (reason_field())
                     p.check { label { input type="checkbox" name="keep_unacknowledged" value="yes"; " Do not tell AlumnIQ that it was handled" } }
-                    p.soft { (subject(letter.destination)) " does not get this change. If AlumnIQ is not told, it lists the change again." }
+                    p.soft { (letter.destination.subject()) " does not get this change. If AlumnIQ is not told, it lists the change again." }
                     p { button.danger type="submit" { "Discard" } }
                 }
             }

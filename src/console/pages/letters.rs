@@ -10,7 +10,7 @@ use super::{
     layout::Tab,
     links, panels,
     snapshot::Snapshot,
-    text::{self, count, foreign, moment, name},
+    text::{self, count, foreign, moment},
 };
 use crate::operations::{
     client::{OperatorClient, OperatorError},
@@ -108,7 +108,7 @@ fn table(asked: &Asked, letters: &[Letter]) -> Markup {
                         @if people {
                             td data-name="Person" { @if let Some(xid) = &letter.xid { a href=(links::person(xid)) { (foreign(xid)) } } @else { span.soft { "nobody" } } }
                         }
-                        td data-name="Where" { (name(letter.destination)) }
+                        td data-name="Where" { (letter.destination.label()) }
                         td.reason { (text::class(letter.class)) " " (foreign(&letter.cause)) }
                         td.died data-name="Died" { (moment(&letter.died_at, asked.zone())) }
                         td.actions { a.button href=(address) aria-label={ "Look at change " (letter.change_id) } { "Look" } }

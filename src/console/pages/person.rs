@@ -15,7 +15,7 @@ use super::{
     change::state,
     layout::Tab,
     links,
-    text::{self, changes, foreign, moment},
+    text::{changes, foreign, moment},
 };
 use crate::operations::{client::OperatorClient, wire::Person};
 
@@ -64,7 +64,7 @@ fn main(asked: &Asked, xid: &str, is_later: bool, page: &Person) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Change" } th scope="col" { "State" }
-                    @for destination in enabled { th scope="col" { (text::destination(*destination)) } }
+                    @for destination in enabled { th scope="col" { (destination.label()) } }
                     th scope="col" { "Last" } th scope="col" { span.away { "When" } }
                 } }
                 tbody { @for timeline in &page.changes { (row(asked, timeline, enabled)) } }
@@ -86,7 +86,7 @@ fn row(asked: &Asked, timeline: &Timeline, enabled: &[Destination]) -> Markup {
             th scope="row" { a href=(links::change(&timeline.change_id)) { (foreign(&timeline.change_id)) } }
             td data-name="State" { (state(&timeline.state)) }
             @for destination in enabled {
-                td data-name=(text::destination(*destination)) {
+                td data-name=(destination.label()) {
                     @match timeline.destinations.get(destination) {
                         Some(at) if *at == "dead" => { a href=(links::letter((*destination).into(), &timeline.change_id)) { "dead" } },
                         Some(at) => (at),

@@ -4,6 +4,7 @@ use axum::{
     extract::Path,
     response::{IntoResponse, Redirect, Response},
 };
+use jobs::destination::Vendor;
 use maud::{Markup, html};
 use queue::bulk::{BulkAction, BulkState, BulkView};
 
@@ -12,7 +13,7 @@ use super::{
     fragment::Fragment,
     layout::Tab,
     links,
-    text::{changes, count, foreign, letters, moment, name, place},
+    text::{changes, count, foreign, letters, moment},
     watched::Watched,
 };
 use crate::{
@@ -70,7 +71,7 @@ fn title(bulk: &BulkView) -> String {
     let class = filter.class.map(|class| class.as_str());
     let at = filter
         .destination
-        .map(|vendor| format!("at {}", place(vendor)));
+        .map(|vendor| format!("at {}", vendor.noun()));
     let what: Vec<&str> = class.into_iter().chain(at.as_deref()).collect();
     if !what.is_empty() {
         title = format!("{title}: {}", what.join(" "));
@@ -124,7 +125,7 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
 pub fn which(bulk: &BulkView, asked: &Asked, with_cause: bool) -> Markup {
     let filter = &bulk.filter;
     html! {
-        (filter.destination.map_or("every destination", name))
+        (filter.destination.map_or("every destination", Vendor::label))
         @if let Some(class) = filter.class { ", " (class) }
         @match (&bulk.about, &filter.cause) {
             (Some(about), _) => { @if with_cause { ": " (foreign(about)) } },

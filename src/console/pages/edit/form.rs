@@ -10,7 +10,7 @@ use super::{
 use crate::{
     console::pages::{
         links,
-        text::{self, foreign, place},
+        text::{self, foreign},
     },
     operations::wire::FieldProblem,
 };
@@ -56,13 +56,13 @@ pub fn main(subject: &Subject<'_>, typed: &Typed, trouble: Option<&Trouble<'_>>)
     };
     let fields = Fields {
         sent: subject.asked.client.operations.fields_sent(vendor),
-        place: place(vendor),
+        place: vendor.noun(),
         problems,
         typed,
     };
     html! {
         p.crumbs { a href=(links::LETTERS) { "Dead letters" } " / " a href=(path) { "Change " (foreign(&letter.change_id)) } }
-        h1 { "Edit change " (foreign(&letter.change_id)) " at " (place(vendor)) }
+        h1 { "Edit change " (foreign(&letter.change_id)) " at " (vendor.noun()) }
         @if let Some(trouble) = trouble { (told(subject, trouble)) }
         div.columns.after-title {
             form.card.edit method="post" action={ (path) "/edit" } autocomplete="off" aria-label="The row's fields" {

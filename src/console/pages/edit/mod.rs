@@ -22,7 +22,7 @@ use self::{
     form::Trouble,
     typed::{Step, Typed},
 };
-use super::{asked::Asked, layout::Tab, links, text::place};
+use super::{asked::Asked, layout::Tab, links};
 use crate::{
     console::visitor::Operator,
     operations::{
@@ -166,7 +166,7 @@ impl<'a> Subject<'a> {
     }
 
     fn title(&self) -> String {
-        let at = place(self.letter.destination);
+        let at = self.letter.destination.noun();
         format!("Edit change {} at {at}", self.id())
     }
 
