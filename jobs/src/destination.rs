@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Declares the destinations, and the vendors: the destinations and AlumnIQ.
 macro_rules! destinations {
     ($($(#[$doc:meta])* $name:ident {
-        word: $word:tt, label: $label:literal, noun: $noun:literal, bit: $bit:literal,
+        word: $word:tt, label: $label:literal, noun: $noun:literal, bit: $bit:literal, batch: $batch:expr,
     })*) => {
         /// A system that changes are applied to. The wire name is the lower-case word.
         #[derive(
@@ -50,6 +50,11 @@ macro_rules! destinations {
                 match self { $(Self::$name => $noun,)* }
             }
 
+            /// Changes a call; `None`: as many as the vendor says.
+            pub const fn batch(self) -> Option<u32> {
+                match self { $(Self::$name => $batch,)* }
+            }
+
             /// What one attempt is in a trace.
             pub const fn step(self) -> &'static str {
                 match self { $(Self::$name => concat!("apply to ", $word),)* }
@@ -85,9 +90,9 @@ macro_rules! destinations {
 
 destinations! {
     /// The university's CRM (QS).
-    Crm { word: "crm", label: "CRM", noun: "the CRM", bit: 1, }
+    Crm { word: "crm", label: "CRM", noun: "the CRM", bit: 1, batch: Some(1), }
     /// Salsa Engage.
-    Salsa { word: "salsa", label: "Salsa", noun: "Salsa", bit: 2, }
+    Salsa { word: "salsa", label: "Salsa", noun: "Salsa", bit: 2, batch: None, }
 }
 
 impl Vendor {

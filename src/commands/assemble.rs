@@ -182,8 +182,7 @@ pub fn operations(context: &Context, queue: &Queue, worker: &str) -> miette::Res
     let producer = producer(context, queue, client, worker, Traces::default());
     let config = OperationsConfig {
         anonymous_allowed: config.alumniq.anonymous == AnonymousRows::Match,
-        crm: config.mappings.crm.clone(),
-        salsa: config.mappings.salsa.clone(),
+        mappings: config.mappings.by_destination(),
         max_wait: config.acknowledge.max_wait,
         allowed: allowed(config),
     };
@@ -191,29 +190,21 @@ pub fn operations(context: &Context, queue: &Queue, worker: &str) -> miette::Res
 }
 
 fn allowed(config: &Config) -> BTreeMap<Vendor, Allowed> {
-    let crm = config.crm.as_ref().map(|crm| Allowed {
-        concurrency: Some(crm.concurrency),
-        rate_per_minute: crm.rate_per_minute,
-        batch: Some(1),
-    });
-    let salsa = config.salsa.as_ref().map(|salsa| Allowed {
-        concurrency: Some(salsa.concurrency),
-        rate_per_minute: salsa.rate_per_minute,
-        batch: None,
+    let destinations = Destination::ALL.into_iter().filter_map(|destination| {
+        let limits = config.limits(destination)?;
+        let allowed = Allowed {
+            concurrency: Some(limits.concurrency),
+            rate_per_minute: limits.rate_per_minute,
+            batch: destination.batch(),
+        };
+        Some((destination.into(), allowed))
     });
     let alumniq = Allowed {
         concurrency: None,
         rate_per_minute: None,
         batch: Some(config.acknowledge.max_batch),
     };
-    let all = [
-        (Vendor::Crm, crm),
-        (Vendor::Salsa, salsa),
-        (Vendor::Alumniq, Some(alumniq)),
-    ];
-    all.into_iter()
-        .filter_map(|(vendor, allowed)| Some((vendor, allowed?)))
-        .collect()
+    destinations.chain([(Vendor::Alumniq, alumniq)]).collect()
 }
 
 /// `None` where nobody wants to be told.

@@ -75,9 +75,9 @@ impl Context {
 
     /// Which destinations a change waits for.
     pub fn destinations(&self) -> Vec<Destination> {
-        let crm = self.config.crm.as_ref().map(|_| Destination::Crm);
-        let salsa = self.config.salsa.as_ref().map(|_| Destination::Salsa);
-        crm.into_iter().chain(salsa).collect()
+        let mut destinations = Destination::ALL.to_vec();
+        destinations.retain(|destination| self.config.limits(*destination).is_some());
+        destinations
     }
 
     /// The queue for a command that can write to it, our own server started where none is configured: the one gate. It

@@ -63,18 +63,14 @@ impl Operations {
             names: &self.producer.names,
             timezone: &self.producer.timezone,
             anonymous_allowed: self.config.anonymous_allowed,
-            crm: self.config.crm.as_deref(),
-            salsa: self.config.salsa.as_deref(),
+            mappings: &self.config.mappings,
         }
     }
 
     /// The row's fields that `vendor`'s mapping reads; `None` where it gets no document.
     pub fn fields_sent(&self, vendor: Vendor) -> Option<BTreeSet<&str>> {
-        match vendor {
-            Vendor::Crm => self.config.crm.as_deref().map(|mapping| mapping.fields()),
-            Vendor::Salsa => self.config.salsa.as_deref().map(|mapping| mapping.fields()),
-            Vendor::Alumniq => None,
-        }
+        let mapping = self.config.mappings.get(&vendor.destination()?)?;
+        Some(mapping.fields())
     }
 
     /// The row of a change, as an edit begins with it. `None`: there is none (any more).

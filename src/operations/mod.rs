@@ -15,9 +15,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use jobs::{
-    crm_update::CrmMapping,
     destination::{Destination, Vendor},
-    salsa_upsert::SalsaMapping,
+    trial::DestinationMappings,
 };
 use queue::{Queue, QueueError, watched::Seen};
 
@@ -46,10 +45,8 @@ pub mod wire;
 pub struct OperationsConfig {
     /// `alumniq.anonymous = "match"`.
     pub anonymous_allowed: bool,
-    /// `[crm.map]`, unless the CRM is switched off.
-    pub crm: Option<Arc<CrmMapping>>,
-    /// `[salsa.map]`, unless Salsa is switched off.
-    pub salsa: Option<Arc<SalsaMapping>>,
+    /// The mappings of the destinations that are switched on.
+    pub mappings: DestinationMappings,
     /// `acknowledge.max_wait`.
     pub max_wait: Duration,
     /// The limits towards each vendor; none towards one that is switched off.

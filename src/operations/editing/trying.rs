@@ -17,15 +17,9 @@ const AND: &str = "; ";
 
 /// What `vendor` would be sent for `row`; `None` where it gets no document.
 fn document(trial: &Trial<'_>, vendor: Vendor, row: &Value) -> Option<Result<Value, Death>> {
-    let tried = trial.of(row);
-    match vendor {
-        Vendor::Crm => Some(tried.crm?.map(Value::Object)),
-        Vendor::Salsa => {
-            let documents = tried.salsa?;
-            Some(documents.map(|documents| Value::Object(documents.laid_over)))
-        }
-        Vendor::Alumniq => None,
-    }
+    let mut tried = trial.of(row);
+    let mapped = tried.destinations.remove(&vendor.destination()?)?;
+    Some(mapped.map(|mapped| Value::Object(mapped.document)))
 }
 
 /// The edited row, and what it would be sent as.

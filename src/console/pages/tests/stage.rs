@@ -16,6 +16,7 @@ use jobs::{
     crm_update::CrmMapping,
     destination::{Destination, Vendor},
     outcome::DeadClass,
+    trial::DestinationMapping,
 };
 use queue::{
     NO_TLS, Queue, QueueSettings, durability::Allowed as AllowedRedis, embedded::EmbeddedRedis,
@@ -274,8 +275,10 @@ fn operations(queue: &Queue) -> Operations {
     };
     let config = OperationsConfig {
         anonymous_allowed: false,
-        crm: Some(Arc::new(mapping)),
-        salsa: None,
+        mappings: BTreeMap::from([(
+            Destination::Crm,
+            Arc::new(mapping) as Arc<dyn DestinationMapping>,
+        )]),
         max_wait: Duration::from_secs(5),
         allowed: Vendor::ALL
             .map(|vendor| {
