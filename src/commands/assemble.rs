@@ -2,34 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicUsize},
-    },
+    sync::{Arc, atomic::AtomicU32},
 };
 
-use jobs::{
-    destination::{Destination, Vendor},
-    salsa_upsert::SalsaLimits,
-};
-use queue::{Queue, acknowledgement::AckLimits, calls::CallLimit, stopping::Stopping, wake::Bells};
-use tokio::sync::{Mutex, Notify};
-use tokio_util::sync::CancellationToken;
+use jobs::destination::{Destination, Vendor};
+use queue::{Queue, acknowledgement::AckLimits, stopping::Stopping, wake::Bells};
 
-use super::context::Context;
+use super::{context::Context, destinations};
 use crate::{
-    config::{AcknowledgeMode, AnonymousRows, Config, CrmConfig, SalsaConfig},
+    config::{AcknowledgeMode, AnonymousRows, Config},
     observe::{Heartbeats, traces::Traces},
-    operations::{Operations, OperationsConfig, allowed::Allowed, supporters::Calls},
-    pipeline::{
-        acknowledger::Acknowledger,
-        crm::CrmConsumer,
-        fleet::{Consumer, Fleet},
-        notifier::Notifier,
-        producer::Producer,
-        salsa::SalsaConsumer,
-        throttle::Throttle,
-    },
+    operations::{Operations, OperationsConfig, allowed::Allowed},
+    pipeline::{acknowledger::Acknowledger, fleet::Fleet, notifier::Notifier, producer::Producer},
     vendors::AlumniqClient,
 };
 
@@ -48,58 +32,6 @@ pub fn worker_name() -> String {
     )
 }
 
-/// What puts a destination's consumer together; `None`: it is switched off.
-type NewConsumer = fn(&Context, &Queue, &CancellationToken) -> miette::Result<Option<Consumer>>;
-
-/// Every destination's.
-const CONSUMERS: [NewConsumer; Destination::ALL.len()] = [crm, salsa];
-
-fn crm(
-    context: &Context,
-    queue: &Queue,
-    closing: &CancellationToken,
-) -> miette::Result<Option<Consumer>> {
-    let config = &context.config;
-    let (Some(crm), Some(mapping)) = (&config.crm, &config.mappings.crm) else {
-        return Ok(None);
-    };
-    let job = CrmConsumer {
-        client: context.crm(crm)?,
-        mapping: Arc::clone(mapping),
-        rows: context.rows(Destination::Crm),
-        throttle: crm_throttle(crm, queue, closing),
-    };
-    Ok(Some(Consumer {
-        destination: Destination::Crm,
-        limits: crm.limits(),
-        job: Arc::new(job),
-    }))
-}
-
-fn salsa(
-    context: &Context,
-    queue: &Queue,
-    closing: &CancellationToken,
-) -> miette::Result<Option<Consumer>> {
-    let config = &context.config;
-    let (Some(salsa), Some(mapping)) = (&config.salsa, &config.mappings.salsa) else {
-        return Ok(None);
-    };
-    let job = SalsaConsumer {
-        client: context.salsa(salsa)?,
-        mapping: Arc::clone(mapping),
-        rows: context.rows(Destination::Salsa),
-        create_missing: salsa.create_missing,
-        throttle: salsa_throttle(salsa, queue, closing),
-        throttled: Notify::new(),
-    };
-    Ok(Some(Consumer {
-        destination: Destination::Salsa,
-        limits: salsa.limits(),
-        job: Arc::new(job),
-    }))
-}
-
 /// Every role; [`Fleet::run`] is told which to run. `eager`: acknowledge at once when nothing else is in flight.
 pub fn fleet(
     context: &Context,
@@ -111,8 +43,8 @@ pub fn fleet(
     let config = &context.config;
     let told_on_fetch = config.alumniq.acknowledge == AcknowledgeMode::OnFetch;
     let mut consumers = Vec::new();
-    for consumer in CONSUMERS {
-        consumers.extend(consumer(context, queue, &stopping.closing)?);
+    for registered in &destinations::ALL {
+        consumers.extend((registered.consumer)(context, queue, &stopping.closing)?);
     }
     let worker = worker_name();
     let traces = context.traces(&worker)?;
@@ -220,56 +152,4 @@ fn notifier(context: &Context, queue: &Queue) -> miette::Result<Option<Arc<Notif
         after: notify.after,
         console: notify.console_url.as_ref().map(ToString::to_string),
     })))
-}
-
-fn crm_throttle(crm: &CrmConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
-    Throttle {
-        queue: queue.clone(),
-        limit: CallLimit {
-            vendor: Vendor::Crm,
-            configured: crm.rate_per_minute,
-            published: None,
-        },
-        longest_call: crm.timeout,
-        batch: Arc::new(AtomicUsize::new(1)),
-        closing: closing.clone(),
-        turn: Mutex::default(),
-    }
-}
-
-/// Salsa's calls, the service's and those of commands.
-fn salsa_throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
-    let published = SalsaLimits::default();
-    Throttle {
-        queue: queue.clone(),
-        limit: CallLimit {
-            vendor: Vendor::Salsa,
-            configured: salsa.rate_per_minute,
-            published: Some(published.rate_per_minute),
-        },
-        longest_call: salsa.timeout,
-        batch: Arc::new(AtomicUsize::new(published.max_batch)),
-        closing: closing.clone(),
-        turn: Mutex::default(),
-    }
-}
-
-/// Calls to Salsa by hand, booked in the limit of the service where its Redis runs.
-pub fn salsa_calls(
-    context: &Context,
-    salsa: &SalsaConfig,
-    queue: Option<&Queue>,
-) -> miette::Result<Calls> {
-    // Ctrl-C ends these commands where they stand.
-    let fleet = queue.map(|queue| salsa_throttle(salsa, queue, &CancellationToken::new()));
-    if fleet.is_none() {
-        tracing::warn!(
-            "no Redis answers: a service that uses the same token elsewhere does not know of these calls"
-        );
-    }
-    Ok(Calls::new(
-        context.salsa(salsa)?,
-        salsa.rate_per_minute,
-        fleet,
-    ))
 }

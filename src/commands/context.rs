@@ -24,10 +24,10 @@ use transport::{Identity, Roots};
 use super::misused;
 use crate::{
     cli::Global,
-    config::{self, AnonymousRows, Config, CrmConfig, Finding, Loaded, SalsaConfig},
+    config::{self, AnonymousRows, Config, Finding, Loaded},
     observe::{logs, metrics, traces::Traces},
     pipeline::rows::Rows,
-    vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts, Webhook},
+    vendors::{AlumniqClient, Call, ClientSettings, Timeouts, Webhook},
 };
 
 /// A loaded configuration with the log switched on.
@@ -336,35 +336,12 @@ impl Context {
         .map_err(misused)
     }
 
-    /// The CRM's client.
-    pub fn crm(&self, crm: &CrmConfig) -> miette::Result<CrmClient> {
-        let options = crm.options().ok_or_else(|| {
-            misused("the CRM's credentials are incomplete: set crm.username and crm.password")
-        })?;
-        CrmClient::new(
-            crm.url.as_str(),
-            options,
-            settings(crm.timeout, crm.ca_file.as_deref())?,
-        )
-        .map_err(misused)
-    }
-
     /// The operators' webhook, where they have one.
     pub fn webhook(&self) -> miette::Result<Option<Webhook>> {
         let receiver = self.config.notify.receiver().map_err(misused)?;
         receiver
             .map(|(url, key)| Webhook::new(url, key).map_err(misused))
             .transpose()
-    }
-
-    /// Salsa's client.
-    pub fn salsa(&self, salsa: &SalsaConfig) -> miette::Result<SalsaClient> {
-        SalsaClient::new(
-            salsa.url.as_str(),
-            salsa.token.clone(),
-            settings(salsa.timeout, salsa.ca_file.as_deref())?,
-        )
-        .map_err(misused)
     }
 }
 
@@ -415,7 +392,7 @@ fn roots(ca_file: Option<&Path>) -> miette::Result<Roots> {
     }
 }
 
-fn settings(
+pub fn settings(
     timeout: std::time::Duration,
     ca_file: Option<&Path>,
 ) -> miette::Result<ClientSettings> {

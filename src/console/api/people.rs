@@ -58,7 +58,7 @@ pub(super) async fn person(
 /// Remove what Redis holds of one person
 ///
 /// It cannot be undone, and goes on where whoever asked for it does not wait: until Redis has rewritten its files,
-/// two minutes at most. AlumnIQ, the CRM and Salsa keep what they have.
+/// two minutes at most. AlumnIQ and the destinations keep what they have.
 #[utoipa::path(
     post,
     path = "/people/{xid}/erase",
