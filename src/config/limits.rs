@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobs::destination::Destination;
 
-use super::{Config, CrmConfig, SalsaConfig};
+use super::Config;
 
 /// A destination's limits; those of the vendor are shared by the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,8 @@ impl Config {
     /// The limits of a destination; `None`: it is switched off.
     pub fn limits(&self, destination: Destination) -> Option<Limits> {
         match destination {
-            Destination::Crm => self.crm.as_ref().map(CrmConfig::limits),
-            Destination::Salsa => self.salsa.as_ref().map(SalsaConfig::limits),
+            Destination::Crm => self.crm.as_ref().map(|crm| crm.limits()),
+            Destination::Salsa => self.salsa.as_ref().map(|salsa| salsa.limits()),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{rules::Guard, visitor::Visitor};
+use queue::audit::Actor;
+
+use super::rules::Guard;
 use crate::{
     observe::{Heartbeats, metrics::Exposition},
     operations::{Operations, client::Local},
@@ -22,12 +24,9 @@ pub struct Console {
 }
 
 impl Console {
-    /// What `visitor` works with; `None` until Redis has answered once.
-    pub fn client(&self, visitor: &Visitor) -> Option<Local> {
+    /// What somebody works with; `None` until Redis has answered once.
+    pub fn client(&self, by: Actor) -> Option<Local> {
         let operations = self.operations.get()?.clone();
-        Some(Local {
-            operations,
-            by: visitor.actor.clone(),
-        })
+        Some(Local { operations, by })
     }
 }

@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 
 use super::{
     Operations,
-    client::OperatorError,
     dead_letters::{DeadLetterFilter, no_letter},
+    error::OperatorError,
     rate::Rate,
     reason::Reason,
     shapes::object,

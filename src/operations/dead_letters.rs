@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Operations,
-    client::{OperatorError, Refused},
+    error::{OperatorError, Refused},
     moment::Moment,
 };
 

@@ -16,7 +16,10 @@ use queue::{QueueError, Record, audit::Actor, editing::Edited};
 use serde_json::{Value, value::to_raw_value};
 
 use self::trying::{judged, problem, tried};
-use super::{Operations, wire::FieldProblem};
+use super::{
+    Operations,
+    error::{FieldProblem, OperatorError},
+};
 
 /// A row as somebody sees it before they edit it. Holds personal data.
 pub struct Draft {
@@ -44,6 +47,16 @@ pub enum EditError {
     /// The edited row would die again; nothing was changed.
     #[error("the edited row would be a dead letter again")]
     Problems(Vec<FieldProblem>),
+}
+
+impl From<EditError> for OperatorError {
+    fn from(error: EditError) -> Self {
+        let message = error.to_string();
+        match error {
+            EditError::Queue(error) => error.into(),
+            EditError::Problems(problems) => Self::invalid(message, problems),
+        }
+    }
 }
 
 /// What became of an edit.

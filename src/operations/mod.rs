@@ -30,6 +30,7 @@ pub mod dead_letters;
 pub mod destinations;
 pub mod editing;
 pub mod erase;
+pub mod error;
 pub mod moment;
 pub mod preview;
 pub mod rate;

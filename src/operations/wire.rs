@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     dead_letters::{DeadLetterFilter, LetterName},
+    error::FieldProblem,
     moment::Day,
     shapes::{objects, optional_object},
 };
@@ -22,15 +23,6 @@ pub const API_ROOT: &str = "/api/v1";
 
 /// Who a bearer of a token says to be. A foreign page cannot make a browser send it.
 pub const NAME_HEADER: &str = "x-relay-operator";
-
-/// A problem with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct FieldProblem {
-    /// Which field.
-    pub field: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
 
 /// What went wrong, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,12 +1,14 @@
 //! Runs the roles of one process until told to stop.
 
 use std::{
+    convert::Infallible,
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
 use apalis::prelude::{Data, Monitor, WorkerBuilder};
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jobs::{
     destination::{Destination, Vendor},
     retry::RetryPolicy,
@@ -57,10 +59,10 @@ pub trait Job: Send + Sync {
 
     /// Applies a batch.
     async fn apply(&self, batch: &Batch) -> Verdicts;
-
-    /// Learns the vendor's limits, for as long as it is polled; `bell`: they are in doubt.
-    async fn follow_limits(&self, _bell: &Bell) {}
 }
+
+/// Learns a vendor's limits for as long as it is polled; the bell rings when they are in doubt.
+pub type LimitsFollower = Box<dyn FnOnce(Bell) -> BoxFuture<'static, Infallible> + Send>;
 
 /// A destination's job, and its limits.
 pub struct Consumer {
@@ -70,6 +72,8 @@ pub struct Consumer {
     pub limits: Limits,
     /// The job.
     pub job: Arc<dyn Job>,
+    /// Where the vendor says its limits.
+    pub limits_follower: Option<LimitsFollower>,
 }
 
 /// A job, as apalis calls it.
@@ -198,17 +202,17 @@ impl Fleet {
             destination,
             limits,
             job,
+            limits_follower,
         } in consumers
         {
             let driver = start(destination, &limits, Arc::clone(&job.throttle().batch));
-            tasks.spawn({
-                let (job, bell, closing) =
-                    (Arc::clone(&job), bells.limits().clone(), closing.clone());
+            if let Some(follow) = limits_follower {
+                let (following, closing) = (follow(bells.limits().clone()), closing.clone());
                 // The question changes nothing at the vendor: its answer need not be waited for.
-                async move {
-                    let _ = closing.run_until_cancelled(job.follow_limits(&bell)).await;
-                }
-            });
+                tasks.spawn(async move {
+                    let _ = closing.run_until_cancelled(following).await;
+                });
+            }
             monitor = monitor.register(move |_| {
                 WorkerBuilder::new(destination.as_str())
                     .backend(LeaseBackend::new(driver()))

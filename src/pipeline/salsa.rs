@@ -20,7 +20,6 @@ use queue::{
     batch::{Batch, Verdicts},
     lease::Hold,
     sent::Sent,
-    wake::Bell,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -28,7 +27,6 @@ use tokio::sync::Notify;
 use super::{
     fleet::Job,
     rows::Rows,
-    salsa_limits,
     throttle::{Place, Throttle},
 };
 use crate::{observe::metrics, vendors::SalsaClient};
@@ -92,10 +90,6 @@ impl Job for SalsaConsumer {
             self.throttle.give_back(place).await;
         }
         verdicts
-    }
-
-    async fn follow_limits(&self, bell: &Bell) {
-        salsa_limits::follow(self, bell).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Salsa's limits, asked by one process for the fleet and followed by all.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use jobs::{
     outcome::{Outcome, PauseReason},
@@ -30,9 +30,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const REDIS_AWAY: Duration = Duration::from_secs(1);
 
 /// Takes its turns of asking, for as long as it is polled.
-pub async fn follow(salsa: &SalsaConsumer, bell: &Bell) -> Infallible {
+pub async fn follow(salsa: Arc<SalsaConsumer>, bell: Bell) -> Infallible {
     loop {
-        let pause = match look(salsa).await {
+        let pause = match look(&salsa).await {
             // What the others learn meanwhile comes with each place for a call.
             Ok(wait) if bell.hears() => wait.min(AGE),
             Ok(wait) => wait.min(LOOK_AGAIN),

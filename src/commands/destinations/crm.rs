@@ -72,6 +72,7 @@ fn consumer(
         destination: Destination::Crm,
         limits: crm.limits(),
         job: Arc::new(job),
+        limits_follower: None,
     }))
 }
 

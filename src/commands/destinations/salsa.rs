@@ -20,7 +20,7 @@ use crate::{
     },
     config::{Config, SalsaConfig},
     operations::supporters::Calls,
-    pipeline::{fleet::Consumer, salsa::SalsaConsumer, throttle::Throttle},
+    pipeline::{fleet::Consumer, salsa::SalsaConsumer, salsa_limits, throttle::Throttle},
     vendors::SalsaClient,
 };
 
@@ -64,18 +64,22 @@ fn consumer(
     let (Some(salsa), Some(mapping)) = (&config.salsa, &config.mappings.salsa) else {
         return Ok(None);
     };
-    let job = SalsaConsumer {
+    let job = Arc::new(SalsaConsumer {
         client: client(salsa)?,
         mapping: Arc::clone(mapping),
         rows: context.rows(Destination::Salsa),
         create_missing: salsa.create_missing,
         throttle: throttle(salsa, queue, closing),
         throttled: Notify::new(),
-    };
+    });
+    let follower = Arc::clone(&job);
     Ok(Some(Consumer {
         destination: Destination::Salsa,
         limits: salsa.limits(),
-        job: Arc::new(job),
+        job,
+        limits_follower: Some(Box::new(|bell| {
+            Box::pin(salsa_limits::follow(follower, bell))
+        })),
     }))
 }
 

@@ -23,7 +23,7 @@ impl FromRequestParts<Console> for Local {
         let visitor = Visitor::from_request_parts(parts, console)
             .await
             .map_err(IntoResponse::into_response)?;
-        let client = console.client(&visitor);
+        let client = console.client(visitor.actor);
         client.ok_or_else(|| {
             ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -6,7 +6,10 @@ use queue::timeline::Timeline;
 use super::{asking::Named, error::ApiError};
 use crate::{
     console::visitor::Visitor,
-    operations::client::{Local, OperatorClient, OperatorError, Refused},
+    operations::{
+        client::{Local, OperatorClient},
+        error::{OperatorError, Refused},
+    },
 };
 
 /// One change's timeline, from its fetch to its acknowledgement

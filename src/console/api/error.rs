@@ -12,7 +12,7 @@ use axum::{
 use queue::QueueError;
 
 use crate::operations::{
-    client::{OperatorError, Refused},
+    error::{OperatorError, Refused},
     wire::{ErrorBody, Problem},
 };
 

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::{
-        client::{Local, OperatorClient, OperatorError},
+        client::{Local, OperatorClient},
         dead_letters::{DeadLetterFilter, HANDLED_AT_ONCE, LetterName},
+        error::OperatorError,
         wire::{DiscardRequest, LetterGroups, LettersHandled, ReplayRequest},
     },
 };

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     console::visitor::Operator,
     operations::{
-        client::{Local, OperatorClient, OperatorError},
+        client::{Local, OperatorClient},
+        error::OperatorError,
         moment::Day,
         reconcile::{Days, Reconciled},
         wire::DaysRequest,

@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     console::{role::Role, state::Console, visitor::Visitor},
-    operations::client::{Local, OperatorClient, OperatorError, Refused},
+    operations::{
+        client::{Local, OperatorClient},
+        error::{OperatorError, Refused},
+    },
 };
 
 /// A visitor before a queue that has answered once.
@@ -189,7 +192,7 @@ impl FromRequestParts<Console> for Asked {
         let visitor = Visitor::from_request_parts(parts, console)
             .await
             .map_err(IntoResponse::into_response)?;
-        match console.client(&visitor) {
+        match console.client(visitor.actor.clone()) {
             Some(client) => Ok(Self { visitor, client }),
             None => Err(not_yet(&visitor)),
         }

@@ -24,8 +24,9 @@ use crate::{
     console::visitor::Operator,
     operations::{
         bulk::NewBulk,
-        client::{OperatorClient, OperatorError, Refused},
+        client::OperatorClient,
         dead_letters::DeadLetterFilter,
+        error::{OperatorError, Refused},
         rate::Rate,
     },
 };

@@ -23,8 +23,9 @@ use super::{
 use crate::{
     console::visitor::Operator,
     operations::{
-        client::{OperatorClient, OperatorError, Refused},
+        client::OperatorClient,
         dead_letters::LetterName,
+        error::{OperatorError, Refused},
         reason::MAX_REASON,
         wire::{DiscardRequest, LettersHandled, ReplayRequest, Row},
     },

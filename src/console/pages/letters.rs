@@ -13,8 +13,7 @@ use super::{
     text::{self, count, foreign, moment},
 };
 use crate::operations::{
-    client::{OperatorClient, OperatorError},
-    dead_letters::DeadLetterFilter,
+    client::OperatorClient, dead_letters::DeadLetterFilter, error::OperatorError,
 };
 
 /// How many a page.

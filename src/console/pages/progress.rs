@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     console::visitor::Operator,
-    operations::client::{OperatorClient, OperatorError, Refused},
+    operations::{
+        client::OperatorClient,
+        error::{OperatorError, Refused},
+    },
 };
 
 /// The page.

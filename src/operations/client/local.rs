@@ -13,7 +13,7 @@ use queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{OperatorClient, OperatorError, Refused};
+use super::OperatorClient;
 use crate::operations::{
     Operations,
     bulk::NewBulk,
@@ -21,6 +21,7 @@ use crate::operations::{
     destinations::{Destinations, Gate},
     editing::{EditError, EditOutcome},
     erase::PersonErased,
+    error::{OperatorError, Refused},
     reason::Reason,
     reconcile::{Days, Reconciled},
     wire::{

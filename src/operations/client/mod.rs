@@ -1,7 +1,6 @@
 //! What operators do and look at: one interface for pages, API and commands, with two implementations, on Redis and over
 //! the API of a process of the fleet.
 
-mod error;
 mod local;
 mod remote;
 
@@ -17,16 +16,13 @@ use queue::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    error::{OperatorError, Refused},
-    local::Local,
-    remote::Remote,
-};
+pub use self::{local::Local, remote::Remote};
 use super::{
     bulk::NewBulk,
     dead_letters::DeadLetterFilter,
     destinations::{Destinations, Gate},
     erase::PersonErased,
+    error::OperatorError,
     reconcile::{Days, Reconciled},
     wire::{
         DiscardRequest, EditDone, EraseRequest, LettersHandled, NewValues, Person, ReplayRequest,

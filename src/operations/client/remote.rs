@@ -17,13 +17,14 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 
-use super::{OperatorClient, OperatorError, Refused};
+use super::OperatorClient;
 use crate::{
     operations::{
         bulk::NewBulk,
         dead_letters::DeadLetterFilter,
         destinations::{Destinations, Gate},
         erase::PersonErased,
+        error::{OperatorError, Refused},
         moment::Day,
         reconcile::{Days, Reconciled},
         wire::{

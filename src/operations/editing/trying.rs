@@ -10,7 +10,7 @@ use jobs::{
 use queue::Record;
 use serde_json::Value;
 
-use crate::operations::wire::FieldProblem;
+use crate::operations::error::FieldProblem;
 
 /// Between the problems of a cause.
 const AND: &str = "; ";

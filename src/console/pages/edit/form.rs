@@ -12,7 +12,7 @@ use crate::{
         links,
         text::{self, foreign},
     },
-    operations::wire::FieldProblem,
+    operations::error::FieldProblem,
 };
 
 /// What stands together. A field of the school's own comes last.

@@ -26,9 +26,10 @@ use super::{asked::Asked, layout::Tab, links};
 use crate::{
     console::visitor::Operator,
     operations::{
-        client::{OperatorClient, OperatorError, Refused},
+        client::OperatorClient,
         dead_letters::LetterName,
         editing::{Draft, EditError, EditOutcome},
+        error::{OperatorError, Refused},
         wire::ReplayRequest,
     },
 };

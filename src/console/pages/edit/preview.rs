@@ -12,7 +12,7 @@ use crate::{
         links,
         text::{self, count, foreign},
     },
-    operations::{editing::Accepted, wire::FieldProblem},
+    operations::{editing::Accepted, error::FieldProblem},
 };
 
 /// The page.

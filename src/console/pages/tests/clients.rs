@@ -17,8 +17,9 @@ use crate::{
     console,
     operations::{
         bulk::NewBulk,
-        client::{Local, OperatorClient, OperatorError, Refused, Remote},
+        client::{Local, OperatorClient, Remote},
         dead_letters::{DeadLetterFilter, LetterName},
+        error::{OperatorError, Refused},
         wire::{API_ROOT, DiscardRequest, NewValues, ReplayRequest},
     },
     vendors::{ClientSettings, Http},

@@ -2,10 +2,20 @@
 
 use queue::QueueError;
 
-use crate::{
-    operations::{editing::EditError, reason::InvalidReason, wire::FieldProblem},
-    pipeline::producer::FetchError,
-};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::reason::InvalidReason;
+use crate::pipeline::producer::FetchError;
+
+/// A problem with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldProblem {
+    /// Which field; empty where it is about the whole document.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
 
 /// Why an operator's request failed.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -87,16 +97,6 @@ impl OperatorError {
 impl From<InvalidReason> for OperatorError {
     fn from(error: InvalidReason) -> Self {
         Self::invalid_field("reason", &error.to_string())
-    }
-}
-
-impl From<EditError> for OperatorError {
-    fn from(error: EditError) -> Self {
-        let message = error.to_string();
-        match error {
-            EditError::Queue(error) => error.into(),
-            EditError::Problems(problems) => Self::invalid(message, problems),
-        }
     }
 }
 
