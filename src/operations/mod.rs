@@ -8,7 +8,7 @@
 //! - [`editing`]: a dead letter's row, edited by hand; `revealing`: who is shown what a change says
 //! - [`destinations`]: what is known of each; [`allowed`]: the configured limits towards each vendor
 //! - [`reconcile`]: the books against AlumnIQ's feed; [`erase`]: one person's data away
-//! - [`preview`]: what the changes that AlumnIQ lists would do; [`supporters`]: calls to Salsa by hand
+//! - [`preview`]: what the changes that AlumnIQ lists would do; [`supporters`]: calls by hand
 //! - [`moment`], [`rate`], [`reason`]: when, how fast and why, as people say it; [`shapes`]: what JSON a request must have
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -33,15 +33,15 @@ pub struct TriedRow {
 /// What one destination would get.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct TriedDestination {
-    /// The document as it would be sent; Salsa's for somebody who has nothing yet.
+    /// The document as it would be sent; where it is laid over a record, the one for somebody who has nothing yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub document: Option<Value>,
-    /// What is laid over the supporter that Salsa has, by the names of `[salsa.map]`.
+    /// What is laid over the record that the destination has, by the names of its map.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub laid_over: Option<Map<String, Value>>,
-    /// Why nobody could be added to Salsa.
+    /// Why nobody could be added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_added: Option<TriedDeath>,
     /// Nothing would be sent: the row would be a dead letter.
@@ -239,7 +239,7 @@ pub struct TestedExample {
 /// One field that is not as expected.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FieldDifference {
-    /// `crm` or `salsa`.
+    /// Which one.
     pub destination: String,
     /// Absent: the document as a whole.
     pub field: Option<String>,

@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn a_filter_is_the_same_after_it_lay_in_redis() {
         let filter = LetterFilter {
-            vendor: Some(Vendor::Salsa),
+            vendor: Some(Vendor::Alumniq),
             class: Some(DeadClass::Unmatched),
             cause: Some("0123456789ab".to_owned()),
             xid: Some("00100850".to_owned()),
