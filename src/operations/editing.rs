@@ -40,7 +40,7 @@ pub struct Accepted {
 
 /// Why a row was not edited.
 #[derive(Debug, thiserror::Error)]
-pub enum EditError {
+pub(super) enum EditError {
     /// Redis did not do it.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -61,7 +61,7 @@ impl From<EditError> for OperatorError {
 
 /// What became of an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EditOutcome {
+pub(super) enum EditOutcome {
     /// The row is replaced and the letter replayed.
     Replayed,
     /// Somebody was faster: nothing was changed.
@@ -93,7 +93,7 @@ impl Operations {
             let text = record.row.get();
             let row = change::parse(text, &self.producer.names).unwrap_or_default();
             Draft {
-                version: sha1_smol::Sha1::from(text).digest().to_string(),
+                version: version(text),
                 fields: editing::editable(&row, &self.producer.names),
                 record,
             }
@@ -121,7 +121,7 @@ impl Operations {
     ///
     /// # Errors
     /// What is wrong with the edit, or Redis.
-    pub async fn edit_draft(
+    pub(super) async fn edit_draft(
         &self,
         vendor: Vendor,
         id: &str,
@@ -152,6 +152,11 @@ impl Operations {
             Edited::Gone => EditOutcome::Gone,
         })
     }
+}
+
+/// Of a row: another one for another text.
+pub(super) fn version(row: &str) -> String {
+    sha1_smol::Sha1::from(row).digest().to_string()
 }
 
 impl Draft {

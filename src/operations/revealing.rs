@@ -7,7 +7,7 @@ use queue::{
 };
 use serde_json::Value;
 
-use super::{Operations, wire::Row};
+use super::{Operations, editing::version, wire::Row};
 
 impl Operations {
     /// The row and the document behind a letter. The audit log records first who is shown them.
@@ -18,15 +18,15 @@ impl Operations {
         to: &Actor,
     ) -> Result<Row, QueueError> {
         self.reveal(vendor, change_id, to).await?;
-        let row = self.queue().row(change_id).await?;
-        // A row that is no JSON any more is shown as the text that it is.
-        let row = row.map(|(_, record)| {
-            let text = record.row.get();
-            serde_json::from_str(text).unwrap_or_else(|_| text.into())
-        });
+        let kept = self.queue().row(change_id).await?;
+        let text = kept.as_ref().map(|(_, record)| record.row.get());
         let sent = self.queue().sent(vendor, change_id).await?;
         Ok(Row {
-            row: row.unwrap_or(Value::Null),
+            // A row that is no JSON any more is shown as the text that it is.
+            row: text.map_or(Value::Null, |text| {
+                serde_json::from_str(text).unwrap_or_else(|_| text.into())
+            }),
+            version: text.map(version),
             sent: sent.and_then(|sent| serde_json::from_str(&sent).ok()),
         })
     }

@@ -58,6 +58,8 @@ pub struct Row {
     /// As AlumnIQ sent it, or as it was edited since; null where it is not kept.
     #[schema(value_type = Value)]
     pub row: Value,
+    /// Another one for another row; absent where the row is not kept.
+    pub version: Option<String>,
     /// The document of the last attempt; absent where nothing was sent.
     #[schema(value_type = Option<Object>)]
     pub sent: Option<Value>,
@@ -72,6 +74,9 @@ pub struct NewValues {
     /// Only show what would be sent. The audit log records who looks.
     #[serde(default)]
     pub dry_run: bool,
+    /// Only if this is still the row's version; absent: whatever the row is by now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<String>,
 }
 
 /// What became of an edit.

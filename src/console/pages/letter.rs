@@ -183,7 +183,7 @@ async fn uncovered(
     let Some(found) = find(asked, vendor, id).await? else {
         return Ok(None);
     };
-    let Row { row, sent } = asked.client.row(vendor, id).await?;
+    let Row { row, sent, .. } = asked.client.row(vendor, id).await?;
     let row = match row {
         Value::Null => "the row is not kept".to_owned(),
         row => json(row),

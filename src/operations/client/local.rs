@@ -137,6 +137,9 @@ impl OperatorClient for Local {
             self.operations.reveal(vendor, change_id, &self.by).await?;
         }
         let draft = self.operations.draft(change_id).await?.ok_or_else(gone)?;
+        if asked.version.is_some_and(|seen| seen != draft.version) {
+            return Err(changed());
+        }
         if asked.dry_run {
             let tried = self.operations.preview_draft(vendor, &draft, &asked.fields);
             let accepted = tried.map_err(EditError::Problems)?;
@@ -153,11 +156,7 @@ impl OperatorClient for Local {
                 replayed: true,
                 would_send: None,
             }),
-            EditOutcome::Changed => Err(OperatorError::refused(
-                Refused::Conflict,
-                "this record changed meanwhile: somebody was faster, or AlumnIQ sent it anew",
-                "look at it again, then decide; nothing was changed",
-            )),
+            EditOutcome::Changed => Err(changed()),
             EditOutcome::Gone => Err(gone()),
         }
     }
@@ -240,6 +239,14 @@ impl OperatorClient for Local {
     ) -> Result<AuditPage, OperatorError> {
         Ok(self.operations.queue().audit(cursor, limit, filter).await?)
     }
+}
+
+fn changed() -> OperatorError {
+    OperatorError::refused(
+        Refused::Conflict,
+        "this record changed meanwhile: somebody was faster, or AlumnIQ sent it anew",
+        "look at it again, then decide; nothing was changed",
+    )
 }
 
 fn no_letter(vendor: Vendor, change_id: &str) -> OperatorError {

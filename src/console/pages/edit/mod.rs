@@ -28,9 +28,9 @@ use crate::{
     operations::{
         client::OperatorClient,
         dead_letters::LetterName,
-        editing::{Draft, EditError, EditOutcome},
+        editing::Draft,
         error::{OperatorError, Refused},
-        wire::ReplayRequest,
+        wire::{NewValues, ReplayRequest},
     },
 };
 
@@ -106,19 +106,26 @@ pub async fn submit(
             }
         };
     }
-    let done = operations.edit_draft(vendor, &id, &subject.draft, &edits, &asked.client.by);
-    match done.await {
-        Ok(EditOutcome::Replayed) => subject.follow(&typed).await,
-        Ok(EditOutcome::Changed) => match Subject::find(&asked, vendor.as_str(), &id).await {
-            Ok(now) => now.moved(&typed).await,
-            Err(refused) => refused,
-        },
-        Ok(EditOutcome::Gone) => asked.letter_gone(&id),
-        Err(EditError::Problems(problems)) => {
-            let trouble = Trouble::Problems(&problems);
-            subject.refuse(&typed, &trouble).await
+    let request = NewValues {
+        fields: edits,
+        dry_run: false,
+        version: Some(typed.version.clone()),
+    };
+    match asked.client.edit(vendor, &id, request).await {
+        Ok(_) => subject.follow(&typed).await,
+        Err(OperatorError::Refused {
+            why: Refused::Invalid,
+            problems,
+            ..
+        }) => subject.refuse(&typed, &Trouble::Problems(&problems)).await,
+        Err(error) if error.is(Refused::NotFound) => asked.letter_gone(&id),
+        Err(error) if error.is(Refused::Conflict) => {
+            match Subject::find(&asked, vendor.as_str(), &id).await {
+                Ok(now) => now.moved(&typed).await,
+                Err(refused) => refused,
+            }
         }
-        Err(EditError::Queue(error)) => asked.failed(Tab::Letters, &error.into()),
+        Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
 

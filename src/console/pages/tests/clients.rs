@@ -37,6 +37,11 @@ async fn answers(client: &dyn OperatorClient) -> Vec<(&'static str, Value)> {
     let mended = NewValues {
         fields: [("employer".to_owned(), "Acme".to_owned())].into(),
         dry_run: true,
+        version: None,
+    };
+    let overtaken = NewValues {
+        version: Some("another".to_owned()),
+        ..mended.clone()
     };
     let of_nobody = NewBulk {
         action: BulkAction::Replay,
@@ -71,6 +76,10 @@ async fn answers(client: &dyn OperatorClient) -> Vec<(&'static str, Value)> {
         ("no letter", said(client.letter(alumniq, nowhere).await)),
         ("row", said(client.row(alumniq, "41").await)),
         ("edit", said(client.edit(alumniq, "41", mended).await)),
+        (
+            "an edit of another row",
+            said(client.edit(alumniq, "41", overtaken).await),
+        ),
         ("replay", said(client.replay(request).await)),
         ("discard", said(client.discard(no_reason).await)),
         ("bulk", said(client.bulk(&bulk).await)),
