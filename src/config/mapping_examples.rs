@@ -7,7 +7,7 @@ use jobs::{
     destination::Destination,
     outcome::DeadClass,
     salsa_upsert::SalsaMapping,
-    trial::{Difference, Example, Expected, Trial, Tried, differences},
+    trial::{DestinationMappings, Difference, Example, Expected, Trial, Tried, differences},
 };
 use serde_json::{Map, Value};
 
@@ -68,13 +68,12 @@ pub struct ExampleRun<'l> {
 
 impl Config {
     /// How rows are read and mapped, to try some.
-    pub fn trial(&self) -> Trial<'_> {
+    pub fn trial<'c>(&'c self, mappings: &'c DestinationMappings) -> Trial<'c> {
         Trial {
             names: &self.mappings.names,
             timezone: &self.alumniq.timezone,
             anonymous_allowed: self.alumniq.anonymous == AnonymousRows::Match,
-            crm: self.mappings.crm.as_deref(),
-            salsa: self.mappings.salsa.as_deref(),
+            mappings,
         }
     }
 }
@@ -82,7 +81,8 @@ impl Config {
 impl Loaded {
     /// Tries every example.
     pub fn run_examples(&self) -> Vec<ExampleRun<'_>> {
-        let trial = self.config.trial();
+        let mappings = self.config.mappings.by_destination();
+        let trial = self.config.trial(&mappings);
         let examples = self.config.map.test.0.iter().enumerate();
         examples
             .map(|(at, example)| {
@@ -212,15 +212,20 @@ impl Place<'_> {
                 false
             }
         };
-        if !table.contains_key("crm") && !table.contains_key("salsa") {
+        if !Destination::ALL
+            .iter()
+            .any(|at| table.contains_key(at.as_str()))
+        {
             self.missing("what is expected", "crm = { … } or salsa = { … }");
         }
         Example {
             name,
             row,
             contains,
-            crm: self.expected(table, Destination::Crm),
-            salsa: self.expected(table, Destination::Salsa),
+            expected: Destination::ALL
+                .into_iter()
+                .filter_map(|at| Some((at, self.expected(table, at)?)))
+                .collect(),
         }
     }
 

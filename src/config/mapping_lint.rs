@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jobs::{crm_update::CrmMapping, salsa_upsert::SalsaMapping};
+use jobs::{crm_update::CrmMapping, salsa_upsert::SalsaMapping, trial::DestinationMapping};
 use miette::Severity;
 
 use super::{Finding, Loaded, source::Entry};

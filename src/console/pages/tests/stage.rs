@@ -17,6 +17,7 @@ use jobs::{
     crm_update::CrmMapping,
     destination::{Destination, Vendor},
     outcome::DeadClass,
+    trial::DestinationMapping,
 };
 use queue::{
     Queue, executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
@@ -28,7 +29,7 @@ use crate::{
     config::Schedule,
     console::{Console, Guard, Rules, Tokens, router},
     observe::Heartbeats,
-    operations::{Operations, allowed::Allowed},
+    operations::{Operations, OperationsConfig, allowed::Allowed},
     pipeline::producer::{Producer, arrival},
     vendors::{AlumniqClient, ClientSettings},
 };
@@ -81,7 +82,7 @@ impl Stage {
             .map(|id| {
                 let row = json!({ "changeId": id, "xid": XID, "changedOn": "no day" });
                 let row = to_raw_value(&row).unwrap();
-                arrival(row, &operations.names, &operations.timezone)
+                arrival(row, &FieldNames::default(), operations.timezone())
             })
             .collect();
         self.queue
@@ -101,7 +102,7 @@ impl Stage {
     async fn fetch_row(&self, row: Value) {
         let operations = self.console.operations.get().unwrap();
         let row = to_raw_value(&row).unwrap();
-        let change = arrival(row, &operations.names, &operations.timezone);
+        let change = arrival(row, &FieldNames::default(), operations.timezone());
         self.queue
             .enqueue(1_795_312_800_000, &[change])
             .await
@@ -234,25 +235,24 @@ fn operations(queue: &Queue) -> Operations {
         ClientSettings::default(),
     );
     let mapping = CrmMapping::compile(&BTreeMap::new(), &names, CountryCodes::Alpha3).unwrap();
-    Operations {
+    let producer = Producer {
         queue: queue.clone(),
-        names: Arc::clone(&names),
-        timezone: timezone.clone(),
+        client: Arc::new(client.unwrap()),
+        names,
+        timezone,
+        lookback_days: 7,
+        schedule: Schedule::Every(Duration::from_secs(900)),
+        mark_on_fetch: false,
+        lease: Duration::from_secs(10),
+        who: "test".to_owned(),
+        traces: Default::default(),
+    };
+    let config = OperationsConfig {
         anonymous_allowed: false,
-        crm: Some(Arc::new(mapping)),
-        salsa: None,
-        producer: Arc::new(Producer {
-            queue: queue.clone(),
-            client: Arc::new(client.unwrap()),
-            names,
-            timezone,
-            lookback_days: 7,
-            schedule: Schedule::Every(Duration::from_secs(900)),
-            mark_on_fetch: false,
-            lease: Duration::from_secs(10),
-            who: "test".to_owned(),
-            traces: Default::default(),
-        }),
+        mappings: BTreeMap::from([(
+            Destination::Crm,
+            Arc::new(mapping) as Arc<dyn DestinationMapping>,
+        )]),
         max_wait: Duration::from_secs(5),
         allowed: Vendor::ALL
             .map(|vendor| {
@@ -264,5 +264,6 @@ fn operations(queue: &Queue) -> Operations {
                 (vendor, allowed)
             })
             .into(),
-    }
+    };
+    Operations::new(producer, config)
 }
