@@ -134,7 +134,7 @@ cargo test --locked --workspace
 join_beside
 
 step "tests, 400 days from now"
-# Cargo's own clock stays right: it compares the times of files. libc's allocator: see tests/promises/harness/clock.rs
+# Cargo's own clock stays right: it compares the times of files. libc's allocator: see tests/harness/clock.rs
 far_clock="['env', 'FAKETIME=+$((400 * 86400))', 'FAKETIME_DONT_FAKE_MONOTONIC=1',
     'LD_PRELOAD=$(faketime -f +0 printenv LD_PRELOAD):libc.so.6']"
 at_far_date() {

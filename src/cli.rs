@@ -286,7 +286,7 @@ pub struct Show {
 /// `pause` and `resume`
 #[derive(Debug, Clone, Args)]
 pub struct Gate {
-    /// crm, salsa, or alumniq: what it is told (fetches go on)
+    /// Which one; alumniq: what it is told (fetches go on)
     #[arg(value_parser = value::vendors())]
     pub destination: Vendor,
 }

@@ -1,10 +1,14 @@
 //! Imports point one way: from the rooms above to those below.
 
+mod files;
+
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
+
+use self::files::{File, Files};
 
 /// The rooms from the top down, as the crate's documentation lists them.
 const ROOMS: [&str; 11] = [
@@ -14,79 +18,26 @@ const ROOMS: [&str; 11] = [
     "operations",
     "pipeline",
     "observe",
-    "config",
     "vendors",
+    "config",
     "runbook",
     "exit",
     "visible",
 ];
 
-/// What a room below `pipeline` must not name although it is a crate of its own.
-const NOT_OF_VENDORS: [&str; 2] = ["queue", "sandbox"];
+/// All that `config` may use beside the crates `jobs` and `transport`: what was configured is told to the other rooms.
+const OF_CONFIG: [&str; 2] = ["config", "visible"];
 
-/// Every source file of this crate with the room that it is in; those of tests are left out, and so are the crates whose
-/// folders are beside the rooms.
-fn sources() -> Vec<(String, PathBuf)> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.join("Cargo.toml").exists() || path.ends_with("tests") {
-                continue;
-            }
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|is| is == "rs") && !path.ends_with("tests.rs") {
-                found.push(path);
-            }
-        }
-    }
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    walk(&src, &mut found);
-    let room = |path: &Path| {
-        let first = path.strip_prefix(&src).unwrap().iter().next().unwrap();
-        first.to_str().unwrap().trim_end_matches(".rs").to_owned()
-    };
-    found.into_iter().map(|path| (room(&path), path)).collect()
+/// A path from the repository's root.
+fn path(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The program's own part of a file, without its comments.
-fn code(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    let own = text.split("#[cfg(test)]\nmod ").next().unwrap();
-    own.lines()
-        .map(|line| line.split("//").next().unwrap())
-        .collect()
-}
-
-/// The first names behind `crate::`, grouped or not.
-fn rooms_named(code: &str) -> BTreeSet<String> {
-    let word = |text: &str| -> String {
-        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
-        text[..end.unwrap_or(text.len())].to_owned()
-    };
-    let mut named = BTreeSet::new();
-    for after in code.split("crate::").skip(1) {
-        let Some(group) = after.strip_prefix('{') else {
-            named.insert(word(after));
-            continue;
-        };
-        let (mut depth, mut begins) = (0, true);
-        for (at, c) in group.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => break,
-                '}' => depth -= 1,
-                ',' if depth == 0 => begins = true,
-                c if begins && c.is_alphabetic() => {
-                    named.insert(word(&group[at..]));
-                    begins = false;
-                }
-                _ => {}
-            }
-        }
-    }
-    named
+/// Every file of this crate with the room that it is in.
+fn sources() -> Vec<(String, File)> {
+    let files = Files::below(&path("src")).0.into_iter();
+    let in_rooms = files.filter_map(|(module, file)| Some((module.into_iter().next()?, file)));
+    in_rooms.collect()
 }
 
 fn rank(room: &str) -> Option<usize> {
@@ -96,30 +47,47 @@ fn rank(room: &str) -> Option<usize> {
 #[test]
 fn every_room_uses_only_those_below_it() {
     let mut wrong = Vec::new();
-    for (room, path) in sources() {
+    for (room, file) in sources() {
         let Some(from) = rank(&room) else {
             continue;
         };
-        for named in rooms_named(&code(&path)) {
-            if rank(&named).is_some_and(|to| to < from) {
-                wrong.push(format!("{}: {room} -> {named}", path.display()));
+        let named: BTreeSet<_> = file.named.iter().filter_map(|path| path.first()).collect();
+        for named in named {
+            if rank(named).is_some_and(|to| to < from) {
+                wrong.push(format!("{}: {room} -> {named}", file.path.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What two files need of each other belongs in a third.
+#[test]
+fn no_two_files_use_each_other() {
+    const CRATES: [&str; 6] = [
+        "src",
+        "src/queue",
+        "src/sandbox",
+        "src/transport",
+        "jobs/src",
+        "tests/harness",
+    ];
+    for root in CRATES {
+        let files = Files::below(&path(root));
+        assert_eq!(files.circle(), None, "{root}");
+    }
+}
+
 #[test]
 fn every_room_has_its_place() {
-    let files = ["lib", "main", "documented", "layering"];
+    let files = ["main", "documented", "layering"];
     let homeless: Vec<String> = sources()
         .into_iter()
         .map(|(room, _)| room)
         .filter(|room| rank(room).is_none() && !files.contains(&room.as_str()))
         .collect();
     assert!(homeless.is_empty(), "{homeless:?}");
-    let documented = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
-    let documented = documented.unwrap();
+    let documented = fs::read_to_string(path("src/lib.rs")).unwrap();
     let places: Vec<_> = ROOMS
         .iter()
         .map(|room| documented.find(&format!("[`{room}`]")))
@@ -131,21 +99,35 @@ fn every_room_has_its_place() {
 }
 
 #[test]
-fn vendors_do_not_know_the_queue() {
-    for (room, path) in sources() {
-        let code = code(&path);
-        if room == "vendors" {
-            for krate in NOT_OF_VENDORS {
-                let names = code.contains(&format!("use {krate}::"))
-                    || code.contains(&format!(" {krate}::"));
-                assert!(!names, "{} names {krate}", path.display());
-            }
+fn neither_the_vendors_nor_the_configuration_know_the_queue() {
+    for (room, File { path, code, .. }) in sources() {
+        for krate in ["queue::", "sandbox::"] {
+            let mut named = code.match_indices(krate);
+            let names_crate = named.any(|(at, _)| !code[..at].ends_with([':', '_']));
+            let is_closed = ["vendors", "config"].contains(&room.as_str());
+            assert!(
+                !is_closed || !names_crate,
+                "{} names {krate}",
+                path.display()
+            );
         }
     }
 }
 
+#[test]
+fn the_configuration_depends_on_no_other_room() {
+    let files = sources().into_iter().filter(|(room, _)| room == "config");
+    for (_, file) in files {
+        let rooms = file.named.iter().filter_map(|path| path.first());
+        let others: Vec<_> = rooms
+            .filter(|room| !OF_CONFIG.contains(&room.as_str()))
+            .collect();
+        assert!(others.is_empty(), "{}: {others:?}", file.path.display());
+    }
+}
+
 /// What operators do to the queue goes through `operations`: there it has one rule for the command line, the pages and
-/// the API.
+/// the API. The compiler keeps the queue of `Operations` private; this keeps to it who has one of their own.
 #[test]
 fn what_operators_do_goes_through_operations() {
     let transitions = [
@@ -159,8 +141,8 @@ fn what_operators_do_goes_through_operations() {
         "cancel_bulk",
     ];
     let mut wrong = Vec::new();
-    for (room, path) in sources() {
-        let code: String = code(&path).split_whitespace().collect();
+    for (room, File { path, code, .. }) in sources() {
+        let code: String = code.split_whitespace().collect();
         let calls = |call: String| code.contains(&call);
         if ["console", "commands"].contains(&room.as_str()) {
             let called = transitions
@@ -168,27 +150,12 @@ fn what_operators_do_goes_through_operations() {
                 .filter(|to| calls(format!("queue.{to}(")));
             wrong.extend(called.map(|to| format!("{}: queue.{to}", path.display())));
         }
-        if room == "console"
-            && ["desk", "operations"]
-                .iter()
-                .any(|of| calls(format!("{of}.queue")))
-        {
-            wrong.push(format!("{}: operations.queue", path.display()));
-        }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn a_group_of_imports_names_each_of_its_rooms() {
-    let code = "use crate::{a::{b, c}, d::e, f}; crate::g::h(); pub use crate::{i};";
-    let named: Vec<_> = rooms_named(code).into_iter().collect();
-    assert_eq!(named, ["a", "d", "f", "g", "i"]);
-}
-
-#[test]
 fn every_path_in_the_architecture_page_exists_and_every_room_is_on_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = include_str!("../deploy/architecture.md");
     let quoted = page.split('`').skip(1).step_by(2);
     let paths: Vec<&str> = quoted
@@ -200,7 +167,7 @@ fn every_path_in_the_architecture_page_exists_and_every_room_is_on_it() {
         .collect();
     let missing: Vec<_> = paths
         .iter()
-        .filter(|path| !root.join(path).exists())
+        .filter(|path| !self::path(path).exists())
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
     for room in ROOMS {

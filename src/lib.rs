@@ -11,15 +11,15 @@
 //! - [`operations`]: what an operator can do, whichever way it is asked for
 //! - [`pipeline`]: producer, consumers, acknowledger: job + client -> outcome
 //! - [`observe`]: metrics, logs, traces, heartbeats
-//! - [`config`]: one struct per concern, each key documented, wrong keys reported with their line
 //! - [`vendors`]: AlumnIQ, CRM and Salsa over HTTP, nothing else
+//! - [`config`]: one struct per concern, each key documented, wrong keys reported with their line
 //! - [`runbook`]: what an operator does when something is wrong, built in; [`exit`]: how a command ends;
 //!   [`visible`]: text of others, where people look at it
 //!
 //! Below them are four crates: [`queue`], all that knows Redis; [`sandbox`], the vendors simulated with their traps, and
 //! the checker of the promises; [`transport`], certificate authorities, proxies, and what errors of TLS mean; and
 //! [`jobs`], what each job decides, without I/O. `sandbox` knows only `jobs`, `queue` only `jobs` and `transport`.
-//! `vendors` does not know `queue`.
+//! `vendors` and `config` do not know `queue`.
 
 pub mod cli;
 pub mod commands;

@@ -25,8 +25,6 @@ pub mod country;
 pub mod crm_update;
 pub mod destination;
 pub mod formats;
-#[cfg(test)]
-mod hostile;
 pub mod mapping;
 pub mod notice;
 pub mod order;

@@ -68,3 +68,17 @@ pub enum Blame {
     /// No usable answer came back, and the vendor may have acted: nothing speaks against the change.
     Nobody,
 }
+
+/// Fails where a message of `outcome` is missing or not fit to be shown.
+#[cfg(test)]
+pub(crate) fn assert_fit_to_show(outcome: &Outcome) {
+    match outcome {
+        Outcome::Done { detail } => hostile::fit(detail),
+        Outcome::Retry { cause, .. } | Outcome::Pause { cause, .. } => hostile::fit(cause),
+        Outcome::Dead { cause, advice, .. } => {
+            hostile::fit(cause);
+            hostile::fit(advice);
+            assert!(!cause.is_empty() && !advice.is_empty());
+        }
+    }
+}

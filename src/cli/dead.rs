@@ -107,7 +107,8 @@ pub struct DeadShow {
 A change that is older than one already applied to the same person dies again, of class `stale`,
 instead of overwriting it. --apply-stale applies it all the same.
 
-Without IDs it is a bulk action: Ctrl-C cancels it; if this command dies, a process with the role console carries it on.
+Without IDs or with --rate it is a bulk action: Ctrl-C cancels it; if this command dies, a process with the role
+console carries it on.
 
 Examples:
   alumniq-relay dead replay 1234 1235
@@ -144,4 +145,18 @@ pub struct Discard {
     /// Do not tell AlumnIQ: it goes on offering the change
     #[arg(long)]
     pub keep_unacknowledged: bool,
+}
+
+impl Replay {
+    /// Whether it is durable work that others carry on: a filter may match any number, and a rate takes its time.
+    pub fn is_bulk(&self) -> bool {
+        !self.selection.dry_run && (self.selection.ids.is_empty() || self.rate.is_some())
+    }
+}
+
+impl Discard {
+    /// As for a replay.
+    pub fn is_bulk(&self) -> bool {
+        !self.selection.dry_run && self.selection.ids.is_empty()
+    }
 }

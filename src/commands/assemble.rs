@@ -2,34 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicUsize},
-    },
+    sync::{Arc, atomic::AtomicU32},
 };
 
-use jobs::{
-    destination::{Destination, Vendor},
-    salsa_upsert::SalsaLimits,
-};
-use queue::{Queue, acknowledgement::AckLimits, calls::CallLimit, stopping::Stopping, wake::Bells};
-use tokio::sync::{Mutex, Notify};
-use tokio_util::sync::CancellationToken;
+use jobs::destination::{Destination, Vendor};
+use queue::{Queue, acknowledgement::AckLimits, stopping::Stopping, wake::Bells};
 
-use super::context::Context;
+use super::{context::Context, destinations};
 use crate::{
-    config::{AcknowledgeMode, AnonymousRows, Config, CrmConfig, SalsaConfig},
+    config::{AcknowledgeMode, AnonymousRows, Config},
     observe::{Heartbeats, traces::Traces},
-    operations::{Operations, allowed::Allowed, supporters::Calls},
-    pipeline::{
-        acknowledger::Acknowledger,
-        crm::CrmConsumer,
-        fleet::{Consumer, Fleet},
-        notifier::Notifier,
-        producer::Producer,
-        salsa::SalsaConsumer,
-        throttle::Throttle,
-    },
+    operations::{Operations, OperationsConfig, allowed::Allowed},
+    pipeline::{acknowledger::Acknowledger, fleet::Fleet, notifier::Notifier, producer::Producer},
     vendors::AlumniqClient,
 };
 
@@ -58,40 +42,17 @@ pub fn fleet(
 ) -> miette::Result<Fleet> {
     let config = &context.config;
     let told_on_fetch = config.alumniq.acknowledge == AcknowledgeMode::OnFetch;
-    let crm = match (&config.crm, &config.mappings.crm) {
-        (Some(crm), Some(mapping)) => Some(Consumer {
-            limits: crm.limits(),
-            job: Arc::new(CrmConsumer {
-                client: context.crm(crm)?,
-                mapping: Arc::clone(mapping),
-                rows: context.rows(Destination::Crm),
-                throttle: crm_throttle(crm, queue, &stopping.closing),
-            }),
-        }),
-        _ => None,
-    };
-    let salsa = match (&config.salsa, &config.mappings.salsa) {
-        (Some(salsa), Some(mapping)) => Some(Consumer {
-            limits: salsa.limits(),
-            job: Arc::new(SalsaConsumer {
-                client: context.salsa(salsa)?,
-                mapping: Arc::clone(mapping),
-                rows: context.rows(Destination::Salsa),
-                create_missing: salsa.create_missing,
-                throttle: salsa_throttle(salsa, queue, &stopping.closing),
-                throttled: Notify::new(),
-            }),
-        }),
-        _ => None,
-    };
+    let mut consumers = Vec::new();
+    for registered in &destinations::ALL {
+        consumers.extend((registered.consumer)(context, queue, &stopping.closing)?);
+    }
     let worker = worker_name();
     let traces = context.traces(&worker)?;
     let alumniq = Arc::new(context.alumniq()?);
     Ok(Fleet {
         queue: queue.clone(),
         lease: config.worker.lease,
-        crm,
-        salsa,
+        consumers,
         producer: Arc::new(producer(
             context,
             queue,
@@ -145,49 +106,37 @@ fn producer(
     }
 }
 
-/// What operators can do with `queue`.
-pub fn operations(context: &Context, queue: &Queue) -> miette::Result<Operations> {
+/// What operators can do with `queue` in the process `worker`.
+pub fn operations(context: &Context, queue: &Queue, worker: &str) -> miette::Result<Operations> {
     let config = &context.config;
     let client = Arc::new(context.alumniq()?);
     // An operator's fetch is in the log and in no trace: whoever works on its changes tells the rest.
-    let producer = producer(context, queue, client, &worker_name(), Traces::default());
-    Ok(Operations {
-        queue: queue.clone(),
-        names: Arc::clone(&config.mappings.names),
-        timezone: config.alumniq.timezone.clone(),
+    let producer = producer(context, queue, client, worker, Traces::default());
+    let config = OperationsConfig {
         anonymous_allowed: config.alumniq.anonymous == AnonymousRows::Match,
-        crm: config.mappings.crm.clone(),
-        salsa: config.mappings.salsa.clone(),
-        producer: Arc::new(producer),
+        mappings: config.mappings.by_destination(),
         max_wait: config.acknowledge.max_wait,
         allowed: allowed(config),
-    })
+    };
+    Ok(Operations::new(producer, config))
 }
 
 fn allowed(config: &Config) -> BTreeMap<Vendor, Allowed> {
-    let crm = config.crm.as_ref().map(|crm| Allowed {
-        concurrency: Some(crm.concurrency),
-        rate_per_minute: crm.rate_per_minute,
-        batch: Some(1),
-    });
-    let salsa = config.salsa.as_ref().map(|salsa| Allowed {
-        concurrency: Some(salsa.concurrency),
-        rate_per_minute: salsa.rate_per_minute,
-        batch: None,
+    let destinations = Destination::ALL.into_iter().filter_map(|destination| {
+        let limits = config.limits(destination)?;
+        let allowed = Allowed {
+            concurrency: Some(limits.concurrency),
+            rate_per_minute: limits.rate_per_minute,
+            batch: destination.batch(),
+        };
+        Some((destination.into(), allowed))
     });
     let alumniq = Allowed {
         concurrency: None,
         rate_per_minute: None,
         batch: Some(config.acknowledge.max_batch),
     };
-    let all = [
-        (Vendor::Crm, crm),
-        (Vendor::Salsa, salsa),
-        (Vendor::Alumniq, Some(alumniq)),
-    ];
-    all.into_iter()
-        .filter_map(|(vendor, allowed)| Some((vendor, allowed?)))
-        .collect()
+    destinations.chain([(Vendor::Alumniq, alumniq)]).collect()
 }
 
 /// `None` where nobody wants to be told.
@@ -203,56 +152,4 @@ fn notifier(context: &Context, queue: &Queue) -> miette::Result<Option<Arc<Notif
         after: notify.after,
         console: notify.console_url.as_ref().map(ToString::to_string),
     })))
-}
-
-fn crm_throttle(crm: &CrmConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
-    Throttle {
-        queue: queue.clone(),
-        limit: CallLimit {
-            vendor: Vendor::Crm,
-            configured: crm.rate_per_minute,
-            published: None,
-        },
-        longest_call: crm.timeout,
-        batch: Arc::new(AtomicUsize::new(1)),
-        closing: closing.clone(),
-        turn: Mutex::default(),
-    }
-}
-
-/// Salsa's calls, the service's and those of commands.
-fn salsa_throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
-    let published = SalsaLimits::default();
-    Throttle {
-        queue: queue.clone(),
-        limit: CallLimit {
-            vendor: Vendor::Salsa,
-            configured: salsa.rate_per_minute,
-            published: Some(published.rate_per_minute),
-        },
-        longest_call: salsa.timeout,
-        batch: Arc::new(AtomicUsize::new(published.max_batch)),
-        closing: closing.clone(),
-        turn: Mutex::default(),
-    }
-}
-
-/// Calls to Salsa by hand, booked in the limit of the service where its Redis runs.
-pub fn salsa_calls(
-    context: &Context,
-    salsa: &SalsaConfig,
-    queue: Option<&Queue>,
-) -> miette::Result<Calls> {
-    // Ctrl-C ends these commands where they stand.
-    let fleet = queue.map(|queue| salsa_throttle(salsa, queue, &CancellationToken::new()));
-    if fleet.is_none() {
-        tracing::warn!(
-            "no Redis answers: a service that uses the same token elsewhere does not know of these calls"
-        );
-    }
-    Ok(Calls::new(
-        context.salsa(salsa)?,
-        salsa.rate_per_minute,
-        fleet,
-    ))
 }

@@ -11,10 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{client::Session, progress::Progress};
-use crate::operations::{
-    bulk::NewBulk,
-    client::{OperatorClient, OperatorError},
-};
+use crate::operations::{bulk::NewBulk, error::OperatorError};
 
 /// How soon a bulk is looked at for the first time; most are small.
 const FIRST_LOOK: Duration = Duration::from_millis(20);

@@ -1,14 +1,16 @@
 //! `check`: is the configuration right, and with `--connect`, is everything that it names? Writes nothing
 //! anywhere.
 //!
-//! Each part finds its own: `alumniq` and `rows`, `crm`, `salsa`, `redis`, `notify`. `finding` is how it is shown,
+//! Each part finds its own: `alumniq` and `rows`, each destination, `redis`, `notify`. `finding` is how it is shown,
 //! `summary` what the configuration does.
 
 use std::io;
 
+use futures::future::join_all;
+use jobs::destination::Vendor;
 use reqwest::Url;
 
-use super::context::Context;
+use super::{context::Context, destinations};
 use crate::{
     cli::{Check, Global},
     config::{self, Config},
@@ -18,13 +20,11 @@ use crate::{
 };
 
 mod alumniq;
-mod crm;
-mod finding;
+pub mod finding;
 mod mapping;
 mod notify;
 mod redis;
 mod rows;
-mod salsa;
 mod summary;
 
 use self::finding::Finding;
@@ -54,16 +54,17 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
             false => Exit::Failed,
         });
     }
-    let (alumniq, crm, salsa, redis) = tokio::join!(
+    let registered = destinations::ALL.iter();
+    let (alumniq, at_destinations, redis) = tokio::join!(
         alumniq::probe(&context),
-        crm::probe(&context),
-        salsa::probe(&context),
+        join_all(registered.map(|registered| (registered.probe)(&context))),
         redis::probe(&context),
     );
     // AlumnIQ's rows say something of the destinations too: that stands behind what they said themselves.
     let notify = notify::configured(&context);
     let proxies = proxies(&context.config);
-    let mut findings = [crm, salsa, redis, alumniq, notify, proxies].concat();
+    let at_destinations = at_destinations.concat();
+    let mut findings = [at_destinations, redis, alumniq, notify, proxies].concat();
     findings.sort_by_key(Finding::about);
     super::print(&finding::show(&findings, colours))?;
     super::print(&format!("\n{}", finding::verdict(&findings)))?;
@@ -78,13 +79,15 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
 
 /// Which vendors are called through a proxy. A malformed variable has ended the command already.
 fn proxies(config: &Config) -> Vec<Finding> {
-    let crm = config.crm.as_ref().map(|crm| ("crm", &crm.url));
-    let salsa = config.salsa.as_ref().map(|salsa| ("salsa", &salsa.url));
-    [Some(("alumniq", &config.alumniq.url)), crm, salsa]
+    let destinations = destinations::ALL.iter().filter_map(|registered| {
+        let url = (registered.url)(config)?;
+        Some((registered.destination.as_str(), url))
+    });
+    [(Vendor::Alumniq.as_str(), config.alumniq.url.as_str())]
         .into_iter()
-        .flatten()
+        .chain(destinations)
         .filter_map(|(about, url)| {
-            let url = Url::parse(url.as_str()).ok()?;
+            let url = Url::parse(url).ok()?;
             let proxy = proxy_of(&url).ok()??;
             Some(Finding::ok(
                 about,

@@ -17,7 +17,7 @@ use crate::{
     console::visitor::clean_name,
     observe::logs,
     operations::{
-        client::{Client, Local, Remote},
+        client::{Local, OperatorClient, Remote},
         wire::API_ROOT,
     },
     vendors::{ClientSettings, Http, Timeouts, secret_header},
@@ -35,7 +35,7 @@ const TOKEN: &str = "ALUMNIQ_RELAY_TOKEN";
 
 /// A client, and what has to be closed behind it.
 pub struct Session {
-    client: Client,
+    client: Box<dyn OperatorClient>,
     redis: Option<Redis>,
     /// What it works on, for people.
     pub name: String,
@@ -67,7 +67,7 @@ impl Session {
         if let Some(remote) = remote(global, timeout)? {
             return Ok(Self {
                 name: remote.url.clone(),
-                client: Client::Remote(Box::new(remote)),
+                client: Box::new(remote),
                 redis: None,
                 is_quiet: global.quiet,
             });
@@ -78,17 +78,20 @@ impl Session {
             Access::Write => context.open_to_write().await?,
         };
         let local = Local {
-            operations: assemble::operations(&context, &redis.queue)?,
+            operations: assemble::operations(&context, &redis.queue, &worker_name())?,
             by: operator(),
-            worker: worker_name(),
-            lease: context.config.worker.lease,
         };
         Ok(Self {
             name: context.config.namespace.as_str().to_owned(),
-            client: Client::Local(Box::new(local)),
+            client: Box::new(local),
             redis: Some(redis),
             is_quiet: global.quiet,
         })
+    }
+
+    /// Whether it works on Redis itself.
+    pub fn is_local(&self) -> bool {
+        self.redis.is_some()
     }
 
     /// Lets go of it.
@@ -102,10 +105,10 @@ impl Session {
 }
 
 impl Deref for Session {
-    type Target = Client;
+    type Target = dyn OperatorClient;
 
-    fn deref(&self) -> &Client {
-        &self.client
+    fn deref(&self) -> &Self::Target {
+        &*self.client
     }
 }
 

@@ -17,15 +17,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{context::Context, print, usage};
+use super::{context::Context, destinations, print, usage};
 use crate::{
     cli::{
         Global,
         vendor::{ContactCommand, ContactUpdate},
     },
+    config::CrmOperation,
     exit::Exit,
     observe::logs,
-    vendors::CrmOperation,
 };
 
 /// A document is one contact: more bytes than this are something else.
@@ -52,7 +52,9 @@ async fn update(global: &Global, arguments: ContactUpdate) -> miette::Result<Exi
     let fields = document(&read(&arguments.file)?)?;
     let contact = ContactUpsertDto::from_fields(fields, crm.country_codes)
         .map_err(|problems| invalid(&problems))?;
-    let reply = context.crm(&crm)?.update(&contact, None).await;
+    let reply = destinations::crm::client(&crm)?
+        .update(&contact, None)
+        .await;
     let adds = crm.operation == CrmOperation::Upsert;
     let told = tell(crm_update::classify(&reply), number(&reply), adds);
     if arguments.json {

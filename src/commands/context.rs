@@ -15,6 +15,7 @@ use queue::{
     audit::Actor,
     durability::{Allowed, Finding as Unfit, catalogue::Severity},
     embedded::EmbeddedRedis,
+    seal::Seals,
     trouble::Trouble,
 };
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisError};
@@ -24,10 +25,10 @@ use transport::{Identity, Roots};
 use super::misused;
 use crate::{
     cli::Global,
-    config::{self, AnonymousRows, Config, CrmConfig, Finding, Loaded, SalsaConfig},
+    config::{self, AnonymousRows, Config, Finding, Loaded},
     observe::{logs, metrics, traces::Traces},
     pipeline::rows::Rows,
-    vendors::{AlumniqClient, Call, ClientSettings, CrmClient, SalsaClient, Timeouts, Webhook},
+    vendors::{AlumniqClient, Call, ClientSettings, Timeouts, Webhook},
 };
 
 /// A loaded configuration with the log switched on.
@@ -75,9 +76,9 @@ impl Context {
 
     /// Which destinations a change waits for.
     pub fn destinations(&self) -> Vec<Destination> {
-        let crm = self.config.crm.as_ref().map(|_| Destination::Crm);
-        let salsa = self.config.salsa.as_ref().map(|_| Destination::Salsa);
-        crm.into_iter().chain(salsa).collect()
+        let mut destinations = Destination::ALL.to_vec();
+        destinations.retain(|destination| self.config.limits(*destination).is_some());
+        destinations
     }
 
     /// The queue for a command that can write to it, our own server started where none is configured: the one gate. It
@@ -200,6 +201,12 @@ impl Context {
         None
     }
 
+    /// The keys that payloads are sealed with.
+    pub fn seals(&self) -> Seals {
+        let keys = self.config.encryption.keys();
+        Seals::new(keys.current.as_ref(), &keys.old)
+    }
+
     async fn connect(&self, urls: Vec<String>, tls: TlsCertificates) -> Result<Queue, QueueError> {
         Queue::connect(QueueSettings {
             urls,
@@ -211,7 +218,7 @@ impl Context {
             keep_audit: self.config.history.audit,
             destinations: self.destinations(),
             patience: self.config.worker.patience,
-            seals: self.config.encryption.seals(),
+            seals: self.seals(),
         })
         .await
     }
@@ -336,35 +343,12 @@ impl Context {
         .map_err(misused)
     }
 
-    /// The CRM's client.
-    pub fn crm(&self, crm: &CrmConfig) -> miette::Result<CrmClient> {
-        let options = crm.options().ok_or_else(|| {
-            misused("the CRM's credentials are incomplete: set crm.username and crm.password")
-        })?;
-        CrmClient::new(
-            crm.url.as_str(),
-            options,
-            settings(crm.timeout, crm.ca_file.as_deref())?,
-        )
-        .map_err(misused)
-    }
-
     /// The operators' webhook, where they have one.
     pub fn webhook(&self) -> miette::Result<Option<Webhook>> {
-        let receiver = self.config.notify.receiver().map_err(misused)?;
+        let receiver = self.config.notify.receiver();
         receiver
-            .map(|(url, key)| Webhook::new(url, key).map_err(misused))
+            .map(|(url, secret)| Webhook::new(&url, secret.as_ref()).map_err(misused))
             .transpose()
-    }
-
-    /// Salsa's client.
-    pub fn salsa(&self, salsa: &SalsaConfig) -> miette::Result<SalsaClient> {
-        SalsaClient::new(
-            salsa.url.as_str(),
-            salsa.token.clone(),
-            settings(salsa.timeout, salsa.ca_file.as_deref())?,
-        )
-        .map_err(misused)
     }
 }
 
@@ -415,7 +399,7 @@ fn roots(ca_file: Option<&Path>) -> miette::Result<Roots> {
     }
 }
 
-fn settings(
+pub fn settings(
     timeout: std::time::Duration,
     ca_file: Option<&Path>,
 ) -> miette::Result<ClientSettings> {

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use miette::{IntoDiagnostic, miette};
-use queue::letters::{Handled, LetterGroup, LetterPage, Order};
+use queue::{
+    bulk::BulkAction,
+    letters::{Handled, LetterGroup, LetterPage, Order},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,14 +20,13 @@ use crate::{
     cli::{
         Global,
         dead::{DeadCommand, DeadGroups, DeadList, DeadShow, Discard, Replay, Selection},
-        value::Rate,
     },
     exit::Exit,
     operations::{
-        client::{LetterAction, OperatorClient},
+        bulk::NewBulk,
         dead_letters::{DeadLetterFilter, LetterName},
         reason::InvalidReason,
-        wire::{LetterGroups, LettersHandled},
+        wire::{DiscardRequest, LetterGroups, LettersHandled, ReplayRequest},
     },
 };
 
@@ -61,10 +63,8 @@ pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> 
 /// Whether it begins a bulk: a signal cancels that instead of dropping the command.
 fn is_bulk(command: &DeadCommand) -> bool {
     match command {
-        DeadCommand::Replay(Replay { selection, .. })
-        | DeadCommand::Discard(Discard { selection, .. }) => {
-            selection.ids.is_empty() && !selection.dry_run
-        }
+        DeadCommand::Replay(replay) => replay.is_bulk(),
+        DeadCommand::Discard(discard) => discard.is_bulk(),
         _ => false,
     }
 }
@@ -122,15 +122,15 @@ fn text(page: &LetterPage) -> String {
 async fn show_letters(session: &Session, arguments: DeadShow) -> miette::Result<Exit> {
     let mut shown = LettersShown::default();
     for id in &arguments.ids {
-        let letters: Vec<_> = session
-            .letters_of(id)
-            .await?
-            .into_iter()
+        let timeline = session.timeline(id).await?;
+        let letters: Vec<_> = timeline
+            .iter()
+            .flat_map(|timeline| &timeline.letters)
             .filter(|letter| {
-                arguments
-                    .destination
-                    .is_none_or(|wanted| wanted == letter.destination)
+                let at = letter.destination;
+                arguments.destination.is_none_or(|wanted| wanted == at)
             })
+            .cloned()
             .collect();
         if letters.is_empty() {
             return Err(miette!(
@@ -138,7 +138,6 @@ async fn show_letters(session: &Session, arguments: DeadShow) -> miette::Result<
                 "change {id} has no dead letter"
             ));
         }
-        let timeline = session.timeline(id).await?;
         if !arguments.json {
             for letter in &letters {
                 super::print(&format!(
@@ -169,15 +168,33 @@ async fn replay(
     arguments: Replay,
     interrupted: &CancellationToken,
 ) -> miette::Result<Exit> {
-    let selection = &arguments.selection;
-    if selection.dry_run {
-        return count(session, selection, "replayed").await;
+    let is_bulk = arguments.is_bulk();
+    let Replay {
+        selection,
+        rate,
+        apply_stale,
+    } = arguments;
+    let filter = filter(session, &selection.filter).await?;
+    if is_bulk {
+        let new = NewBulk {
+            action: BulkAction::Replay,
+            filter,
+            change_ids: selection.ids.clone(),
+            rate,
+            reason: String::new(),
+            apply_stale,
+            keep_unacknowledged: false,
+        };
+        let ended = bulk::carry_out(session, new, interrupted).await?;
+        return report_ended(&selection, "replayed", ended);
     }
-    let action = LetterAction::Replay {
-        apply_stale: arguments.apply_stale,
+    let request = ReplayRequest {
+        ids: names(&selection),
+        filter: Some(filter),
+        dry_run: selection.dry_run,
+        apply_stale,
     };
-    let ended = handle(session, action, selection, arguments.rate, interrupted).await?;
-    report_ended(selection, "replayed", ended)
+    report(&selection, "replayed", session.replay(request).await?)
 }
 
 async fn discard(
@@ -185,51 +202,56 @@ async fn discard(
     arguments: Discard,
     interrupted: &CancellationToken,
 ) -> miette::Result<Exit> {
-    let selection = &arguments.selection;
-    if selection.dry_run {
-        return count(session, selection, "discarded").await;
+    let is_bulk = arguments.is_bulk();
+    let Discard {
+        selection,
+        reason,
+        keep_unacknowledged,
+    } = arguments;
+    if reason.is_none() && !selection.dry_run {
+        return Err(super::usage(InvalidReason::Missing, "add --reason TEXT"));
     }
-    let missing = || super::usage(InvalidReason::Missing, "add --reason TEXT");
-    let action = LetterAction::Discard {
-        reason: arguments.reason.ok_or_else(missing)?,
-        keep_unacknowledged: arguments.keep_unacknowledged,
+    let reason = reason.map(String::from).unwrap_or_default();
+    let filter = filter(session, &selection.filter).await?;
+    if is_bulk {
+        let new = NewBulk {
+            action: BulkAction::Discard,
+            filter,
+            change_ids: Vec::new(),
+            rate: None,
+            reason,
+            apply_stale: false,
+            keep_unacknowledged,
+        };
+        let ended = bulk::carry_out(session, new, interrupted).await?;
+        return report_ended(&selection, "discarded", ended);
+    }
+    let request = DiscardRequest {
+        ids: names(&selection),
+        filter: Some(filter),
+        dry_run: selection.dry_run,
+        reason,
+        keep_unacknowledged,
     };
-    let ended = handle(session, action, selection, None, interrupted).await?;
-    report_ended(selection, "discarded", ended)
-}
-
-async fn count(session: &Session, selection: &Selection, done: &str) -> miette::Result<Exit> {
-    let filter = filter(session, &selection.filter).await?;
-    let letters = session.count(names(selection), &filter).await?;
-    report(selection, &format!("would be {done}"), letters, 0)
-}
-
-async fn handle(
-    session: &Session,
-    action: LetterAction,
-    selection: &Selection,
-    rate: Option<Rate>,
-    interrupted: &CancellationToken,
-) -> miette::Result<Ended> {
-    let filter = filter(session, &selection.filter).await?;
-    let names = names(selection);
-    match names.is_empty() {
-        // A filter may match any number: that is a bulk's work.
-        true => bulk::carry_out(session, action.with_all(filter, rate), interrupted).await,
-        false => Ok(Ended {
-            handled: session.handle(action, names, &filter, rate).await?,
-            cancelled: false,
-        }),
-    }
+    report(&selection, "discarded", session.discard(request).await?)
 }
 
 fn report_ended(selection: &Selection, done: &str, ended: Ended) -> miette::Result<Exit> {
     let Handled { handled, gone } = ended.handled;
+    let handled = LettersHandled {
+        letters: handled,
+        gone,
+        left: 0,
+        dry_run: false,
+    };
     match ended.cancelled {
-        false => report(selection, done, handled, gone),
+        false => report(selection, done, handled),
         true => {
-            let done = format!("{done} before it was called off");
-            report(selection, &done, handled, gone)?;
+            report(
+                selection,
+                &format!("{done} before it was called off"),
+                handled,
+            )?;
             Ok(signals::exit())
         }
     }
@@ -243,26 +265,22 @@ fn names(selection: &Selection) -> Vec<LetterName> {
     selection.ids.iter().map(name).collect()
 }
 
-fn report(selection: &Selection, what: &str, handled: u64, gone: u64) -> miette::Result<Exit> {
+fn report(selection: &Selection, done: &str, handled: LettersHandled) -> miette::Result<Exit> {
+    let LettersHandled { letters, gone, .. } = handled;
     if selection.json {
-        let told = LettersHandled {
-            letters: handled,
-            gone,
-            left: if selection.dry_run { handled } else { 0 },
-            dry_run: selection.dry_run,
-        };
-        let json = serde_json::to_string(&told).into_diagnostic()?;
+        let json = serde_json::to_string(&handled).into_diagnostic()?;
         super::print(&format!("{json}\n"))?;
     } else {
+        let would_be = if handled.dry_run { "would be " } else { "" };
         let gone = if gone > 0 {
             format!(", {gone} were no dead letters any more")
         } else {
             String::new()
         };
-        super::print(&format!("{handled} dead letters {what}{gone}\n"))?;
+        super::print(&format!("{letters} dead letters {would_be}{done}{gone}\n"))?;
     }
     // Naming something that is not there is a mistake that a script should notice.
-    Ok(if handled == 0 && gone > 0 {
+    Ok(if letters == 0 && gone > 0 {
         Exit::Failed
     } else {
         Exit::Good

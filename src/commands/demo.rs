@@ -80,21 +80,19 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
         .await
         .into_diagnostic()?;
     let address = listener.local_addr().into_diagnostic()?;
-    let desk = assemble::operations(&context, &redis.queue)?;
+    let operations = assemble::operations(&context, &redis.queue, &fleet.worker)?;
     let bulks = {
-        let (desk, closing) = (desk.clone(), closing.clone());
-        let (worker, lease) = (fleet.worker.clone(), context.config.worker.lease);
+        let (operations, closing) = (operations.clone(), closing.clone());
         let bells = fleet.bells.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
-            desk.work_bulks(None, &worker, lease, bells.bulks(), &closing)
-                .await;
+            operations.work_bulks(None, bells.bulks(), &closing).await;
         }))
     };
     let console = Console {
         metrics: exposition,
         heartbeats,
         guard: Guard::new(Rules::from(&context.config.console)),
-        operations: Arc::new(desk.into()),
+        operations: Arc::new(operations.into()),
     };
     let server = tokio::spawn(console::serve(
         listener,
@@ -112,9 +110,7 @@ pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
 
     let started = Instant::now();
     let workers = AbortOnDropHandle::new(tokio::spawn(async move {
-        fleet
-            .run(&[Role::Producer, Role::Crm, Role::Salsa, Role::Acknowledger])
-            .await
+        fleet.run(&Role::carriers().collect::<Vec<_>>()).await
     }));
     let finished = tokio::select! {
         finished = wait(&sandbox, &redis.queue, arguments.changes, global.quiet) => Some(finished),

@@ -34,7 +34,7 @@ fn key() -> miette::Result<Exit> {
 
 async fn rotate(global: &Global, as_json: bool) -> miette::Result<Exit> {
     let context = Context::load(global)?;
-    let seals = context.config.encryption.seals();
+    let seals = context.seals();
     if seals.known().is_empty() {
         return Err(super::usage(
             "there is no key to seal payloads under",

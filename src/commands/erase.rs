@@ -13,7 +13,7 @@ use crate::{
     cli::{Global, privacy::Erase},
     exit::Exit,
     observe::logs,
-    operations::{client::OperatorClient, erase::PersonErased, wire::EraseRequest},
+    operations::{erase::PersonErased, wire::EraseRequest},
 };
 
 /// Asks, removes, and says what is left elsewhere.

@@ -4,7 +4,6 @@ use super::client::{Access, Session};
 use crate::{
     cli::{Gate, Global},
     exit::Exit,
-    operations::client::OperatorClient,
 };
 
 /// Shuts it until [`resume`].

@@ -28,6 +28,7 @@ mod contact;
 mod context;
 mod dead;
 mod demo;
+mod destinations;
 mod encryption;
 mod erase;
 mod gate;

@@ -11,7 +11,7 @@ use jobs::{
 };
 use miette::{IntoDiagnostic, miette};
 
-use super::{assemble, context::Context, one_line, output::printed};
+use super::{context::Context, destinations, one_line, output::printed};
 use crate::{
     cli::{Global, pipeline::Preview as Arguments},
     config::AnonymousRows,
@@ -59,7 +59,7 @@ async fn preview(context: &Context) -> miette::Result<Preview> {
         (Some(salsa), Some(mapping)) => Some(PreviewedSalsa {
             mapping: Arc::clone(mapping),
             create_missing: salsa.create_missing,
-            calls: assemble::salsa_calls(context, salsa, queue.as_ref())?,
+            calls: destinations::salsa::calls(salsa, queue.as_ref())?,
         }),
         _ => None,
     };

@@ -11,10 +11,7 @@ use super::{
 use crate::{
     cli::{Global, pipeline::Reconcile as Arguments},
     exit::Exit,
-    operations::{
-        client::OperatorClient,
-        reconcile::{Applied, Days, Muddled, Reconciled},
-    },
+    operations::reconcile::{Applied, Days, Muddled, Reconciled},
 };
 
 /// How many changes of each kind a person is shown.

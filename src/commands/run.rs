@@ -65,14 +65,12 @@ pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
         let fleet = assemble::fleet(&context, &redis.queue, heartbeats, &stopping, false)?;
         let _ = guard.queue.set(redis.queue.clone());
         let (worker, roles) = (&fleet.worker, &arguments.roles);
-        let desk = assemble::operations(&context, &redis.queue)?;
+        let campus = assemble::operations(&context, &redis.queue, worker)?;
         let bulks = roles.contains(&Role::Console).then(|| {
-            let _ = operations.set(desk.clone());
-            let (worker, lease) = (worker.clone(), context.config.worker.lease);
+            let _ = operations.set(campus.clone());
             let (bells, closing) = (fleet.bells.clone(), stopping.closing.clone());
             AbortOnDropHandle::new(tokio::spawn(async move {
-                desk.work_bulks(None, &worker, lease, bells.bulks(), &closing)
-                    .await;
+                campus.work_bulks(None, bells.bulks(), &closing).await;
             }))
         });
         tracing::info!(worker, ?roles, listen = %address, "running");

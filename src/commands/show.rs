@@ -8,7 +8,6 @@ use super::client::{Access, Session};
 use crate::{
     cli::{Global, Show},
     exit::Exit,
-    operations::client::OperatorClient,
 };
 
 /// Prints it.

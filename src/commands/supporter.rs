@@ -2,7 +2,7 @@
 //!
 //! `search` and `delete` are the two commands; their calls are those of [`supporters`](crate::operations::supporters).
 
-use super::{assemble, context::Context, usage};
+use super::{context::Context, destinations, usage};
 use crate::{
     cli::{Global, vendor::SupporterCommand},
     exit::Exit,
@@ -22,7 +22,7 @@ pub async fn run(global: &Global, command: SupporterCommand) -> miette::Result<E
             "set salsa.enabled = true to work on its supporters",
         ));
     };
-    let calls = assemble::salsa_calls(&context, salsa, context.running_queue().await.as_ref())?;
+    let calls = destinations::salsa::calls(salsa, context.running_queue().await.as_ref())?;
     match command {
         SupporterCommand::Search(arguments) => {
             search::run(calls, &context.config.alumniq.timezone, arguments).await

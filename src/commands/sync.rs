@@ -160,7 +160,9 @@ async fn fetch_and_wait(
 ) -> miette::Result<Summary> {
     // The fleet does not run its producer: this command fetches by hand, once.
     let producer = Arc::clone(&fleet.producer);
-    let roles = [Role::Crm, Role::Salsa, Role::Acknowledger];
+    let roles: Vec<Role> = Role::carriers()
+        .filter(|role| *role != Role::Producer)
+        .collect();
     let workers = AbortOnDropHandle::new(tokio::spawn(async move { fleet.run(&roles).await }));
 
     let closing = &stopping.closing;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::key::{default, section};
+use super::{key::default, section::section};
 
 section! {
     /// How AlumnIQ is told that changes were handled.

@@ -6,9 +6,10 @@ use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
 use super::{
-    key::{Shape, default, optional, required, secret, section, table},
+    key::{Shape, default, optional, required, secret, table},
     nearest::nearest,
     schedule::Schedule,
+    section::section,
     setting::{Setting, Wrong, text, words},
     url::BaseUrl,
 };

@@ -6,7 +6,6 @@ use super::{
     alumniq::{AcknowledgeMode, AlumniqConfig},
     connection,
     crm::{CrmAuthKind, CrmConfig},
-    finding::Finding,
     reader::Reader,
     redis::RedisConfig,
     salsa::SalsaConfig,
@@ -21,34 +20,20 @@ pub(super) fn redis(reader: &mut Reader, config: &mut RedisConfig) {
 }
 
 pub(super) fn alumniq(reader: &mut Reader, config: &mut AlumniqConfig) {
-    connection::authority(reader, "alumniq.ca_file", &mut config.ca_file);
-    connection::needs_https(
-        reader,
-        ("alumniq.ca_file", config.ca_file.is_some()),
-        ("alumniq.url", &config.url),
-    );
-    encrypted(reader, "alumniq.url", &config.url);
+    connection::vendor(reader, "alumniq", &config.url, &mut config.ca_file);
     if config.acknowledge == AcknowledgeMode::OnFetch {
-        let finding = reader
-            .about("alumniq.acknowledge", "is \"on_fetch\": changes can be lost")
-            .help(
-                "AlumnIQ marks changes as processed while it sends them and never sends them again: a \
-                 crash between its answer and our record of it loses them, and dead letters are never \
-                 offered again. \"after_success\" has no such gap"
-                    .to_owned(),
-            );
-        reader.warn(finding);
+        reader.caution(
+            "alumniq.acknowledge",
+            "is \"on_fetch\": changes can be lost",
+            "AlumnIQ marks changes as processed while it sends them and never sends them again: a crash between its \
+             answer and our record of it loses them, and dead letters are never offered again. \"after_success\" has \
+             no such gap",
+        );
     }
 }
 
 pub(super) fn crm(reader: &mut Reader, config: &mut CrmConfig) {
-    connection::authority(reader, "crm.ca_file", &mut config.ca_file);
-    connection::needs_https(
-        reader,
-        ("crm.ca_file", config.ca_file.is_some()),
-        ("crm.url", &config.url),
-    );
-    encrypted(reader, "crm.url", &config.url);
+    connection::vendor(reader, "crm", &config.url, &mut config.ca_file);
     finds_somebody(reader, config);
     let needed: &[(&str, bool)] = match config.auth {
         CrmAuthKind::Password => &[
@@ -83,38 +68,25 @@ fn finds_somebody(reader: &mut Reader, config: &CrmConfig) {
     if config.matching.enabled || is_mapped {
         return;
     }
-    let finding = reader
-        .about(
-            "crm.matching.enabled",
-            "is false, and nothing in [crm.map] is CrmNumber: the CRM could not find anybody to update",
-        )
-        .help(
-            "set it to true, or give [crm.map] a `CrmNumber` that the rows hold, e.g. `CrmNumber = \"{{ crmNumber }}\"` \
-             with its key in [alumniq.fields]"
-                .to_owned(),
-        );
-    reader.problem(finding);
+    reader.refuse(
+        "crm.matching.enabled",
+        "is false, and nothing in [crm.map] is CrmNumber: the CRM could not find anybody to update",
+        "set it to true, or give [crm.map] a `CrmNumber` that the rows hold, e.g. `CrmNumber = \"{{ crmNumber }}\"` \
+         with its key in [alumniq.fields]",
+    );
 }
 
 pub(super) fn salsa(reader: &mut Reader, config: &mut SalsaConfig) {
-    connection::authority(reader, "salsa.ca_file", &mut config.ca_file);
-    connection::needs_https(
-        reader,
-        ("salsa.ca_file", config.ca_file.is_some()),
-        ("salsa.url", &config.url),
-    );
-    encrypted(reader, "salsa.url", &config.url);
+    connection::vendor(reader, "salsa", &config.url, &mut config.ca_file);
 }
 
 pub(super) fn destinations(reader: &mut Reader, crm_enabled: bool, salsa_enabled: bool) {
     if !crm_enabled && !salsa_enabled {
-        let finding = reader
-            .about(
-                "salsa.enabled",
-                "and `crm.enabled` are both false: changes have nowhere to go",
-            )
-            .help("switch at least one destination on".to_owned());
-        reader.problem(finding);
+        reader.refuse(
+            "salsa.enabled",
+            "and `crm.enabled` are both false: changes have nowhere to go",
+            "switch at least one destination on",
+        );
     }
 }
 
@@ -124,24 +96,10 @@ pub(super) fn telemetry(reader: &mut Reader, config: &TelemetryConfig) {
         .as_ref()
         .is_some_and(BaseUrl::is_unencrypted);
     if in_the_clear && config.otlp_headers.is_some() {
-        let finding = reader
-            .about(
-                "telemetry.otlp_url",
-                "sends the secret `telemetry.otlp_headers` over the network unencrypted",
-            )
-            .help("use https://".to_owned());
-        reader.warn(finding);
-    }
-}
-
-fn encrypted(reader: &mut Reader, path: &str, url: &BaseUrl) {
-    if url.is_unencrypted() {
-        let finding: Finding = reader
-            .about(
-                path,
-                "sends secrets and personal data over the network unencrypted",
-            )
-            .help("use https://".to_owned());
-        reader.warn(finding);
+        reader.caution(
+            "telemetry.otlp_url",
+            "sends the secret `telemetry.otlp_headers` over the network unencrypted",
+            "use https://",
+        );
     }
 }

@@ -34,14 +34,28 @@ pub(super) fn authority(reader: &mut Reader, key: &str, path: &mut Option<PathBu
     }
 }
 
-/// An authority is of no use without TLS.
-pub(super) fn needs_https(reader: &mut Reader, file: (&str, bool), url: (&str, &BaseUrl)) {
-    let ((file, is_set), (url, address)) = (file, url);
-    if is_set && address.as_str().starts_with("http://") {
-        let finding = reader
-            .about(file, &format!("has no effect: `{url}` begins with http://"))
-            .help(format!("write https:// in `{url}`, or remove `{file}`"));
-        reader.warn(finding);
+/// The connection to the vendor of a section.
+pub(super) fn vendor(
+    reader: &mut Reader,
+    section: &str,
+    address: &BaseUrl,
+    ca_file: &mut Option<PathBuf>,
+) {
+    let (url, file) = (format!("{section}.url"), format!("{section}.ca_file"));
+    authority(reader, &file, ca_file);
+    if ca_file.is_some() && address.as_str().starts_with("http://") {
+        reader.caution(
+            &file,
+            &format!("has no effect: `{url}` begins with http://"),
+            format!("write https:// in `{url}`, or remove `{file}`"),
+        );
+    }
+    if address.is_unencrypted() {
+        reader.caution(
+            &url,
+            "sends secrets and personal data over the network unencrypted",
+            "use https://",
+        );
     }
 }
 
@@ -59,13 +73,11 @@ pub(super) fn redis(reader: &mut Reader, config: &mut RedisConfig) {
         .iter()
         .filter(|(_, is_set)| *is_set && !config.speaks_tls())
     {
-        let finding = reader
-            .about(
-                key,
-                "is for TLS, but `redis.url` does not begin with rediss://",
-            )
-            .help(format!("write rediss:// in `redis.url`, or remove `{key}`"));
-        reader.problem(finding);
+        reader.refuse(
+            key,
+            "is for TLS, but `redis.url` does not begin with rediss://",
+            format!("write rediss:// in `redis.url`, or remove `{key}`"),
+        );
     }
     match (&config.cert_file, &config.key_file) {
         (Some(certificate), Some(key)) if reader.needs_secrets => {
@@ -84,21 +96,20 @@ pub(super) fn redis(reader: &mut Reader, config: &mut RedisConfig) {
 }
 
 fn alone(reader: &mut Reader, set: &str, missing: &str) {
-    let finding = reader
-        .about(set, &format!("is of no use without `{missing}`"))
-        .help("a client certificate needs its private key: set both, or neither".to_owned());
-    reader.problem(finding);
+    reader.refuse(
+        set,
+        &format!("is of no use without `{missing}`"),
+        "a client certificate needs its private key: set both, or neither",
+    );
 }
 
 fn refuse(reader: &mut Reader, key: &str, error: &PemError) {
-    let finding = reader
-        .about(key, &format!("names a file that cannot be used: {error}"))
-        .help(
-            "name a PEM file (it has lines like -----BEGIN CERTIFICATE-----) that this user can read; a relative path \
-             starts at the config file's folder"
-                .to_owned(),
-        );
-    reader.problem(finding);
+    reader.refuse(
+        key,
+        &format!("names a file that cannot be used: {error}"),
+        "name a PEM file (it has lines like -----BEGIN CERTIFICATE-----) that this user can read; a relative path \
+         starts at the config file's folder",
+    );
 }
 
 /// The environment's part in it.

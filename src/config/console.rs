@@ -6,9 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::{
-    key::{Shape, default, optional, section, unnamed_secret},
+    key::{Shape, default, optional, unnamed_secret},
     network::Network,
     reader::Reader,
+    section::section,
     setting::{Setting, Wrong, text, words},
 };
 
@@ -92,54 +93,41 @@ pub(super) fn check(reader: &mut Reader, config: &ConsoleConfig) {
         ("console.viewer_token", &config.viewer_token),
     ];
     for (path, token) in tokens {
-        let length = |token: &SecretString| token.expose_secret().chars().count();
-        if token
-            .as_ref()
-            .map(length)
-            .is_some_and(|length| length < LEAST_TOKEN_CHARACTERS)
-        {
+        let is_short =
+            |token: &SecretString| token.expose_secret().chars().count() < LEAST_TOKEN_CHARACTERS;
+        if token.as_ref().is_some_and(is_short) {
             let rule =
                 format!("is shorter than {LEAST_TOKEN_CHARACTERS} characters: it could be guessed");
-            let finding = reader.about(path, &rule).help(MAKE_A_TOKEN.to_owned());
-            reader.problem(finding);
+            reader.refuse(path, &rule, MAKE_A_TOKEN);
         }
     }
     if let (Some(operator), Some(viewer)) = (&config.operator_token, &config.viewer_token) {
         let (operator, viewer) = (operator.expose_secret(), viewer.expose_secret());
         if bool::from(operator.as_bytes().ct_eq(viewer.as_bytes())) {
-            let finding = reader
-                .about(
-                    "console.viewer_token",
-                    "is the operator's token too: every viewer could act",
-                )
-                .help(MAKE_A_TOKEN.to_owned());
-            reader.problem(finding);
+            reader.refuse(
+                "console.viewer_token",
+                "is the operator's token too: every viewer could act",
+                MAKE_A_TOKEN,
+            );
         }
     }
     let bare = config.operator_token.is_none() || config.viewer_token.is_none();
     if !config.listen.ip().to_canonical().is_loopback() && bare && reader.needs_secrets {
-        let finding = reader
-            .about(
-                "console.listen",
-                "can be reached from other machines, but `console.operator_token` and \
-                 `console.viewer_token` are not both set",
-            )
-            .help(
-                "set both (ALUMNIQ_RELAY__CONSOLE__OPERATOR_TOKEN or `operator_token_file`, and the \
-                 same for the viewer's), or listen on 127.0.0.1"
-                    .to_owned(),
-            );
-        reader.problem(finding);
+        reader.refuse(
+            "console.listen",
+            "can be reached from other machines, but `console.operator_token` and `console.viewer_token` are not both \
+             set",
+            "set both (ALUMNIQ_RELAY__CONSOLE__OPERATOR_TOKEN or `operator_token_file`, and the same for the viewer's), \
+             or listen on 127.0.0.1",
+        );
     }
     let hosts = config.allowed_hosts.as_deref().unwrap_or_default();
     if hosts.iter().any(|host| !is_host(host)) {
-        let finding = reader
-            .about(
-                "console.allowed_hosts",
-                "holds something that is no host name",
-            )
-            .help(r#"write names without scheme and path, e.g. ["relay.example.edu"]"#.to_owned());
-        reader.problem(finding);
+        reader.refuse(
+            "console.allowed_hosts",
+            "holds something that is no host name",
+            r#"write names without scheme and path, e.g. ["relay.example.edu"]"#,
+        );
     }
 }
 

@@ -6,12 +6,12 @@ use jobs::{country::CountryCodes, mapping::MapValue};
 use secrecy::SecretString;
 
 use super::{
-    key::{Shape, default, optional, required, secret, section, table},
+    key::{Shape, default, optional, required, secret, table},
     limits::Limits,
+    section::section,
     setting::{Setting, Wrong, word, words},
     url::BaseUrl,
 };
-use crate::vendors::{CrmAuth, CrmOperation, CrmOptions, Matching};
 
 section! {
     /// The CRM (QS).
@@ -82,12 +82,41 @@ words! {
     }
 }
 
-impl Setting for CrmOperation {
-    const SHAPE: Shape = Shape::Text;
-
-    fn parse(value: &toml::Value) -> Result<Self, Wrong> {
-        word(value, &[("update", Self::Update), ("upsert", Self::Upsert)])
+words! {
+    /// What a change becomes.
+    CrmOperation {
+        /// Nothing happens where nobody matches.
+        Update = "update",
+        /// A contact is made where nobody matches.
+        Upsert = "upsert",
     }
+}
+
+/// How the CRM is convinced of who we are, with the secrets for it.
+#[derive(Debug, Clone)]
+pub enum CrmAuth {
+    /// `crm.username` and `crm.password` are exchanged for a token.
+    Password {
+        /// `crm.username`.
+        username: SecretString,
+        /// `crm.password`.
+        password: SecretString,
+    },
+    /// `crm.password` is the token.
+    Bearer(SecretString),
+    /// No header at all, for a gateway that adds its own.
+    None,
+}
+
+/// What a CRM client does, beside its address.
+#[derive(Debug, Clone)]
+pub struct CrmOptions {
+    /// Who we are.
+    pub auth: CrmAuth,
+    /// Update or upsert.
+    pub operation: CrmOperation,
+    /// How contacts are matched.
+    pub matching: CrmMatching,
 }
 
 impl Setting for CountryCodes {
@@ -120,11 +149,7 @@ impl CrmConfig {
         Some(CrmOptions {
             auth,
             operation: self.operation,
-            matching: Matching {
-                min_confirmed_score: self.matching.min_confirmed_score,
-                min_name_similarity: self.matching.min_name_similarity,
-                enabled: self.matching.enabled,
-            },
+            matching: self.matching.clone(),
         })
     }
 

@@ -1,12 +1,12 @@
 //! `[encryption]`: under which keys payloads are sealed in Redis.
 
 use base64::{Engine, alphabet, engine};
-use queue::seal::{KEY_BYTES, Seals};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    key::{secret, section, unnamed_secret},
+    key::{secret, unnamed_secret},
     reader::Reader,
+    section::section,
 };
 
 section! {
@@ -21,6 +21,17 @@ section! {
         /// when `alumniq-relay encryption rotate` has sealed everything under `key`.
         old_keys: Option<SecretString> = unnamed_secret(),
     }
+}
+
+/// How long a key is.
+const KEY_BYTES: usize = 32;
+
+/// The keys themselves. No `Debug`, which would show them.
+pub struct EncryptionKeys {
+    /// `encryption.key`; `None`: nothing is sealed.
+    pub current: Option<[u8; KEY_BYTES]>,
+    /// `encryption.old_keys`, in their order.
+    pub old: Vec<[u8; KEY_BYTES]>,
 }
 
 /// What is wrong with the text of a key; it is never quoted.
@@ -44,13 +55,12 @@ const fn lenient(alphabet: &alphabet::Alphabet) -> engine::GeneralPurpose {
 
 impl EncryptionConfig {
     /// The keys. Those that cannot be read are left out: a loaded configuration has none.
-    pub fn seals(&self) -> Seals {
-        let current = self
-            .key
-            .as_ref()
-            .and_then(|key| read(key.expose_secret()).ok());
-        let old: Vec<_> = self.old().filter_map(|(_, key)| key.ok()).collect();
-        Seals::new(current.as_ref(), &old)
+    pub fn keys(&self) -> EncryptionKeys {
+        let key = self.key.as_ref();
+        EncryptionKeys {
+            current: key.and_then(|key| read(key.expose_secret()).ok()),
+            old: self.old().filter_map(|(_, key)| key.ok()).collect(),
+        }
     }
 
     /// The old keys with their number, from 1.
@@ -67,17 +77,15 @@ impl EncryptionConfig {
 pub(super) fn check(reader: &mut Reader, config: &EncryptionConfig) {
     const HELP: &str = "make one with `alumniq-relay encryption key`";
     if let Some(Err(wrong)) = config.key.as_ref().map(|key| read(key.expose_secret())) {
-        let finding = reader.about("encryption.key", &wrong.to_string());
-        reader.problem(finding.help(HELP.to_owned()));
+        reader.refuse("encryption.key", &wrong.to_string(), HELP);
     }
     for (n, key) in config.old() {
         if let Err(wrong) = key {
             let rule = format!("holds a key, the {n}. of them, that {wrong}");
-            let finding = reader.about("encryption.old_keys", &rule);
-            reader.problem(
-                finding.help(
-                    "separate keys by commas, each as it stood in `encryption.key`".to_owned(),
-                ),
+            reader.refuse(
+                "encryption.old_keys",
+                &rule,
+                "separate keys by commas, each as it stood in `encryption.key`",
             );
         }
     }
@@ -102,17 +110,10 @@ fn decoded(text: &str) -> Result<Vec<u8>, NoKey> {
     decoded.map_err(|_| NoKey::Text)
 }
 
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    };
-    pairs.map(byte).collect()
-}
-
-fn digit(letter: u8) -> Option<u8> {
-    char::from(letter).to_digit(16)?.try_into().ok()
+/// Of hexadecimal digits; `None`: one has no fellow.
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let byte = |at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(byte).collect()
 }
 
 #[cfg(test)]

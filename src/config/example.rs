@@ -2,7 +2,7 @@
 
 use super::{
     SECTIONS,
-    key::{Key, Presence, Section},
+    key::{Key, Presence, Section, Shape},
 };
 
 const HEAD: &str = "\
@@ -31,10 +31,7 @@ pub fn example() -> String {
 }
 
 fn is_table(key: &Key) -> bool {
-    matches!(
-        key.rule.presence,
-        Presence::Table { .. } | Presence::Tables { .. }
-    )
+    matches!(key.rule.presence, Presence::Table(_) | Presence::Tables(_))
 }
 
 fn head(out: &mut String, section: &Section) {
@@ -51,27 +48,25 @@ fn entry(out: &mut String, key: &Key) {
     let name = key.name;
     let value = |text: &str| key.shape.value(text);
     match key.rule.presence {
-        Presence::Required { example } => out.push_str(&format!("{name} = {}\n", value(example))),
-        Presence::Default { text } => out.push_str(&format!("# {name} = {}\n", value(text))),
-        Presence::Optional { example } => out.push_str(&format!("# {name} = {}\n", value(example))),
-        Presence::Secret { variable } => {
-            let variable = variable.map_or_else(|| key.variable(), str::to_owned);
+        Presence::Required(example) => out.push_str(&format!("{name} = {}\n", value(example))),
+        Presence::Default(text) | Presence::Optional(text) => {
+            out.push_str(&format!("# {name} = {}\n", value(text)));
+        }
+        Presence::Secret(_) => {
             out.push_str(&format!(
-                "# Secret: set the variable {variable}, or name a file that holds it:\n\
+                "# Secret: set the variable {}, or name a file that holds it:\n\
                  # {} = \"/run/secrets/{}_{name}\"\n",
+                key.named_variable(),
                 key.file_name(),
                 key.section,
             ));
         }
-        Presence::Table { example } => {
-            out.push_str(&format!("[{}]\n", key.path()));
-            for line in example.lines() {
-                out.push_str(&format!("# {line}\n"));
-            }
-        }
-        // An empty one would be one too many.
-        Presence::Tables { example } => {
-            out.push_str(&format!("# [[{}]]\n", key.path()));
+        Presence::Table(example) | Presence::Tables(example) => {
+            out.push_str(&match key.shape {
+                // An empty one would be one too many.
+                Shape::Tables => format!("# [[{}]]\n", key.path()),
+                _ => format!("[{}]\n", key.path()),
+            });
             for line in example.lines() {
                 out.push_str(&format!("# {line}\n"));
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::key::{default, section};
+use super::{key::default, section::section};
 
 /// An hour: what nobody could look up would be no audit.
 const SHORTEST_AUDIT: f64 = 3_600.0;

@@ -13,6 +13,13 @@ pub struct Section {
     pub keys: &'static [Key],
 }
 
+impl Section {
+    /// The key of that name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
 /// One key.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
@@ -39,9 +46,17 @@ impl Key {
         variable(&self.path())
     }
 
+    /// The variable that people set: a secret's own, where it has one.
+    pub fn named_variable(&self) -> String {
+        match self.rule.presence {
+            Presence::Secret(Some(own)) => own.to_owned(),
+            _ => self.variable(),
+        }
+    }
+
     /// Whether its value must never be shown.
     pub fn is_secret(&self) -> bool {
-        matches!(self.rule.presence, Presence::Secret { .. })
+        matches!(self.rule.presence, Presence::Secret(_))
     }
 
     /// The key that names a file with the secret, e.g. `api_key_file`; secrets only.
@@ -122,39 +137,22 @@ impl Rule {
     }
 }
 
-/// Whether a key must be set.
+/// Whether a key must be set. Texts are as a variable would hold them.
 #[derive(Debug, Clone, Copy)]
 pub enum Presence {
-    /// It must be; `example` stands in `config example`.
-    Required {
-        /// As a variable would hold it.
-        example: &'static str,
-    },
-    /// It need not be.
-    Default {
-        /// As a variable would hold it.
-        text: &'static str,
-    },
-    /// Unset has a meaning of its own.
-    Optional {
-        /// As a variable would hold it.
-        example: &'static str,
-    },
-    /// A secret: from a variable, from a file, or (with a warning) from the config file itself.
-    Secret {
-        /// Its own variable, e.g. `CRM_PASSWORD`, beside the one that every key has.
-        variable: Option<&'static str>,
-    },
-    /// A table with keys of the user's choice.
-    Table {
-        /// Lines for `config example`.
-        example: &'static str,
-    },
-    /// Tables one after the other.
-    Tables {
-        /// Lines of one of them for `config example`.
-        example: &'static str,
-    },
+    /// It must be: an example for `config example`.
+    Required(&'static str),
+    /// It need not be: its default.
+    Default(&'static str),
+    /// Unset has a meaning of its own: an example.
+    Optional(&'static str),
+    /// A secret: from a variable, from a file, or (with a warning) from the config file itself. Its own variable, e.g.
+    /// `CRM_PASSWORD`, beside the one that every key has.
+    Secret(Option<&'static str>),
+    /// A table with keys of the user's choice: lines for `config example`.
+    Table(&'static str),
+    /// Tables one after the other: lines of one of them.
+    Tables(&'static str),
 }
 
 const fn rule(presence: Presence) -> Rule {
@@ -166,88 +164,35 @@ const fn rule(presence: Presence) -> Rule {
 
 /// A key that must be set.
 pub(super) const fn required(example: &'static str) -> Rule {
-    rule(Presence::Required { example })
+    rule(Presence::Required(example))
 }
 
 /// A key with a default.
 pub(super) const fn default(text: &'static str) -> Rule {
-    rule(Presence::Default { text })
+    rule(Presence::Default(text))
 }
 
 /// A key that may be unset.
 pub(super) const fn optional(example: &'static str) -> Rule {
-    rule(Presence::Optional { example })
+    rule(Presence::Optional(example))
 }
 
 /// A secret with a variable of its own.
 pub(super) const fn secret(variable: &'static str) -> Rule {
-    rule(Presence::Secret {
-        variable: Some(variable),
-    })
+    rule(Presence::Secret(Some(variable)))
 }
 
 /// A secret without a variable of its own.
 pub(super) const fn unnamed_secret() -> Rule {
-    rule(Presence::Secret { variable: None })
+    rule(Presence::Secret(None))
 }
 
 /// A table with keys of the user's choice.
 pub(super) const fn table(example: &'static str) -> Rule {
-    rule(Presence::Table { example })
+    rule(Presence::Table(example))
 }
 
 /// Tables one after the other.
 pub(super) const fn tables(example: &'static str) -> Rule {
-    rule(Presence::Tables { example })
+    rule(Presence::Tables(example))
 }
-
-/// Declares one section: the struct, its keys and how it is read. A field's documentation is the
-/// key's documentation; `=>` fields are sections within the section.
-macro_rules! section {
-    (
-        $(#[doc = $section_doc:literal])*
-        $name:ident at $path:literal {
-            $(
-                $(#[doc = $doc:literal])*
-                $field:ident: $type:ty = $rule:expr,
-            )*
-            $(=>
-                $(#[doc = $inner_doc:literal])*
-                $inner:ident: $inner_type:ty,
-            )*
-        }
-    ) => {
-        $(#[doc = $section_doc])*
-        #[derive(Debug, Clone)]
-        pub struct $name {
-            $( $(#[doc = $doc])* pub $field: $type, )*
-            $( $(#[doc = $inner_doc])* pub $inner: $inner_type, )*
-        }
-
-        impl $name {
-            /// The section's keys.
-            pub const SECTION: $crate::config::key::Section = $crate::config::key::Section {
-                path: $path,
-                doc: &[$($section_doc),*],
-                keys: &[$(
-                    $crate::config::key::Key {
-                        section: $path,
-                        name: stringify!($field),
-                        doc: &[$($doc),*],
-                        shape: <$type as $crate::config::read::Read>::SHAPE,
-                        rule: $rule,
-                    },
-                )*],
-            };
-
-            /// Reads every key and notes every problem; `None` when a value is missing.
-            pub(super) fn read(reader: &mut $crate::config::reader::Reader) -> Option<Self> {
-                let mut keys = Self::SECTION.keys.iter();
-                $( let $field = <$type as $crate::config::read::Read>::read(reader, keys.next()?); )*
-                $( let $inner = <$inner_type>::read(reader); )*
-                Some(Self { $( $field: $field?, )* $( $inner: $inner?, )* })
-            }
-        }
-    };
-}
-pub(super) use section;

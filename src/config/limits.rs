@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use jobs::destination::Destination;
+
+use super::Config;
+
 /// A destination's limits; those of the vendor are shared by the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -13,4 +17,14 @@ pub struct Limits {
     pub timeout: Duration,
     /// Attempts before a change is a dead letter of class `exhausted`.
     pub max_attempts: u32,
+}
+
+impl Config {
+    /// The limits of a destination; `None`: it is switched off.
+    pub fn limits(&self, destination: Destination) -> Option<Limits> {
+        match destination {
+            Destination::Crm => self.crm.as_ref().map(|crm| crm.limits()),
+            Destination::Salsa => self.salsa.as_ref().map(|salsa| salsa.limits()),
+        }
+    }
 }

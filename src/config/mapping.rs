@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 use jobs::{
     change::{FieldNames, FieldNamesError},
     crm_update::CrmMapping,
+    destination::Destination,
     mapping::{TemplateError, TemplatePlace},
     salsa_upsert::SalsaMapping,
+    trial::{DestinationMapping, DestinationMappings},
 };
 
 use super::{
@@ -31,6 +33,22 @@ pub struct Mappings {
 }
 
 impl Mappings {
+    /// Every destination's that is switched on.
+    pub fn by_destination(&self) -> DestinationMappings {
+        let crm = self
+            .crm
+            .clone()
+            .map(|crm| crm as Arc<dyn DestinationMapping>);
+        let salsa = self
+            .salsa
+            .clone()
+            .map(|salsa| salsa as Arc<dyn DestinationMapping>);
+        [(Destination::Crm, crm), (Destination::Salsa, salsa)]
+            .into_iter()
+            .filter_map(|(destination, mapping)| Some((destination, mapping?)))
+            .collect()
+    }
+
     /// Compiles everything and notes every problem at its line.
     pub(super) fn compile(
         reader: &mut Reader,

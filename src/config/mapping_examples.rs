@@ -7,16 +7,17 @@ use jobs::{
     destination::Destination,
     outcome::DeadClass,
     salsa_upsert::SalsaMapping,
-    trial::{Difference, Example, Expected, Trial, Tried, differences},
+    trial::{DestinationMappings, Difference, Example, Expected, Trial, Tried, differences},
 };
 use serde_json::{Map, Value};
 
 use super::{
     AnonymousRows, Config, Finding, Loaded,
-    key::{Key, Shape, section, tables},
+    key::{Key, Shape, tables},
     nearest::nearest,
     read::Read,
-    reader::{Effective, Reader},
+    reader::Reader,
+    section::section,
     setting::Wrong,
     source::Entry,
 };
@@ -67,13 +68,12 @@ pub struct ExampleRun<'l> {
 
 impl Config {
     /// How rows are read and mapped, to try some.
-    pub fn trial(&self) -> Trial<'_> {
+    pub fn trial<'c>(&'c self, mappings: &'c DestinationMappings) -> Trial<'c> {
         Trial {
             names: &self.mappings.names,
             timezone: &self.alumniq.timezone,
             anonymous_allowed: self.alumniq.anonymous == AnonymousRows::Match,
-            crm: self.mappings.crm.as_deref(),
-            salsa: self.mappings.salsa.as_deref(),
+            mappings,
         }
     }
 }
@@ -81,7 +81,8 @@ impl Config {
 impl Loaded {
     /// Tries every example.
     pub fn run_examples(&self) -> Vec<ExampleRun<'_>> {
-        let trial = self.config.trial();
+        let mappings = self.config.mappings.by_destination();
+        let trial = self.config.trial(&mappings);
         let examples = self.config.map.test.0.iter().enumerate();
         examples
             .map(|(at, example)| {
@@ -118,9 +119,7 @@ impl Loaded {
                 several => format!("{} are", several.join(", ")),
             }
         );
-        Some(finding.help(
-            "`alumniq-relay map test` shows what is expected and what would be sent".to_owned(),
-        ))
+        Some(finding.help("`alumniq-relay map test` shows what is expected and what would be sent"))
     }
 }
 
@@ -158,7 +157,7 @@ impl Read for Examples {
                 let finding = reader.about(&path, "is the name of another example too");
                 reader.problem(finding);
             }
-            applies(reader, key, &path, examples.len(), table);
+            applies(reader, key, &path, examples.len());
             examples.push(example);
         }
         (reader.problems.len() == before).then_some(Self(examples))
@@ -213,15 +212,20 @@ impl Place<'_> {
                 false
             }
         };
-        if !table.contains_key("crm") && !table.contains_key("salsa") {
+        if !Destination::ALL
+            .iter()
+            .any(|at| table.contains_key(at.as_str()))
+        {
             self.missing("what is expected", "crm = { … } or salsa = { … }");
         }
         Example {
             name,
             row,
             contains,
-            crm: self.expected(table, Destination::Crm),
-            salsa: self.expected(table, Destination::Salsa),
+            expected: Destination::ALL
+                .into_iter()
+                .filter_map(|at| Some((at, self.expected(table, at)?)))
+                .collect(),
         }
     }
 
@@ -276,7 +280,10 @@ impl Place<'_> {
 
     fn wrong(&mut self, name: &str, wrong: Wrong) {
         let path = format!("{}.{name}", self.path);
-        let finding = self.reader.about(&path, &wrong.rule).help(wrong.help);
+        let finding = Finding {
+            help: wrong.help,
+            ..self.reader.about(&path, &wrong.rule)
+        };
         self.reader.problem(finding);
     }
 
@@ -336,18 +343,16 @@ fn json(value: &toml::Value) -> Value {
 }
 
 /// For `config print`.
-fn applies(reader: &mut Reader, key: &'static Key, path: &str, at: usize, table: &toml::Table) {
-    let known = KEYS.iter().filter_map(|name| table.get_key_value(*name));
-    for (name, value) in known {
-        let entry = reader.source.entries.get(&format!("{path}.{name}"));
-        let origin = entry.map(|entry| reader.origin(&entry.origin));
-        reader.effective.push(Effective {
-            section: key.section,
-            table: Some(key.name),
-            element: Some(at),
-            name: name.clone(),
-            value: value.clone(),
-            origin: origin.unwrap_or_default(),
-        });
+fn applies(reader: &mut Reader, key: &'static Key, path: &str, at: usize) {
+    for name in KEYS {
+        if let Some(entry) = reader
+            .source
+            .entries
+            .get(&format!("{path}.{name}"))
+            .cloned()
+        {
+            let place = (Some(key.name), Some(at));
+            reader.applies(key, place, name, entry.value, &entry.origin);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jobs::{crm_update::CrmMapping, salsa_upsert::SalsaMapping};
+use jobs::{crm_update::CrmMapping, salsa_upsert::SalsaMapping, trial::DestinationMapping};
 use miette::Severity;
 
 use super::{Finding, Loaded, source::Entry};
@@ -43,14 +43,12 @@ impl Loaded {
                     self.mapping
                         .about(&path, "is switched off, and a template uses it")
                         .help(
-                            "no row has it then: give it its keys, or take it out of the templates"
-                                .to_owned(),
+                            "no row has it then: give it its keys, or take it out of the templates",
                         ),
                 );
             } else if !keys.is_empty() && !is_used {
                 found.push(self.mapping.about(&path, "is used by no template").help(
-                    "what the rows hold there is sent nowhere: name it in [crm.map] or [salsa.map], or remove it"
-                        .to_owned(),
+                    "what the rows hold there is sent nowhere: name it in [crm.map] or [salsa.map], or remove it",
                 ));
             }
         }
@@ -120,7 +118,7 @@ impl Loaded {
         Some(
             self.mapping
                 .finding(path, entry, rule)
-                .help("remove it: it does nothing".to_owned()),
+                .help("remove it: it does nothing"),
         )
     }
 }

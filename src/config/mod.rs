@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! - one file a concern, each with the struct of its section: the field, its key, its default and its
-//!   documentation are one declaration ([`key`])
+//!   documentation are one declaration (`section`) of a [`key`]
 //! - [`mapping`]: the compiled templates, wrong ones reported with their line; [`mapping_examples`]: what they
 //!   are expected to do; `mapping_lint`: what in them does nothing
 //! - `source` flattens file and variables, `reader` reads keys and notes every problem, `setting` holds
@@ -47,20 +47,22 @@ pub mod redis;
 pub mod salsa;
 pub mod schedule;
 mod secret;
+mod section;
 mod setting;
 mod source;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod url;
+pub mod webhook;
 pub mod worker;
 
 pub use self::{
     acknowledge::AcknowledgeConfig,
     alumniq::{AcknowledgeMode, AlumniqConfig, AnonymousRows},
     console::{ConsoleConfig, SecureCookie},
-    crm::{CrmAuthKind, CrmConfig, CrmMatching},
-    encryption::EncryptionConfig,
+    crm::{CrmAuth, CrmAuthKind, CrmConfig, CrmMatching, CrmOperation, CrmOptions},
+    encryption::{EncryptionConfig, EncryptionKeys},
     finding::{ConfigErrors, Finding, SHOWN},
     history::HistoryConfig,
     limits::Limits,
@@ -75,6 +77,7 @@ pub use self::{
     schedule::Schedule,
     telemetry::TelemetryConfig,
     url::BaseUrl,
+    webhook::{SigningSecret, WebhookUrl},
     worker::WorkerConfig,
 };
 use self::{key::Section, namespace::TopConfig, reader::Reader, source::Source};
@@ -260,7 +263,7 @@ pub fn parse(
 fn unreadable(name: &str, message: String, help: &str) -> ConfigErrors {
     ConfigErrors {
         name: name.to_owned(),
-        findings: vec![Finding::error(message).help(help.to_owned())],
+        findings: vec![Finding::error(message).help(help)],
     }
 }
 
@@ -293,7 +296,7 @@ fn read(
     exposed: bool,
     needs_secrets: bool,
 ) -> Result<Loaded, ConfigErrors> {
-    let source = Source::new(SECTIONS, name, text, &variables);
+    let source = Source::new(name, text, &variables);
     let mut reader = Reader::new(source, variables, folder, exposed);
     reader.needs_secrets = needs_secrets;
     let config = if reader.source.is_broken {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    key::{Shape, default, section},
+    key::{Shape, default},
+    section::section,
     setting::{Setting, Wrong, text},
 };
 

@@ -2,12 +2,11 @@
 
 use std::{net::IpAddr, str::FromStr};
 
+use ipnet::IpNet;
+
 /// Addresses that begin alike: `10.0.0.0/8`, `fd00::/8`, or a single one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    first: u128,
-    bits: u32,
-}
+pub struct Network(IpNet);
 
 /// A text names no network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,48 +17,17 @@ impl FromStr for Network {
     type Err = NoNetwork;
 
     fn from_str(text: &str) -> Result<Self, NoNetwork> {
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => {
-                (address, Some(length.parse::<u32>().map_err(|_| NoNetwork)?))
-            }
-            None => (text, None),
-        };
-        let address: IpAddr = address.trim().parse().map_err(|_| NoNetwork)?;
-        // IPv4 addresses are the last 32 bits of their mapped form.
-        let (all, before) = if address.is_ipv4() {
-            (32, 96)
-        } else {
-            (128, 0)
-        };
-        let length = length.unwrap_or(all);
-        if length > all {
-            return Err(NoNetwork);
-        }
-        let bits = before + length;
-        Ok(Self {
-            first: number(address) & mask(bits),
-            bits,
-        })
+        let single = |_| text.parse::<IpAddr>().map(IpNet::from);
+        let network = text.parse().or_else(single);
+        network.map(Self).map_err(|_| NoNetwork)
     }
 }
 
 impl Network {
-    /// Whether `address` is one of them.
+    /// Whether `address` is one of them. IPv4 addresses may come in their IPv6 form.
     pub fn holds(&self, address: IpAddr) -> bool {
-        number(address) & mask(self.bits) == self.first
+        self.0.contains(&address.to_canonical())
     }
-}
-
-fn mask(bits: u32) -> u128 {
-    u128::MAX.checked_shl(128 - bits).unwrap_or(0)
-}
-
-fn number(address: IpAddr) -> u128 {
-    let mapped = match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    };
-    u128::from(mapped)
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    key::{default, optional, section, unnamed_secret},
+    key::{default, optional, unnamed_secret},
     reader::Reader,
     secret,
+    section::section,
     setting::words,
     url::BaseUrl,
+    webhook::{SigningSecret, WebhookError, WebhookUrl},
 };
-use crate::vendors::{ClientError, SigningKey, WebhookUrl};
 
 section! {
     /// Notifications: the fleet tells a webhook, once, when a destination is paused or resumed, when dead
@@ -45,23 +46,18 @@ words! {
 }
 
 impl NotifyConfig {
-    /// Whom to tell and how to sign; `None` where nobody is told. A loaded configuration has no errors here.
-    ///
-    /// # Errors
-    /// What is wrong with the address or the secret, without quoting it.
-    pub fn receiver(&self) -> Result<Option<(WebhookUrl, Option<SigningKey>)>, ClientError> {
-        let Some(url) = &self.webhook_url else {
-            return Ok(None);
-        };
-        let key = self.secret.as_ref().map(SigningKey::parse).transpose()?;
-        Ok(Some((WebhookUrl::parse(url)?, key)))
+    /// Whom to tell and what to sign with; `None` where nobody is told, or one of the two cannot be read, as in no loaded
+    /// configuration.
+    pub fn receiver(&self) -> Option<(WebhookUrl, Option<SigningSecret>)> {
+        let url = WebhookUrl::parse(self.webhook_url.as_ref()?).ok()?;
+        let secret = self.secret.as_ref().map(SigningSecret::parse);
+        Some((url, secret.transpose().ok()?))
     }
 }
 
 /// The rules between the keys.
 pub(super) fn check(reader: &mut Reader, config: &NotifyConfig) {
-    let key = config.secret.as_ref().map(SigningKey::parse).transpose();
-    if let Err(error) = key {
+    if let Some(Err(error)) = config.secret.as_ref().map(SigningSecret::parse) {
         refuse(reader, "notify.secret", &error);
     }
     let Some(url) = &config.webhook_url else {
@@ -70,33 +66,28 @@ pub(super) fn check(reader: &mut Reader, config: &NotifyConfig) {
     match WebhookUrl::parse(url) {
         Err(error) => refuse(reader, "notify.webhook_url", &error),
         Ok(url) if url.is_plaintext_remote() => {
-            let finding = reader
-                .about(
-                    "notify.webhook_url",
-                    "is http://: whoever is on the way can read the address and write to it",
-                )
-                .help("use https://".to_owned());
-            reader.warn(finding);
+            reader.caution(
+                "notify.webhook_url",
+                "is http://: whoever is on the way can read the address and write to it",
+                "use https://",
+            );
         }
         Ok(_) => {}
     }
-    if config.secret.is_none() && config.format == NotifyFormat::Json {
-        for key in NotifyConfig::SECTION.keys {
-            if key.name == "secret" {
-                secret::missing(
-                    reader,
-                    key,
-                    "is required while `notify.format` is \"json\": without it a receiver cannot tell who \
-                     wrote; make one with `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`",
-                );
-            }
-        }
+    if config.secret.is_none()
+        && config.format == NotifyFormat::Json
+        && let Some(key) = NotifyConfig::SECTION.key("secret")
+    {
+        secret::missing(
+            reader,
+            key,
+            "is required while `notify.format` is \"json\": without it a receiver cannot tell who wrote; make one with \
+             `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`",
+        );
     }
 }
 
-fn refuse(reader: &mut Reader, path: &str, error: &ClientError) {
-    let words = error.to_string();
-    let rule = words.trim_start_matches(&format!("`{path}` ")).to_owned();
-    let finding = reader.about(path, &rule);
+fn refuse(reader: &mut Reader, path: &str, error: &WebhookError) {
+    let finding = reader.about(path, &error.to_string());
     reader.problem(finding);
 }

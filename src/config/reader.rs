@@ -69,7 +69,7 @@ impl Reader {
         let path = key.path();
         let entry = match (self.source.entries.get(&path), key.rule.presence) {
             (Some(entry), _) => entry.clone(),
-            (None, Presence::Default { text }) => Entry {
+            (None, Presence::Default(text)) => Entry {
                 value: key.shape.value(text),
                 origin: Origin::Default,
             },
@@ -79,7 +79,7 @@ impl Reader {
         match value {
             Ok(value) => {
                 let shown = value.show(&entry.value);
-                self.applies(key, None, key.name, shown, &entry.origin);
+                self.applies(key, (None, None), key.name, shown, &entry.origin);
                 Ok(Some(value))
             }
             Err(wrong) => {
@@ -110,7 +110,8 @@ impl Reader {
             match T::parse(&entry.value) {
                 Ok(value) => {
                     let shown = value.show(&entry.value);
-                    self.applies(key, Some(key.name), &name, shown, &entry.origin);
+                    let place = (Some(key.name), None);
+                    self.applies(key, place, &name, shown, &entry.origin);
                     if let Some(table) = &mut table {
                         table.insert(name, value);
                     }
@@ -126,8 +127,8 @@ impl Reader {
 
     /// Whether a section's `enabled` is not false; from here on only an enabled one must be complete.
     pub(super) fn is_enabled(&mut self, section: Section) -> bool {
-        let enabled = section.keys.iter().find(|key| key.name == "enabled");
-        let off = enabled
+        let off = section
+            .key("enabled")
             .and_then(|key| self.source.entries.get(&key.path()))
             .is_some_and(|entry| entry.value.as_bool() == Some(false));
         self.demanding = !off;
@@ -141,7 +142,7 @@ impl Reader {
             return;
         }
         let example = match key.rule.presence {
-            Presence::Required { example } | Presence::Optional { example } => example,
+            Presence::Required(example) | Presence::Optional(example) => example,
             _ => "",
         };
         let place = match key.section {
@@ -173,8 +174,23 @@ impl Reader {
 
     /// Notes a problem with a key's value.
     pub(super) fn reject(&mut self, path: &str, entry: &Entry, wrong: Wrong) {
-        let finding = self.finding(path, entry, &wrong.rule).help(wrong.help);
+        let finding = Finding {
+            help: wrong.help,
+            ..self.finding(path, entry, &wrong.rule)
+        };
         self.problem(finding);
+    }
+
+    /// Notes a problem with a key, wherever its value stands, and what to do about it.
+    pub(super) fn refuse(&mut self, path: &str, rule: &str, help: impl Into<String>) {
+        let finding = self.about(path, rule).help(help);
+        self.problem(finding);
+    }
+
+    /// Notes a risk in the same way.
+    pub(super) fn caution(&mut self, path: &str, rule: &str, help: impl Into<String>) {
+        let finding = self.about(path, rule).help(help);
+        self.warn(finding);
     }
 
     /// A finding at an entry's place.
@@ -196,11 +212,11 @@ impl Reader {
         self.warnings.push(finding);
     }
 
-    /// Remembers a value for `config print`.
+    /// Remembers a value for `config print`: a key's, or one of its table's, or of its tables' one.
     pub(super) fn applies(
         &mut self,
         key: &'static Key,
-        table: Option<&'static str>,
+        (table, element): (Option<&'static str>, Option<usize>),
         name: &str,
         value: toml::Value,
         origin: &Origin,
@@ -209,7 +225,7 @@ impl Reader {
         self.effective.push(Effective {
             section: key.section,
             table,
-            element: None,
+            element,
             name: name.to_owned(),
             value,
             origin,

@@ -6,7 +6,8 @@ use redis::{ConnectionAddr, IntoConnectionInfo};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    key::{Shape, default, optional, section},
+    key::{Shape, default, optional},
+    section::section,
     setting::{Setting, Wrong},
 };
 

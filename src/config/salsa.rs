@@ -6,8 +6,9 @@ use jobs::mapping::MapValue;
 use secrecy::SecretString;
 
 use super::{
-    key::{default, optional, secret, section, table},
+    key::{default, optional, secret, table},
     limits::Limits,
+    section::section,
     url::BaseUrl,
 };
 

@@ -54,14 +54,9 @@ pub(super) fn missing(reader: &mut Reader, key: &Key, rule: &str) {
     if !reader.demanding || !reader.needs_secrets || reader.is_suspected(&path) {
         return;
     }
-    let variable = match key.rule.presence {
-        Presence::Secret {
-            variable: Some(own),
-        } => own.to_owned(),
-        _ => key.variable(),
-    };
     let finding = Finding::error(format!("the secret `{path}` {rule}")).help(format!(
         "set the environment variable {variable}, or `{file} = \"PATH\"` in [{section}]",
+        variable = key.named_variable(),
         file = key.file_name(),
         section = key.section
     ));
@@ -71,9 +66,7 @@ pub(super) fn missing(reader: &mut Reader, key: &Key, rule: &str) {
 fn read(reader: &mut Reader, key: &'static Key) -> Option<SecretString> {
     let path = key.path();
     let file_path = join(key.section, &key.file_name());
-    if let Presence::Secret {
-        variable: Some(own),
-    } = key.rule.presence
+    if let Presence::Secret(Some(own)) = key.rule.presence
         && let Some(text) = reader.variables.get(own).filter(|text| !text.is_empty())
     {
         let text = text.clone();
@@ -149,9 +142,8 @@ fn from_file(
         Ok(text) => accept(reader, key, &text, entry.origin.clone()),
         Err(rule) => {
             let finding = reader.finding(path, entry, &rule).help(
-                "the file must hold nothing but the secret and be readable by this user; a relative \
-                 path starts at the config file's folder"
-                    .to_owned(),
+                "the file must hold nothing but the secret and be readable by this user; a relative path starts at the \
+                 config file's folder",
             );
             reader.problem(finding);
             None
@@ -184,7 +176,7 @@ fn accept(
         _ if text.chars().any(char::is_control) => "holds a line break or a control character",
         _ if text.trim() != text => "starts or ends with a blank",
         _ => {
-            reader.applies(key, None, key.name, REDACTED.into(), &origin);
+            reader.applies(key, (None, None), key.name, REDACTED.into(), &origin);
             return Some(SecretString::from(text));
         }
     };

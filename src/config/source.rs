@@ -10,8 +10,9 @@ use toml::{
 };
 
 use super::{
+    SECTIONS,
     finding::{Finding, Place},
-    key::{self, Key, Section, Shape},
+    key::{self, Key, Shape},
     mask, nearest,
 };
 
@@ -50,26 +51,19 @@ pub(super) struct Source {
     pub(super) suspected: Vec<String>,
     /// Whether the file is no TOML: then its keys are not looked at, half of them would seem missing.
     pub(super) is_broken: bool,
-    sections: &'static [Section],
 }
 
 impl Source {
     /// Reads a file's text and lays the variables over it.
-    pub(super) fn new(
-        sections: &'static [Section],
-        name: &str,
-        text: &str,
-        variables: &BTreeMap<String, String>,
-    ) -> Self {
+    pub(super) fn new(name: &str, text: &str, variables: &BTreeMap<String, String>) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let masked = mask::text(text, table.get_ref(), &secret_names(sections));
+        let masked = mask::text(text, table.get_ref(), &secret_names());
         let mut source = Self {
             text: Arc::new(NamedSource::new(name, masked).with_language("TOML")),
             entries: BTreeMap::new(),
             findings: Vec::new(),
             suspected: Vec::new(),
             is_broken: !errors.is_empty(),
-            sections,
         };
         for error in errors {
             let message = format!("this is not TOML: {}", error.message());
@@ -136,7 +130,7 @@ impl Source {
     fn walk(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let path = key::join(prefix, name.get_ref());
-            let known = find(self.sections, &path);
+            let known = find(&path);
             match (known, value.get_ref()) {
                 (Some((key, _)), DeValue::Table(children)) if key.shape == Shape::Table => {
                     self.walk(&path, children);
@@ -147,10 +141,10 @@ impl Source {
                     }
                 }
                 (Some(_), _) => self.insert(path, name.span(), value),
-                (None, DeValue::Table(children)) if is_section(self.sections, &path) => {
+                (None, DeValue::Table(children)) if is_section(&path) => {
                     self.walk(&path, children);
                 }
-                (None, _) if is_section(self.sections, &path) => {
+                (None, _) if is_section(&path) => {
                     let finding = self
                         .at(value.span(), "not a table", format!("`{path}` is a table"))
                         .help(format!("write [{path}] and its keys below it"));
@@ -196,7 +190,7 @@ impl Source {
         };
         let path = rest.replace("__", ".");
         let lower = path.to_lowercase();
-        match find(self.sections, &lower) {
+        match find(&lower) {
             Some((key, child)) if key.shape == Shape::Table && !child.is_empty() => {
                 // A table's own keys keep their case; one that the file already has is meant in any case.
                 let table = key.path();
@@ -219,7 +213,7 @@ impl Source {
             // An empty variable is how container tools say "not set".
             Some(_) if text.is_empty() => {}
             Some((key, _)) => self.set_variable(lower, key.shape.value(text), variable),
-            None if is_section(self.sections, &lower) => self.whole_table(variable),
+            None if is_section(&lower) => self.whole_table(variable),
             None => {
                 let finding = Finding::error(format!("the variable {variable} names no key"));
                 self.unknown(&lower, finding);
@@ -250,44 +244,43 @@ impl Source {
             "" => "at the top of the file, before the first [table]".to_owned(),
             section => format!("in [{section}]"),
         };
-        let here = names(self.sections, section);
+        let here = names(section);
         // `url` is most likely short for the section's own `webhook_url`.
         let longer = here
             .iter()
-            .find(|known| known.split('_').any(|word| word == name));
-        let elsewhere = keys(self.sections).find(|key| accepts(key, name));
-        let (meant, help) = if let Some(longer) = longer {
-            let meant = key::join(section, longer);
-            let help = format!("did you mean `{}`?", spelt(&meant));
-            (Some(meant), help)
-        } else if let Some(key) = elsewhere {
-            let help = match from_variable {
-                true => format!("did you mean `{}`?", key.variable()),
-                false => format!("`{name}` belongs {}", place(key.section)),
-            };
-            (Some(key::join(key.section, name)), help)
-        } else if let Some(meant) = nearest(name, &here) {
-            let meant = key::join(section, &meant);
-            let help = format!("did you mean `{}`?", spelt(&meant));
-            (Some(meant), help)
-        } else if let Some(meant) = nearest(path, &paths(self.sections)) {
-            let help = format!("did you mean `{}`?", spelt(&meant));
-            (Some(meant), help)
-        } else {
-            let help = "`alumniq-relay config example` shows every key".to_owned();
-            (None, help)
+            .find(|known| known.split('_').any(|word| word == name))
+            .map(|longer| key::join(section, longer));
+        let elsewhere = keys().find(|key| accepts(key, name));
+        let (meant, help) = match (longer, elsewhere) {
+            (None, Some(key)) => {
+                let help = match from_variable {
+                    true => format!("did you mean `{}`?", key.variable()),
+                    false => format!("`{name}` belongs {}", place(key.section)),
+                };
+                (Some(key::join(key.section, name)), help)
+            }
+            (longer, _) => {
+                let meant = longer
+                    .or_else(|| nearest(name, &here).map(|near| key::join(section, &near)))
+                    .or_else(|| nearest(path, &paths()));
+                let help = match &meant {
+                    Some(meant) => format!("did you mean `{}`?", spelt(meant)),
+                    None => "`alumniq-relay config example` shows every key".to_owned(),
+                };
+                (meant, help)
+            }
         };
         self.suspected.extend(meant);
         self.findings.push(finding.help(help));
     }
 }
 
-fn keys(sections: &'static [Section]) -> impl Iterator<Item = &'static Key> {
-    sections.iter().flat_map(|section| section.keys)
+fn keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|section| section.keys)
 }
 
-fn secret_names(sections: &'static [Section]) -> Vec<&'static str> {
-    keys(sections)
+fn secret_names() -> Vec<&'static str> {
+    keys()
         .filter(|key| key.is_secret())
         .map(|key| key.name)
         .collect()
@@ -299,8 +292,8 @@ fn accepts(key: &Key, name: &str) -> bool {
 }
 
 /// The key that `path` names, and for an entry of a free table its name.
-fn find<'p>(sections: &'static [Section], path: &'p str) -> Option<(&'static Key, &'p str)> {
-    keys(sections).find_map(|key| {
+fn find(path: &str) -> Option<(&'static Key, &str)> {
+    keys().find_map(|key| {
         let whole = key.path();
         let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
         let name = path.rsplit_once('.').map_or(path, |(_, name)| name);
@@ -312,8 +305,8 @@ fn find<'p>(sections: &'static [Section], path: &'p str) -> Option<(&'static Key
     })
 }
 
-fn is_section(sections: &[Section], path: &str) -> bool {
-    sections.iter().any(|section| {
+fn is_section(path: &str) -> bool {
+    SECTIONS.iter().any(|section| {
         section
             .path
             .strip_prefix(path)
@@ -322,15 +315,15 @@ fn is_section(sections: &[Section], path: &str) -> bool {
 }
 
 /// What may stand directly in `section`: its keys and the tables within it.
-fn names(sections: &'static [Section], section: &str) -> Vec<String> {
-    let keys = keys(sections)
+fn names(section: &str) -> Vec<String> {
+    let keys = keys()
         .filter(|key| key.section == section)
         .flat_map(|key| {
             let file = key.is_secret().then(|| key.file_name());
             [Some(key.name.to_owned()), file]
         })
         .flatten();
-    let tables = sections
+    let tables = SECTIONS
         .iter()
         .filter_map(|inner| match section {
             "" => Some(inner.path),
@@ -341,8 +334,8 @@ fn names(sections: &'static [Section], section: &str) -> Vec<String> {
     keys.chain(tables).collect()
 }
 
-fn paths(sections: &'static [Section]) -> Vec<String> {
-    keys(sections).map(Key::path).collect()
+fn paths() -> Vec<String> {
+    keys().map(Key::path).collect()
 }
 
 fn nearest(word: &str, candidates: &[String]) -> Option<String> {

@@ -3,7 +3,8 @@
 use secrecy::SecretString;
 
 use super::{
-    key::{default, optional, section, unnamed_secret},
+    key::{default, optional, unnamed_secret},
+    section::section,
     url::BaseUrl,
 };
 

@@ -1,6 +1,8 @@
-//! The vendors' base addresses.
+//! Addresses: the vendors' base addresses, and what holds for any.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
+
+use reqwest::Url;
 
 use super::{
     key::Shape,
@@ -19,16 +21,7 @@ impl BaseUrl {
 
     /// Whether secrets and personal data would cross a network unencrypted.
     pub(super) fn is_unencrypted(&self) -> bool {
-        let host = reqwest::Url::parse(&self.0)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned))
-            .unwrap_or_default();
-        let local = host == "localhost"
-            || host
-                .trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
-        self.0.starts_with("http://") && !local
+        Url::parse(&self.0).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url))
     }
 }
 
@@ -43,7 +36,7 @@ impl Setting for BaseUrl {
 
     fn parse(value: &toml::Value) -> Result<Self, Wrong> {
         let written = text(value)?.trim();
-        let url = reqwest::Url::parse(written).map_err(|error| {
+        let url = Url::parse(written).map_err(|error| {
             Wrong::new(format!("is no web address ({error})"))
                 .help("write the whole address, e.g. https://host.example.edu/path")
         })?;
@@ -59,5 +52,48 @@ impl Setting for BaseUrl {
             return Err(Wrong::new("must end before any `?` or `#`"));
         }
         Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+}
+
+/// Whether the host is this machine by its very name.
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// `host:port`, to tell people which machine is meant.
+pub fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_known_by_name_and_by_number() {
+        for (url, loopback) in [
+            ("http://localhost:1", true),
+            ("http://LOCALHOST", true),
+            ("http://crm.localhost", true),
+            ("http://127.0.0.1", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:80", true),
+            ("http://[::ffff:127.0.0.1]", true),
+            ("http://10.0.0.1", false),
+            ("http://localhost.example", false),
+            ("http://notlocalhost", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), loopback, "{url}");
+        }
     }
 }

@@ -35,7 +35,7 @@ use super::{
     pages::{Asked, Snapshot, Watched, fragments},
     state::Console,
 };
-use crate::{observe::Heartbeats, operations::Operations};
+use crate::{observe::Heartbeats, operations::client::Local};
 
 /// How often the fleet is read while somebody watches.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -122,19 +122,19 @@ impl Default for Live {
 }
 
 impl Live {
-    fn feed(&self, operations: &Operations) -> Arc<Feed> {
+    fn feed(&self, client: &Local) -> Arc<Feed> {
         let mut known = lock(&self.feed);
         if let Some(feed) = known.upgrade() {
             return feed;
         }
         let (tell, latest) = watch::channel(None);
-        let operations = operations.clone();
+        let client = client.clone();
         let reader = tokio::spawn(async move {
             let mut period = interval(PERIOD);
             period.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 period.tick().await;
-                tell.send_replace(Some(Arc::new(Snapshot::read(&operations).await)));
+                tell.send_replace(Some(Arc::new(Snapshot::read(&client).await)));
             }
         });
         let feed = Arc::new(Feed {
@@ -179,7 +179,7 @@ async fn serve(
         let why = "too many pages are watched already; reload by hand\n";
         return (StatusCode::SERVICE_UNAVAILABLE, ASK_AGAIN, why).into_response();
     };
-    let feed = live.feed(&asked.operations);
+    let feed = live.feed(&asked.client);
     let watcher = Watcher {
         latest: feed.latest.clone(),
         feed,

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use queue::audit::Actor;
+
 use super::rules::Guard;
 use crate::{
     observe::{Heartbeats, metrics::Exposition},
-    operations::Operations,
+    operations::{Operations, client::Local},
 };
 
 /// What the server shows.
@@ -19,4 +21,12 @@ pub struct Console {
     pub guard: Arc<Guard>,
     /// What its pages show and do; empty until Redis answers, and in a process without the role.
     pub operations: Arc<OnceLock<Operations>>,
+}
+
+impl Console {
+    /// What somebody works with; `None` until Redis has answered once.
+    pub fn client(&self, by: Actor) -> Option<Local> {
+        let operations = self.operations.get()?.clone();
+        Some(Local { operations, by })
+    }
 }

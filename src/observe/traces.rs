@@ -12,30 +12,23 @@
 //! process knows. A call that carries many changes has a span in the trace of each, so that every trace is whole;
 //! all of them hold the call's request id, which finds the others.
 //!
-//! - `identity`: which trace; `span`: steps as OTLP's messages; `exporter`: the way to the collector
+//! - `identity`: which trace; `span`: steps as OpenTelemetry's spans; `exporter`: the way to the collector
 
 mod exporter;
 mod identity;
 mod span;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use jobs::call_log::CallLog;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use tokio::sync::mpsc;
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanProcessor};
 use tokio_util::sync::CancellationToken;
 
-use self::{exporter::Exporter, identity::Identity};
+use self::identity::Identity;
 use crate::{config::TelemetryConfig, vendors::ClientError};
-
-/// How many steps wait for the collector at the most; what comes on top of them is dropped.
-const WAITING: usize = 4_096;
 
 /// How long the end of a process waits for the collector.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -48,11 +41,8 @@ struct Tracer {
     namespace: String,
     worker: String,
     sample_ratio: f64,
-    waiting: mpsc::Sender<Vec<Span>>,
-    /// Spans that found no place.
-    dropped: Arc<AtomicU64>,
+    batches: BatchSpanProcessor,
     closing: CancellationToken,
-    closed: CancellationToken,
 }
 
 /// One step of a change's way that is over.
@@ -94,36 +84,24 @@ impl Traces {
         let Some(url) = &config.otlp_url else {
             return Ok(Self::default());
         };
-        let (waiting, received) = mpsc::channel(WAITING);
-        let tracer = Tracer {
+        let closing = CancellationToken::new();
+        let resource = span::resource(namespace, worker);
+        let headers = config.otlp_headers.as_ref();
+        Ok(Self(Some(Arc::new(Tracer {
             namespace: namespace.to_owned(),
             worker: worker.to_owned(),
             sample_ratio: config.sample_ratio,
-            waiting,
-            dropped: Arc::default(),
-            closing: CancellationToken::new(),
-            closed: CancellationToken::new(),
-        };
-        let exporter = Exporter::new(
-            url.as_str(),
-            config.otlp_headers.as_ref(),
-            span::resource(namespace, worker),
-            received,
-            Arc::clone(&tracer.dropped),
-            tracer.closing.clone(),
-        )?;
-        let closed = tracer.closed.clone();
-        tokio::spawn(async move {
-            let _closed = closed.drop_guard();
-            exporter.run().await;
-        });
-        Ok(Self(Some(Arc::new(tracer))))
+            batches: exporter::batches(url.as_str(), headers, &resource, closing.clone())?,
+            closing,
+        }))))
     }
 
     /// Tells a step. Never waits.
     pub fn step(&self, step: &Step<'_>) {
         if let Some((tracer, identity)) = self.sampled(step.change_id, step.fetched_at) {
-            tracer.send(span::of_step(&identity, step, &tracer.worker));
+            for span in span::of_step(&identity, step, &tracer.worker) {
+                tracer.batches.on_end(span);
+            }
         }
     }
 
@@ -131,16 +109,16 @@ impl Traces {
     pub fn acknowledged(&self, change_id: &str, fetched_at: u64, outcome: &'static str) {
         if let Some((tracer, identity)) = self.sampled(change_id, fetched_at) {
             let root = span::root(&identity, change_id, fetched_at, outcome, &tracer.worker);
-            tracer.send(vec![root]);
+            tracer.batches.on_end(root);
         }
     }
 
     /// Sends what waits, for as long as the end of a process may take.
     pub async fn finish(&self) {
-        if let Some(tracer) = &self.0 {
+        if let Some(tracer) = self.0.clone() {
             tracer.closing.cancel();
-            let closed = tokio::time::timeout(LAST_WORDS, tracer.closed.cancelled()).await;
-            if closed.is_err() {
+            let sending = move || tracer.batches.shutdown_with_timeout(LAST_WORDS);
+            if !matches!(tokio::task::spawn_blocking(sending).await, Ok(Ok(()))) {
                 tracing::warn!("ending although the collector has not taken every trace");
             }
         }
@@ -152,14 +130,5 @@ impl Traces {
         identity
             .is_sampled(tracer.sample_ratio)
             .then_some((tracer, identity))
-    }
-}
-
-impl Tracer {
-    fn send(&self, spans: Vec<Span>) {
-        if let Err(refused) = self.waiting.try_send(spans) {
-            let spans = refused.into_inner().len() as u64;
-            self.dropped.fetch_add(spans, Ordering::Relaxed);
-        }
     }
 }

@@ -1,12 +1,12 @@
-//! Bulks: begun, watched, cancelled, and worked on by every process with the role `console`.
+//! Bulks: begun, and worked on by every process with the role `console`.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jobs::destination::Vendor;
 use queue::{
     QueueError,
     audit::{Actor, Handling},
-    bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkView},
+    bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder},
     wake::Bell,
 };
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,10 @@ use utoipa::ToSchema;
 
 use super::{
     Operations,
-    dead_letters::DeadLetterFilter,
+    dead_letters::{DeadLetterFilter, no_letter},
+    error::OperatorError,
     rate::Rate,
-    reason::{InvalidReason, Reason},
+    reason::Reason,
     shapes::object,
 };
 
@@ -50,6 +51,11 @@ pub struct NewBulk {
     /// With which letters; {} is all. Those that die after the start are left alone.
     #[serde(deserialize_with = "object")]
     pub filter: DeadLetterFilter,
+    /// Only those of these changes, at most 5000; absent: of any. A change without such a letter is an error, and then
+    /// nothing is done.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(max_items = 5000)]
+    pub change_ids: Vec<String>,
     /// Not faster than this; absent: as fast as it goes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rate: Option<Rate>,
@@ -64,34 +70,36 @@ pub struct NewBulk {
     pub keep_unacknowledged: bool,
 }
 
-/// Why a bulk did not begin.
-#[derive(Debug, thiserror::Error)]
-pub enum BulkError {
-    /// Redis did not take it.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// A discard needs a reason.
-    #[error(transparent)]
-    Reason(#[from] InvalidReason),
-}
-
 impl Operations {
-    /// Begins a bulk over all letters that are dead now. Returns it as it stands.
+    /// Begins a bulk over the letters that are dead now. Returns its id.
     ///
     /// # Errors
-    /// A discard without a reason, a reason that is too long, or Redis.
-    pub async fn start_bulk(&self, asked: NewBulk, by: Actor) -> Result<BulkView, BulkError> {
+    /// A discard without a reason, a reason that is too long, a change without such a letter, or Redis.
+    pub(super) async fn start_bulk(
+        &self,
+        asked: NewBulk,
+        by: &Actor,
+    ) -> Result<String, OperatorError> {
         let reason = match asked.action {
             BulkAction::Discard => Some(asked.reason.parse()?),
             BulkAction::Replay => Reason::optional(&asked.reason)?,
         };
-        let mut filter = asked.filter.resolve(&self.timezone);
+        let queue = self.queue();
+        let mut filter = asked.filter.resolve(self.timezone());
+        let change_ids: BTreeSet<String> = asked.change_ids.into_iter().collect();
+        filter.change_ids = change_ids.into_iter().collect();
         // Redis' clock has the last word: letters that die from now on are not meant.
-        let now = self.queue.now().await?;
+        let now = queue.now().await?;
         filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
-        let total = self.queue.letters(&filter, None, 1).await?.total;
+        for id in &filter.change_ids {
+            let letters = queue.letters_of(id).await?;
+            if !letters.iter().any(|letter| filter.matches(letter)) {
+                return Err(no_letter(id));
+            }
+        }
+        let total = queue.letters(&filter, None, 1).await?.total;
         let about = match filter.cause {
-            Some(_) => self.queue.letter_groups(&filter).await?,
+            Some(_) => queue.letter_groups(&filter).await?,
             None => Vec::new(),
         };
         let about = about.first().map_or("", |group| group.text.as_str());
@@ -102,46 +110,16 @@ impl Operations {
             reason: reason.map(String::from).unwrap_or_default(),
             apply_stale: asked.apply_stale,
             keep_unacknowledged: asked.keep_unacknowledged,
-            by,
+            by: by.clone(),
         };
-        let id = self.queue.start_bulk(&order, total, about).await?;
-        let begun = self
-            .bulk(&id)
-            .await?
-            .ok_or_else(|| QueueError::Unreadable {
-                what: format!("bulk {id}"),
-                why: "it is not there: Redis was emptied".to_owned(),
-            })?;
-        Ok(begun)
-    }
-
-    /// The newest bulks first.
-    pub async fn bulks(&self) -> Result<Vec<BulkView>, QueueError> {
-        self.queue.bulks().await
-    }
-
-    /// One bulk.
-    pub async fn bulk(&self, id: &str) -> Result<Option<BulkView>, QueueError> {
-        self.queue.bulk(id).await
-    }
-
-    /// Ends a bulk before its next step; one that is over stays as it is. `None`: there is none.
-    pub async fn cancel_bulk(&self, id: &str, by: &Actor) -> Result<Option<BulkView>, QueueError> {
-        self.queue.cancel_bulk(id, by).await?;
-        self.bulk(id).await
+        Ok(queue.start_bulk(&order, total, about).await?)
     }
 
     /// Works on whatever bulk nobody works on, until `closing`; `only`: on this one.
-    pub async fn work_bulks(
-        &self,
-        only: Option<&str>,
-        worker: &str,
-        lease: Duration,
-        bell: &Bell,
-        closing: &CancellationToken,
-    ) {
+    pub async fn work_bulks(&self, only: Option<&str>, bell: &Bell, closing: &CancellationToken) {
+        let (worker, lease) = (self.producer.who.as_str(), self.producer.lease);
         while !closing.is_cancelled() {
-            match self.queue.claim_bulk(only, worker, lease).await {
+            match self.queue().claim_bulk(only, worker, lease).await {
                 Ok(BulkClaim::Lease(bulk)) => self.work_bulk(&bulk, lease, closing).await,
                 Ok(BulkClaim::Wait(wait)) => {
                     let rest = bell.wait(bell.rest(wait), || ());
@@ -165,14 +143,14 @@ impl Operations {
         let last = match left {
             Ok(Left::Through) => {
                 news.ended = Some(Ok(()));
-                let last = self.queue.keep_bulk(bulk, lease, &news).await;
-                let bulk = self.queue.bulk(id).await.ok().flatten();
+                let last = self.queue().keep_bulk(bulk, lease, &news).await;
+                let bulk = self.queue().bulk(id).await.ok().flatten();
                 let done = bulk.map(|bulk| (bulk.handled, bulk.gone));
                 let (handled, gone) = done.unzip();
                 tracing::info!(bulk = id, handled, gone, "a bulk is through");
                 last
             }
-            Ok(Left::Stopping) => self.queue.keep_bulk(bulk, Duration::ZERO, &news).await,
+            Ok(Left::Stopping) => self.queue().keep_bulk(bulk, Duration::ZERO, &news).await,
             Ok(Left::Lost) => Ok(false),
             // Redis may be away, or this process does not agree with its namespace: the lease ends, and another goes on.
             Err(error @ (QueueError::Redis(_) | QueueError::Deposed | QueueError::Mismatch(_))) => {
@@ -180,7 +158,7 @@ impl Operations {
             }
             Err(error) => {
                 news.ended = Some(Err(error.to_string()));
-                self.queue.keep_bulk(bulk, lease, &news).await
+                self.queue().keep_bulk(bulk, lease, &news).await
             }
         };
         if let Err(error) = last {
@@ -207,7 +185,7 @@ impl Operations {
         loop {
             let cursor = news.cursor.clone();
             let page = self
-                .queue
+                .queue()
                 .letters(&bulk.order.filter, cursor.as_ref(), LETTERS_A_STEP)
                 .await?;
             let letters: Vec<(Vendor, String)> = page
@@ -242,7 +220,7 @@ impl Operations {
         closing: &CancellationToken,
     ) -> Result<bool, QueueError> {
         loop {
-            if closing.is_cancelled() || !self.queue.keep_bulk(bulk, lease, news).await? {
+            if closing.is_cancelled() || !self.queue().keep_bulk(bulk, lease, news).await? {
                 return Ok(false);
             }
             (news.handled, news.gone) = (0, 0);
@@ -276,7 +254,7 @@ impl Operations {
             }
             BulkAction::Discard => {
                 let keep = order.keep_unacknowledged;
-                self.queue
+                self.queue()
                     .discard(letters, keep, &order.reason, handling)
                     .await?;
             }

@@ -10,12 +10,19 @@ use jiff::{Timestamp, tz::TimeZone};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use queue::{
     QueueError,
-    letters::{LetterFilter, LetterGroup, LetterPage, LetterRef, Order},
+    letters::{LetterFilter, LetterPage, LetterRef, Order},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Operations, moment::Moment};
+use super::{
+    Operations,
+    error::{OperatorError, Refused},
+    moment::Moment,
+};
+
+/// How many letters one request handles. More of them are a bulk's work.
+pub const HANDLED_AT_ONCE: usize = 5000;
 
 /// Which dead letters. What is absent is any.
 #[derive(
@@ -24,7 +31,7 @@ use super::{Operations, moment::Moment};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeadLetterFilter {
-    /// Only those that died at crm, salsa, or alumniq (rows that cannot be read, refused changeIds)
+    /// Only those that died at this destination; alumniq: rows that cannot be read, refused changeIds
     #[arg(long, short, value_parser = vendors())]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub destination: Option<Vendor>,
@@ -67,15 +74,14 @@ pub struct LetterName {
     pub destination: Option<Vendor>,
 }
 
-/// Letters that somebody named cannot be handled.
-#[derive(Debug, thiserror::Error)]
-pub enum SelectError {
-    /// Redis did not say.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// Naming something that is not there is a mistake: nothing is done.
-    #[error("change {0} has no such dead letter")]
-    NoSuchLetter(String),
+impl LetterName {
+    /// The one at this destination.
+    pub fn at(destination: Vendor, change_id: &str) -> Self {
+        Self {
+            change_id: change_id.to_owned(),
+            destination: Some(destination),
+        }
+    }
 }
 
 /// A vendor, by its wire name.
@@ -112,6 +118,7 @@ impl DeadLetterFilter {
             class: self.class,
             cause: self.cause.clone(),
             xid: self.xid.clone(),
+            change_ids: Vec::new(),
             since: self.since.as_ref().map(instant),
             until: self.until.as_ref().map(instant),
         }
@@ -120,62 +127,72 @@ impl DeadLetterFilter {
 
 impl Operations {
     /// A page of dead letters, and how many there are in all.
-    pub async fn letters(
+    pub(super) async fn letters(
         &self,
         order: Order,
         filter: &DeadLetterFilter,
         cursor: Option<&LetterRef>,
         limit: usize,
     ) -> Result<LetterPage, QueueError> {
-        let filter = filter.resolve(&self.timezone);
-        self.queue.letters_in(order, &filter, cursor, limit).await
+        let filter = filter.resolve(self.timezone());
+        self.queue().letters_in(order, &filter, cursor, limit).await
     }
 
-    /// How many dead letters there are.
-    pub async fn count_letters(&self, filter: &DeadLetterFilter) -> Result<u64, QueueError> {
-        let page = self.letters(Order::OldestFirst, filter, None, 1).await?;
-        Ok(page.total)
-    }
-
-    /// Dead letters by their causes, the most frequent first.
-    pub async fn letter_groups(
-        &self,
-        filter: &DeadLetterFilter,
-    ) -> Result<Vec<LetterGroup>, QueueError> {
-        let filter = filter.resolve(&self.timezone);
-        self.queue.letter_groups(&filter).await
-    }
-
-    /// The letters of the changes that are named, as far as `filter` lets them pass, each once.
-    ///
-    /// # Errors
-    /// A name that has no such letter, or Redis.
-    pub async fn select(
+    /// The letters that a request handles, and how many it means: more, where a filter matches more than are handled at
+    /// once. Where it only counts, no letters are read for a filter.
+    pub(super) async fn selected(
         &self,
         names: &[LetterName],
-        filter: &DeadLetterFilter,
-    ) -> Result<Vec<(Vendor, String)>, SelectError> {
-        let filter = filter.resolve(&self.timezone);
-        let mut selected = Vec::new();
-        let mut seen = BTreeSet::new();
-        for name in names {
-            let letters = self.queue.letters_of(&name.change_id).await?;
-            let mut found = false;
-            for letter in letters {
-                let at = letter.destination;
-                if filter.matches(&letter) && name.destination.is_none_or(|wanted| wanted == at) {
-                    found = true;
-                    if seen.insert((at, letter.change_id.clone())) {
-                        selected.push((at, letter.change_id));
-                    }
-                }
+        filter: Option<&DeadLetterFilter>,
+        only_count: bool,
+    ) -> Result<(Vec<(Vendor, String)>, u64), OperatorError> {
+        let every = DeadLetterFilter::default();
+        let filter = match filter {
+            Some(filter) => filter,
+            None if names.is_empty() => {
+                let problem = "name letters in `ids`, or give a `filter`: {} is all";
+                return Err(OperatorError::invalid_field("filter", problem));
             }
-            if !found {
-                return Err(SelectError::NoSuchLetter(name.change_id.clone()));
-            }
+            None => &every,
+        };
+        if names.is_empty() {
+            let limit = if only_count { 1 } else { HANDLED_AT_ONCE };
+            let page = self
+                .letters(Order::OldestFirst, filter, None, limit)
+                .await?;
+            let letters = page.items.into_iter();
+            let letters = letters.map(|letter| (letter.destination, letter.change_id));
+            return Ok((letters.collect(), page.total));
         }
-        Ok(selected)
+        let filter = filter.resolve(self.timezone());
+        let mut selected = BTreeSet::new();
+        for name in names {
+            let letters = self.queue().letters_of(&name.change_id).await?;
+            let mut meant = letters
+                .into_iter()
+                .filter(|letter| {
+                    let at = letter.destination;
+                    name.destination.is_none_or(|wanted| wanted == at) && filter.matches(letter)
+                })
+                .map(|letter| (letter.destination, letter.change_id))
+                .peekable();
+            if meant.peek().is_none() {
+                return Err(no_letter(&name.change_id));
+            }
+            selected.extend(meant);
+        }
+        let total = selected.len() as u64;
+        Ok((selected.into_iter().collect(), total))
     }
+}
+
+/// Naming something that is not there is a mistake: nothing is done then.
+pub(super) fn no_letter(change_id: &str) -> OperatorError {
+    OperatorError::refused(
+        Refused::NotFound,
+        format!("change {change_id} has no such dead letter"),
+        "see the list of dead letters; nothing was done",
+    )
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! The destinations: what is known of each, and its gate.
 
-use jobs::destination::{Destination, Vendor};
+use jobs::destination::Vendor;
 use queue::{
     QueueError,
-    audit::Actor,
     recent::{RecentCall, VendorLimits},
     stats::{DestinationStatus, Pause},
 };
@@ -33,10 +32,10 @@ pub struct DestinationShown {
     pub recent_calls: Vec<RecentCall>,
 }
 
-/// The CRM, Salsa and AlumnIQ.
+/// Every destination, and AlumnIQ.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Destinations {
-    /// Always three.
+    /// The destinations in their order, then AlumnIQ.
     pub items: Vec<DestinationShown>,
 }
 
@@ -51,15 +50,13 @@ pub struct Gate {
 
 impl Operations {
     /// Every destination, AlumnIQ included.
-    pub async fn destinations(&self) -> Result<Vec<DestinationShown>, QueueError> {
-        let queue = &self.queue;
+    pub(super) async fn destinations(&self) -> Result<Destinations, QueueError> {
+        let queue = self.queue();
         let mut status = queue.status().await?;
         let enabled = &queue.settings().destinations;
         let mut items = Vec::with_capacity(Vendor::ALL.len());
         for vendor in Vendor::ALL {
-            let destination = Destination::ALL
-                .into_iter()
-                .find(|destination| Vendor::from(*destination) == vendor);
+            let destination = vendor.destination();
             let letters = status.dead_letters.get(&vendor);
             items.push(DestinationShown {
                 destination: vendor,
@@ -67,29 +64,11 @@ impl Operations {
                 counts: destination.and_then(|at| status.destinations.remove(&at)),
                 dead_letters: letters.map_or(0, |classes| classes.values().sum()),
                 pause: status.pauses.remove(&vendor),
-                allowed: self.allowed.get(&vendor).copied(),
+                allowed: self.allowed(vendor),
                 limits: queue.limits(vendor).await?,
                 recent_calls: queue.recent_calls(vendor).await?,
             });
         }
-        Ok(items)
-    }
-
-    /// Holds a destination's changes back, for the whole fleet, until somebody resumes it.
-    pub async fn pause(&self, vendor: Vendor, by: &Actor) -> Result<Gate, QueueError> {
-        self.queue.pause(vendor, by).await?;
-        Ok(Gate {
-            destination: vendor,
-            paused: true,
-        })
-    }
-
-    /// Lets a destination's changes go on, whoever paused it.
-    pub async fn resume(&self, vendor: Vendor, by: &Actor) -> Result<Gate, QueueError> {
-        self.queue.resume(vendor, by).await?;
-        Ok(Gate {
-            destination: vendor,
-            paused: false,
-        })
+        Ok(Destinations { items })
     }
 }

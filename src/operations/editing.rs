@@ -10,13 +10,16 @@ use jobs::{
         editing::{self, Editable, NEVER_EDITED},
     },
     destination::Vendor,
-    trial::{Death, Trial},
+    trial::Trial,
 };
 use queue::{QueueError, Record, audit::Actor, editing::Edited};
 use serde_json::{Value, value::to_raw_value};
 
-use self::trying::{document, judged, problem, tried};
-use super::Operations;
+use self::trying::{judged, problem, tried};
+use super::{
+    Operations,
+    error::{FieldProblem, OperatorError},
+};
 
 /// A row as somebody sees it before they edit it. Holds personal data.
 pub struct Draft {
@@ -35,29 +38,30 @@ pub struct Accepted {
     pub after: Option<Value>,
 }
 
-/// What is wrong with an edit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EditProblem {
-    /// The field; empty where it is about the whole document.
-    pub field: String,
-    /// What is wrong, for people.
-    pub problem: String,
-}
-
 /// Why a row was not edited.
 #[derive(Debug, thiserror::Error)]
-pub enum EditError {
+pub(super) enum EditError {
     /// Redis did not do it.
     #[error(transparent)]
     Queue(#[from] QueueError),
     /// The edited row would die again; nothing was changed.
     #[error("the edited row would be a dead letter again")]
-    Problems(Vec<EditProblem>),
+    Problems(Vec<FieldProblem>),
+}
+
+impl From<EditError> for OperatorError {
+    fn from(error: EditError) -> Self {
+        let message = error.to_string();
+        match error {
+            EditError::Queue(error) => error.into(),
+            EditError::Problems(problems) => Self::invalid(message, problems),
+        }
+    }
 }
 
 /// What became of an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EditOutcome {
+pub(super) enum EditOutcome {
     /// The row is replaced and the letter replayed.
     Replayed,
     /// Somebody was faster: nothing was changed.
@@ -67,63 +71,33 @@ pub enum EditOutcome {
 }
 
 impl Operations {
-    /// The document that `vendor` would be sent for `row`. `None`: it gets none (AlumnIQ, or it is switched off).
-    ///
-    /// # Errors
-    /// Why the row would be a dead letter.
-    pub fn would_send(&self, vendor: Vendor, row: &Value) -> Option<Result<Value, Death>> {
-        document(&self.trial(), vendor, row)
-    }
-
     fn trial(&self) -> Trial<'_> {
         Trial {
-            names: &self.names,
-            timezone: &self.timezone,
-            anonymous_allowed: self.anonymous_allowed,
-            crm: self.crm.as_deref(),
-            salsa: self.salsa.as_deref(),
+            names: &self.producer.names,
+            timezone: &self.producer.timezone,
+            anonymous_allowed: self.config.anonymous_allowed,
+            mappings: &self.config.mappings,
         }
     }
 
     /// The row's fields that `vendor`'s mapping reads; `None` where it gets no document.
     pub fn fields_sent(&self, vendor: Vendor) -> Option<BTreeSet<&str>> {
-        match vendor {
-            Vendor::Crm => self.crm.as_deref().map(|mapping| mapping.fields()),
-            Vendor::Salsa => self.salsa.as_deref().map(|mapping| mapping.fields()),
-            Vendor::Alumniq => None,
-        }
+        let mapping = self.config.mappings.get(&vendor.destination()?)?;
+        Some(mapping.fields())
     }
 
     /// The row of a change, as an edit begins with it. `None`: there is none (any more).
     pub async fn draft(&self, id: &str) -> Result<Option<Draft>, QueueError> {
-        let row = self.queue.row(id).await?;
+        let row = self.queue().row(id).await?;
         Ok(row.map(|(_, record)| {
             let text = record.row.get();
-            let row = change::parse(text, &self.names).unwrap_or_default();
+            let row = change::parse(text, &self.producer.names).unwrap_or_default();
             Draft {
-                version: sha1_smol::Sha1::from(text).digest().to_string(),
-                fields: editing::editable(&row, &self.names),
+                version: version(text),
+                fields: editing::editable(&row, &self.producer.names),
                 record,
             }
         }))
-    }
-
-    /// What `vendor` would be sent for the edited row of a change; `None` inside where it gets no document.
-    ///
-    /// # Errors
-    /// What is wrong with the edit, or Redis. A change without a row is an empty list of problems.
-    pub async fn preview_edit(
-        &self,
-        vendor: Vendor,
-        id: &str,
-        edits: &BTreeMap<String, String>,
-    ) -> Result<Option<Value>, EditError> {
-        let Some(draft) = self.draft(id).await? else {
-            return Err(EditError::Problems(Vec::new()));
-        };
-        tried(&self.trial(), vendor, &draft.record, edits)
-            .map(|(_, document)| document)
-            .map_err(EditError::Problems)
     }
 
     /// What `vendor` would be sent for a draft as it is, and as it is edited.
@@ -135,36 +109,19 @@ impl Operations {
         vendor: Vendor,
         draft: &Draft,
         edits: &BTreeMap<String, String>,
-    ) -> Result<Accepted, Vec<EditProblem>> {
+    ) -> Result<Accepted, Vec<FieldProblem>> {
         let (_, after) = tried(&self.trial(), vendor, &draft.record, edits)?;
-        let before = change::parse(draft.record.row.get(), &self.names)
+        let before = change::parse(draft.record.row.get(), &self.producer.names)
             .map_err(|error| error.cause)
             .and_then(|row| judged(&self.trial(), vendor, &row));
         Ok(Accepted { before, after })
     }
 
-    /// Edits the row of a letter and replays it, unless it would only die again.
+    /// Edits the row of a letter and replays it, unless it would only die again or is no longer that of the draft.
     ///
     /// # Errors
     /// What is wrong with the edit, or Redis.
-    pub async fn edit(
-        &self,
-        vendor: Vendor,
-        id: &str,
-        edits: &BTreeMap<String, String>,
-        by: &Actor,
-    ) -> Result<EditOutcome, EditError> {
-        match self.draft(id).await? {
-            Some(draft) => self.edit_draft(vendor, id, &draft, edits, by).await,
-            None => Ok(EditOutcome::Gone),
-        }
-    }
-
-    /// The same, if the row is still that of the draft.
-    ///
-    /// # Errors
-    /// What is wrong with the edit, or Redis.
-    pub async fn edit_draft(
+    pub(super) async fn edit_draft(
         &self,
         vendor: Vendor,
         id: &str,
@@ -182,7 +139,7 @@ impl Operations {
         };
         let fields: Vec<String> = edits.keys().cloned().collect();
         let done = self
-            .queue
+            .queue()
             .edit(vendor, id, record, &edited, &fields, by)
             .await?;
         Ok(match done {
@@ -195,6 +152,11 @@ impl Operations {
             Edited::Gone => EditOutcome::Gone,
         })
     }
+}
+
+/// Of a row: another one for another text.
+pub(super) fn version(row: &str) -> String {
+    sha1_smol::Sha1::from(row).digest().to_string()
 }
 
 impl Draft {

@@ -56,7 +56,7 @@ pub const NOT_ERASED: [&str; 4] = [
 impl Operations {
     /// Removes what Redis holds of a person, and has Redis rewrite its files. AlumnIQ is told of what
     /// was still open unless `keep_unacknowledged`.
-    pub async fn erase(
+    pub(super) async fn erase(
         &self,
         xid: &str,
         reason: Option<&Reason>,
@@ -65,10 +65,10 @@ impl Operations {
     ) -> Result<Erasure, QueueError> {
         let reason = reason.map_or("", Reason::as_str);
         let erased = self
-            .queue
+            .queue()
             .erase(xid, reason, keep_unacknowledged, by)
             .await?;
-        let files = self.queue.rewrite_files(REWRITE).await;
+        let files = self.queue().rewrite_files(REWRITE).await;
         Ok(Erasure {
             erased,
             told: !keep_unacknowledged,

@@ -2,30 +2,23 @@
 //!
 //! # Layout
 //!
-//! - [`allowed`]: the configured limits towards each vendor
-//! - [`preview`]: what the changes that AlumnIQ lists would do
-//! - [`reconcile`]: the books against AlumnIQ's feed
-//! - [`erase`]: one person's data away
-//! - [`replaying`]: dead letters brought back, rows that could not be read among them, or given up
-//! - [`client`]: all of it for commands, on Redis or over the API; [`wire`]: what the API takes and answers
-//! - [`dead_letters`]: which ones somebody means, pages and groups of them
-//! - [`destinations`]: what is known of each, paused and resumed
-//! - [`views`]: the fleet at a glance, one change, one person, the audit log
-//! - [`editing`]: a dead letter's row, mended by hand
-//! - [`bulk`]: the same with many, at a pace, by whichever process is there
-//! - [`reason`]: why, in an operator's words
-//! - [`revealing`]: who is shown what a change says
-//! - [`shapes`]: what JSON a request must have
-//! - [`moment`], [`rate`]: when and how fast, as people say it
-//! - [`supporters`]: calls to Salsa that make room for the service
+//! - [`client`]: the one interface, with its implementations on Redis and over the API; [`wire`]: requests and answers
+//! - [`dead_letters`]: which ones somebody means, and pages of them
+//! - `replaying`: rows that could not be read come back, too; [`bulk`]: many at a pace, by any process
+//! - [`editing`]: a dead letter's row, edited by hand; `revealing`: who is shown what a change says
+//! - [`destinations`]: what is known of each; [`allowed`]: the configured limits towards each vendor
+//! - [`reconcile`]: the books against AlumnIQ's feed; [`erase`]: one person's data away
+//! - [`preview`]: what the changes that AlumnIQ lists would do; [`supporters`]: calls by hand
+//! - [`moment`], [`rate`], [`reason`]: when, how fast and why, as people say it; [`shapes`]: what JSON a request must have
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use jobs::{
-    change::FieldNames, crm_update::CrmMapping, destination::Vendor, salsa_upsert::SalsaMapping,
+    destination::{Destination, Vendor},
+    trial::DestinationMappings,
 };
-use queue::Queue;
+use queue::{Queue, QueueError, watched::Seen};
 
 use self::allowed::Allowed;
 use crate::pipeline::producer::Producer;
@@ -37,37 +30,73 @@ pub mod dead_letters;
 pub mod destinations;
 pub mod editing;
 pub mod erase;
+pub mod error;
 pub mod moment;
 pub mod preview;
 pub mod rate;
 pub mod reason;
 pub mod reconcile;
-pub mod replaying;
-pub mod revealing;
+mod replaying;
+mod revealing;
 pub mod shapes;
 pub mod supporters;
-pub mod views;
 pub mod wire;
 
-/// The queue, and how this school's rows are read and mapped. Clones share everything.
-#[derive(Clone)]
-pub struct Operations {
-    /// The queue.
-    pub queue: Queue,
-    /// `alumniq.fields`.
-    pub names: Arc<FieldNames>,
-    /// `alumniq.timezone`.
-    pub timezone: TimeZone,
+/// What the configuration says of operators' work.
+pub struct OperationsConfig {
     /// `alumniq.anonymous = "match"`.
     pub anonymous_allowed: bool,
-    /// `[crm.map]`, unless the CRM is switched off.
-    pub crm: Option<Arc<CrmMapping>>,
-    /// `[salsa.map]`, unless Salsa is switched off.
-    pub salsa: Option<Arc<SalsaMapping>>,
-    /// AlumnIQ's feed, and the way from it into the queue.
-    pub producer: Arc<Producer>,
+    /// The mappings of the destinations that are switched on.
+    pub mappings: DestinationMappings,
     /// `acknowledge.max_wait`.
     pub max_wait: Duration,
     /// The limits towards each vendor; none towards one that is switched off.
     pub allowed: BTreeMap<Vendor, Allowed>,
+}
+
+/// One campus, as operators work on it. The queue is private: what operators do to it has its rules here. Clones share
+/// everything.
+#[derive(Clone)]
+pub struct Operations {
+    producer: Arc<Producer>,
+    config: Arc<OperationsConfig>,
+}
+
+impl Operations {
+    /// On the queue of `producer`, which fetches for operators.
+    pub fn new(producer: Producer, config: OperationsConfig) -> Self {
+        Self {
+            producer: Arc::new(producer),
+            config: Arc::new(config),
+        }
+    }
+
+    fn queue(&self) -> &Queue {
+        &self.producer.queue
+    }
+
+    /// The queue's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.queue().settings().namespace
+    }
+
+    /// `alumniq.timezone`.
+    pub fn timezone(&self) -> &TimeZone {
+        &self.producer.timezone
+    }
+
+    /// Which destinations are switched on.
+    pub fn enabled(&self) -> &[Destination] {
+        &self.queue().settings().destinations
+    }
+
+    /// The configured limits towards a vendor that is switched on.
+    pub fn allowed(&self, vendor: Vendor) -> Option<Allowed> {
+        self.config.allowed.get(&vendor).copied()
+    }
+
+    /// What the pages show of the fleet, read at one moment.
+    pub async fn watched(&self) -> Result<Seen, QueueError> {
+        self.queue().watched().await
+    }
 }

@@ -1,4 +1,4 @@
-//! Dead letters: brought back, or given up.
+//! Dead letters brought back, rows that could not be decoded among them.
 
 use jobs::destination::Vendor;
 use queue::{
@@ -8,38 +8,23 @@ use queue::{
 };
 use serde_json::value::RawValue;
 
-use super::{Operations, reason::Reason};
+use super::Operations;
 use crate::pipeline::producer::arrival;
 
 impl Operations {
     /// Brings letters back into their lanes. `apply_stale`: even over a newer change. Rows that could not be decoded
     /// are decoded again: the configuration may know their keys by now.
-    pub async fn replay(
+    pub(super) async fn replay(
         &self,
         letters: &[(Vendor, String)],
         apply_stale: bool,
-        handling: impl Into<Handling<'_>>,
+        by: &Actor,
     ) -> Result<Handled, QueueError> {
-        let handling = handling.into();
-        let (mut handled, undecodable) = self.queue.replay(letters, apply_stale, handling).await?;
-        let again = self.read_all_again(undecodable, handling.by, None).await?;
+        let (mut handled, undecodable) = self.queue().replay(letters, apply_stale, by).await?;
+        let again = self.read_all_again(undecodable, by, None).await?;
         handled.handled += again.handled;
         handled.gone += again.gone;
         Ok(handled)
-    }
-
-    /// Gives letters up. AlumnIQ is told once nothing else of the change is open, unless `keep_unacknowledged`.
-    pub async fn discard(
-        &self,
-        letters: &[(Vendor, String)],
-        keep_unacknowledged: bool,
-        reason: &Reason,
-        handling: impl Into<Handling<'_>>,
-    ) -> Result<Handled, QueueError> {
-        let reason = reason.as_str();
-        self.queue
-            .discard(letters, keep_unacknowledged, reason, handling)
-            .await
     }
 
     /// A replay as a step of a bulk. Returns what the step has not counted itself.
@@ -49,7 +34,7 @@ impl Operations {
         apply_stale: bool,
         step: Handling<'_>,
     ) -> Result<Handled, QueueError> {
-        let (_, undecodable) = self.queue.replay(letters, apply_stale, step).await?;
+        let (_, undecodable) = self.queue().replay(letters, apply_stale, step).await?;
         let bulk = step.bulk.and_then(|step| step.split(' ').next());
         self.read_all_again(undecodable, step.by, bulk).await
     }
@@ -76,13 +61,13 @@ impl Operations {
                 bulk,
                 ..Note::default()
             };
-            self.queue.note(by, AuditAction::Replayed, &note).await?;
+            self.queue().note(by, AuditAction::Replayed, &note).await?;
         }
         Ok(Handled { handled, gone })
     }
 
     pub(super) async fn read_again(&self, id: &str) -> Result<bool, QueueError> {
-        let Some((fetched_at, record)) = self.queue.row(id).await? else {
+        let Some((fetched_at, record)) = self.queue().row(id).await? else {
             return Ok(false);
         };
         if record.row.get() == RawValue::NULL.get() {
@@ -92,13 +77,13 @@ impl Operations {
             );
             return Ok(false);
         }
-        let mut change = arrival(record.row, &self.names, &self.timezone);
+        let mut change = arrival(record.row, &self.producer.names, self.timezone());
         change.replaces = Some(id.to_owned());
         // An operator's row says nothing of what AlumnIQ lists.
-        if !self.queue.edits(id).await?.is_empty() {
+        if !self.queue().edits(id).await?.is_empty() {
             change.listed = None;
         }
-        self.queue.enqueue(fetched_at, &[change]).await?;
+        self.queue().enqueue(fetched_at, &[change]).await?;
         Ok(true)
     }
 }

@@ -1,39 +1,38 @@
-//! Rows and documents are about people: whoever is shown one stands in the audit.
+//! Rows and documents are about people: the audit log records who is shown one.
 
 use jobs::destination::Vendor;
 use queue::{
-    QueueError, Record,
+    QueueError,
     audit::{Actor, AuditAction, Note},
 };
+use serde_json::Value;
 
-use super::Operations;
-
-/// What a dead letter holds of a person.
-pub struct Revealed {
-    /// As AlumnIQ sent it, or as it was edited since; `None` where it is not kept.
-    pub row: Option<Record>,
-    /// The document of the last attempt, where one was sent.
-    pub sent: Option<String>,
-}
+use super::{Operations, editing::version, wire::Row};
 
 impl Operations {
-    /// The row and the document behind a letter. Who is shown them is written down first.
-    pub async fn reveal_row(
+    /// The row and the document behind a letter. The audit log records first who is shown them.
+    pub(super) async fn reveal_row(
         &self,
         vendor: Vendor,
         change_id: &str,
         to: &Actor,
-    ) -> Result<Revealed, QueueError> {
+    ) -> Result<Row, QueueError> {
         self.reveal(vendor, change_id, to).await?;
-        let row = self.queue.row(change_id).await?;
-        Ok(Revealed {
-            row: row.map(|(_, record)| record),
-            sent: self.queue.sent(vendor, change_id).await?,
+        let kept = self.queue().row(change_id).await?;
+        let text = kept.as_ref().map(|(_, record)| record.row.get());
+        let sent = self.queue().sent(vendor, change_id).await?;
+        Ok(Row {
+            // A row that is no JSON any more is shown as the text that it is.
+            row: text.map_or(Value::Null, |text| {
+                serde_json::from_str(text).unwrap_or_else(|_| text.into())
+            }),
+            version: text.map(version),
+            sent: sent.and_then(|sent| serde_json::from_str(&sent).ok()),
         })
     }
 
-    /// Writes down that somebody is shown what a change says. To be called first: what cannot be written down is
-    /// not shown.
+    /// Records in the audit log that somebody is shown what a change says. To be called first: what can't be recorded
+    /// is not shown.
     pub async fn reveal(
         &self,
         vendor: Vendor,
@@ -46,6 +45,6 @@ impl Operations {
             change_ids: &[change_id.to_owned()],
             ..Note::default()
         };
-        self.queue.note(to, AuditAction::Revealed, &note).await
+        self.queue().note(to, AuditAction::Revealed, &note).await
     }
 }

@@ -1,11 +1,19 @@
 //! What the API takes and answers: for its handlers, for the client of commands, and for `--json`.
 
-use queue::letters::{Handled, LetterGroup};
+use std::collections::BTreeMap;
+
+use queue::{
+    letters::{Handled, LetterGroup},
+    person::PersonCursor,
+    timeline::Timeline,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     dead_letters::{DeadLetterFilter, LetterName},
+    error::FieldProblem,
     moment::Day,
     shapes::{objects, optional_object},
 };
@@ -15,15 +23,6 @@ pub const API_ROOT: &str = "/api/v1";
 
 /// Who a bearer of a token says to be. A foreign page cannot make a browser send it.
 pub const NAME_HEADER: &str = "x-relay-operator";
-
-/// A problem with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct FieldProblem {
-    /// Which field.
-    pub field: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
 
 /// What went wrong, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -51,6 +50,56 @@ pub struct ErrorBody {
 pub struct LetterGroups {
     /// The most frequent first; of very many the 200 most frequent.
     pub items: Vec<LetterGroup>,
+}
+
+/// The row behind a letter, and what was made of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Row {
+    /// As AlumnIQ sent it, or as it was edited since; null where it is not kept.
+    #[schema(value_type = Value)]
+    pub row: Value,
+    /// Another one for another row; absent where the row is not kept.
+    pub version: Option<String>,
+    /// The document of the last attempt; absent where nothing was sent.
+    #[schema(value_type = Option<Object>)]
+    pub sent: Option<Value>,
+}
+
+/// An edit of the row behind a letter.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewValues {
+    /// Canonical field -> its new text; blank takes it away. All but changeId, xid and changedOn can be edited.
+    pub fields: BTreeMap<String, String>,
+    /// Only show what would be sent. The audit log records who looks.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Only if this is still the row's version; absent: whatever the row is by now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<String>,
+}
+
+/// What became of an edit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EditDone {
+    /// Whether the letter is back at work.
+    pub replayed: bool,
+    /// What would be sent; only where nothing was done, and where the destination gets a document.
+    #[schema(value_type = Option<Object>)]
+    pub would_send: Option<Value>,
+}
+
+/// Everything that is known of one person's changes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Person {
+    /// The constituent's id.
+    pub xid: String,
+    /// The dead ones, then those on the way, then those that are through; of these the newest first. Empty where none is
+    /// known.
+    pub changes: Vec<Timeline>,
+    /// The cursor of the next page, if there is one.
+    #[schema(value_type = Option<String>)]
+    pub next: Option<PersonCursor>,
 }
 
 /// Which letters: those that are named, those that a filter matches, or those named that it matches.

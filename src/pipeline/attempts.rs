@@ -1,7 +1,7 @@
 //! What came of each attempt, counted, logged and traced in one place: after Redis has it, because only then is it
 //! known whether it counts.
 
-use jobs::{call_log::CHANGE, destination::Destination};
+use jobs::call_log::CHANGE;
 use queue::{driver::Attempted, executor::Transition};
 
 use crate::observe::{
@@ -88,10 +88,7 @@ fn trace(attempted: &Attempted<'_>, traces: &Traces) {
     traces.step(&Step {
         change_id: &attempted.lease.change_id,
         fetched_at: attempted.lease.fetched_at,
-        name: match attempted.destination {
-            Destination::Crm => "apply to crm",
-            Destination::Salsa => "apply to salsa",
-        },
+        name: attempted.destination.step(),
         destination: Some(attempted.destination.as_str()),
         attempt: Some(attempted.attempt()),
         outcome,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apalis::prelude::Data;
+use async_trait::async_trait;
 use jobs::{
     call_log::CallLog,
     crm_update::{self, CrmMapping},
@@ -14,7 +14,7 @@ use queue::{
     lease::{Hold, Lease},
 };
 
-use super::{rows::Rows, throttle::Throttle};
+use super::{fleet::Job, rows::Rows, throttle::Throttle};
 use crate::{observe::metrics, vendors::CrmClient};
 
 /// Everything that the job needs.
@@ -29,17 +29,23 @@ pub struct CrmConsumer {
     pub throttle: Throttle,
 }
 
-/// The job, as apalis calls it.
-pub async fn apply_to_crm(batch: Batch, consumer: Data<Arc<CrmConsumer>>) -> Verdicts {
-    let mut verdicts = Verdicts::with_capacity(batch.leases.len());
-    for lease in batch.leases.iter() {
-        verdicts.push(consumer.apply(lease, &batch.hold).await);
+#[async_trait]
+impl Job for CrmConsumer {
+    fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
-    verdicts
+
+    async fn apply(&self, batch: &Batch) -> Verdicts {
+        let mut verdicts = Verdicts::with_capacity(batch.leases.len());
+        for lease in batch.leases.iter() {
+            verdicts.push(self.apply_one(lease, &batch.hold).await);
+        }
+        verdicts
+    }
 }
 
 impl CrmConsumer {
-    async fn apply(&self, lease: &Lease, hold: &Hold) -> Option<Outcome> {
+    async fn apply_one(&self, lease: &Lease, hold: &Hold) -> Option<Outcome> {
         let document = self
             .rows
             .decode(lease)

@@ -1,11 +1,14 @@
 //! Runs the roles of one process until told to stop.
 
 use std::{
+    convert::Infallible,
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
-use apalis::prelude::{Monitor, WorkerBuilder};
+use apalis::prelude::{Data, Monitor, WorkerBuilder};
+use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jobs::{
     destination::{Destination, Vendor},
     retry::RetryPolicy,
@@ -13,23 +16,17 @@ use jobs::{
 use queue::{
     Queue,
     backend::LeaseBackend,
+    batch::{Batch, Verdicts},
     driver::{Attempted, Driver, DriverSettings},
     stopping::Stopping,
-    wake::Bells,
+    wake::{Bell, Bells},
 };
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{
-    acknowledger::Acknowledger,
-    attempts,
-    crm::{CrmConsumer, apply_to_crm},
-    notifier::Notifier,
-    producer::Producer,
-    publisher::Publisher,
-    roles::Role,
-    salsa::{SalsaConsumer, apply_to_salsa},
-    salsa_limits,
+    acknowledger::Acknowledger, attempts, notifier::Notifier, producer::Producer,
+    publisher::Publisher, roles::Role, throttle::Throttle,
 };
 use crate::{
     config::Limits,
@@ -54,12 +51,34 @@ pub fn retry_policy(max_attempts: u32) -> RetryPolicy {
     }
 }
 
-/// A destination's consumer and its limits.
-pub struct Consumer<C> {
-    /// The job's parts.
-    pub job: Arc<C>,
+/// What applies changes to a destination.
+#[async_trait]
+pub trait Job: Send + Sync {
+    /// The vendor's limits, as calls are made under them.
+    fn throttle(&self) -> &Throttle;
+
+    /// Applies a batch.
+    async fn apply(&self, batch: &Batch) -> Verdicts;
+}
+
+/// Learns a vendor's limits for as long as it is polled; the bell rings when they are in doubt.
+pub type LimitsFollower = Box<dyn FnOnce(Bell) -> BoxFuture<'static, Infallible> + Send>;
+
+/// A destination's job, and its limits.
+pub struct Consumer {
+    /// Where it applies changes.
+    pub destination: Destination,
     /// From the configuration.
     pub limits: Limits,
+    /// The job.
+    pub job: Arc<dyn Job>,
+    /// Where the vendor says its limits.
+    pub limits_follower: Option<LimitsFollower>,
+}
+
+/// A job, as apalis calls it.
+async fn apply(batch: Batch, job: Data<Arc<dyn Job>>) -> Verdicts {
+    job.apply(&batch).await
 }
 
 /// Everything that the roles need. A role whose part is missing (a destination that is switched off) does not
@@ -71,10 +90,8 @@ pub struct Fleet {
     pub worker: String,
     /// `worker.lease`.
     pub lease: Duration,
-    /// The CRM's consumer.
-    pub crm: Option<Consumer<CrmConsumer>>,
-    /// Salsa's.
-    pub salsa: Option<Consumer<SalsaConsumer>>,
+    /// Of the destinations that are switched on.
+    pub consumers: Vec<Consumer>,
     /// The producer; `sync` fetches with it by hand.
     pub producer: Arc<Producer>,
     /// The acknowledger.
@@ -178,35 +195,29 @@ impl Fleet {
         };
         // A worker that ends by itself is a defect: better a process that exits and is started again.
         let mut monitor = Monitor::new().should_restart(|_, _| false);
-        let crm = self.crm.filter(|_| roles.contains(&Role::Crm));
-        let salsa = self.salsa.filter(|_| roles.contains(&Role::Salsa));
-        let consumes = crm.is_some() || salsa.is_some();
-        if let Some(consumer) = crm {
-            let job = consumer.job;
-            let batch = Arc::clone(&job.throttle.batch);
-            let driver = start(Destination::Crm, &consumer.limits, batch);
+        let mut consumers = self.consumers;
+        consumers.retain(|consumer| roles.contains(&Role::Consumer(consumer.destination)));
+        let consumes = !consumers.is_empty();
+        for Consumer {
+            destination,
+            limits,
+            job,
+            limits_follower,
+        } in consumers
+        {
+            let driver = start(destination, &limits, Arc::clone(&job.throttle().batch));
+            if let Some(follow) = limits_follower {
+                let (following, closing) = (follow(bells.limits().clone()), closing.clone());
+                // The question changes nothing at the vendor: its answer need not be waited for.
+                tasks.spawn(async move {
+                    let _ = closing.run_until_cancelled(following).await;
+                });
+            }
             monitor = monitor.register(move |_| {
-                WorkerBuilder::new("crm")
+                WorkerBuilder::new(destination.as_str())
                     .backend(LeaseBackend::new(driver()))
                     .data(Arc::clone(&job))
-                    .build(apply_to_crm)
-            });
-        }
-        if let Some(consumer) = salsa {
-            let job = consumer.job;
-            let batch = Arc::clone(&job.throttle.batch);
-            let driver = start(Destination::Salsa, &consumer.limits, batch);
-            let following = salsa_limits::follow(Arc::clone(&job), bells.limits().clone());
-            let closing = closing.clone();
-            // The question changes nothing at Salsa: its answer need not be waited for.
-            tasks.spawn(async move {
-                let _ = closing.run_until_cancelled(following).await;
-            });
-            monitor = monitor.register(move |_| {
-                WorkerBuilder::new("salsa")
-                    .backend(LeaseBackend::new(driver()))
-                    .data(Arc::clone(&job))
-                    .build(apply_to_salsa)
+                    .build(apply)
             });
         }
         let context = monitor.context();

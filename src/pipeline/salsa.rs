@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use apalis::prelude::Data;
+use async_trait::async_trait;
 use jobs::{
     call_log::CallLog,
     outcome::{Outcome, PauseReason},
@@ -25,6 +25,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::{
+    fleet::Job,
     rows::Rows,
     throttle::{Place, Throttle},
 };
@@ -49,9 +50,47 @@ pub struct SalsaConsumer {
 /// How long work waits for the question about Salsa's limits once the pause after a throttled call is over.
 const DOUBT: Duration = Duration::from_secs(10);
 
-/// The job, as apalis calls it.
-pub async fn apply_to_salsa(batch: Batch, consumer: Data<Arc<SalsaConsumer>>) -> Verdicts {
-    consumer.apply(&batch).await
+#[async_trait]
+impl Job for SalsaConsumer {
+    fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    async fn apply(&self, batch: &Batch) -> Verdicts {
+        let mut verdicts: Verdicts = vec![None; batch.leases.len()];
+        let mut wanted = Vec::new();
+        for (place, lease) in batch.leases.iter().enumerate() {
+            let patch = self
+                .rows
+                .decode(lease)
+                .and_then(|change| self.mapping.patch(&change, self.rows.anonymous_allowed));
+            match patch {
+                Ok(patch) => wanted.push(Wanted {
+                    place,
+                    call_log: lease.call_log.clone(),
+                    sent: lease.sent.clone(),
+                    has: patch,
+                }),
+                Err(outcome) => verdicts[place] = Some(outcome),
+            }
+        }
+        let calls = Calls {
+            hold: batch.hold.clone(),
+            put: Mutex::default(),
+        };
+        let merged = self.read_and_merge(wanted, &calls, &mut verdicts).await;
+        // The same supporter twice in one call is undefined, and a later call would need to read again what
+        // the first one wrote: whoever is not in the first group is given back and comes with a later batch.
+        let mut groups = salsa_upsert::independent_batches(merged, |item| &item.has).into_iter();
+        if let Some(group) = groups.next() {
+            self.put(group, &calls, &mut verdicts).await;
+        }
+        let unused = calls.put().take();
+        if let Some(place) = unused {
+            self.throttle.give_back(place).await;
+        }
+        verdicts
+    }
 }
 
 /// A change on its way: what is at hand of it, its place in the batch, and where its calls and its document are noted.
@@ -90,42 +129,6 @@ impl Calls {
 }
 
 impl SalsaConsumer {
-    async fn apply(&self, batch: &Batch) -> Verdicts {
-        let mut verdicts: Verdicts = vec![None; batch.leases.len()];
-        let mut wanted = Vec::new();
-        for (place, lease) in batch.leases.iter().enumerate() {
-            let patch = self
-                .rows
-                .decode(lease)
-                .and_then(|change| self.mapping.patch(&change, self.rows.anonymous_allowed));
-            match patch {
-                Ok(patch) => wanted.push(Wanted {
-                    place,
-                    call_log: lease.call_log.clone(),
-                    sent: lease.sent.clone(),
-                    has: patch,
-                }),
-                Err(outcome) => verdicts[place] = Some(outcome),
-            }
-        }
-        let calls = Calls {
-            hold: batch.hold.clone(),
-            put: Mutex::default(),
-        };
-        let merged = self.read_and_merge(wanted, &calls, &mut verdicts).await;
-        // The same supporter twice in one call is undefined, and a later call would need to read again what
-        // the first one wrote: whoever is not in the first group is given back and comes with a later batch.
-        let mut groups = salsa_upsert::independent_batches(merged, |item| &item.has).into_iter();
-        if let Some(group) = groups.next() {
-            self.put(group, &calls, &mut verdicts).await;
-        }
-        let unused = calls.put().take();
-        if let Some(place) = unused {
-            self.throttle.give_back(place).await;
-        }
-        verdicts
-    }
-
     async fn read_and_merge(
         &self,
         wanted: Vec<Wanted>,

@@ -69,7 +69,7 @@ impl Mismatch {
             Self::Schema(_) => "run the version of this program that made it, or give this one a `namespace` of its \
                 own: AlumnIQ still lists everything that was not acknowledged"
                 .to_owned(),
-            Self::Destinations { .. } => "set `crm.enabled` and `salsa.enabled` as the other processes have them. To \
+            Self::Destinations { .. } => "set `enabled` of each destination as the other processes have it. To \
                 change where changes go, see `alumniq-relay runbook Changing the destinations`"
                 .to_owned(),
             Self::Keys(keys) => {

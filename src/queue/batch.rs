@@ -6,8 +6,7 @@ use jobs::outcome::Outcome;
 
 use super::lease::{Hold, Lease};
 
-/// What one call of a job works on: changes of different constituents, one for the CRM, up to Salsa's batch
-/// size for Salsa.
+/// What one call of a job works on: changes of different constituents, as many as the destination takes in a call.
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The changes.

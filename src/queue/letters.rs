@@ -62,6 +62,8 @@ pub struct LetterFilter {
     pub cause: Option<String>,
     /// Whose.
     pub xid: Option<String>,
+    /// Of these changes alone; none named: of any.
+    pub change_ids: Vec<String>,
     /// Died at or after, ms.
     pub since: Option<u64>,
     /// Died before, ms.
@@ -105,8 +107,14 @@ impl LetterFilter {
                 .as_ref()
                 .is_none_or(|wanted| *wanted == letter.cause_key)
             && (self.xid.is_none() || self.xid == letter.xid)
+            && (self.change_ids.is_empty() || self.change_ids.contains(&letter.change_id))
             && self.since.is_none_or(|since| died_at >= Some(since))
             && self.until.is_none_or(|until| died_at < Some(until))
+    }
+
+    /// Whether it names a person or changes: their letters are few, and are read one by one instead of by an index.
+    fn has_names(&self) -> bool {
+        self.xid.is_some() || !self.change_ids.is_empty()
     }
 
     /// The indexes that can hold a match.

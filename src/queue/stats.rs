@@ -50,7 +50,7 @@ pub struct Status {
     pub producer: ProducerStatus,
     /// The processes that live.
     pub workers: BTreeMap<String, serde_json::Value>,
-    /// What happened in the last hour: `fetched`, `crm` and `salsa` (applied there), `acknowledged`.
+    /// What happened in the last hour: `fetched`, each destination's name (applied there), `acknowledged`.
     #[serde(default)]
     pub rates: BTreeMap<String, Rate>,
     /// Redis' memory.

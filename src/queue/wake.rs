@@ -93,9 +93,7 @@ impl Bell {
 /// The bells of one process. Clones ring together.
 #[derive(Debug, Clone, Default)]
 pub struct Bells {
-    crm: Bell,
-    salsa: Bell,
-    alumniq: Bell,
+    vendors: [Bell; Vendor::ALL.len()],
     producer: Bell,
     limits: Bell,
     bulks: Bell,
@@ -106,11 +104,8 @@ pub struct Bells {
 impl Bells {
     /// There is something to do for `vendor`.
     pub fn of(&self, vendor: Vendor) -> &Bell {
-        match vendor {
-            Vendor::Crm => &self.crm,
-            Vendor::Salsa => &self.salsa,
-            Vendor::Alumniq => &self.alumniq,
-        }
+        // Vendors are numbered in the order of their declaration, from 0.
+        &self.vendors[vendor as usize]
     }
 
     /// Nobody leads any more.
@@ -138,18 +133,17 @@ impl Bells {
         &self.notices
     }
 
-    fn all(&self) -> [&Bell; 8] {
+    fn all(&self) -> impl Iterator<Item = &Bell> {
         let Self {
-            crm,
-            salsa,
-            alumniq,
+            vendors,
             producer,
             limits,
             bulks,
             fleet,
             notices,
         } = self;
-        [crm, salsa, alumniq, producer, limits, bulks, fleet, notices]
+        let others = [producer, limits, bulks, fleet, notices];
+        vendors.iter().chain(others)
     }
 
     /// From now on calls are heard, or not; either way everybody looks: one may have been missed until now.
@@ -228,7 +222,7 @@ mod tests {
     fn hearing() -> Bell {
         let bells = Bells::default();
         bells.hear(true);
-        bells.crm
+        bells.of(Vendor::Crm).clone()
     }
 
     #[test]
@@ -263,12 +257,11 @@ mod tests {
 
     #[test]
     fn a_word_rings_its_bell_and_whoever_shows_the_fleet() {
-        for word in [
-            "crm", "salsa", "alumniq", "producer", "limits", "bulks", "fleet", "else",
-        ] {
+        let others = ["producer", "limits", "bulks", "fleet", "else"];
+        for word in Vendor::ALL.map(Vendor::as_str).into_iter().chain(others) {
             let bells = Bells::default();
             bells.call(word);
-            let rung = bells.all().into_iter();
+            let rung = bells.all();
             let rung = rung
                 .filter(|bell| bell.rung().now_or_never().is_some())
                 .count();

@@ -1,5 +1,7 @@
 //! AlumnIQ's work-profile change feed, `sync/address-change/work`.
 
+pub mod feed;
+
 use std::time::Instant;
 
 use bytes::Bytes;

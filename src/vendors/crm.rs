@@ -15,79 +15,14 @@ use serde::Serialize;
 
 use self::token::TokenSource;
 use super::http::{ClientError, ClientSettings, Http, present, secret_header};
+use crate::config::{CrmAuth, CrmMatching, CrmOperation, CrmOptions};
 
-/// How the CRM is convinced of who we are (`crm.auth`).
-#[derive(Debug, Clone)]
-pub enum CrmAuth {
-    /// `crm.username` and `crm.password` are exchanged for a token at `POST token`.
-    Password {
-        /// `crm.username`.
-        username: SecretString,
-        /// `crm.password`.
-        password: SecretString,
-    },
-    /// `crm.password` is the token.
-    Bearer(SecretString),
-    /// No header at all, for a gateway that adds its own.
-    None,
-}
-
-/// What a change becomes (`crm.operation`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CrmOperation {
-    /// `processes/updatecontact`: nothing happens where nobody matches.
-    #[default]
-    Update,
-    /// `processes/upsertcontact`: a contact is made where nobody matches.
-    Upsert,
-}
-
-impl CrmOperation {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Update => "update",
-            Self::Upsert => "upsert",
-        }
+/// The operation's address, behind the base.
+const fn path(operation: CrmOperation) -> &'static str {
+    match operation {
+        CrmOperation::Update => "processes/updatecontact",
+        CrmOperation::Upsert => "processes/upsertcontact",
     }
-
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Update => "processes/updatecontact",
-            Self::Upsert => "processes/upsertcontact",
-        }
-    }
-}
-
-/// The three URI parameters of contact matching (`crm.matching.*`); the defaults are the vendor's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Matching {
-    /// `contactMatchingMinConfirmedScore`: the best match of at least this score is updated.
-    pub min_confirmed_score: u32,
-    /// `contactMatchingMinNameSimilarity`: 0 to 1.
-    pub min_name_similarity: f64,
-    /// `contactMatchingEnabled`: without it only a `CrmNumber` finds a contact.
-    pub enabled: bool,
-}
-
-impl Default for Matching {
-    fn default() -> Self {
-        Self {
-            min_confirmed_score: 82,
-            min_name_similarity: 0.4,
-            enabled: true,
-        }
-    }
-}
-
-/// What a CRM client does, beside its address.
-#[derive(Debug, Clone)]
-pub struct CrmOptions {
-    /// Who we are.
-    pub auth: CrmAuth,
-    /// Update or upsert.
-    pub operation: CrmOperation,
-    /// How contacts are matched.
-    pub matching: Matching,
 }
 
 /// What a look at the CRM found, without writing anything.
@@ -151,7 +86,7 @@ impl CrmClient {
             }
             CrmAuth::None => Authorization::None,
         };
-        let Matching {
+        let CrmMatching {
             min_confirmed_score,
             min_name_similarity,
             enabled,
@@ -208,7 +143,7 @@ impl CrmClient {
             Authorization::Bearer(header) => Some(header),
             Authorization::None => None,
         };
-        let mut request = self.http.request(Method::GET, self.operation.path());
+        let mut request = self.http.request(Method::GET, path(self.operation));
         if let Some(header) = header {
             request = request.header(AUTHORIZATION, header.clone());
         }
@@ -259,14 +194,14 @@ impl CrmClient {
     ) -> Reply {
         let mut request = self
             .http
-            .request(Method::POST, self.operation.path())
+            .request(Method::POST, path(self.operation))
             .query(&self.matching)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let operation = self.operation.name();
+        let operation = self.operation.as_str();
         self.http.call(operation, request, deadline).await.reply
     }
 }

@@ -31,9 +31,10 @@ use tokio::sync::mpsc::Sender;
 use transport::{Proxy, ProxyFault, ProxyVariableError, Roots, TlsFault};
 
 use self::charset::Charset;
+use crate::config::url::{authority, is_loopback};
 
 pub use self::{
-    base_url::{ClientError, authority, is_loopback},
+    base_url::ClientError,
     redact::Redactor,
     settings::{BODY_LIMIT, ClientSettings, FEED_BODY_LIMIT, Observer, Timeouts},
 };
@@ -126,7 +127,7 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .connect_timeout(settings.timeouts.connect)
             .read_timeout(settings.timeouts.read);
-        if base_url::is_loopback(&base) {
+        if is_loopback(&base) {
             builder = builder.no_proxy();
         }
         let client = builder
@@ -161,7 +162,7 @@ impl Http {
 
     /// Whether data and credentials would cross a network in the clear.
     pub fn is_plaintext_remote(&self) -> bool {
-        self.base.scheme() == "http" && !base_url::is_loopback(&self.base)
+        self.base.scheme() == "http" && !is_loopback(&self.base)
     }
 
     /// Makes one call. It is not begun past `deadline` and given up before it.
@@ -267,7 +268,7 @@ impl Http {
         charset.text(body).ok_or_else(|| Reply::Lost {
             cause: format!(
                 "the answer of {} holds bytes that are no text in {}",
-                base_url::authority(&self.base),
+                authority(&self.base),
                 charset.name()
             ),
         })
@@ -305,7 +306,7 @@ impl Http {
         if length > self.max_body {
             let cause = format!(
                 "the answer of {} is longer than the limit of {} bytes",
-                base_url::authority(&self.base),
+                authority(&self.base),
                 self.max_body
             );
             return Err(Reply::Lost { cause });
@@ -314,7 +315,7 @@ impl Http {
     }
 
     fn failure(&self, error: reqwest::Error) -> Reply {
-        let host = base_url::authority(&self.base);
+        let host = authority(&self.base);
         let error = error.without_url();
         let words = innermost(&error);
         if error.is_builder() {
@@ -340,7 +341,7 @@ impl Http {
     }
 
     fn no_connection(&self, error: &reqwest::Error, fault: Option<TlsFault>) -> Reply {
-        let host = base_url::authority(&self.base);
+        let host = authority(&self.base);
         let is_tunnel = self.base.scheme() == "https";
         let proxy = self.proxy.as_ref();
         let of = |proxy: &Proxy| proxy.fault(error, &host, is_tunnel);
@@ -448,7 +449,7 @@ fn chain(error: &reqwest::Error) -> Vec<String> {
 
 /// The proxy for an address, if any. A name of this machine itself is called directly.
 pub fn proxy_of(base: &Url) -> Result<Option<Proxy>, ProxyVariableError> {
-    match base_url::is_loopback(base) {
+    match is_loopback(base) {
         true => Ok(None),
         false => Proxy::of(base.as_str()),
     }

@@ -4,7 +4,7 @@
 //!
 //! # Layout
 //!
-//! - [`AlumniqClient`]: the change feed, and the acknowledgement of changeIds
+//! - [`AlumniqClient`]: the change feed, which [`feed`] reads while it arrives, and the acknowledgement of changeIds
 //! - [`CrmClient`]: update or upsert of one contact, with the password grant's token
 //! - [`SalsaClient`]: metrics, and the search, upsert and deletion of supporters
 //! - [`Webhook`]: no vendor, but likewise: tells the operators, over HTTP
@@ -29,14 +29,14 @@ mod salsa;
 mod testing;
 mod webhook;
 
-pub use alumniq::{AlumniqClient, FeedReply, Filter};
-pub use crm::{CrmAuth, CrmCheck, CrmClient, CrmOperation, CrmOptions, Matching};
+pub use alumniq::{AlumniqClient, FeedReply, Filter, feed};
+pub use crm::{CrmCheck, CrmClient};
 pub use http::{
     BODY_LIMIT, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Redactor, Timeouts,
     proxy_of,
 };
 pub use salsa::SalsaClient;
-pub use webhook::{SigningKey, Webhook, WebhookUrl};
+pub use webhook::Webhook;
 
 /// The exchange itself, for what is no vendor: the traces' collector.
 pub(crate) use http::{Http, secret_header};

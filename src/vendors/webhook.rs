@@ -15,13 +15,14 @@ use std::{
 use jiff::Timestamp;
 use jobs::reply::Reply;
 use reqwest::{
-    Method, Url,
+    Method,
     header::{CONTENT_TYPE, HeaderValue},
 };
 use secrecy::{ExposeSecret, SecretString};
 
-pub use self::signing::SigningKey;
+use self::signing::SigningKey;
 use super::http::{ClientError, ClientSettings, Http, Timeouts};
+use crate::config::{SigningSecret, WebhookUrl};
 
 const URL: &str = "notify.webhook_url";
 
@@ -31,47 +32,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer is a status and perhaps a word.
 const MOST_READ: usize = 64 << 10;
 
-/// A webhook's address, query included. `Debug` and errors do not show it.
-#[derive(Clone)]
-pub struct WebhookUrl(Url);
-
-impl WebhookUrl {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// A [`ClientError`] that names the key to mend and does not quote the address.
-    pub fn parse(url: &SecretString) -> Result<Self, ClientError> {
-        let url = Url::parse(url.expose_secret()).map_err(|error| ClientError::Url {
-            key: URL,
-            reason: error.to_string(),
-        })?;
-        if !matches!(url.scheme(), "http" | "https") {
-            let problem = "is no web address: write it whole, with https:// (or http://)";
-            return Err(ClientError::Secret { key: URL, problem });
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(ClientError::Credentials { key: URL });
-        }
-        Ok(Self(url))
-    }
-
-    /// Whether the address and what is told would cross a network in the clear.
-    pub fn is_plaintext_remote(&self) -> bool {
-        self.0.scheme() == "http" && !super::http::is_loopback(&self.0)
-    }
-
-    /// `host:port`: all of it that may be shown.
-    pub fn authority(&self) -> String {
-        super::http::authority(&self.0)
-    }
-}
-
-impl fmt::Debug for WebhookUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WebhookUrl({})", self.authority())
-    }
-}
-
 /// A client for one receiver.
 pub struct Webhook {
     http: Http,
@@ -80,18 +40,18 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// A client for `url`, that signs with `key` where there is one.
+    /// A client for `url`, that signs with `secret` where there is one.
     ///
     /// # Errors
     /// TLS or the HTTP client cannot be set up on this machine.
-    pub fn new(url: WebhookUrl, key: Option<SigningKey>) -> Result<Self, ClientError> {
+    pub fn new(url: &WebhookUrl, secret: Option<&SigningSecret>) -> Result<Self, ClientError> {
         let settings = ClientSettings {
             timeouts: Timeouts::within(TIMEOUT),
             max_body: Some(MOST_READ),
             ..ClientSettings::default()
         };
         let authority = url.authority();
-        let WebhookUrl(url) = url;
+        let url = url.expose().clone();
         // What a receiver's page could repeat of the request: the address, or what of it is the secret.
         let mut secrets = vec![SecretString::from(url.as_str()), url.path().into()];
         secrets.extend(url.query().map(SecretString::from));
@@ -102,7 +62,7 @@ impl Webhook {
         Ok(Self {
             http: Http::at("webhook", URL, url, &secrets, settings)?,
             authority,
-            key,
+            key: secret.map(SigningKey::new),
         })
     }
 

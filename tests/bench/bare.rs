@@ -10,6 +10,7 @@ use std::{
 };
 
 use alumniq_relay::config;
+use harness::relay::SECRETS;
 use jobs::{
     change::{self, Change},
     crm_update::CrmMapping,
@@ -23,10 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use tokio::task::JoinSet;
 
-use crate::{
-    Outcome,
-    relay::{self, Concurrency},
-};
+use crate::{Outcome, relay::Concurrency};
 
 /// What the loop is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -218,8 +216,7 @@ fn failed(outcome: Verdict) -> String {
 
 /// The secrets, as the configuration wants them.
 fn environment() -> Vec<(OsString, OsString)> {
-    let secrets = relay::secrets().into_iter();
-    secrets
+    SECRETS
         .map(|(name, value)| (name.into(), value.into()))
-        .collect()
+        .into()
 }

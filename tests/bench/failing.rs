@@ -90,7 +90,7 @@ impl Failing {
             salsa: failing,
         };
         setting.vendors.put("faults", &faults).await?;
-        let relay = Relay::new(&setting.vendors, &setting.redis, CONCURRENCY)?
+        let relay = Relay::new(&setting.vendors, &setting.redis, CONCURRENCY)
             .set("crm.timeout", TIMEOUT)
             .set("salsa.timeout", TIMEOUT);
         setting.begin().await?;

@@ -83,7 +83,7 @@ async fn with(queued: usize) -> Outcome<Grown> {
     let (mut filled, mut windows) = (None, Vec::new());
     while windows.len() < WINDOWS {
         let setting = Setting::new(queued, 0).await?;
-        let relay = Relay::new(&setting.vendors, &setting.redis, WIDE)?;
+        let relay = Relay::new(&setting.vendors, &setting.redis, WIDE);
         let fill = fill(&setting, &relay, queued).await?;
         let filled: &mut Filled = filled.get_or_insert(fill);
         filled.producer_peak = filled.producer_peak.max(fill.producer_peak);

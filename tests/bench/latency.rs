@@ -62,7 +62,7 @@ pub struct Idle {
 pub async fn measure(settings: &Settings) -> Outcome<Latency> {
     let setting = Setting::new(1, 0).await?;
     let (vendors, redis) = (&setting.vendors, &setting.redis);
-    let relay = Relay::new(vendors, redis, CONCURRENCY)?;
+    let relay = Relay::new(vendors, redis, CONCURRENCY);
     let process = relay.start(&["run"])?;
     vendors
         .reached(|progress| progress.acknowledged == 1)
@@ -93,7 +93,7 @@ pub async fn measure(settings: &Settings) -> Outcome<Latency> {
         slowest_ms: after(100.0)?,
         idle,
         first_change_ms: Figure::of(starts).ok_or("no start")?,
-        binary_mib: std::fs::metadata(crate::vendors::PROGRAM)?.len() as f64 / f64::from(1 << 20),
+        binary_mib: std::fs::metadata(harness::relay::program())?.len() as f64 / f64::from(1 << 20),
     })
 }
 

@@ -43,7 +43,7 @@ async fn with(processes: usize) -> Outcome<Limited> {
     vendors
         .put("limits", &json!({ "rate_per_minute": CALLS_A_MINUTE }))
         .await?;
-    let relay = Relay::new(vendors, &setting.redis, Concurrency { crm: 32, salsa: 4 })?;
+    let relay = Relay::new(vendors, &setting.redis, Concurrency { crm: 32, salsa: 4 });
     relay.run(&["sync", "--on", &today()]).await?;
     let mut fleet = Vec::new();
     for _ in 0..processes {

@@ -56,7 +56,7 @@ impl Process {
 }
 
 /// With all its children, and theirs; those that have ended count with their time.
-fn used_by(pid: u32) -> Outcome<Used> {
+pub fn used_by(pid: u32) -> Outcome<Used> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name, which may hold anything, ends with the last parenthesis. Fields 14 to 17 (proc(5)) are its time as user
     // and in the system, and that of its children that were waited for.

@@ -1,20 +1,18 @@
-//! A `redis-server` of the benchmark's own: append-only, written through once a second.
+//! A `redis-server` of the benchmark's own: append-only, written through once a second, reached over TCP as in production.
 
-use std::{collections::BTreeMap, net::TcpListener, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use tempfile::TempDir;
-use tokio::process::Command;
+use harness::sockets::Port;
+use redis::aio::MultiplexedConnection;
 
 use crate::{
     Outcome,
-    process::{Process, Used},
+    process::{Used, used_by},
 };
 
 pub struct Redis {
-    server: Process,
-    port: u16,
-    // Removed after the server has ended.
-    _directory: TempDir,
+    server: harness::redis::Redis,
+    port: Port,
 }
 
 /// What it has done so far.
@@ -32,33 +30,22 @@ pub struct Counters {
 }
 
 impl Redis {
-    pub async fn start() -> Outcome<Self> {
-        let directory = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = Command::new("redis-server");
-        command
-            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
-            .args(["--appendonly", "yes", "--appendfsync", "everysec"])
-            .args(["--save", "", "--loglevel", "warning"])
-            .current_dir(&directory)
-            .stdout(Stdio::null());
-        let redis = Self {
-            server: Process::spawn(command)?,
+    pub async fn start() -> Self {
+        let port = Port::hold();
+        let number = port.number().to_string();
+        let options = ["--bind", "127.0.0.1", "--port", &number];
+        Self {
+            server: harness::redis::Redis::start_with(&options).await,
             port,
-            _directory: directory,
-        };
-        while redis.connect().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Ok(redis)
     }
 
     /// As `redis.url` names it.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.port.address())
     }
 
-    pub async fn connect(&self) -> Outcome<redis::aio::MultiplexedConnection> {
+    pub async fn connect(&self) -> Outcome<MultiplexedConnection> {
         let client = redis::Client::open(self.url())?;
         Ok(client.get_multiplexed_async_connection().await?)
     }
@@ -96,7 +83,7 @@ impl Redis {
             round_trips: field("total_reads_processed")?,
             bytes: field("total_net_input_bytes")? + field("total_net_output_bytes")?,
             memory: field("used_memory")?,
-            used: self.server.used()?,
+            used: used_by(self.server.pid())?,
         })
     }
 }

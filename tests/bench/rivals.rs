@@ -2,10 +2,11 @@
 
 use std::{fmt, path::Path, process::Stdio};
 
+use harness::relay::SECRETS;
 use serde::Serialize;
 use tokio::process::Command;
 
-use crate::{Outcome, process::Process, relay, setting::Setting, settings::Settings};
+use crate::{Outcome, process::Process, setting::Setting, settings::Settings};
 
 /// One of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,7 +75,7 @@ pub fn start(rival: Rival, setting: &Setting, day: &str, settings: &Settings) ->
         )
         .env("CHANGES", CHANGES.to_string())
         .env("DAY", day)
-        .envs(relay::secrets())
+        .envs(SECRETS)
         .stdout(Stdio::null());
     Process::spawn(command)
 }

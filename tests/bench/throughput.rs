@@ -160,7 +160,7 @@ async fn once(contender: Contender, vendor_ms: u64, settings: &Settings) -> Outc
         },
         _ => WIDE,
     };
-    let relay = Relay::new(&setting.vendors, &setting.redis, limits)?;
+    let relay = Relay::new(&setting.vendors, &setting.redis, limits);
     let day = today();
     let sync = ["sync", "--wait", "--json", "--on", &day];
     let mut processes = Vec::new();

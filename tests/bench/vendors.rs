@@ -2,6 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
+use harness::relay::program;
 use reqwest::Client;
 use sandbox::{ChangeState, Faults, Progress, Report, Times, VendorFaults};
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,9 +16,6 @@ use crate::{
     Outcome,
     process::{Process, Used},
 };
-
-/// The program under test; the vendors are a command of it.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_alumniq-relay");
 
 /// More calls a minute than anybody makes: in effect no limit.
 pub const NO_LIMIT: u64 = 1_000_000_000;
@@ -33,7 +31,7 @@ pub struct Vendors {
 impl Vendors {
     /// With so many changes, all of today, each of one of `people`; no limit, no latency, no faults.
     pub async fn start(changes: usize, people: usize) -> Outcome<Self> {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command
             .args([
                 "sandbox",

@@ -3,16 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use redis::AsyncTypedCommands;
-use sandbox::{ChangeState, Fault, Faults, Instead, NewChanges, Sandbox, Vendor, VendorFaults};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     service::Service,
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
+use redis::AsyncTypedCommands;
+use sandbox::{ChangeState, Fault, Faults, Instead, NewChanges, Sandbox, Vendor, VendorFaults};
 
 fn some_of(xid: Option<&str>, count: usize) -> NewChanges {
     NewChanges {

@@ -1,10 +1,7 @@
 //! Wrong usage and configuration: what it is, where it stands and what to do, and nothing is called.
 
+use harness::{redis::Redis, relay::Relay, sockets::Port, vendors::vendors, waiting::until_true};
 use sandbox::Sandbox;
-
-use crate::harness::{
-    redis::Redis, relay::Relay, sockets::Port, vendors::vendors, waiting::until_true,
-};
 
 /// Runs `arguments`, which must fail with `code` and say every one of `words`; no vendor may be called.
 async fn refused(relay: &Relay, sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) {

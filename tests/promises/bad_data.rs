@@ -1,13 +1,12 @@
 //! Rows and answers as no document promises them: one row's trouble is its own, and nothing is lost.
 
-use sandbox::{Fault, Faults, Instead, NewChanges, Sandbox, VendorFaults};
-use serde_json::{Value, json};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, text},
     vendors::{acknowledged, vendors},
 };
+use sandbox::{Fault, Faults, Instead, NewChanges, Sandbox, VendorFaults};
+use serde_json::{Value, json};
 
 fn rows(rows: Vec<Value>) -> NewChanges {
     NewChanges {

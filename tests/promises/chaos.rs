@@ -4,11 +4,10 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
+use harness::{redis::Redis, relay::program, waiting::until_true};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
-
-use crate::harness::{redis::Redis, waiting::until_true};
 
 /// Longer than a run takes on a busy machine: a run that hangs gives itself up, too.
 const PATIENCE: Duration = Duration::from_secs(1_800);
@@ -26,7 +25,7 @@ impl Chaos {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_alumniq-relay"));
+        let mut command = Command::new(program());
         command
             .arg("chaos")
             .args(arguments)

@@ -1,8 +1,6 @@
 //! Campuses on a Redis Cluster: each is a namespace, and lies as a whole in one slot on one node.
 
-use sandbox::{Sandbox, SandboxOptions};
-
-use crate::harness::{
+use harness::{
     authority::Authority,
     redis::Redis,
     relay::Relay,
@@ -10,6 +8,7 @@ use crate::harness::{
     vendors::{acknowledged, every_promise_held, vendors_with},
     waiting::until_true,
 };
+use sandbox::{Sandbox, SandboxOptions};
 
 const NODES: usize = 3;
 const SLOTS: usize = 16_384;
@@ -238,7 +237,7 @@ async fn a_slot_that_moves_there_and_back_under_load_loses_nothing_and_breaks_no
 
 #[tokio::test]
 async fn a_cluster_with_tls_and_client_certificates_carries_a_campus() {
-    let authority = Authority::new();
+    let authority = Authority::establish();
     let cluster = Cluster::start_secured(&authority).await;
     // The first node that is asked is not the campus'.
     let (_, sandbox, relay) = campus(&cluster, 2, 30).await;

@@ -2,16 +2,15 @@
 
 use std::{fs::File, process::Stdio};
 
-use sandbox::NewChanges;
-use serde_json::Value;
-use tokio::process::Command;
-
-use crate::harness::{
+use harness::{
     redis::Redis,
-    relay::Relay,
+    relay::{Relay, program},
     vendors::{every_promise_held, vendors},
     waiting::{until, until_true},
 };
+use sandbox::NewChanges;
+use serde_json::Value;
+use tokio::process::Command;
 
 #[tokio::test]
 async fn the_demo_with_faults_holds_every_promise() {
@@ -33,7 +32,7 @@ async fn the_demo_with_faults_holds_every_promise() {
 async fn the_sandbox_prints_the_configuration_that_a_sync_needs() {
     let empty = Relay::with_config("");
     let printed = empty.path("printed.toml");
-    let mut sandbox = Command::new(env!("CARGO_BIN_EXE_alumniq-relay"))
+    let mut sandbox = Command::new(program())
         .args([
             "sandbox",
             "--listen",
@@ -197,7 +196,7 @@ async fn what_cannot_be_printed_fails() {
         &["completions", "bash"],
         &["openapi"],
     ] {
-        let ended = Command::new(env!("CARGO_BIN_EXE_alumniq-relay"))
+        let ended = Command::new(program())
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(File::options().write(true).open("/dev/full").unwrap())

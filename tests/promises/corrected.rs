@@ -1,16 +1,14 @@
 //! Promise 9 with processes: what AlumnIQ lists now is what is applied.
 
+use harness::{
+    redis::Redis,
+    relay::{Relay, text},
+    vendors::vendors,
+};
 use sandbox::{NewChanges, Sandbox};
 use serde_json::{Value, json};
 
-use crate::{
-    harness::{
-        redis::Redis,
-        relay::{Relay, text},
-        vendors::vendors,
-    },
-    hostile::Feed,
-};
+use crate::hostile::Feed;
 
 /// A person whom both destinations know.
 fn somebody(sandbox: &Sandbox) -> String {

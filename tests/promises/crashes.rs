@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sandbox::{Faults, Sandbox, VendorFaults};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     vendors::{acknowledged, every_promise_held, repeats, vendors},
     waiting::{until, until_true},
 };
+use sandbox::{Faults, Sandbox, VendorFaults};
 
 /// Slow enough that a kill meets work in progress.
 fn slow_vendors() -> Faults {

@@ -1,6 +1,6 @@
 //! What is said of a Redis before any change is entrusted to it.
 
-use crate::harness::{redis::Redis, relay::Relay, vendors::vendors};
+use harness::{redis::Redis, relay::Relay, vendors::vendors};
 
 /// A server with these options: what `check --connect` says of it, its exit code, and whether `run` refuses.
 async fn judged(options: &[&str], said: &[&str], code: i32, refused: bool) {

@@ -1,14 +1,7 @@
 //! Redis is full: nothing new is taken in, what is in the queue goes on, and then there is room again.
 
-use jobs::{
-    destination::{Destination, Vendor},
-    outcome::DeadClass,
-};
-use queue::{durability::BYTES_A_CHANGE, leader::ProducerRecord};
-use sandbox::{NewChanges, Sandbox};
-
-use crate::harness::namespace::tester;
-use crate::harness::{
+use harness::namespace::tester;
+use harness::{
     namespace::{EARLY, LONG, Namespace, dead, done, pause, retry},
     redis::Redis,
     relay::Relay,
@@ -16,6 +9,12 @@ use crate::harness::{
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::DeadClass,
+};
+use queue::{durability::BYTES_A_CHANGE, leader::ProducerRecord};
+use sandbox::{NewChanges, Sandbox};
 
 /// More than one byte is always in use.
 const FULL: &str = "CONFIG SET maxmemory 1";

@@ -5,12 +5,7 @@ use std::collections::BTreeSet;
 
 use alumniq_relay::cli::Cli;
 use clap::CommandFactory;
-use jobs::destination::Destination;
-use queue::{QueueError, admission::Mismatch, seal::Seals};
-use redis::AsyncTypedCommands;
-use sandbox::NewChanges;
-
-use crate::harness::{
+use harness::{
     namespace::{EARLY, Namespace},
     redis::Redis,
     relay::Relay,
@@ -19,6 +14,10 @@ use crate::harness::{
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
+use jobs::destination::Destination;
+use queue::{QueueError, admission::Mismatch, seal::Seals};
+use redis::AsyncTypedCommands;
+use sandbox::NewChanges;
 
 const KEY: &str = "ALUMNIQ_RELAY_KEY";
 

@@ -7,6 +7,12 @@ use std::{
 };
 
 use alumniq_relay::pipeline::producer::arrival;
+use harness::{
+    namespace::{Namespace, dead, done, retry},
+    redis::Redis,
+    relay::{Relay, text},
+    vendors::vendors,
+};
 use jiff::tz::TimeZone;
 use jobs::{
     change::{self, FieldNames},
@@ -24,13 +30,6 @@ use serde_json::{Value, json, value::to_raw_value};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpListener,
-};
-
-use crate::harness::{
-    namespace::{Namespace, dead, done, retry},
-    redis::Redis,
-    relay::{Relay, text},
-    vendors::vendors,
 };
 
 /// Changes of one case.

@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use sandbox::{Fault, Faults, Limits, NewChanges, Sandbox, Vendor, VendorFaults};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     vendors::{every_promise_held, vendors},
 };
+use sandbox::{Fault, Faults, Limits, NewChanges, Sandbox, Vendor, VendorFaults};
 
 const NOBODY: &str = "nobody-knows-me";
 

@@ -3,13 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use jobs::{destination::Destination, order::order_key};
-use queue::{QueueSettings, intake::NewChange};
-use redis::AsyncTypedCommands;
-use sandbox::{Faults, Limits, NewChanges, Report, Sandbox, SandboxOptions, Vendor, VendorFaults};
-use serde_json::{Value, json, value::to_raw_value};
-
-use crate::harness::{
+use harness::{
     namespace::EARLY,
     redis::Redis,
     relay::Relay,
@@ -17,6 +11,11 @@ use crate::harness::{
     vendors::{acknowledged, every_promise_held, salsa_calls, vendors, vendors_with},
     waiting::until_true,
 };
+use jobs::{destination::Destination, order::order_key};
+use queue::{QueueSettings, intake::NewChange};
+use redis::AsyncTypedCommands;
+use sandbox::{Faults, Limits, NewChanges, Report, Sandbox, SandboxOptions, Vendor, VendorFaults};
+use serde_json::{Value, json, value::to_raw_value};
 
 /// `salsa.concurrency`
 const CONCURRENCY: u64 = 4;

@@ -64,7 +64,6 @@ mod fitness;
 mod full;
 mod guarding;
 mod guards;
-mod harness;
 mod hostile;
 mod letters;
 mod limits;

@@ -1,9 +1,8 @@
 //! The mapping tried, tested and linted, without network, Redis or secrets.
 
+use harness::relay::{Ended, Relay};
 use sandbox::SANDBOX_API_KEY;
 use serde_json::json;
-
-use crate::harness::relay::{Ended, Relay};
 
 const LEAST: &str = r#"
 [alumniq]

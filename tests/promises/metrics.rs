@@ -7,8 +7,7 @@ mod fleet;
 use std::collections::{BTreeMap, BTreeSet};
 
 use alumniq_relay::observe::metrics::{ALL, Definition, Kind, NAMESPACE, Scope};
-
-use crate::harness::{
+use harness::{
     exposition::{Exposition, Sample},
     service::Service,
 };

@@ -10,11 +10,10 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use harness::{redis::Redis, relay::Relay, waiting::until};
 use ring::digest::{SHA256, digest};
 use sandbox::{Posted, SANDBOX_WEBHOOK_SECRET, Sandbox};
 use serde_json::Value;
-
-use crate::harness::{redis::Redis, relay::Relay, waiting::until};
 
 /// What stands behind `whsec_` in [`SANDBOX_WEBHOOK_SECRET`].
 const KEY: &[u8] = b"sandbox-webhook-not-a-secret";

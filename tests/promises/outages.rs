@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jobs::destination::Destination;
-use sandbox::{Fault, Faults, Instead, NewChanges, SANDBOX_PASSWORD, Vendor, VendorFaults};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, text},
     vendors::{acknowledged, down, every_promise_held, vendors},
     waiting::until_true,
 };
+use jobs::destination::Destination;
+use sandbox::{Fault, Faults, Instead, NewChanges, SANDBOX_PASSWORD, Vendor, VendorFaults};
 
 const EVERYTHING: &str = "producer,crm,salsa,acknowledger";
 

@@ -1,14 +1,13 @@
 //! The whole way from AlumnIQ's feed to its acknowledgement, with nobody disturbing it.
 
-use sandbox::{SandboxOptions, Vendor};
-use serde_json::Value;
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, ids, text},
     rows::campus_now,
     vendors::{acknowledged, every_promise_held, repeats, salsa_calls, vendors, vendors_with},
 };
+use sandbox::{SandboxOptions, Vendor};
+use serde_json::Value;
 
 /// Before every row that a sandbox of two days has.
 fn three_days_ago() -> String {

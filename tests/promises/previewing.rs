@@ -2,12 +2,7 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, os::fd::OwnedFd, process::Stdio};
 
-use jiff::ToSpan;
-use sandbox::{Calls, NewChanges, Sandbox, SandboxOptions, Vendor};
-use serde_json::Value;
-use tokio::{io::AsyncReadExt, net::unix::pipe};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, text},
     rows::campus_now,
@@ -16,6 +11,10 @@ use crate::harness::{
     unread::abandoned,
     vendors::{vendors, vendors_with},
 };
+use jiff::ToSpan;
+use sandbox::{Calls, NewChanges, Sandbox, SandboxOptions, Vendor};
+use serde_json::Value;
+use tokio::{io::AsyncReadExt, net::unix::pipe};
 
 /// The namespace of the sandbox's configuration.
 const NAMESPACE: &str = "sandbox";

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use sandbox::NewChanges;
-use serde_json::Value;
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, text},
     vendors::vendors,
 };
+use sandbox::NewChanges;
+use serde_json::Value;
 
 /// Holds what a command prints against its schema, and each key against what the schema explains.
 async fn is_as_described(relay: &Relay, name: &str, printed: &Value) {

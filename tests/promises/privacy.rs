@@ -2,18 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use sandbox::{
-    Faults, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME, SandboxOptions,
-};
-use serde_json::Value;
-
-use crate::harness::{
+use harness::{
     collector::Collector,
     redis::Redis,
     relay::{Relay, text},
     vendors::vendors_with,
     waiting::until_true,
 };
+use sandbox::{
+    Faults, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME, SandboxOptions,
+};
+use serde_json::Value;
 
 /// Fields of a row that are nobody's data: ids, times, and constants.
 const IMPERSONAL: [&str; 4] = ["changeId", "xid", "changedOn", "source"];

@@ -5,11 +5,10 @@ mod failures;
 mod large;
 mod leaders;
 
+use harness::{redis::Redis, relay::Relay, service::Service, waiting::until};
 use redis::AsyncTypedCommands;
 use sandbox::{Sandbox, Vendor};
 use serde_json::Value;
-
-use crate::harness::{redis::Redis, relay::Relay, service::Service, waiting::until};
 
 const EVERYTHING: &str = "producer,crm,salsa,acknowledger";
 

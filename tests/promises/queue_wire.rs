@@ -1,6 +1,11 @@
 //! What lies in Redis while versions change under it: these shapes are fixed, because changes that an older
 //! version queued must be read by a newer one.
 
+use harness::{
+    namespace::{EARLY, Namespace, dead},
+    redis::Redis,
+    rows,
+};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::DeadClass,
@@ -11,12 +16,6 @@ use queue::{
 };
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::RawValue};
-
-use crate::harness::{
-    namespace::{EARLY, Namespace, dead},
-    redis::Redis,
-    rows,
-};
 
 /// As AlumnIQ sent it, its spaces included.
 const ROW: &str = r#"{ "CHANGEID": 4711,  "xid":"1001", "employer":"Käse & Söhne" }"#;

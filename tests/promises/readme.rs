@@ -1,10 +1,9 @@
 //! The README's commands do what it says, in the order in which it shows them.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
+use harness::{relay::search_path, sockets::Port};
 use tempfile::TempDir;
-
-use crate::harness::sockets::Port;
 
 /// The README's shell blocks, but for its first two: those build the program and run these tests.
 fn session() -> String {
@@ -27,16 +26,12 @@ fn the_commands_of_the_readme_work_in_its_order() {
         script.contains("dead replay"),
         "the README has lost its commands:\n{script}"
     );
-    let program = Path::new(env!("CARGO_BIN_EXE_alumniq-relay"))
-        .parent()
-        .unwrap();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     // Whatever stops the script, nothing of it goes on.
     let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p) || true' EXIT\n{script}");
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(&folder)
-        .env("PATH", path)
+        .env("PATH", search_path())
         .env(
             "ALUMNIQ_RELAY__CONSOLE__LISTEN",
             console.address().to_string(),

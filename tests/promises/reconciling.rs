@@ -1,14 +1,13 @@
 //! `reconcile` finds each way in which the books and AlumnIQ's feed can differ, and nothing else.
 
-use sandbox::{Limits, Marked, NewChanges, Sandbox};
-use serde_json::Value;
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Ended, Relay},
     vendors::{every_promise_held, vendors},
     waiting::{until, until_true},
 };
+use sandbox::{Limits, Marked, NewChanges, Sandbox};
+use serde_json::Value;
 
 const CHANGES: usize = 150;
 

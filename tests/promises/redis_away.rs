@@ -1,8 +1,6 @@
 //! Redis refuses or falls silent: the fleet waits, says why once, and goes on by itself.
 
-use sandbox::{Faults, Sandbox, VendorFaults};
-
-use crate::harness::{
+use harness::{
     proxy::{Proxy, Server},
     redis::{Redis, command},
     relay::Relay,
@@ -11,6 +9,7 @@ use crate::harness::{
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
+use sandbox::{Faults, Sandbox, VendorFaults};
 
 const EVERYTHING: &str = "producer,crm,salsa,acknowledger";
 const CHANGES: usize = 200;

@@ -1,16 +1,15 @@
 //! A fleet with nothing to do rests until it is called, and misses nothing by that.
 
-use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
-use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
-use serde_json::Value;
-
-use crate::harness::{
+use harness::{
     redis::{Redis, command},
     relay::{Relay, text},
     service::Service,
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::{until, until_true},
 };
+use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
+use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
+use serde_json::Value;
 
 const EVERYTHING: &str = "producer,crm,salsa,acknowledger,console";
 

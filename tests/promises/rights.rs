@@ -1,14 +1,13 @@
 //! What the relay's user may do in Redis: the documented rule is enough, and nothing begins with less.
 
-use queue::{Queue, QueueError, rights};
-use sandbox::{NewChanges, Sandbox};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
+use queue::{Queue, QueueError, rights};
+use sandbox::{NewChanges, Sandbox};
 
 /// As the sandbox's configuration calls it.
 const NAMESPACE: &str = "sandbox";

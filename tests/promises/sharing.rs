@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use redis::AsyncTypedCommands;
-use sandbox::{Faults, VendorFaults};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
+use redis::AsyncTypedCommands;
+use sandbox::{Faults, VendorFaults};
 
 #[tokio::test]
 async fn a_process_that_comes_to_a_full_fleet_gets_half_of_the_calls_and_all_once_the_other_is_killed()

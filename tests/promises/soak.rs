@@ -3,15 +3,14 @@
 
 use std::{fmt, time::Duration};
 
-use sandbox::{Faults, NewChanges, Sandbox, SandboxOptions};
-use tokio::time::{Instant, interval};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     service::Service,
     vendors::{acknowledged, every_promise_held, vendors_with},
 };
+use sandbox::{Faults, NewChanges, Sandbox, SandboxOptions};
+use tokio::time::{Instant, interval};
 
 /// How long a finished change is remembered here.
 const KEEP_MINUTES: u64 = 5;

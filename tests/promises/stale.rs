@@ -3,16 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use jiff::ToSpan;
-use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, ids},
     rows::campus_now,
     vendors::vendors,
     waiting::until_true,
 };
+use jiff::ToSpan;
+use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
 
 /// A change of this person, made so many hours ago.
 fn made(sandbox: &Sandbox, xid: &str, hours_ago: i64) -> String {

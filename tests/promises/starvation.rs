@@ -3,6 +3,15 @@
 
 use std::time::Duration;
 
+use harness::namespace::tester;
+use harness::{
+    namespace::{Namespace, done, retry},
+    redis::Redis,
+    relay::Relay,
+    rows::{campus_now, change},
+    vendors::{every_promise_held, vendors_with},
+    waiting::until_true,
+};
 use jiff::{ToSpan, civil::DateTime};
 use jobs::destination::{
     Destination::{self, Crm},
@@ -12,16 +21,6 @@ use queue::settlement::Settlement;
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 use sandbox::{NewChanges, Sandbox, SandboxOptions};
 use serde_json::json;
-
-use crate::harness::namespace::tester;
-use crate::harness::{
-    namespace::{Namespace, done, retry},
-    redis::Redis,
-    relay::Relay,
-    rows::{campus_now, change},
-    vendors::{every_promise_held, vendors_with},
-    waiting::until_true,
-};
 
 /// `changedSinceDate` answers so many rows at the most.
 const CAP: usize = 500;

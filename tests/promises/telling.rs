@@ -12,6 +12,13 @@ use alumniq_relay::{
     vendors::{AlumniqClient, ClientSettings},
 };
 use axum::{Router, extract::State, http::StatusCode, routing::put};
+use harness::namespace::tester;
+use harness::{
+    namespace::{LONG, Namespace},
+    redis::Redis,
+    rows::change,
+    waiting::until_true,
+};
 use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
@@ -19,14 +26,6 @@ use jobs::{
 use queue::{acknowledgement::AckLimits, stopping::Stopping, wake::Bell};
 use redis::AsyncTypedCommands;
 use tokio::{sync::Semaphore, task::JoinHandle};
-
-use crate::harness::namespace::tester;
-use crate::harness::{
-    namespace::{LONG, Namespace},
-    redis::Redis,
-    rows::change,
-    waiting::until_true,
-};
 
 /// Answers the n-th list with a status.
 type Script = Box<dyn Fn(usize, &[String]) -> u16 + Send>;
@@ -149,7 +148,7 @@ impl Case {
     /// AlumnIQ has accepted something before.
     async fn has_accepted_one(&self) {
         self.applied([0]).await;
-        self.works_until("0 is accepted", async |it| it.is_over().await)
+        self.works_until("0 is accepted", async |it| is_over(it).await)
             .await;
         self.told.lists.lock().unwrap().clear();
     }
@@ -168,9 +167,9 @@ impl Case {
 
     /// Until everything is accepted or dead; gates are not waited for.
     async fn works_to_the_end(&mut self) {
-        while !self.namespace.is_over().await {
+        while !is_over(&self.namespace).await {
             self.works_until("all is told, or AlumnIQ is paused", async |it| {
-                it.is_over().await || it.is_paused(Vendor::Alumniq).await
+                is_over(it).await || it.is_paused(Vendor::Alumniq).await
             })
             .await;
             if self.namespace.is_paused(Vendor::Alumniq).await {
@@ -190,11 +189,9 @@ impl Case {
     }
 }
 
-impl Namespace {
-    /// Nothing is on its way.
-    async fn is_over(&self) -> bool {
-        self.books().await.in_flight == 0
-    }
+/// Nothing is on its way.
+async fn is_over(namespace: &Namespace) -> bool {
+    namespace.books().await.in_flight == 0
 }
 
 fn ids(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -224,7 +221,7 @@ async fn an_outage_at_any_moment_of_a_halving_leaves_no_dead_letter() {
             let sound = refuses(&[3]);
             it.script(move |n, list| if n < moment { sound(list) } else { down });
             it.works_until("all is told, or AlumnIQ is paused", async |it| {
-                it.is_over().await || it.is_paused(Vendor::Alumniq).await
+                is_over(it).await || it.is_paused(Vendor::Alumniq).await
             })
             .await;
             let asked = it.told.lists().len();

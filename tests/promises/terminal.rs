@@ -2,13 +2,11 @@
 
 use std::process::Command;
 
+use harness::{redis::Redis, relay::Relay, terminal::Terminal, vendors::vendors, waiting::until};
 use sandbox::NewChanges;
 
-use crate::harness::{
-    redis::Redis, relay::Relay, terminal::Terminal, vendors::vendors, waiting::until,
-};
-
 const WATCH: &[&str] = &["status", "--watch"];
+
 /// The terminal is as it was: no mode was switched, and the cursor is at the beginning of a line.
 #[track_caller]
 fn is_in_order(terminal: &Terminal) {
@@ -29,7 +27,7 @@ async fn the_table_is_redrawn_in_place_and_ctrl_c_ends_it() {
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis));
     relay.run(&["sync", "--wait"]).await.expect(3);
-    let mut terminal = relay.on_terminal(80, 24, WATCH);
+    let mut terminal = Terminal::start(&relay, 80, 24, WATCH);
     terminal.shows("2 changes need a person").await;
     for text in [
         "dead letters       2 crm unmatched",
@@ -56,7 +54,7 @@ async fn the_table_fits_a_small_window() {
     let sandbox = vendors(5, 5).await;
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis));
-    let mut terminal = relay.on_terminal(30, 8, WATCH);
+    let mut terminal = Terminal::start(&relay, 30, 8, WATCH);
     terminal.shows("Ctrl-C ends").await;
     terminal.shows("more lines").await;
     let lines = terminal.lines();
@@ -76,7 +74,7 @@ async fn a_redis_that_falls_silent_is_told_and_comes_back() {
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis)).set("redis.response_timeout", "1s");
     relay.run(&["sync", "--wait"]).await.expect(0);
-    let mut terminal = relay.on_terminal(60, 20, WATCH);
+    let mut terminal = Terminal::start(&relay, 60, 20, WATCH);
     terminal.shows("Everything is through.").await;
     redis.signal("STOP");
     terminal.shows("Redis does not answer").await;
@@ -94,7 +92,7 @@ async fn a_signal_leaves_the_terminal_as_it_was() {
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis));
     for signal in ["TERM", "HUP", "INT"] {
-        let mut terminal = relay.on_terminal(40, 24, WATCH);
+        let mut terminal = Terminal::start(&relay, 40, 24, WATCH);
         terminal.shows("Nothing was fetched yet.").await;
         let pid = terminal.pid().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status();

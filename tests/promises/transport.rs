@@ -2,19 +2,18 @@
 
 use std::net::SocketAddr;
 
-use sandbox::Sandbox;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
-
-use crate::harness::{
+use harness::{
     authority::Authority,
     proxy::{Proxy, Server},
     redis::Redis,
     relay::Relay,
     sockets::Port,
     vendors::{every_promise_held, vendors},
+};
+use sandbox::Sandbox;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
 };
 
 /// A Redis with TLS, and a relay that is to use it.
@@ -27,7 +26,7 @@ struct Secured {
 
 impl Secured {
     async fn start(asks_clients: &str) -> Self {
-        let (authority, port) = (Authority::new(), Port::hold());
+        let (authority, port) = (Authority::establish(), Port::hold());
         let options = authority.redis_options(port.number(), asks_clients);
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         Self {
@@ -100,7 +99,7 @@ async fn a_redis_that_asks_for_a_client_certificate_gets_ours() {
     ours(relay()).run(&["sync", "--wait"]).await.expect(0);
     every_promise_held(&secured.sandbox.report(), &[], &[]);
 
-    let stranger = Authority::new();
+    let stranger = Authority::establish();
     let strangers = relay()
         .set("redis.cert_file", &stranger.named("client.pem"))
         .set("redis.key_file", &stranger.named("client.key"));
@@ -127,7 +126,7 @@ async fn a_scheme_that_does_not_fit_the_port_of_redis_is_said() {
 #[tokio::test]
 async fn files_of_tls_that_cannot_be_used_are_refused_before_anything_is_called() {
     let sandbox = vendors(1, 1).await;
-    let (ours, another) = (Authority::new(), Authority::new());
+    let (ours, another) = (Authority::establish(), Authority::establish());
     let (ca, cert) = (ours.named("ca.pem"), ours.named("client.pem"));
     let (key, other_key) = (ours.named("client.key"), another.named("client.key"));
     let relay = || Relay::new(&sandbox, None).set("redis.url", "rediss://localhost:1");

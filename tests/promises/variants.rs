@@ -1,14 +1,13 @@
 //! What the configuration can change about the way.
 
-use jobs::destination::Destination;
-use redis::AsyncTypedCommands;
-use sandbox::{NewChanges, Sandbox, SandboxOptions, Vendor};
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     vendors::{every_promise_held, salsa_calls, vendors, vendors_with},
 };
+use jobs::destination::Destination;
+use redis::AsyncTypedCommands;
+use sandbox::{NewChanges, Sandbox, SandboxOptions, Vendor};
 
 async fn serving(destinations: &[Destination]) -> Sandbox {
     vendors_with(SandboxOptions {

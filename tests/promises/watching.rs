@@ -1,6 +1,6 @@
 //! What a process shows to those who watch it: probes, and whom it talks to.
 
-use crate::harness::{
+use harness::{
     redis::Redis, relay::Relay, sockets::remote_ends, vendors::vendors, waiting::until_true,
 };
 

@@ -14,9 +14,9 @@ use super::{FieldNames, MAX_ROW, Undecodable, change_id};
 /// Reads a row.
 ///
 /// # Errors
-/// When it has more than [`MAX_ROW`] bytes, is the text of a row that is no JSON
-/// ([`read_rows`](crate::acknowledge::read_rows)), or holds what JSON's grammar admits and no program can keep: half
-/// of a character (a lone surrogate), a number beyond every range, very deep nesting.
+/// When it has more than [`MAX_ROW`] bytes, is a JSON string, as which a row that is no JSON is handed on, or holds what
+/// JSON's grammar admits and no program can keep: half of a character (a lone surrogate), a number beyond every range,
+/// very deep nesting.
 pub fn parse(row: &str, names: &FieldNames) -> Result<Value, Undecodable> {
     if row.len() > MAX_ROW {
         return Err(Undecodable::new(

@@ -1,8 +1,8 @@
+use hostile::{PLANTED, body, damaged, fit};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::hostile::{self, PLANTED, body, damaged, fit};
 
 fn campus() -> TimeZone {
     TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap()

@@ -14,6 +14,7 @@ use crate::{
     mapping::{MapValue, Template, TemplateError},
     outcome::{DeadClass, Outcome},
     problem::{Problem, sentence},
+    trial::{DestinationMapping, Mapped},
 };
 
 /// The DTO has no field for employer, title or work address, so they go into one note a change. The
@@ -102,13 +103,6 @@ impl CrmMapping {
     /// What is sent without any `[crm.map]`: field and template.
     pub const fn defaults() -> &'static [(&'static str, &'static str)] {
         &DEFAULTS
-    }
-
-    /// The row's fields that the templates name.
-    pub fn fields(&self) -> BTreeSet<&str> {
-        let mut fields = BTreeSet::new();
-        named(&self.entries, &mut fields);
-        fields
     }
 
     /// The DTO's field that `name` means, in any case.
@@ -234,6 +228,25 @@ struct Compiler<'n> {
     names: &'n FieldNames,
     codes: CountryCodes,
     errors: Vec<TemplateError>,
+}
+
+impl DestinationMapping for CrmMapping {
+    fn fields(&self) -> BTreeSet<&str> {
+        let mut fields = BTreeSet::new();
+        named(&self.entries, &mut fields);
+        fields
+    }
+
+    fn map(&self, change: &Change, anonymous_allowed: bool) -> Result<Mapped, Outcome> {
+        let document = self.document(change, anonymous_allowed)?;
+        let fields = document.fields();
+        Ok(Mapped {
+            document: fields
+                .map(|(name, value)| (name.to_owned(), value.clone()))
+                .collect(),
+            added: None,
+        })
+    }
 }
 
 impl Compiler<'_> {

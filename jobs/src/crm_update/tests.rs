@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use hostile::{PLANTED, body, damaged};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -8,9 +9,8 @@ use super::*;
 use crate::{
     change::{Change, FieldNames, decode},
     country::CountryCodes,
-    hostile::{self, PLANTED, assert_fit_to_show, body, damaged},
     mapping::{MapValue, TemplateError},
-    outcome::{DeadClass, Outcome},
+    outcome::{DeadClass, Outcome, assert_fit_to_show},
     reply::{Answer, Reply},
 };
 

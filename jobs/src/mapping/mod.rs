@@ -28,7 +28,7 @@ const FUEL: u64 = 100_000;
 /// The name of the only template of an environment.
 const ONLY: &str = "value";
 
-/// A value of `[crm.map]` or `[salsa.map]`.
+/// A value of a destination's map.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum MapValue {
@@ -46,7 +46,7 @@ pub enum MapValue {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{target}: {cause}; {advice}")]
 pub struct TemplateError {
-    /// The vendor's field, as a key below `crm.map` or `salsa.map`.
+    /// The vendor's field, as a key below the destination's map.
     pub target: String,
     /// What is wrong.
     pub cause: String,

@@ -1,7 +1,7 @@
+use hostile::{fit, text};
 use proptest::prelude::*;
 
 use super::*;
-use crate::hostile::{fit, text};
 
 fn change(fields: &[(&str, &str)]) -> Change {
     Change {

@@ -83,12 +83,8 @@ impl Notice {
             destination,
             ..
         } = self;
-        let (name, key) = match destination {
-            Some(Vendor::Crm) => ("the CRM", "crm"),
-            Some(Vendor::Salsa) => ("Salsa", "salsa"),
-            Some(Vendor::Alumniq) => ("AlumnIQ", "alumniq"),
-            None => ("", ""),
-        };
+        let name = destination.map_or("", Vendor::noun);
+        let key = destination.map_or("", Vendor::as_str);
         let since = rfc3339(self.since);
         let lasted = self
             .lasted

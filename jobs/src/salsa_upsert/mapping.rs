@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::{
     census,
+    merge::merge,
     patch::{SupporterKey, SupporterPatch, email_problem},
     supporter::Fields,
 };
@@ -12,6 +15,7 @@ use crate::{
     mapping::{MapValue, Template, TemplateError},
     outcome::{DeadClass, Outcome},
     problem::{self, Problem},
+    trial::{Death, DestinationMapping, Mapped},
 };
 
 /// The mapping without any `[salsa.map]`.
@@ -130,12 +134,6 @@ impl SalsaMapping {
         &DEFAULTS
     }
 
-    /// The row's fields that the templates name.
-    pub fn fields(&self) -> BTreeSet<&str> {
-        let templates = self.entries.iter().map(|entry| &entry.template);
-        templates.flat_map(Template::fields).collect()
-    }
-
     /// Whether `name` is a field of `[salsa.map]`.
     ///
     /// # Errors
@@ -245,6 +243,25 @@ impl SalsaMapping {
             patch.address.clear();
         }
         problems
+    }
+}
+
+impl DestinationMapping for SalsaMapping {
+    fn fields(&self) -> BTreeSet<&str> {
+        let templates = self.entries.iter().map(|entry| &entry.template);
+        templates.flat_map(Template::fields).collect()
+    }
+
+    fn map(&self, change: &Change, anonymous_allowed: bool) -> Result<Mapped, Outcome> {
+        let patch = self.patch(change, anonymous_allowed)?;
+        let added = merge(None, &patch, true).map(|supporter| supporter.document());
+        Ok(Mapped {
+            document: patch
+                .values()
+                .map(|(name, value)| (name, Value::from(value)))
+                .collect(),
+            added: Some(added.map_err(Death::of)),
+        })
     }
 }
 

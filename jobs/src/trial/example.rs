@@ -1,5 +1,7 @@
 //! `[[map.test]]`: a row, and what is expected to be sent of it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::{Death, Tried};
@@ -14,10 +16,8 @@ pub struct Example {
     pub row: Value,
     /// Whether only the fields that are named are compared; otherwise the documents are whole.
     pub contains: bool,
-    /// At the CRM, by the DTO's field names.
-    pub crm: Option<Expected>,
-    /// At Salsa, by the names of `[salsa.map]`.
-    pub salsa: Option<Expected>,
+    /// At each destination, by the names of its map.
+    pub expected: BTreeMap<Destination, Expected>,
 }
 
 /// What is expected at one destination.
@@ -54,18 +54,12 @@ impl Difference {
 
 /// What differs from `example`, field by field. A destination that is switched off is not compared.
 pub fn differences(example: &Example, tried: &Tried) -> Vec<Difference> {
-    let crm = tried.crm.as_ref().map(Result::as_ref);
-    let salsa = tried.salsa.as_ref().map(Result::as_ref);
-    let salsa = salsa.map(|tried| tried.map(|documents| &documents.laid_over));
-    let destinations = [
-        (Destination::Crm, &example.crm, crm),
-        (Destination::Salsa, &example.salsa, salsa),
-    ];
     let mut differences = Vec::new();
-    for (destination, expected, got) in destinations {
-        if let (Some(expected), Some(got)) = (expected, got) {
+    for (destination, expected) in &example.expected {
+        if let Some(got) = tried.destinations.get(destination) {
+            let got = got.as_ref().map(|mapped| &mapped.document);
             compare(
-                destination,
+                *destination,
                 expected,
                 got,
                 example.contains,

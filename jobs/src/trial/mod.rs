@@ -2,16 +2,36 @@
 
 mod example;
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 pub use self::example::{Difference, Example, Expected, differences};
 use crate::{
     change::{self, Change, FieldNames},
-    crm_update::CrmMapping,
+    destination::Destination,
     outcome::{DeadClass, Outcome},
-    salsa_upsert::{SalsaMapping, SupporterPatch, merge},
 };
+
+/// A destination's mapping, as rows are tried with it.
+pub trait DestinationMapping: fmt::Debug + Send + Sync {
+    /// The row's fields that its templates read.
+    fn fields(&self) -> BTreeSet<&str>;
+
+    /// What it makes of a change.
+    ///
+    /// # Errors
+    /// The change would be a dead letter.
+    fn map(&self, change: &Change, anonymous_allowed: bool) -> Result<Mapped, Outcome>;
+}
+
+/// The mappings of the destinations that are switched on.
+pub type DestinationMappings = BTreeMap<Destination, Arc<dyn DestinationMapping>>;
 
 /// How this school's rows are read and mapped.
 #[derive(Debug, Clone, Copy)]
@@ -22,32 +42,29 @@ pub struct Trial<'m> {
     pub timezone: &'m TimeZone,
     /// `alumniq.anonymous = "match"`.
     pub anonymous_allowed: bool,
-    /// `[crm.map]`, unless the CRM is switched off.
-    pub crm: Option<&'m CrmMapping>,
-    /// `[salsa.map]`, unless Salsa is switched off.
-    pub salsa: Option<&'m SalsaMapping>,
+    /// The templates.
+    pub mappings: &'m DestinationMappings,
 }
 
-/// What would become of a row. `None`: the destination is switched off.
+/// What would become of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tried {
     /// The changeId, where the row has one that can be read.
     pub change_id: Option<String>,
     /// The row's keys that nothing maps and that hold something.
     pub unmapped: Vec<String>,
-    /// The document that the CRM would get.
-    pub crm: Option<Result<Map<String, Value>, Death>>,
-    /// What Salsa would get.
-    pub salsa: Option<Result<SalsaDocuments, Death>>,
+    /// What each destination that is switched on would get.
+    pub destinations: BTreeMap<Destination, Result<Mapped, Death>>,
 }
 
-/// What Salsa would get.
+/// What a destination would get.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SalsaDocuments {
-    /// What is laid over the supporter as Salsa has it, by the names of `[salsa.map]`.
-    pub laid_over: Map<String, Value>,
-    /// The supporter as it would be PUT for somebody who has nothing yet, or why that cannot be.
-    pub added: Result<Value, Death>,
+pub struct Mapped {
+    /// The document, by the names of the destination's map.
+    pub document: Map<String, Value>,
+    /// Where the document is laid over a record that the destination has: what would be sent for somebody who has
+    /// nothing yet, or why that can't be.
+    pub added: Option<Result<Value, Death>>,
 }
 
 /// Why a row would be a dead letter.
@@ -63,7 +80,7 @@ pub struct Death {
 
 impl Death {
     /// A mapping gives no other outcome than a dead letter; whatever else it were is told as it stands.
-    fn of(outcome: Outcome) -> Self {
+    pub(crate) fn of(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Dead {
                 class,
@@ -90,8 +107,10 @@ impl Trial<'_> {
     pub fn of(&self, row: &Value) -> Tried {
         match change::decode(row, self.names, self.timezone) {
             Ok(change) => Tried {
-                crm: self.crm.map(|crm| self.to_crm(crm, &change)),
-                salsa: self.salsa.map(|salsa| self.to_salsa(salsa, &change)),
+                destinations: self.each(|mapping| {
+                    let mapped = mapping.map(&change, self.anonymous_allowed);
+                    mapped.map_err(Death::of)
+                }),
                 change_id: Some(change.change_id),
                 unmapped: change.unmapped,
             },
@@ -104,41 +123,18 @@ impl Trial<'_> {
                 Tried {
                     change_id: change::change_id(row, self.names).ok(),
                     unmapped: Vec::new(),
-                    crm: self.crm.map(|_| Err(death.clone())),
-                    salsa: self.salsa.map(|_| Err(death)),
+                    destinations: self.each(|_| Err(death.clone())),
                 }
             }
         }
     }
 
-    fn to_crm(self, mapping: &CrmMapping, change: &Change) -> Result<Map<String, Value>, Death> {
-        let document = mapping
-            .document(change, self.anonymous_allowed)
-            .map_err(Death::of)?;
-        let fields = document.fields();
-        Ok(fields
-            .map(|(name, value)| (name.to_owned(), value.clone()))
-            .collect())
+    fn each<T>(&self, of: impl Fn(&dyn DestinationMapping) -> T) -> BTreeMap<Destination, T> {
+        let mappings = self.mappings.iter();
+        mappings
+            .map(|(destination, mapping)| (*destination, of(&**mapping)))
+            .collect()
     }
-
-    fn to_salsa(self, mapping: &SalsaMapping, change: &Change) -> Result<SalsaDocuments, Death> {
-        let patch = mapping
-            .patch(change, self.anonymous_allowed)
-            .map_err(Death::of)?;
-        Ok(SalsaDocuments {
-            laid_over: laid_over(&patch),
-            added: merge(None, &patch, true)
-                .map(|supporter| supporter.document())
-                .map_err(Death::of),
-        })
-    }
-}
-
-fn laid_over(patch: &SupporterPatch) -> Map<String, Value> {
-    patch
-        .values()
-        .map(|(name, value)| (name, Value::from(value)))
-        .collect()
 }
 
 #[cfg(test)]

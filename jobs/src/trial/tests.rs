@@ -3,20 +3,27 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::{country::CountryCodes, destination::Destination};
+use crate::{country::CountryCodes, crm_update::CrmMapping, salsa_upsert::SalsaMapping};
 
 struct School {
     names: FieldNames,
-    crm: CrmMapping,
-    salsa: SalsaMapping,
+    mappings: DestinationMappings,
 }
 
 impl School {
     fn new() -> Self {
         let names = FieldNames::default();
+        let none = BTreeMap::new();
+        let crm = CrmMapping::compile(&none, &names, CountryCodes::Alpha3).unwrap();
+        let salsa = SalsaMapping::compile(&none, &names).unwrap();
         Self {
-            crm: CrmMapping::compile(&BTreeMap::new(), &names, CountryCodes::Alpha3).unwrap(),
-            salsa: SalsaMapping::compile(&BTreeMap::new(), &names).unwrap(),
+            mappings: BTreeMap::from([
+                (
+                    Destination::Crm,
+                    Arc::new(crm) as Arc<dyn DestinationMapping>,
+                ),
+                (Destination::Salsa, Arc::new(salsa)),
+            ]),
             names,
         }
     }
@@ -26,8 +33,7 @@ impl School {
             names: &self.names,
             timezone: &TimeZone::UTC,
             anonymous_allowed: false,
-            crm: Some(&self.crm),
-            salsa: Some(&self.salsa),
+            mappings: &self.mappings,
         };
         trial.of(&row)
     }
@@ -42,9 +48,15 @@ fn expecting(crm: Option<Expected>, salsa: Option<Expected>, contains: bool) -> 
         name: "x".to_owned(),
         row: Value::Null,
         contains,
-        crm,
-        salsa,
+        expected: [(Destination::Crm, crm), (Destination::Salsa, salsa)]
+            .into_iter()
+            .filter_map(|(destination, expected)| Some((destination, expected?)))
+            .collect(),
     }
+}
+
+fn at(tried: &Tried, destination: Destination) -> Result<Mapped, Death> {
+    tried.destinations[&destination].clone()
 }
 
 fn fields(value: Value) -> Option<Expected> {
@@ -56,14 +68,14 @@ fn a_row_tells_both_documents_and_what_nothing_maps() {
     let tried = School::new().tries(row());
     assert_eq!(tried.change_id.as_deref(), Some("7"));
     assert_eq!(tried.unmapped, ["shoe_size"]);
-    let crm = tried.crm.unwrap().unwrap();
-    assert_eq!(crm["StudentInstitutionId"], "42");
-    let salsa = tried.salsa.unwrap().unwrap();
+    let crm = at(&tried, Destination::Crm).unwrap();
+    assert_eq!(crm.document["StudentInstitutionId"], "42");
+    let salsa = at(&tried, Destination::Salsa).unwrap();
     assert_eq!(
-        Value::from(salsa.laid_over),
+        Value::from(salsa.document),
         json!({"externalSystemId": "42", "custom.Employer": "Acme"})
     );
-    let added = salsa.added.unwrap();
+    let added = salsa.added.unwrap().unwrap();
     assert_eq!(added["contacts"][0]["value"], "ann@example.org");
     assert_eq!(added["customFieldValues"][0]["name"], "Employer");
 }
@@ -78,14 +90,17 @@ fn a_row_that_would_die_tells_its_class_at_each_destination() {
         (undecodable, DeadClass::Undecodable),
         (anonymous, DeadClass::Anonymous),
     ] {
-        let crm = tried.crm.unwrap().unwrap_err();
-        let salsa = tried.salsa.unwrap().unwrap_err();
+        let crm = at(&tried, Destination::Crm).unwrap_err();
+        let salsa = at(&tried, Destination::Salsa).unwrap_err();
         assert_eq!((crm.class, salsa.class), (class, class));
         assert!(!crm.cause.is_empty() && !salsa.advice.is_empty());
     }
     let without_email = school.tries(json!({"changeId": 10, "xid": "1"}));
-    let salsa = without_email.salsa.unwrap().unwrap();
-    assert_eq!(salsa.added.unwrap_err().class, DeadClass::Validation);
+    let salsa = at(&without_email, Destination::Salsa).unwrap();
+    assert_eq!(
+        salsa.added.unwrap().unwrap_err().class,
+        DeadClass::Validation
+    );
 }
 
 #[test]
@@ -146,10 +161,8 @@ fn a_dead_letter_is_expected_by_its_class() {
 
 #[test]
 fn a_destination_that_is_switched_off_is_not_compared() {
-    let tried = Tried {
-        crm: None,
-        ..School::new().tries(row())
-    };
+    let mut tried = School::new().tries(row());
+    tried.destinations.remove(&Destination::Crm);
     let example = expecting(fields(json!({"Name": "no"})), None, false);
     assert_eq!(differences(&example, &tried), []);
 }

@@ -12,7 +12,7 @@ use miette::{IntoDiagnostic, WrapErr, miette};
 use queue::embedded::PID_FILE;
 use tokio::process::{Child, Command};
 
-use crate::{commands::tether::Tether, exit::Exit};
+use crate::{commands::tether::Tether, exit::Exit, pipeline::roles::Role};
 
 /// Where Debian and its kin install libfaketime.
 const LIBRARIES: &str = "/usr/lib";
@@ -116,7 +116,12 @@ impl Processes {
         let mut command = Command::new(&self.program);
         command
             .args(["--log-format", "json", "run", "--roles"])
-            .arg("producer,crm,salsa,acknowledger")
+            .arg(
+                Role::carriers()
+                    .map(Role::as_str)
+                    .collect::<Vec<_>>()
+                    .join(","),
+            )
             .env_clear()
             .envs(&self.environment)
             .current_dir(&self.directory)

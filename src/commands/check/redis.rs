@@ -120,7 +120,7 @@ async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Resu
             mismatch => {
                 let failed = |m: Mismatch| Finding::fail(ABOUT, m.to_string(), m.advice());
                 findings.extend(mismatch.map(failed));
-                if !context.config.encryption.seals().known().is_empty() {
+                if !context.seals().known().is_empty() {
                     findings.push(sealed(&[], queue.sealing(STEPS).await?));
                 }
             }

@@ -34,17 +34,11 @@ pub fn judge(rows: &[Box<RawValue>], config: &Config) -> Vec<Finding> {
     let mut findings = drift(&changes);
     findings.extend(undecodable.findings("alumniq", rows.len()));
     let anonymous_allowed = config.alumniq.anonymous == AnonymousRows::Match;
-    if let Some(mapping) = &config.mappings.crm {
+    for (at, mapping) in config.mappings.by_destination() {
         let outcomes = changes
             .iter()
-            .map(|change| mapping.document(change, anonymous_allowed).map(|_| ()));
-        findings.extend(destination("crm", changes.len(), outcomes));
-    }
-    if let Some(mapping) = &config.mappings.salsa {
-        let outcomes = changes
-            .iter()
-            .map(|change| mapping.patch(change, anonymous_allowed).map(|_| ()));
-        findings.extend(destination("salsa", changes.len(), outcomes));
+            .map(|change| mapping.map(change, anonymous_allowed).map(|_| ()));
+        findings.extend(destination(at.as_str(), changes.len(), outcomes));
     }
     findings
 }

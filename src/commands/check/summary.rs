@@ -1,11 +1,10 @@
 //! What a configuration does, in a few lines.
 
 use jiff::Timestamp;
-use jobs::salsa_upsert::SalsaLimits;
 
 use crate::{
-    config::{AcknowledgeMode, AnonymousRows, Config, Schedule},
-    vendors::CrmOperation,
+    commands::destinations::{self, Registration},
+    config::{AcknowledgeMode, AnonymousRows, Config, Limits, Schedule},
 };
 
 /// Indents the lines after a heading's first.
@@ -22,38 +21,24 @@ pub fn of(config: &Config, now: Timestamp) -> String {
             "rows without xid are matched by their contact data".to_owned(),
         );
     }
-    let crm = config.crm.iter().zip(&config.mappings.crm);
-    for (crm, mapping) in crm {
-        let operation = match crm.operation {
-            CrmOperation::Update => "updates contacts that exist",
-            CrmOperation::Upsert => "updates contacts, and adds those that are missing",
+    for Registration {
+        destination,
+        url,
+        summary,
+        ..
+    } in &destinations::ALL
+    {
+        let (Some(url), Some(summary), Some(admitted)) =
+            (url(config), summary(config), config.limits(*destination))
+        else {
+            continue;
         };
-        text += &line("CRM", format!("{} ({operation})", crm.url));
-        text += &line(
-            "",
-            format!("fills {}", sorted(mapping.targets().map(str::to_owned))),
-        );
-        text += &line(
-            "",
-            limits(crm.concurrency, crm.rate_per_minute, "no limit of calls"),
-        );
-    }
-    let salsa = config.salsa.iter().zip(&config.mappings.salsa);
-    for (salsa, mapping) in salsa {
-        let operation = match salsa.create_missing {
-            false => "updates supporters that exist",
-            true => "updates supporters, and adds those that are missing",
-        };
-        text += &line("Salsa", format!("{} ({operation})", salsa.url));
-        text += &line("", format!("fills {}", sorted(mapping.targets())));
-        let published = format!(
-            "as many calls a minute as Salsa says, else {}",
-            SalsaLimits::default().rate_per_minute
-        );
-        text += &line(
-            "",
-            limits(salsa.concurrency, salsa.rate_per_minute, &published),
-        );
+        let mut targets = summary.targets;
+        targets.sort();
+        let named = destination.label();
+        text += &line(named, format!("{url} ({})", summary.operation));
+        text += &line("", format!("fills {}", targets.join(", ")));
+        text += &line("", limits(&admitted, &summary.unlimited));
     }
     text += &line(
         "tells AlumnIQ",
@@ -91,10 +76,10 @@ pub fn of(config: &Config, now: Timestamp) -> String {
 
 fn notifies(config: &Config) -> String {
     let notify = &config.notify;
-    let Ok(Some((url, key))) = notify.receiver() else {
+    let Some((url, secret)) = notify.receiver() else {
         return "nobody (notify.webhook_url is not set)".to_owned();
     };
-    let signed = match key {
+    let signed = match secret {
         Some(_) => "signed",
         None => "not signed",
     };
@@ -124,18 +109,15 @@ fn schedule(config: &Config, now: Timestamp) -> String {
     )
 }
 
-fn limits(concurrency: u32, rate: Option<u32>, unlimited: &str) -> String {
-    let rate = rate.map_or_else(
+fn limits(limits: &Limits, unlimited: &str) -> String {
+    let rate = limits.rate_per_minute.map_or_else(
         || unlimited.to_owned(),
         |rate| format!("{rate} calls a minute"),
     );
-    format!("{concurrency} calls at once over the fleet, {rate}")
-}
-
-fn sorted(targets: impl Iterator<Item = String>) -> String {
-    let mut targets: Vec<String> = targets.collect();
-    targets.sort();
-    targets.join(", ")
+    format!(
+        "{} calls at once over the fleet, {rate}",
+        limits.concurrency
+    )
 }
 
 #[cfg(test)]

@@ -68,10 +68,7 @@ fn every_variable_of_an_option_and_of_a_secret_is_named() {
         assert!(named.contains(variable.to_str().unwrap()), "{variable:?}");
     }
     for key in config::SECTIONS.iter().flat_map(|section| section.keys) {
-        if let config::key::Presence::Secret {
-            variable: Some(variable),
-        } = key.rule.presence
-        {
+        if let config::key::Presence::Secret(Some(variable)) = key.rule.presence {
             assert!(named.contains(variable), "{variable}");
         }
     }

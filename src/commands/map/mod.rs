@@ -36,7 +36,8 @@ pub fn run(global: &Global, command: MapCommand) -> miette::Result<Exit> {
 
 fn try_rows(loaded: &Loaded, arguments: &MapTry) -> miette::Result<Exit> {
     let rows = read(&arguments.rows)?;
-    let trial = loaded.config.trial();
+    let mappings = loaded.config.mappings.by_destination();
+    let trial = loaded.config.trial(&mappings);
     let report = MapTryReport::of(rows.iter().map(|row| trial.of(row)));
     super::print(&match arguments.json {
         true => format!("{}\n", serde_json::to_string(&report).into_diagnostic()?),

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
 
-use jobs::trial::{Death, Difference, SalsaDocuments, Tried};
+use jobs::trial::{Death, Difference, Mapped, Tried};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -26,22 +26,22 @@ pub struct TriedRow {
     pub change_id: Option<String>,
     /// The row's keys that nothing maps.
     pub unmapped: Vec<String>,
-    /// `crm` and `salsa`, unless they are switched off.
+    /// Of the destinations that are switched on.
     pub destinations: BTreeMap<&'static str, TriedDestination>,
 }
 
 /// What one destination would get.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct TriedDestination {
-    /// The document as it would be sent; Salsa's for somebody who has nothing yet.
+    /// The document as it would be sent; where it is laid over a record, the one for somebody who has nothing yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub document: Option<Value>,
-    /// What is laid over the supporter that Salsa has, by the names of `[salsa.map]`.
+    /// What is laid over the record that the destination has, by the names of its map.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub laid_over: Option<Map<String, Value>>,
-    /// Why nobody could be added to Salsa.
+    /// Why nobody could be added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_added: Option<TriedDeath>,
     /// Nothing would be sent: the row would be a dead letter.
@@ -93,34 +93,41 @@ impl MapTryReport {
 
 impl From<Tried> for TriedRow {
     fn from(tried: Tried) -> Self {
-        let dead = |death: Death| TriedDestination {
-            dead: Some(death.into()),
-            ..TriedDestination::default()
-        };
-        let crm = tried.crm.map(|crm| match crm {
-            Ok(document) => TriedDestination {
-                document: Some(Value::Object(document)),
-                ..TriedDestination::default()
-            },
-            Err(death) => dead(death),
-        });
-        let salsa = tried.salsa.map(|salsa| match salsa {
-            Ok(SalsaDocuments { laid_over, added }) => TriedDestination {
-                laid_over: Some(laid_over),
-                document: added.as_ref().ok().cloned(),
-                not_added: added.err().map(TriedDeath::from),
-                dead: None,
-            },
-            Err(death) => dead(death),
-        });
-        let destinations = [("crm", crm), ("salsa", salsa)];
+        let destinations = tried.destinations.into_iter();
         Self {
             change_id: tried.change_id,
             unmapped: tried.unmapped,
             destinations: destinations
-                .into_iter()
-                .filter_map(|(name, one)| Some((name, one?)))
+                .map(|(destination, tried)| (destination.as_str(), tried.into()))
                 .collect(),
+        }
+    }
+}
+
+impl From<Result<Mapped, Death>> for TriedDestination {
+    fn from(tried: Result<Mapped, Death>) -> Self {
+        let nothing = Self::default();
+        match tried {
+            Err(death) => Self {
+                dead: Some(death.into()),
+                ..nothing
+            },
+            Ok(Mapped {
+                document,
+                added: None,
+            }) => Self {
+                document: Some(document.into()),
+                ..nothing
+            },
+            Ok(Mapped {
+                document,
+                added: Some(added),
+            }) => Self {
+                laid_over: Some(document),
+                document: added.as_ref().ok().cloned(),
+                not_added: added.err().map(TriedDeath::from),
+                dead: None,
+            },
         }
     }
 }
@@ -232,7 +239,7 @@ pub struct TestedExample {
 /// One field that is not as expected.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FieldDifference {
-    /// `crm` or `salsa`.
+    /// Which one.
     pub destination: String,
     /// Absent: the document as a whole.
     pub field: Option<String>,

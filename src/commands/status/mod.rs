@@ -18,7 +18,6 @@ use crate::{
     cli::{Global, Status as Arguments},
     console::pages::verdict::{is_key_refused, judge},
     exit::Exit,
-    operations::client::{Client, OperatorClient},
 };
 
 /// How often `--watch` looks.
@@ -39,9 +38,9 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
     match (arguments.watch, on_screen) {
         (false, _) => super::print(&show(&session.status().await?, arguments.json)?)?,
         (true, true) => {
-            let source = match &*session {
-                Client::Local(_) => "Redis",
-                Client::Remote(_) => "The server",
+            let source = match session.is_local() {
+                true => "Redis",
+                false => "The server",
             };
             screen::watch(source, async || Ok(text(&session.status().await?))).await?;
         }

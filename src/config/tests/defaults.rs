@@ -4,7 +4,6 @@ use jobs::country::CountryCodes;
 
 use super::*;
 use crate::config::{example::example, key::Presence};
-use crate::vendors::CrmOperation;
 
 #[test]
 fn the_defaults_are_those_of_the_design() {

@@ -10,21 +10,27 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, in_json};
-use crate::{console::state::Console, operations::Operations};
+use crate::{
+    console::{state::Console, visitor::Visitor},
+    operations::client::Local,
+};
 
-/// What can be done; refused until Redis has answered once.
-pub struct Desk(pub Operations);
+/// The visitor's client. Refused until Redis has answered once.
+impl FromRequestParts<Console> for Local {
+    type Rejection = Response;
 
-impl FromRequestParts<Console> for Desk {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(_: &mut Parts, console: &Console) -> Result<Self, ApiError> {
-        console.operations.get().cloned().map(Self).ok_or_else(|| {
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
+        let visitor = Visitor::from_request_parts(parts, console)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        let client = console.client(visitor.actor);
+        client.ok_or_else(|| {
             ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "this process does not know the queue (yet)",
                 "it has only just begun, or runs without the role `console`: try again, or ask one that has it",
             )
+            .into_response()
         })
     }
 }

@@ -5,11 +5,11 @@ use queue::audit::{AuditAction, AuditFilter, AuditPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{
-    asking::{Asked, Desk},
-    error::ApiError,
+use super::{asking::Asked, error::ApiError};
+use crate::{
+    console::visitor::Visitor,
+    operations::client::{Local, OperatorClient},
 };
-use crate::console::visitor::Visitor;
 
 /// How many entries a page has where nobody says otherwise.
 const PAGE: u16 = 50;
@@ -49,7 +49,7 @@ pub(super) struct Page {
 )]
 pub(super) async fn audit(
     visitor: Visitor,
-    Desk(desk): Desk,
+    client: Local,
     Asked(page): Asked<Page>,
 ) -> Result<Json<AuditPage>, ApiError> {
     let limit = super::page_size(page.limit, PAGE)?;
@@ -64,7 +64,7 @@ pub(super) async fn audit(
         action: page.action,
         change_id: page.change_id,
     };
-    let mut page = desk.audit(page.cursor, limit, &filter).await?;
+    let mut page = client.audit(&filter, page.cursor, limit).await?;
     if !visitor.sees_people {
         // Written freely, a reason may name a person.
         page.items.iter_mut().for_each(|entry| entry.reason = None);

@@ -4,13 +4,16 @@ use axum::{Json, http::StatusCode};
 use queue::bulk::{BulkList, BulkView};
 
 use super::{
-    asking::{Desk, Named, Sent},
+    asking::{Named, Sent},
     error::ApiError,
-    letters::may_filter,
+    letters::{may_filter, within_bound},
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::bulk::{BulkError, NewBulk},
+    operations::{
+        bulk::NewBulk,
+        client::{Local, OperatorClient},
+    },
 };
 
 /// The newest bulks
@@ -20,8 +23,8 @@ use crate::{
     tag = "bulks",
     responses((status = OK, description = "The newest first", body = BulkList))
 )]
-pub(super) async fn list(visitor: Visitor, Desk(desk): Desk) -> Result<Json<BulkList>, ApiError> {
-    let items = desk.bulks().await?.into_iter();
+pub(super) async fn list(visitor: Visitor, client: Local) -> Result<Json<BulkList>, ApiError> {
+    let items = client.bulks().await?.into_iter();
     Ok(Json(BulkList {
         items: items.map(|bulk| shown(bulk, &visitor)).collect(),
     }))
@@ -37,11 +40,12 @@ pub(super) async fn list(visitor: Visitor, Desk(desk): Desk) -> Result<Json<Bulk
 )]
 pub(super) async fn start(
     Operator(visitor): Operator,
-    Desk(desk): Desk,
+    client: Local,
     Sent(asked): Sent<NewBulk>,
 ) -> Result<(StatusCode, Json<BulkView>), ApiError> {
     may_filter(&visitor, &asked.filter)?;
-    let bulk = desk.start_bulk(asked, visitor.actor).await?;
+    within_bound("change_ids", &asked.change_ids)?;
+    let bulk = client.start_bulk(asked).await?;
     Ok((StatusCode::CREATED, Json(bulk)))
 }
 
@@ -55,10 +59,10 @@ pub(super) async fn start(
 )]
 pub(super) async fn show(
     visitor: Visitor,
-    Desk(desk): Desk,
+    client: Local,
     Named(id): Named<String>,
 ) -> Result<Json<BulkView>, ApiError> {
-    let bulk = desk.bulk(&id).await?.ok_or_else(|| unknown(&id))?;
+    let bulk = client.bulk(&id).await?;
     Ok(Json(shown(bulk, &visitor)))
 }
 
@@ -71,19 +75,11 @@ pub(super) async fn show(
     responses((status = OK, description = "Nothing of it follows", body = BulkView))
 )]
 pub(super) async fn cancel(
-    Operator(visitor): Operator,
-    Desk(desk): Desk,
+    _: Operator,
+    client: Local,
     Named(id): Named<String>,
 ) -> Result<Json<BulkView>, ApiError> {
-    let bulk = desk.cancel_bulk(&id, &visitor.actor).await?;
-    Ok(Json(bulk.ok_or_else(|| unknown(&id))?))
-}
-
-fn unknown(id: &str) -> ApiError {
-    ApiError::not_found(
-        format!("there is no bulk {id}"),
-        "see /api/v1/bulks for the newest hundred",
-    )
+    Ok(Json(client.cancel_bulk(&id).await?))
 }
 
 fn shown(mut bulk: BulkView, visitor: &Visitor) -> BulkView {
@@ -92,13 +88,4 @@ fn shown(mut bulk: BulkView, visitor: &Visitor) -> BulkView {
         bulk.reason.clear();
     }
     bulk
-}
-
-impl From<BulkError> for ApiError {
-    fn from(error: BulkError) -> Self {
-        match error {
-            BulkError::Queue(error) => error.into(),
-            BulkError::Reason(error) => error.into(),
-        }
-    }
 }

@@ -3,11 +3,14 @@
 use axum::Json;
 use queue::timeline::Timeline;
 
-use super::{
-    asking::{Desk, Named},
-    error::ApiError,
+use super::{asking::Named, error::ApiError};
+use crate::{
+    console::visitor::Visitor,
+    operations::{
+        client::{Local, OperatorClient},
+        error::{OperatorError, Refused},
+    },
 };
-use crate::console::visitor::Visitor;
 
 /// One change's timeline, from its fetch to its acknowledgement
 #[utoipa::path(
@@ -19,14 +22,13 @@ use crate::console::visitor::Visitor;
 )]
 pub(super) async fn change(
     visitor: Visitor,
-    Desk(desk): Desk,
+    client: Local,
     Named(change_id): Named<String>,
 ) -> Result<Json<Timeline>, ApiError> {
-    let Some(mut timeline) = desk.timeline(&change_id).await? else {
-        return Err(ApiError::not_found(
-            format!("nothing is known of change {change_id}"),
-            "it was never fetched, or its history has expired (`history.keep`)",
-        ));
+    let Some(mut timeline) = client.timeline(&change_id).await? else {
+        let message = format!("nothing is known of change {change_id}");
+        let advice = "it was never fetched, or its history has expired (`history.keep`)";
+        return Err(OperatorError::refused(Refused::NotFound, message, advice).into());
     };
     if !visitor.sees_people {
         timeline = timeline.without_people();

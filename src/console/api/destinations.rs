@@ -3,13 +3,13 @@
 use axum::Json;
 use jobs::destination::Vendor;
 
-use super::{
-    asking::{Desk, Named},
-    error::ApiError,
-};
+use super::{asking::Named, error::ApiError};
 use crate::{
-    console::visitor::{Operator, Visitor},
-    operations::destinations::{Destinations, Gate},
+    console::visitor::Operator,
+    operations::{
+        client::{Local, OperatorClient},
+        destinations::{Destinations, Gate},
+    },
 };
 
 /// Every destination: its counts, its gate, its limits and the newest calls to it
@@ -19,9 +19,8 @@ use crate::{
     tag = "destinations",
     responses((status = OK, description = "Each of them", body = Destinations))
 )]
-pub(super) async fn list(_: Visitor, Desk(desk): Desk) -> Result<Json<Destinations>, ApiError> {
-    let items = desk.destinations().await?;
-    Ok(Json(Destinations { items }))
+pub(super) async fn list(client: Local) -> Result<Json<Destinations>, ApiError> {
+    Ok(Json(client.destinations().await?))
 }
 
 /// Hold a destination's changes back, for the whole fleet
@@ -33,11 +32,11 @@ pub(super) async fn list(_: Visitor, Desk(desk): Desk) -> Result<Json<Destinatio
     responses((status = OK, description = "It is paused until it is resumed", body = Gate))
 )]
 pub(super) async fn pause(
-    Operator(visitor): Operator,
-    Desk(desk): Desk,
+    _: Operator,
+    client: Local,
     Named(destination): Named<Vendor>,
 ) -> Result<Json<Gate>, ApiError> {
-    Ok(Json(desk.pause(destination, &visitor.actor).await?))
+    Ok(Json(client.pause(destination).await?))
 }
 
 /// Let a destination's changes go on, whoever paused it
@@ -49,9 +48,9 @@ pub(super) async fn pause(
     responses((status = OK, description = "It goes on", body = Gate))
 )]
 pub(super) async fn resume(
-    Operator(visitor): Operator,
-    Desk(desk): Desk,
+    _: Operator,
+    client: Local,
     Named(destination): Named<Vendor>,
 ) -> Result<Json<Gate>, ApiError> {
-    Ok(Json(desk.resume(destination, &visitor.actor).await?))
+    Ok(Json(client.resume(destination).await?))
 }

@@ -11,7 +11,10 @@ use axum::{
 };
 use queue::QueueError;
 
-use crate::operations::wire::{ErrorBody, FieldProblem, Problem};
+use crate::operations::{
+    error::{OperatorError, Refused},
+    wire::{ErrorBody, Problem},
+};
 
 /// An answer that is no success.
 #[derive(Debug)]
@@ -50,34 +53,9 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, message, advice)
     }
 
-    /// There is nothing by that name.
-    pub fn not_found(message: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, message, advice)
-    }
-
-    /// Rules are broken.
-    pub fn invalid(message: impl Into<String>, problems: Vec<FieldProblem>) -> Self {
-        let advice = "correct the fields that `problems` names";
-        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, message, advice);
-        error.problem.problems = problems;
-        error
-    }
-
     /// A part of the program failed at it.
     pub fn failed() -> Self {
         Self::of(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    /// One field breaks a rule.
-    pub fn invalid_field(field: &str, problem: &str) -> Self {
-        let problem = FieldProblem {
-            field: field.to_owned(),
-            problem: problem.to_owned(),
-        };
-        Self::invalid(
-            format!("{}: {}", problem.field, problem.problem),
-            vec![problem],
-        )
     }
 
     /// What `status` means where nobody said more.
@@ -153,6 +131,32 @@ fn told(status: StatusCode) -> (&'static str, &'static str, &'static str) {
             "the program failed at this: it is a defect",
             "the log of the process says where",
         ),
+    }
+}
+
+impl From<OperatorError> for ApiError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Queue(error) => error.into(),
+            OperatorError::Refused {
+                why,
+                message,
+                advice,
+                problems,
+            } => {
+                let status = match why {
+                    Refused::NotFound => StatusCode::NOT_FOUND,
+                    Refused::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+                    Refused::Conflict => StatusCode::CONFLICT,
+                    Refused::Vendor => StatusCode::BAD_GATEWAY,
+                    Refused::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                    Refused::Denied => StatusCode::FORBIDDEN,
+                };
+                let mut refused = Self::new(status, message, advice);
+                refused.problem.problems = problems;
+                refused
+            }
+        }
     }
 }
 

@@ -1,21 +1,20 @@
 //! Dead letters.
 
 use axum::Json;
-use jobs::destination::Vendor;
 use queue::letters::{LetterPage, LetterRef, Order};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    asking::{Asked, Desk, Sent},
+    asking::{Asked, Sent},
     error::ApiError,
 };
 use crate::{
     console::visitor::{Operator, Visitor},
     operations::{
-        Operations,
-        dead_letters::{DeadLetterFilter, LetterName, SelectError},
-        reason::{InvalidReason, Reason},
+        client::{Local, OperatorClient},
+        dead_letters::{DeadLetterFilter, HANDLED_AT_ONCE, LetterName},
+        error::OperatorError,
         wire::{DiscardRequest, LetterGroups, LettersHandled, ReplayRequest},
     },
 };
@@ -87,13 +86,13 @@ impl From<OrderWord> for Order {
 )]
 pub(super) async fn list(
     visitor: Visitor,
-    Desk(desk): Desk,
+    client: Local,
     Asked(page): Asked<LetterQuery>,
 ) -> Result<Json<LetterPage>, ApiError> {
     may_filter(&visitor, &page.filter)?;
     let limit = super::page_size(page.limit, PAGE)?;
     let order = page.order.map(Order::from).unwrap_or_default();
-    let mut letters = desk
+    let mut letters = client
         .letters(order, &page.filter, page.cursor.as_ref(), limit)
         .await?;
     if !visitor.sees_people {
@@ -115,16 +114,13 @@ pub(super) async fn list(
 )]
 pub(super) async fn groups(
     visitor: Visitor,
-    Desk(desk): Desk,
+    client: Local,
     Asked(filter): Asked<DeadLetterFilter>,
 ) -> Result<Json<LetterGroups>, ApiError> {
     may_filter(&visitor, &filter)?;
-    let items = desk.letter_groups(&filter).await?;
+    let items = client.groups(&filter).await?;
     Ok(Json(LetterGroups { items }))
 }
-
-/// How many letters one request handles. More of them are a bulk's work.
-pub const HANDLED_AT_ONCE: usize = 5000;
 
 /// Put dead letters back to work
 #[utoipa::path(
@@ -136,17 +132,11 @@ pub const HANDLED_AT_ONCE: usize = 5000;
 )]
 pub(super) async fn replay(
     Operator(visitor): Operator,
-    Desk(desk): Desk,
+    client: Local,
     Sent(asked): Sent<ReplayRequest>,
 ) -> Result<Json<LettersHandled>, ApiError> {
-    let (letters, total) = selected(&desk, &visitor, &asked.ids, asked.filter.as_ref()).await?;
-    if asked.dry_run {
-        return Ok(Json(LettersHandled::counted(total)));
-    }
-    let handled = desk
-        .replay(&letters, asked.apply_stale, &visitor.actor)
-        .await?;
-    Ok(Json(LettersHandled::handled(handled, total, letters.len())))
+    may_handle(&visitor, &asked.ids, asked.filter.as_ref())?;
+    Ok(Json(client.replay(asked).await?))
 }
 
 /// Give dead letters up
@@ -159,68 +149,27 @@ pub(super) async fn replay(
 )]
 pub(super) async fn discard(
     Operator(visitor): Operator,
-    Desk(desk): Desk,
+    client: Local,
     Sent(asked): Sent<DiscardRequest>,
 ) -> Result<Json<LettersHandled>, ApiError> {
-    let (letters, total) = selected(&desk, &visitor, &asked.ids, asked.filter.as_ref()).await?;
-    if asked.dry_run {
-        return Ok(Json(LettersHandled::counted(total)));
-    }
-    let reason: Reason = asked.reason.parse()?;
-    let handled = desk
-        .discard(&letters, asked.keep_unacknowledged, &reason, &visitor.actor)
-        .await?;
-    Ok(Json(LettersHandled::handled(handled, total, letters.len())))
+    may_handle(&visitor, &asked.ids, asked.filter.as_ref())?;
+    Ok(Json(client.discard(asked).await?))
 }
 
-/// The letters, and how many there are with those beyond the bound.
-async fn selected(
-    desk: &Operations,
+fn may_handle(
     visitor: &Visitor,
-    names: &[LetterName],
+    ids: &[LetterName],
     filter: Option<&DeadLetterFilter>,
-) -> Result<(Vec<(Vendor, String)>, u64), ApiError> {
-    if names.len() > HANDLED_AT_ONCE {
-        let problem = "name at most 5000 at a time";
-        return Err(ApiError::invalid_field("ids", problem));
-    }
-    let every = DeadLetterFilter::default();
-    let filter = match filter {
-        Some(filter) => filter,
-        None if names.is_empty() => {
-            let problem = "name letters in `ids`, or give a `filter`: {} is all";
-            return Err(ApiError::invalid_field("filter", problem));
-        }
-        None => &every,
-    };
-    may_filter(visitor, filter)?;
-    if names.is_empty() {
-        let page = desk
-            .letters(Order::OldestFirst, filter, None, HANDLED_AT_ONCE)
-            .await?;
-        let letters = page.items.into_iter();
-        let letters = letters.map(|letter| (letter.destination, letter.change_id));
-        return Ok((letters.collect(), page.total));
-    }
-    let selected = desk.select(names, filter).await?;
-    let total = selected.len() as u64;
-    Ok((selected, total))
+) -> Result<(), ApiError> {
+    within_bound("ids", ids)?;
+    filter.map_or(Ok(()), |filter| may_filter(visitor, filter))
 }
 
-impl From<SelectError> for ApiError {
-    fn from(error: SelectError) -> Self {
-        match error {
-            SelectError::Queue(error) => error.into(),
-            SelectError::NoSuchLetter(_) => Self::not_found(
-                error.to_string(),
-                "see /api/v1/dead-letters; nothing was done",
-            ),
-        }
+/// Refuses more names than one request may have.
+pub(super) fn within_bound<T>(field: &str, names: &[T]) -> Result<(), ApiError> {
+    if names.len() <= HANDLED_AT_ONCE {
+        return Ok(());
     }
-}
-
-impl From<InvalidReason> for ApiError {
-    fn from(error: InvalidReason) -> Self {
-        Self::invalid_field("reason", &error.to_string())
-    }
+    let problem = "name at most 5000 at a time";
+    Err(OperatorError::invalid_field(field, problem).into())
 }

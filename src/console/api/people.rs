@@ -1,32 +1,23 @@
 //! One person.
 
 use axum::Json;
-use queue::{person::PersonCursor, timeline::Timeline};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use queue::person::PersonCursor;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
-    asking::{Asked, Desk, Named, Sent, to_its_end},
+    asking::{Asked, Named, Sent, to_its_end},
     error::ApiError,
     letters::sees_people,
 };
 use crate::{
     console::visitor::{Operator, Visitor},
-    operations::{erase::PersonErased, reason::Reason, wire::EraseRequest},
+    operations::{
+        client::{Local, OperatorClient},
+        erase::PersonErased,
+        wire::{EraseRequest, Person},
+    },
 };
-
-/// Everything that is known of one person's changes.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Person {
-    /// The constituent's id.
-    pub xid: String,
-    /// The dead ones, then those on the way, then those that are through; of these the newest first. Empty where none is
-    /// known.
-    pub changes: Vec<Timeline>,
-    /// The cursor of the next page, if there is one.
-    #[schema(value_type = Option<String>)]
-    pub next: Option<PersonCursor>,
-}
 
 /// How many changes a page has where nothing else is asked for.
 const PAGE: u16 = 50;
@@ -54,24 +45,20 @@ pub(super) struct PersonPages {
 )]
 pub(super) async fn person(
     visitor: Visitor,
-    Desk(desk): Desk,
+    client: Local,
     Named(xid): Named<String>,
     Asked(page): Asked<PersonPages>,
 ) -> Result<Json<Person>, ApiError> {
     sees_people(&visitor)?;
     let limit = super::page_size(page.limit, PAGE)?;
-    let found = desk.person(&xid, page.cursor.as_ref(), limit).await?;
-    Ok(Json(Person {
-        xid,
-        changes: found.changes,
-        next: found.next,
-    }))
+    let person = client.person(&xid, page.cursor.as_ref(), limit).await?;
+    Ok(Json(person))
 }
 
 /// Remove what Redis holds of one person
 ///
 /// It cannot be undone, and goes on where whoever asked for it does not wait: until Redis has rewritten its files,
-/// two minutes at most. AlumnIQ, the CRM and Salsa keep what they have.
+/// two minutes at most. AlumnIQ and the destinations keep what they have.
 #[utoipa::path(
     post,
     path = "/people/{xid}/erase",
@@ -82,16 +69,11 @@ pub(super) async fn person(
 )]
 pub(super) async fn erase(
     Operator(visitor): Operator,
-    Desk(desk): Desk,
+    client: Local,
     Named(xid): Named<String>,
     Sent(asked): Sent<EraseRequest>,
 ) -> Result<Json<PersonErased>, ApiError> {
     sees_people(&visitor)?;
-    let reason = Reason::optional(&asked.reason)?;
-    let erasing = to_its_end(async move {
-        let keep = asked.keep_unacknowledged;
-        desk.erase(&xid, reason.as_ref(), keep, &visitor.actor)
-            .await
-    });
-    Ok(Json(erasing.await??.into()))
+    let erasing = to_its_end(async move { client.erase(&xid, asked).await });
+    Ok(Json(erasing.await??))
 }

@@ -5,18 +5,18 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    asking::{Asked, Desk, Sent, to_its_end},
+    asking::{Asked, Sent, to_its_end},
     error::ApiError,
 };
 use crate::{
-    console::visitor::{Operator, Visitor},
+    console::visitor::Operator,
     operations::{
-        Operations,
+        client::{Local, OperatorClient},
+        error::OperatorError,
         moment::Day,
         reconcile::{Days, Reconciled},
         wire::DaysRequest,
     },
-    pipeline::producer::FetchError,
 };
 
 /// How many days one request compares: AlumnIQ is asked once a day of them, and a request is not answered for ever.
@@ -25,18 +25,18 @@ const DAYS: i32 = 100;
 /// Each comparison asks AlumnIQ for rows: whoever may look could make it ask without end.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
-fn read(asked: DaysRequest, desk: &Operations) -> Result<Days, ApiError> {
+fn read(asked: DaysRequest, client: &Local) -> Result<Days, ApiError> {
     let date = |day: Option<Day>| day.map(|day| day.0);
     let days = Days::of(date(asked.on), date(asked.since), date(asked.until))
-        .map_err(|muddled| ApiError::invalid_field(muddled.field, muddled.problem))?;
+        .map_err(|muddled| OperatorError::invalid_field(muddled.field, muddled.problem))?;
     if let Days::Since(since, until) = days {
         let today = Timestamp::now()
-            .to_zoned_datetime(desk.timezone.clone())
+            .to_zoned_datetime(client.operations.timezone().clone())
             .date();
         let many = (until.unwrap_or(today) - since).get_days();
         if many >= DAYS {
             let problem = "ask for at most 100 days at a time";
-            return Err(ApiError::invalid_field("since", problem));
+            return Err(OperatorError::invalid_field("since", problem).into());
         }
     }
     Ok(days)
@@ -54,13 +54,12 @@ fn read(asked: DaysRequest, desk: &Operations) -> Result<Days, ApiError> {
     responses((status = OK, description = "What differs", body = Reconciled))
 )]
 pub(super) async fn compare(
-    _: Visitor,
-    Desk(desk): Desk,
+    client: Local,
     Asked(days): Asked<DaysRequest>,
 ) -> Result<Json<Reconciled>, ApiError> {
-    let days = read(days, &desk)?;
+    let days = read(days, &client)?;
     let _turn = turn()?;
-    Ok(Json(desk.reconcile(days, None).await?))
+    Ok(Json(client.reconcile(days, false).await?))
 }
 
 /// Hold the books against AlumnIQ's feed, and mend what is safe to mend
@@ -74,15 +73,15 @@ pub(super) async fn compare(
     responses((status = OK, description = "What differed, and what was mended", body = Reconciled))
 )]
 pub(super) async fn fix(
-    Operator(visitor): Operator,
-    Desk(desk): Desk,
+    _: Operator,
+    client: Local,
     Sent(days): Sent<DaysRequest>,
 ) -> Result<Json<Reconciled>, ApiError> {
-    let days = read(days, &desk)?;
+    let days = read(days, &client)?;
     let turn = turn()?;
     let mended = to_its_end(async move {
         let _turn = turn;
-        desk.reconcile(days, Some(&visitor.actor)).await
+        client.reconcile(days, true).await
     });
     Ok(Json(mended.await??))
 }
@@ -95,24 +94,4 @@ fn turn() -> Result<SemaphorePermit<'static>, ApiError> {
             "try again when that comparison is over",
         )
     })
-}
-
-impl From<FetchError> for ApiError {
-    fn from(error: FetchError) -> Self {
-        let message = error.to_string();
-        match error {
-            FetchError::Queue(error) => error.into(),
-            FetchError::Feed(_) => Self::new(
-                StatusCode::BAD_GATEWAY,
-                message,
-                "try again once AlumnIQ answers; what was mended by then stays mended",
-            ),
-            FetchError::Date(_) => Self::invalid_field("since", &message),
-            FetchError::Full | FetchError::Sorting(_) | FetchError::Stopped => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                message,
-                "try again later; what was mended by then stays mended",
-            ),
-        }
-    }
 }

@@ -3,8 +3,8 @@
 use axum::Json;
 use queue::stats::Status;
 
-use super::{asking::Desk, error::ApiError};
-use crate::console::visitor::Visitor;
+use super::error::ApiError;
+use crate::operations::client::{Local, OperatorClient};
 
 /// Counts, pauses, processes and the books
 #[utoipa::path(
@@ -13,6 +13,6 @@ use crate::console::visitor::Visitor;
     tag = "overview",
     responses((status = OK, description = "At one instant", body = Status))
 )]
-pub(super) async fn status(_: Visitor, Desk(desk): Desk) -> Result<Json<Status>, ApiError> {
-    Ok(Json(desk.status().await?))
+pub(super) async fn status(client: Local) -> Result<Json<Status>, ApiError> {
+    Ok(Json(client.status().await?))
 }

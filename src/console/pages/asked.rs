@@ -5,18 +5,23 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
-use queue::{QueueError, timeline::Timeline};
+use queue::timeline::Timeline;
+use serde::de::DeserializeOwned;
 
 use super::{
-    filter::{Filter, FilterForm},
+    filter::Wanted,
     layout::{Frame, Tab, page},
     links,
     text::foreign,
 };
 use crate::{
     console::{role::Role, state::Console, visitor::Visitor},
-    operations::Operations,
+    operations::{
+        client::{Local, OperatorClient},
+        error::{OperatorError, Refused},
+    },
 };
 
 /// A visitor before a queue that has answered once.
@@ -25,7 +30,7 @@ pub struct Asked {
     /// Who.
     pub visitor: Visitor,
     /// What can be shown and done.
-    pub operations: Operations,
+    pub client: Local,
 }
 
 impl Asked {
@@ -34,30 +39,35 @@ impl Asked {
         self.visitor.role == Role::Operator
     }
 
+    /// The campus's time zone.
+    pub fn zone(&self) -> &TimeZone {
+        self.client.operations.timezone()
+    }
+
     /// Whether people are shown.
     pub fn sees_people(&self) -> bool {
         self.visitor.sees_people
     }
 
-    /// The dead letters that an address or a form means. Who may not see people can't ask for one either: the number
-    /// of answers would tell whose guess was right.
+    /// The dead letters that a query or a form means. Who may not see people can't ask for one either: the number of
+    /// answers would tell whose guess was right.
     ///
     /// # Errors
     /// The page that says why nothing is listed or done. Boxed, because it is much larger than a filter.
-    pub fn filter(&self, form: &FilterForm) -> Result<Filter, Box<Response>> {
-        if !form.xid.trim().is_empty() && !self.sees_people() {
-            return Err(self.people_are_hidden().into());
+    pub fn wanted<T: DeserializeOwned>(&self, words: &[u8]) -> Result<Wanted<T>, Box<Response>> {
+        let wanted = Wanted::read(words).map_err(|problem| self.misunderstood(&problem))?;
+        match wanted.filter.xid {
+            Some(_) if !self.sees_people() => Err(self.people_are_hidden().into()),
+            _ => Ok(wanted),
         }
-        form.read()
-            .map_err(|problems| self.misunderstood(&problems).into())
     }
 
     /// What may be shown to this visitor of one change; `None` where the change is unknown.
     ///
     /// # Errors
     /// Redis.
-    pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, QueueError> {
-        let timeline = self.operations.timeline(change_id).await?;
+    pub async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, OperatorError> {
+        let timeline = self.client.timeline(change_id).await?;
         Ok(match self.sees_people() {
             true => timeline,
             false => timeline.map(Timeline::without_people),
@@ -121,20 +131,39 @@ impl Asked {
     }
 
     /// A filter with words that are not understood: nothing is listed or done.
-    pub fn misunderstood(&self, problems: &[String]) -> Response {
+    pub fn misunderstood(&self, problem: &str) -> Response {
         let main = html! {
-            @for problem in problems { p { (foreign(problem)) } }
+            p { (foreign(problem)) }
             p { a href=(links::LETTERS) { "All dead letters" } }
         };
         let what = "This filter is not understood";
         self.problem(StatusCode::BAD_REQUEST, Tab::Letters, what, &main)
     }
 
-    /// Redis did not do what it was asked.
-    pub fn failed(&self, tab: Tab, error: &QueueError) -> Response {
-        let main = redis_away(&error.to_string());
-        let what = "Redis does not answer";
-        self.problem(StatusCode::SERVICE_UNAVAILABLE, tab, what, &main)
+    /// What was asked for was not done: Redis does not answer, or it was refused.
+    pub fn failed(&self, tab: Tab, error: &OperatorError) -> Response {
+        let (status, what, main) = match error {
+            OperatorError::Queue(error) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Redis does not answer",
+                redis_away(&error.to_string()),
+            ),
+            OperatorError::Refused {
+                why,
+                message,
+                advice,
+                ..
+            } => {
+                let status = match why {
+                    Refused::NotFound => StatusCode::NOT_FOUND,
+                    Refused::Conflict => StatusCode::CONFLICT,
+                    _ => StatusCode::BAD_REQUEST,
+                };
+                let main = html! { p { (foreign(message)) "." } p { (foreign(advice)) "." } };
+                (status, "Nothing was done", main)
+            }
+        };
+        self.problem(status, tab, what, &main)
     }
 
     fn answer(
@@ -149,7 +178,7 @@ impl Asked {
             title,
             tab,
             visitor: &self.visitor,
-            namespace: self.operations.namespace(),
+            namespace: self.client.operations.namespace(),
             live,
         };
         page(frame, status, main)
@@ -163,11 +192,8 @@ impl FromRequestParts<Console> for Asked {
         let visitor = Visitor::from_request_parts(parts, console)
             .await
             .map_err(IntoResponse::into_response)?;
-        match console.operations.get() {
-            Some(operations) => Ok(Self {
-                visitor,
-                operations: operations.clone(),
-            }),
+        match console.client(visitor.actor.clone()) {
+            Some(client) => Ok(Self { visitor, client }),
             None => Err(not_yet(&visitor)),
         }
     }

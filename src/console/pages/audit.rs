@@ -9,8 +9,9 @@ use super::{
     asked::Asked,
     layout::Tab,
     links,
-    text::{self, changes, foreign, moment, name},
+    text::{self, changes, foreign, moment},
 };
+use crate::operations::client::OperatorClient;
 
 /// How many a page.
 const A_PAGE: usize = 50;
@@ -43,7 +44,7 @@ pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
         action,
         change_id: given(&wanted.change),
     };
-    match asked.operations.audit(before, A_PAGE, &filter).await {
+    match asked.client.audit(&filter, before, A_PAGE).await {
         Ok(page) => asked.page(Tab::Audit, "Audit", &main(&asked, &wanted, &page)),
         Err(error) => asked.failed(Tab::Audit, &error),
     }
@@ -76,11 +77,11 @@ fn main(asked: &Asked, wanted: &Wanted, page: &AuditPage) -> Markup {
 fn row(asked: &Asked, entry: &AuditEntry) -> Markup {
     html! {
         tr data-audit=(entry.action) {
-            td { (moment(&entry.at, &asked.operations.timezone)) }
+            td { (moment(&entry.at, asked.zone())) }
             td data-name="Who" { div { (foreign(&entry.by)) " " span.soft { (entry.via.as_str()) } } }
             td data-name="What" { div {
                 b { (entry.action.as_str().replace('_', " ")) }
-                @if let Some(vendor) = entry.destination { " · " (name(vendor)) }
+                @if let Some(vendor) = entry.destination { " · " (vendor.label()) }
                 @if let Some(detail) = &entry.detail { div.note { (foreign(detail)) } }
             } }
             td data-name="Changes" .none[entry.count == 0 && entry.bulk.is_none()] { div { (which(entry)) } }

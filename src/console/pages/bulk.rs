@@ -1,27 +1,32 @@
 //! `/dead-letters/replay` and `/discard`: what would be done with all that a filter lets pass, then done.
 
 use axum::{
-    Form,
-    extract::Query,
+    extract::RawForm,
     response::{IntoResponse, Redirect, Response},
 };
 use jobs::outcome::DeadClass;
 use maud::{Markup, html};
-use queue::{QueueError, bulk::BulkAction, letters::LetterGroup};
+use queue::{
+    bulk::BulkAction,
+    letters::{LetterGroup, Order as Letters},
+};
 use serde::Deserialize;
 
 use super::{
     asked::Asked,
-    filter::{Filter, FilterForm},
+    filter::{Wanted, WantedPage, address, hidden},
     layout::Tab,
     letter::{invalid_reason, reason_field},
     links,
     text::{self, count, foreign},
 };
 use crate::{
-    console::visitor::{Operator, Visitor},
+    console::visitor::Operator,
     operations::{
-        bulk::{BulkError, NewBulk},
+        bulk::NewBulk,
+        client::OperatorClient,
+        dead_letters::DeadLetterFilter,
+        error::{OperatorError, Refused},
         rate::Rate,
     },
 };
@@ -42,28 +47,28 @@ const fn verb(action: BulkAction) -> &'static str {
 }
 
 /// What would be replayed.
-pub async fn ask_replay(asked: Asked, Query(form): Query<FilterForm>) -> Response {
-    ask(&asked, BulkAction::Replay, &form).await
+pub async fn ask_replay(asked: Asked, RawForm(words): RawForm) -> Response {
+    ask(&asked, BulkAction::Replay, &words).await
 }
 
 /// What would be given up.
-pub async fn ask_discard(asked: Asked, Query(form): Query<FilterForm>) -> Response {
-    ask(&asked, BulkAction::Discard, &form).await
+pub async fn ask_discard(asked: Asked, RawForm(words): RawForm) -> Response {
+    ask(&asked, BulkAction::Discard, &words).await
 }
 
-async fn ask(asked: &Asked, action: BulkAction, form: &FilterForm) -> Response {
-    let filter = match asked.filter(form) {
-        Ok(filter) => filter,
+async fn ask(asked: &Asked, action: BulkAction, words: &[u8]) -> Response {
+    let all = match asked.wanted::<WantedPage>(words) {
+        Ok(wanted) => wanted.filter,
         Err(refused) => return *refused,
     };
-    let operations = &asked.operations;
+    let client = &asked.client;
     let counted = async {
-        let total = operations.count_letters(&filter.filter).await?;
-        Ok::<_, QueueError>((total, operations.letter_groups(&filter.filter).await?))
+        let page = client.letters(Letters::OldestFirst, &all, None, 1).await?;
+        Ok::<_, OperatorError>((page.total, client.groups(&all).await?))
     };
     match counted.await {
         Ok((total, groups)) => {
-            let main = confirm(asked, action, form, total, &groups);
+            let main = confirm(asked, action, &all, total, &groups);
             asked.page(Tab::Letters, verb(action), &main)
         }
         Err(error) => asked.failed(Tab::Letters, &error),
@@ -73,11 +78,11 @@ async fn ask(asked: &Asked, action: BulkAction, form: &FilterForm) -> Response {
 fn confirm(
     asked: &Asked,
     action: BulkAction,
-    form: &FilterForm,
+    all: &DeadLetterFilter,
     total: u64,
     groups: &[LetterGroup],
 ) -> Markup {
-    let back = form.address(links::LETTERS);
+    let back = address(all, links::LETTERS);
     let has_stale = groups.iter().any(|group| group.class == DeadClass::Stale);
     html! {
         p.crumbs { a href=(back) { "Dead letters" } }
@@ -94,7 +99,7 @@ fn confirm(
                 }
                 @if asked.may_act() {
                     form.fields method="post" action=(path(action)) {
-                        (asked.csrf()) (form.hidden())
+                        (asked.csrf()) (hidden(all))
                         @match action {
                             BulkAction::Replay => (replay_fields(has_stale)),
                             BulkAction::Discard => (discard_fields())
@@ -131,52 +136,47 @@ fn discard_fields() -> Markup {
     }
 }
 
-/// What the confirming form says.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// What the confirming form says besides which letters.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Order {
-    #[serde(flatten)]
-    filter: FilterForm,
     apply_stale: String,
-    rate: String,
+    rate: Option<Rate>,
     reason: String,
     keep_unacknowledged: String,
 }
 
 /// Brings them back.
-pub async fn replay(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    act(&asked, &by, BulkAction::Replay, &order).await
+pub async fn replay(_: Operator, asked: Asked, RawForm(words): RawForm) -> Response {
+    act(&asked, BulkAction::Replay, &words).await
 }
 
 /// Gives them up.
-pub async fn discard(Operator(by): Operator, asked: Asked, Form(order): Form<Order>) -> Response {
-    act(&asked, &by, BulkAction::Discard, &order).await
+pub async fn discard(_: Operator, asked: Asked, RawForm(words): RawForm) -> Response {
+    act(&asked, BulkAction::Discard, &words).await
 }
 
-async fn act(asked: &Asked, by: &Visitor, action: BulkAction, order: &Order) -> Response {
-    let Filter { filter, .. } = match asked.filter(&order.filter) {
-        Ok(filter) => filter,
+async fn act(asked: &Asked, action: BulkAction, words: &[u8]) -> Response {
+    let Wanted {
+        filter,
+        rest: order,
+    } = match asked.wanted::<Order>(words) {
+        Ok(wanted) => wanted,
         Err(refused) => return *refused,
     };
-    let rate = Some(order.rate.trim()).filter(|rate| !rate.is_empty());
-    let rate = match rate.map(str::parse::<Rate>).transpose() {
-        Ok(rate) => rate,
-        Err(problem) => return asked.misunderstood(&[format!("The rate: {problem}")]),
-    };
+    let back = address(&filter, path(action));
     let new = NewBulk {
         action,
         filter,
-        rate,
-        reason: order.reason.clone(),
+        change_ids: Vec::new(),
+        rate: order.rate,
+        reason: order.reason,
         apply_stale: order.apply_stale == "yes",
         keep_unacknowledged: order.keep_unacknowledged == "yes",
     };
-    match asked.operations.start_bulk(new, by.actor.clone()).await {
+    match asked.client.start_bulk(new).await {
         Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
-        Err(BulkError::Queue(error)) => asked.failed(Tab::Letters, &error),
-        Err(BulkError::Reason(error)) => {
-            let back = order.filter.address(path(action));
-            invalid_reason(asked, error, &back)
-        }
+        Err(error) if error.is(Refused::Invalid) => invalid_reason(asked, &error, &back),
+        Err(error) => asked.failed(Tab::Letters, &error),
     }
 }

@@ -11,10 +11,11 @@ use super::{
     progress::{tone, which},
     text::{count, foreign, moment},
 };
+use crate::operations::client::OperatorClient;
 
 /// The page.
 pub async fn list(asked: Asked) -> Response {
-    match asked.operations.bulks().await {
+    match asked.client.bulks().await {
         Ok(bulks) => asked.page(Tab::Letters, "Bulks", &main(&asked, &bulks)),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
@@ -53,7 +54,7 @@ fn row(asked: &Asked, bulk: &BulkView) -> Markup {
             td.reason data-name="Which" { div { (which(bulk, asked, true)) } }
             td data-name="So far" { div { progress.small max=(bulk.total.max(1)) value=(done.min(bulk.total)) aria-label="Handled so far" {} " " (count(done)) " of " (count(bulk.total)) } }
             td data-name="State" { span class=(tone(bulk.state)) { (bulk.state.as_str()) } }
-            td data-name="Begun" { (moment(&bulk.started_at, &asked.operations.timezone)) }
+            td data-name="Begun" { (moment(&bulk.started_at, asked.zone())) }
             td data-name="By" { (foreign(&bulk.by)) }
         }
     }

@@ -8,7 +8,7 @@ use super::{
     asked::Asked,
     layout::Tab,
     links,
-    text::{self, foreign, place},
+    text::{self, foreign},
     timeline,
 };
 
@@ -49,7 +49,7 @@ fn main(asked: &Asked, timeline: &Timeline) -> Markup {
                     h2 { "Where it stands" }
                     ul.rows {
                         @for (destination, state) in &timeline.destinations {
-                            li { span { (text::destination(*destination)) } (self::state(state)) }
+                            li { span { (destination.label()) } (self::state(state)) }
                         }
                         @if let Some(xid) = timeline.xid.as_deref().filter(|_| asked.sees_people()) {
                             li { span { "Person" } a href=(links::person(xid)) { (foreign(xid)) } }
@@ -58,7 +58,7 @@ fn main(asked: &Asked, timeline: &Timeline) -> Markup {
                 }
                 @for letter in &timeline.letters {
                     section.card aria-label="Dead letter" {
-                        h2 { "Dead at " (place(letter.destination)) }
+                        h2 { "Dead at " (letter.destination.noun()) }
                         p { (text::class(letter.class)) " " (foreign(&letter.cause)) }
                         p.advice { (text::advice(&letter.advice)) }
                         p.actions { a.button.primary href=(links::letter(letter.destination, &letter.change_id)) { "Look" } }

@@ -4,7 +4,7 @@ use axum::{
     extract::Path,
     response::{IntoResponse, Redirect, Response},
 };
-use jobs::destination::{Destination, Vendor};
+use jobs::destination::Vendor;
 use maud::{Markup, html};
 use queue::stats::{DestinationStatus, Pause, Status};
 
@@ -14,15 +14,15 @@ use super::{
     layout::Tab,
     links,
     snapshot::Snapshot,
-    text::{age, count, countdown, foreign, name, prose},
+    text::{age, count, countdown, foreign, prose},
     traffic,
     watched::Watched,
 };
-use crate::console::visitor::Operator;
+use crate::{console::visitor::Operator, operations::client::OperatorClient};
 
 /// The page.
 pub async fn show(asked: Asked) -> Response {
-    let snapshot = Snapshot::read(&asked.operations).await;
+    let snapshot = Snapshot::read(&asked.client).await;
     let main = html! {
         h1 { "Destinations" }
         @for fragment in fragments(&snapshot, &asked) { (fragment) }
@@ -41,29 +41,25 @@ pub fn fragments(snapshot: &Snapshot, asked: &Asked) -> Vec<Fragment> {
         }
     };
     let shown = Vendor::ALL.into_iter().filter(|vendor| {
-        *vendor == Vendor::Alumniq
-            || snapshot
-                .enabled
-                .iter()
-                .any(|destination| Vendor::from(*destination) == *vendor)
+        let destination = vendor.destination();
+        destination.is_none_or(|destination| snapshot.enabled.contains(&destination))
     });
     shown
         .map(|vendor| {
             let inner = one(vendor, status, snapshot, asked);
-            Fragment::section(vendor.as_str(), "card", name(vendor), inner)
+            Fragment::section(vendor.as_str(), "card", vendor.label(), inner)
         })
         .collect()
 }
 
 fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &Asked) -> Markup {
     let pause = status.pauses.get(&vendor);
-    let counts = Destination::ALL
-        .into_iter()
-        .find(|destination| Vendor::from(*destination) == vendor)
+    let counts = vendor
+        .destination()
         .and_then(|destination| status.destinations.get(&destination));
     html! {
         div.title {
-            h2 { (name(vendor)) }
+            h2 { (vendor.label()) }
             @match pause {
                 Some(pause) => span.tag.wait { @if pause.seconds_left.is_none() { "held" } @else { "paused: " (pause.reason.as_str()) } },
                 None => span.tag.ok { "open" }
@@ -73,7 +69,7 @@ fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &Asked) -> M
         @if let Some(pause) = pause { (why(pause, snapshot)) }
         @if let Some(counts) = counts { (states(vendor, counts)) }
         @if vendor == Vendor::Alumniq { (feed(status)) }
-        @if let Some(traffic) = snapshot.traffic.get(&vendor) { (traffic::show(vendor, traffic, &asked.operations.timezone)) }
+        @if let Some(traffic) = snapshot.traffic.get(&vendor) { (traffic::show(vendor, traffic, asked.zone())) }
     }
 }
 
@@ -82,10 +78,10 @@ fn gate(asked: &Asked, vendor: Vendor, pause: Option<&Pause>) -> Markup {
     html! {
         div.gate {
             @if pause.is_some() {
-                form method="post" action={ (links::DESTINATIONS) "/" (vendor) "/resume" } { (asked.csrf()) button type="submit" aria-label={ "Resume " (name(vendor)) } { "Resume" } }
+                form method="post" action={ (links::DESTINATIONS) "/" (vendor) "/resume" } { (asked.csrf()) button type="submit" aria-label={ "Resume " (vendor.label()) } { "Resume" } }
             }
             @if !held {
-                form method="post" action={ (links::DESTINATIONS) "/" (vendor) "/pause" } { (asked.csrf()) button type="submit" aria-label={ "Pause " (name(vendor)) } { "Pause" } }
+                form method="post" action={ (links::DESTINATIONS) "/" (vendor) "/pause" } { (asked.csrf()) button type="submit" aria-label={ "Pause " (vendor.label()) } { "Pause" } }
             }
         }
     }
@@ -138,22 +134,22 @@ fn feed(status: &Status) -> Markup {
 }
 
 /// Shuts a gate.
-pub async fn pause(Operator(by): Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
+pub async fn pause(_: Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return unknown(&asked);
     };
-    match asked.operations.pause(vendor, &by.actor).await {
+    match asked.client.pause(vendor).await {
         Ok(_) => back(vendor),
         Err(error) => asked.failed(Tab::Destinations, &error),
     }
 }
 
 /// Opens it.
-pub async fn resume(Operator(by): Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
+pub async fn resume(_: Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return unknown(&asked);
     };
-    match asked.operations.resume(vendor, &by.actor).await {
+    match asked.client.resume(vendor).await {
         Ok(_) => back(vendor),
         Err(error) => asked.failed(Tab::Destinations, &error),
     }
@@ -164,6 +160,6 @@ fn back(vendor: Vendor) -> Response {
 }
 
 fn unknown(asked: &Asked) -> Response {
-    let why = "There are crm, salsa and alumniq.";
-    asked.not_found(Tab::Destinations, "There is no such destination", why)
+    let why = format!("There are {}.", Vendor::listed("and"));
+    asked.not_found(Tab::Destinations, "There is no such destination", &why)
 }

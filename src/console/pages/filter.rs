@@ -1,211 +1,170 @@
-//! Which dead letters: as the address says it, as a form, as operations take it.
+//! Which dead letters: as an address says it, and as a form.
 
-use jiff::ToSpan;
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
 use queue::letters::LetterRef;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
-use super::{links, text::name};
-use crate::operations::{
-    dead_letters::DeadLetterFilter,
-    moment::{Day, Moment},
-};
+use super::links;
+use crate::operations::{dead_letters::DeadLetterFilter, moment::Moment};
 
-/// The words of an address or a form. Empty = any.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct FilterForm {
-    /// Where they died.
-    pub destination: String,
-    /// Which kind.
-    pub class: String,
-    /// The key of one cause's group.
-    pub cause: String,
-    /// Whose.
-    pub xid: String,
-    /// The first campus-local day.
-    pub since: String,
-    /// The last campus-local day.
-    pub until: String,
-    /// The cursor.
-    pub after: String,
+/// What an address or a form says: which letters, and `T` besides.
+#[derive(Debug, Deserialize)]
+pub struct Wanted<T> {
+    /// Which letters.
+    #[serde(flatten)]
+    pub filter: DeadLetterFilter,
+    /// What else.
+    #[serde(flatten)]
+    pub rest: T,
 }
 
-/// The same, understood.
-#[derive(Debug, Clone)]
-pub struct Filter {
-    /// As operations take it.
-    pub filter: DeadLetterFilter,
-    /// Behind which letter the page begins.
+/// Which page of a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WantedPage {
+    /// Behind which letter it begins.
     pub after: Option<LetterRef>,
 }
 
-impl FilterForm {
+impl<T: DeserializeOwned> Wanted<T> {
+    /// Reads a query or a form. Fields that nobody filled in are as good as absent.
+    ///
     /// # Errors
-    /// The words that are not understood: nothing is shown then, and above all nothing done, for a filter that
-    /// was meant narrower would be a wider one.
-    pub fn read(&self) -> Result<Filter, Vec<String>> {
-        let mut problems = Vec::new();
-        let mut wrong = |problem: String| problems.push(problem);
-        let given = |word: &str| Some(word.trim().to_owned()).filter(|word| !word.is_empty());
-        let destination = given(&self.destination).and_then(|word| {
-            let read = word.parse::<Vendor>();
-            read.map_err(|error| wrong(error.to_string())).ok()
+    /// Why it can't be understood: nothing is listed then, and above all nothing done, because a filter that was meant
+    /// narrower would be a wider one.
+    pub fn read(words: &[u8]) -> Result<Self, String> {
+        let fields = form_urlencoded::parse(words).filter_map(|(name, value)| {
+            let value = value.trim();
+            (!value.is_empty()).then(|| (name.into_owned(), Value::from(value)))
         });
-        let class = given(&self.class).and_then(|word| {
-            let read = word.parse::<DeadClass>();
-            read.map_err(|error| wrong(error.to_string())).ok()
-        });
-        let mut day = |word: &str, after: i32| {
-            let word = given(word)?;
-            let read = word
-                .parse::<Day>()
-                .ok()
-                .and_then(|Day(day)| day.checked_add(after.days()).ok());
-            if read.is_none() {
-                wrong(format!("`{word}` is no day: write it as 2026-11-22"));
+        let fields: Map<String, Value> = fields.collect();
+        serde_json::from_value(fields.into()).map_err(|error| error.to_string())
+    }
+}
+
+/// The fields of a filter that are not absent, as an address and a form have them.
+fn fields(filter: &DeadLetterFilter) -> Vec<(String, String)> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(filter) else {
+        return Vec::new();
+    };
+    let fields = fields.into_iter();
+    fields
+        .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// `path` with a filter.
+pub fn address(filter: &DeadLetterFilter, path: &str) -> String {
+    address_after(filter, path, None)
+}
+
+/// The page of a list that begins behind `after`.
+pub fn address_after(filter: &DeadLetterFilter, path: &str, after: Option<&LetterRef>) -> String {
+    let mut fields = fields(filter);
+    fields.extend(after.map(|after| ("after".to_owned(), after.to_string())));
+    let query: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), Some(value.as_str())))
+        .collect();
+    links::with_query(path, &query)
+}
+
+/// Whether it lets everything pass.
+pub fn is_open(filter: &DeadLetterFilter) -> bool {
+    *filter == DeadLetterFilter::default()
+}
+
+/// What one fills in.
+pub fn form(filter: &DeadLetterFilter, sees_people: bool) -> Markup {
+    let text = |word: &Option<String>| word.clone().unwrap_or_default();
+    html! {
+        form.filter method="get" action=(links::LETTERS) aria-label="Filter" {
+            p { label for="destination" { "Destination" }
+                select #destination name="destination" {
+                    (choice("", "any", filter.destination.is_none()))
+                    @for vendor in Vendor::ALL { (choice(vendor.as_str(), vendor.label(), filter.destination == Some(vendor))) }
+                }
             }
-            read.map(Moment::Day)
-        };
-        // The last day is whole.
-        let (since, until) = (day(&self.since, 0), day(&self.until, 1));
-        let after = given(&self.after).and_then(|word| {
-            let read = word.parse::<LetterRef>();
-            read.map_err(|_| {
-                wrong("this page of the list is not known: begin with the first one".to_owned())
-            })
-            .ok()
-        });
-        let filter = DeadLetterFilter {
-            destination,
-            class,
-            cause: given(&self.cause),
-            xid: given(&self.xid),
-            since,
-            until,
-        };
-        match problems.is_empty() {
-            true => Ok(Filter { filter, after }),
-            false => Err(problems),
-        }
-    }
-
-    /// `path` with this filter, its beginning apart.
-    pub fn address(&self, path: &str) -> String {
-        self.address_after(path, "")
-    }
-
-    /// The page that begins behind `after`.
-    pub fn address_after(&self, path: &str, after: &str) -> String {
-        let query = [
-            ("destination", Some(self.destination.as_str())),
-            ("class", Some(&self.class)),
-            ("cause", Some(&self.cause)),
-            ("xid", Some(&self.xid)),
-            ("since", Some(&self.since)),
-            ("until", Some(&self.until)),
-            ("after", Some(after)),
-        ];
-        links::with_query(path, &query)
-    }
-
-    /// Whether it lets everything pass.
-    pub fn is_open(&self) -> bool {
-        self.address("").is_empty()
-    }
-
-    /// What one fills in.
-    pub fn form(&self, sees_people: bool) -> Markup {
-        html! {
-            form.filter method="get" action=(links::LETTERS) aria-label="Filter" {
-                p { label for="destination" { "Destination" }
-                    select #destination name="destination" {
-                        (choice("", "any", &self.destination))
-                        @for vendor in Vendor::ALL { (choice(vendor.as_str(), name(vendor), &self.destination)) }
-                    }
+            p { label for="class" { "Class" }
+                select #class name="class" {
+                    (choice("", "any", filter.class.is_none()))
+                    @for class in DeadClass::ALL { (choice(class.as_str(), class.as_str(), filter.class == Some(class))) }
                 }
-                p { label for="class" { "Class" }
-                    select #class name="class" {
-                        (choice("", "any", &self.class))
-                        @for class in DeadClass::ALL { (choice(class.as_str(), class.as_str(), &self.class)) }
-                    }
-                }
-                @if sees_people {
-                    p { label for="xid" { "Person (xid)" } input #xid name="xid" value=(self.xid) autocomplete="off" spellcheck="false" maxlength="200"; }
-                }
-                p { label for="since" { "Died from" } input #since name="since" type="date" value=(self.since); }
-                p { label for="until" { "until" } input #until name="until" type="date" value=(self.until); }
-                @if !self.cause.is_empty() { input type="hidden" name="cause" value=(self.cause); }
-                p.go { button type="submit" { "Filter" } @if !self.is_open() { " " a href=(links::LETTERS) { "Show all" } } }
             }
-        }
-    }
-
-    /// The filter in a form that acts on it.
-    pub fn hidden(&self) -> Markup {
-        let fields = [
-            ("destination", &self.destination),
-            ("class", &self.class),
-            ("cause", &self.cause),
-            ("xid", &self.xid),
-            ("since", &self.since),
-            ("until", &self.until),
-        ];
-        html! {
-            @for (name, value) in fields { @if !value.is_empty() { input type="hidden" name=(name) value=(value); } }
+            @if sees_people {
+                p { label for="xid" { "Person (xid)" } input #xid name="xid" value=(text(&filter.xid)) autocomplete="off" spellcheck="false" maxlength="200"; }
+            }
+            p { label for="since" { "Died from" } (time("since", filter.since.as_ref())) }
+            p { label for="until" { "before" } (time("until", filter.until.as_ref())) }
+            @if let Some(cause) = &filter.cause { input type="hidden" name="cause" value=(cause); }
+            p.go { button type="submit" { "Filter" } @if !is_open(filter) { " " a href=(links::LETTERS) { "Show all" } } }
         }
     }
 }
 
-fn choice(value: &str, shown: &str, chosen: &str) -> Markup {
-    html! { option value=(value) selected[value == chosen] { (shown) } }
+/// A day, or what an address says in another way.
+fn time(id: &str, moment: Option<&Moment>) -> Markup {
+    let kind = match moment {
+        None | Some(Moment::Day(_)) => "date",
+        Some(Moment::At(_) | Moment::Ago(_)) => "text",
+    };
+    html! { input #(id) name=(id) type=(kind) value=(moment.map(Moment::to_string).unwrap_or_default()); }
+}
+
+/// A filter in a form that acts on it.
+pub fn hidden(filter: &DeadLetterFilter) -> Markup {
+    html! {
+        @for (name, value) in fields(filter) { input type="hidden" name=(name) value=(value); }
+    }
+}
+
+fn choice(value: &str, shown: &str, chosen: bool) -> Markup {
+    html! { option value=(value) selected[chosen] { (shown) } }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
-
     use super::*;
 
+    fn read(words: &str) -> Result<Wanted<WantedPage>, String> {
+        Wanted::read(words.as_bytes())
+    }
+
     #[test]
-    fn the_last_day_is_whole() {
-        let form = FilterForm {
-            since: "2026-11-21".to_owned(),
-            until: "2026-11-21".to_owned(),
-            ..FilterForm::default()
+    fn a_filter_is_the_same_after_it_was_an_address() {
+        let filter = DeadLetterFilter {
+            destination: Some(Vendor::Alumniq),
+            class: Some(DeadClass::Stale),
+            cause: Some("0123456789ab".to_owned()),
+            xid: Some("1001 & é".to_owned()),
+            since: Some("2026-11-21".parse().unwrap()),
+            until: Some("3d".parse().unwrap()),
         };
-        let filter = form.read().unwrap().filter;
-        let day = |day| Some(Moment::Day(date(2026, 11, day)));
-        assert_eq!((filter.since, filter.until), (day(21), day(22)));
+        let after: LetterRef = "12/crm/stale/41/2".parse().unwrap();
+        let address = address_after(&filter, "", Some(&after));
+        let wanted = read(address.strip_prefix('?').unwrap()).unwrap();
+        assert_eq!((wanted.filter, wanted.rest.after), (filter, Some(after)));
+    }
+
+    #[test]
+    fn a_field_that_nobody_filled_in_is_absent() {
+        let wanted = read("destination=&class=&xid=+&since=&until=&after=&csrf=x").unwrap();
+        assert!(is_open(&wanted.filter) && wanted.rest.after.is_none());
+        assert_eq!(read("xid=+42+").unwrap().filter.xid.as_deref(), Some("42"));
     }
 
     #[test]
     fn a_word_that_is_not_understood_is_no_wider_filter() {
-        for form in [
-            FilterForm {
-                destination: "mars".to_owned(),
-                ..FilterForm::default()
-            },
-            FilterForm {
-                class: "sad".to_owned(),
-                ..FilterForm::default()
-            },
-            FilterForm {
-                since: "yesterday".to_owned(),
-                ..FilterForm::default()
-            },
-            FilterForm {
-                until: "2026-13-01".to_owned(),
-                ..FilterForm::default()
-            },
-            FilterForm {
-                after: "../etc".to_owned(),
-                ..FilterForm::default()
-            },
+        for words in [
+            "destination=mars",
+            "class=sad",
+            "since=yesterday",
+            "until=2026-13-01",
+            "after=..%2Fetc",
         ] {
-            assert_eq!(form.read().unwrap_err().len(), 1, "{form:?}");
+            assert!(read(words).is_err(), "{words}");
         }
-        assert!(FilterForm::default().read().is_ok());
     }
 }

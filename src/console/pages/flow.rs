@@ -9,7 +9,7 @@ use super::{
     links,
     snapshot::Snapshot,
     spark::spark,
-    text::{age, count, countdown, destination, foreign},
+    text::{age, count, countdown, foreign},
 };
 
 /// The picture, and the books under it.
@@ -79,7 +79,7 @@ fn branch(to: Destination, status: &Status, snapshot: &Snapshot) -> Markup {
     let dead = links::with_query(links::LETTERS, &[("destination", Some(to.as_str()))]);
     html! {
         div.node data-node=(to) .paused[pause.is_some()] {
-            h3 { (destination(to)) (mark(pause, snapshot)) }
+            h3 { (to.label()) (mark(pause, snapshot)) }
             dl.states {
                 (state("waiting", counts.waiting, "Behind an older change of the same person"))
                 (state("ready", counts.ready, "Could be carried over now"))

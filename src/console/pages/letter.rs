@@ -8,22 +8,26 @@ use axum::{
 };
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
-use queue::{QueueError, letters::Letter, timeline::Timeline};
+use queue::{letters::Letter, timeline::Timeline};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     asked::Asked,
     edit,
     layout::Tab,
     links,
-    text::{self, foreign, moment, name, place, subject},
+    text::{self, foreign, moment},
     timeline,
 };
 use crate::{
-    console::visitor::{Operator, Visitor},
+    console::visitor::Operator,
     operations::{
-        reason::{InvalidReason, MAX_REASON},
-        revealing::Revealed,
+        client::OperatorClient,
+        dead_letters::LetterName,
+        error::{OperatorError, Refused},
+        reason::MAX_REASON,
+        wire::{DiscardRequest, LettersHandled, ReplayRequest, Row},
     },
 };
 
@@ -58,11 +62,11 @@ fn answer(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Response {
         destination,
         ..
     } = &found.letter;
-    let title = format!("Change {change_id} at {}", place(*destination));
+    let title = format!("Change {change_id} at {}", destination.noun());
     asked.page(Tab::Letters, &title, &main(asked, found, shown))
 }
 
-async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, QueueError> {
+async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, OperatorError> {
     let Some(timeline) = asked.timeline(id).await? else {
         return Ok(None);
     };
@@ -78,12 +82,12 @@ async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, 
 
 fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
     let Found { letter, timeline } = found;
-    let zone = &asked.operations.timezone;
+    let zone = asked.zone();
     let vendor = letter.destination;
     html! {
         p.crumbs { a href=(links::LETTERS) { "Dead letters" } }
         div.title {
-            h1 { "Change " (foreign(&letter.change_id)) " at " (place(vendor)) }
+            h1 { "Change " (foreign(&letter.change_id)) " at " (vendor.noun()) }
             (text::class(letter.class))
         }
         div.columns {
@@ -97,7 +101,7 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
                     @if asked.may_act() { (actions(asked, letter)) }
                 }
                 section.card aria-label="Attempts" {
-                    h2 { "What was tried at " (place(vendor)) }
+                    h2 { "What was tried at " (vendor.noun()) }
                     (timeline::list(&timeline.events, Some(letter), asked))
                 }
             }
@@ -112,7 +116,7 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
                     li { span { "Died" } (moment(&letter.died_at, zone)) }
                     li { span { "Attempts" } span { (letter.attempts) } }
                     @for other in timeline.letters.iter().filter(|other| other.destination != vendor) {
-                        li { span { "Also dead at" } a href=(links::letter(other.destination, &other.change_id)) { (name(other.destination)) } }
+                        li { span { "Also dead at" } a href=(links::letter(other.destination, &other.change_id)) { (other.destination.label()) } }
                     }
                 }
             }
@@ -125,12 +129,12 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
 /// Hidden until asked for: who asks stands in the audit.
 fn row_data(asked: &Asked, letter: &Letter, shown: Option<&Shown>) -> Markup {
     let path = links::letter(letter.destination, &letter.change_id);
-    let at = place(letter.destination);
+    let at = letter.destination.noun();
     html! {
         section.card #row aria-label="Row data" {
             h2 { "Row data" }
             @match shown {
-                Some(shown) => (json(&shown.row)),
+                Some(shown) => (block(&shown.row)),
                 None => form method="post" action={ (path) "/row#row" } {
                     (asked.csrf())
                     p.note { "What AlumnIQ sent, and what was sent to " (at) ". That you looked stands in the audit." }
@@ -139,31 +143,32 @@ fn row_data(asked: &Asked, letter: &Letter, shown: Option<&Shown>) -> Markup {
             }
         }
         @if let Some(sent) = shown.and_then(|shown| shown.sent.as_deref()) {
-            section.card #sent aria-label="What was sent" { h2 { "What was sent to " (at) } (json(sent)) }
+            section.card #sent aria-label="What was sent" { h2 { "What was sent to " (at) } (block(sent)) }
         }
     }
 }
 
-/// Indented where it is JSON.
-fn json(text: &str) -> Markup {
-    let pretty = serde_json::from_str::<serde_json::Value>(text)
-        .and_then(|value| serde_json::to_string_pretty(&value));
-    html! { pre tabindex="0" { (foreign(pretty.as_deref().unwrap_or(text))) } }
+/// Indented; a text that is no JSON as it is.
+fn json(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        value => format!("{value:#}"),
+    }
+}
+
+fn block(text: &str) -> Markup {
+    html! { pre tabindex="0" { (foreign(text)) } }
 }
 
 /// Shows the row, and writes down who looked. It changes nothing: whoever may see people may.
-pub async fn reveal(
-    by: Visitor,
-    asked: Asked,
-    Path((vendor, id)): Path<(String, String)>,
-) -> Response {
+pub async fn reveal(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return asked.letter_gone(&id);
     };
     if !asked.sees_people() {
         return asked.people_are_hidden();
     }
-    match uncovered(&asked, &by, vendor, &id).await {
+    match uncovered(&asked, vendor, &id).await {
         Ok(Some((found, shown))) => answer(&asked, &found, Some(&shown)),
         Ok(None) => asked.letter_gone(&id),
         Err(error) => asked.failed(Tab::Letters, &error),
@@ -172,19 +177,18 @@ pub async fn reveal(
 
 async fn uncovered(
     asked: &Asked,
-    by: &Visitor,
     vendor: Vendor,
     id: &str,
-) -> Result<Option<(Found, Shown)>, QueueError> {
+) -> Result<Option<(Found, Shown)>, OperatorError> {
     let Some(found) = find(asked, vendor, id).await? else {
         return Ok(None);
     };
-    let operations = &asked.operations;
-    let Revealed { row, sent } = operations.reveal_row(vendor, id, &by.actor).await?;
-    let row = row.map_or_else(
-        || "the row is not kept".to_owned(),
-        |record| record.row.get().to_owned(),
-    );
+    let Row { row, sent, .. } = asked.client.row(vendor, id).await?;
+    let row = match row {
+        Value::Null => "the row is not kept".to_owned(),
+        row => json(row),
+    };
+    let sent = sent.map(json);
     Ok(Some((found, Shown { row, sent })))
 }
 
@@ -211,7 +215,7 @@ fn actions(asked: &Asked, letter: &Letter) -> Markup {
                     (asked.csrf())
                     (reason_field())
                     p.check { label { input type="checkbox" name="keep_unacknowledged" value="yes"; " Do not tell AlumnIQ that it was handled" } }
-                    p.soft { (subject(letter.destination)) " does not get this change. If AlumnIQ is not told, it lists the change again." }
+                    p.soft { (letter.destination.subject()) " does not get this change. If AlumnIQ is not told, it lists the change again." }
                     p { button.danger type="submit" { "Discard" } }
                 }
             }
@@ -228,7 +232,7 @@ pub struct Replay {
 
 /// Brings it back.
 pub async fn replay(
-    Operator(by): Operator,
+    _: Operator,
     asked: Asked,
     Path((vendor, id)): Path<(String, String)>,
     Form(form): Form<Replay>,
@@ -236,17 +240,12 @@ pub async fn replay(
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return asked.letter_gone(&id);
     };
-    let letters = [(vendor, id.clone())];
-    let apply_stale = form.apply_stale == "yes";
-    match asked
-        .operations
-        .replay(&letters, apply_stale, &by.actor)
-        .await
-    {
-        Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
-        Ok(_) => asked.letter_gone(&id),
-        Err(error) => asked.failed(Tab::Letters, &error),
-    }
+    let request = ReplayRequest {
+        ids: vec![LetterName::at(vendor, &id)],
+        apply_stale: form.apply_stale == "yes",
+        ..ReplayRequest::default()
+    };
+    handled(&asked, vendor, &id, asked.client.replay(request).await)
 }
 
 /// What the form of a discard says.
@@ -259,7 +258,7 @@ pub struct Discard {
 
 /// Gives it up.
 pub async fn discard(
-    Operator(by): Operator,
+    _: Operator,
     asked: Asked,
     Path((vendor, id)): Path<(String, String)>,
     Form(form): Form<Discard>,
@@ -267,17 +266,28 @@ pub async fn discard(
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return asked.letter_gone(&id);
     };
-    let reason = match form.reason.parse() {
-        Ok(reason) => reason,
-        Err(error) => return invalid_reason(&asked, error, &links::letter(vendor, &id)),
+    let request = DiscardRequest {
+        ids: vec![LetterName::at(vendor, &id)],
+        reason: form.reason,
+        keep_unacknowledged: form.keep_unacknowledged == "yes",
+        ..DiscardRequest::default()
     };
-    let letters = [(vendor, id.clone())];
-    let operations = &asked.operations;
-    let keep = form.keep_unacknowledged == "yes";
-    let discarded = operations.discard(&letters, keep, &reason, &by.actor);
-    match discarded.await {
-        Ok(handled) if handled.handled > 0 => Redirect::to(&links::change(&id)).into_response(),
-        Ok(_) => asked.letter_gone(&id),
+    handled(&asked, vendor, &id, asked.client.discard(request).await)
+}
+
+fn handled(
+    asked: &Asked,
+    vendor: Vendor,
+    id: &str,
+    handled: Result<LettersHandled, OperatorError>,
+) -> Response {
+    match handled {
+        Ok(handled) if handled.letters > 0 => Redirect::to(&links::change(id)).into_response(),
+        Ok(_) => asked.letter_gone(id),
+        Err(error) if error.is(Refused::NotFound) => asked.letter_gone(id),
+        Err(error) if error.is(Refused::Invalid) => {
+            invalid_reason(asked, &error, &links::letter(vendor, id))
+        }
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
@@ -291,9 +301,9 @@ pub fn reason_field() -> Markup {
 }
 
 /// A change is discarded only with a reason.
-pub fn invalid_reason(asked: &Asked, error: InvalidReason, back: &str) -> Response {
+pub fn invalid_reason(asked: &Asked, error: &OperatorError, back: &str) -> Response {
     let main = html! {
-        p { "Nothing was done: " (error) "." }
+        p { "Nothing was done: " (foreign(&error.to_string())) "." }
         p { a href=(back) { "Back" } }
     };
     let what = "The reason cannot be accepted";

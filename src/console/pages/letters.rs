@@ -1,82 +1,90 @@
 //! `/dead-letters`: grouped by cause, filtered, newest first.
 
-use axum::{extract::Query, response::Response};
+use axum::{extract::RawForm, response::Response};
 use maud::{Markup, html};
 use queue::letters::{Letter, LetterPage, Order};
 
 use super::{
     asked::Asked,
-    filter::{Filter, FilterForm},
+    filter::{self, Wanted, WantedPage, address, address_after},
     layout::Tab,
     links, panels,
     snapshot::Snapshot,
-    text::{self, count, foreign, moment, name},
+    text::{self, count, foreign, moment},
+};
+use crate::operations::{
+    client::OperatorClient, dead_letters::DeadLetterFilter, error::OperatorError,
 };
 
 /// How many a page.
 const A_PAGE: usize = 50;
 
 /// The page.
-pub async fn list(asked: Asked, Query(form): Query<FilterForm>) -> Response {
-    let filter = match asked.filter(&form) {
-        Ok(filter) => filter,
+pub async fn list(asked: Asked, RawForm(words): RawForm) -> Response {
+    let wanted = match asked.wanted(&words) {
+        Ok(wanted) => wanted,
         Err(refused) => return *refused,
     };
-    match read(&asked, &filter).await {
+    match read(&asked, &wanted).await {
         Ok((page, snapshot)) => {
-            let main = main(&asked, &form, &page, &snapshot);
+            let main = main(&asked, &wanted, &page, &snapshot);
             asked.page(Tab::Letters, "Dead letters", &main)
         }
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
 
-async fn read(asked: &Asked, filter: &Filter) -> Result<(LetterPage, Snapshot), queue::QueueError> {
-    let operations = &asked.operations;
-    let page = operations
-        .letters(
-            Order::NewestFirst,
-            &filter.filter,
-            filter.after.as_ref(),
-            A_PAGE,
-        )
+async fn read(
+    asked: &Asked,
+    wanted: &Wanted<WantedPage>,
+) -> Result<(LetterPage, Snapshot), OperatorError> {
+    let (client, after) = (&asked.client, wanted.rest.after.as_ref());
+    let page = client
+        .letters(Order::NewestFirst, &wanted.filter, after, A_PAGE)
         .await?;
-    Ok((page, Snapshot::read(operations).await))
+    Ok((page, Snapshot::read(client).await))
 }
 
-fn main(asked: &Asked, form: &FilterForm, page: &LetterPage, snapshot: &Snapshot) -> Markup {
+fn main(
+    asked: &Asked,
+    wanted: &Wanted<WantedPage>,
+    page: &LetterPage,
+    snapshot: &Snapshot,
+) -> Markup {
+    let filter = &wanted.filter;
+    let is_open = filter::is_open(filter);
     html! {
         div.title.spread {
             h1 { "Dead letters" }
             a href=(links::BULKS) { "Bulks under way and past" }
         }
-        @if !snapshot.groups.is_empty() && form.after.is_empty() {
+        @if !snapshot.groups.is_empty() && wanted.rest.after.is_none() {
             section.card aria-label="By cause" {
                 h2 { "By cause" }
                 (panels::groups(&snapshot.groups, asked.may_act()))
             }
         }
         section.card aria-label="The letters" {
-            (form.form(asked.sees_people()))
+            (filter::form(filter, asked.sees_people()))
             div.total {
-                p { b { (text::letters(page.total)) } @if !form.is_open() { @if page.total == 1 { " passes the filter" } @else { " pass the filter" } } }
-                @if asked.may_act() && page.total > 0 { (bulks(form, page.total)) }
+                p { b { (text::letters(page.total)) } @if !is_open { @if page.total == 1 { " passes the filter" } @else { " pass the filter" } } }
+                @if asked.may_act() && page.total > 0 { (bulks(filter, page.total)) }
             }
             @if page.items.is_empty() {
-                p.empty { @if form.is_open() { "Nothing needs a person." } @else { "Nothing passes the filter." } }
+                p.empty { @if is_open { "Nothing needs a person." } @else { "Nothing passes the filter." } }
             } @else {
                 (table(asked, &page.items))
             }
-            (paging(form, page))
+            (paging(wanted, page))
         }
     }
 }
 
-fn bulks(form: &FilterForm, total: u64) -> Markup {
+fn bulks(filter: &DeadLetterFilter, total: u64) -> Markup {
     html! {
         p.actions {
-            a.button href=(form.address("/dead-letters/discard")) { "Discard all " (count(total)) }
-            a.button href=(form.address("/dead-letters/replay")) { "Replay all " (count(total)) }
+            a.button href=(address(filter, "/dead-letters/discard")) { "Discard all " (count(total)) }
+            a.button href=(address(filter, "/dead-letters/replay")) { "Replay all " (count(total)) }
         }
     }
 }
@@ -99,9 +107,9 @@ fn table(asked: &Asked, letters: &[Letter]) -> Markup {
                         @if people {
                             td data-name="Person" { @if let Some(xid) = &letter.xid { a href=(links::person(xid)) { (foreign(xid)) } } @else { span.soft { "nobody" } } }
                         }
-                        td data-name="Where" { (name(letter.destination)) }
+                        td data-name="Where" { (letter.destination.label()) }
                         td.reason { (text::class(letter.class)) " " (foreign(&letter.cause)) }
-                        td.died data-name="Died" { (moment(&letter.died_at, &asked.operations.timezone)) }
+                        td.died data-name="Died" { (moment(&letter.died_at, asked.zone())) }
                         td.actions { a.button href=(address) aria-label={ "Look at change " (letter.change_id) } { "Look" } }
                     }
                 }
@@ -110,11 +118,12 @@ fn table(asked: &Asked, letters: &[Letter]) -> Markup {
     }
 }
 
-fn paging(form: &FilterForm, page: &LetterPage) -> Markup {
+fn paging(wanted: &Wanted<WantedPage>, page: &LetterPage) -> Markup {
+    let filter = &wanted.filter;
     html! {
         nav.paging aria-label="Pages" {
-            @if !form.after.is_empty() { a href=(form.address(links::LETTERS)) { "First page" } }
-            @if let Some(next) = &page.next { a rel="next" href=(form.address_after(links::LETTERS, &next.to_string())) { "Next page" } }
+            @if wanted.rest.after.is_some() { a href=(address(filter, links::LETTERS)) { "First page" } }
+            @if let Some(next) = &page.next { a rel="next" href=(address_after(filter, links::LETTERS, Some(next))) { "Next page" } }
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
 
 /// The page.
 pub async fn show(asked: Asked) -> Response {
-    let snapshot = Snapshot::read(&asked.operations).await;
+    let snapshot = Snapshot::read(&asked.client).await;
     let fragments = fragments(&snapshot, asked.may_act());
     let part = |id: &str| fragments.iter().find(|fragment| fragment.id == id);
     let main = html! {

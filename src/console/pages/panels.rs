@@ -12,7 +12,7 @@ use super::{
     fragment::Fragment,
     links,
     snapshot::Snapshot,
-    text::{self, age, count, countdown, foreign, name},
+    text::{self, age, count, countdown, foreign},
     traffic,
 };
 
@@ -49,14 +49,14 @@ fn row(group: &LetterGroup, may_act: bool) -> Markup {
         ("cause", Some(group.cause.as_str())),
     ];
     let look = links::with_query(links::LETTERS, &filter);
-    let of = format!("{} at {}", group.class, name(group.destination));
+    let of = format!("{} at {}", group.class, group.destination.label());
     html! {
         tr data-group={ (group.destination) "/" (group.class) "/" (group.cause) } {
             td {
                 (text::class(group.class)) " " (foreign(&group.text))
                 p.advice { (text::advice(&group.advice)) }
             }
-            td data-name="Where" { (name(group.destination)) }
+            td data-name="Where" { (group.destination.label()) }
             td.number data-name="Changes" { (count(group.count)) span.unit { @if group.count == 1 { " change" } @else { " changes" } } }
             td.actions {
                 a.button href=(look) aria-label={ "Look at " (of) } { "Look" }
@@ -78,7 +78,7 @@ pub fn limits(status: &Status, snapshot: &Snapshot) -> Fragment {
         h2 { "Limits and pauses" }
         ul.rows {
             @for (vendor, pause) in &status.pauses { (paused(*vendor, pause, snapshot)) }
-            @for (vendor, traffic) in &snapshot.traffic { (traffic::places(*vendor, traffic, &format!("{}, calls this minute", name(*vendor)))) }
+            @for (vendor, traffic) in &snapshot.traffic { (traffic::places(*vendor, traffic, &format!("{}, calls this minute", vendor.label()))) }
             @if let Some(days) = status.producer.key_days { (key(days)) }
             (memory(status.memory))
         }
@@ -89,7 +89,7 @@ pub fn limits(status: &Status, snapshot: &Snapshot) -> Fragment {
 fn paused(vendor: Vendor, pause: &Pause, snapshot: &Snapshot) -> Markup {
     html! {
         li data-pause=(vendor) {
-            span { a href={ (links::DESTINATIONS) "#" (vendor) } { (name(vendor)) } @if pause.seconds_left.is_none() { ", by " } @else { ": " } (foreign(&pause.cause)) }
+            span { a href={ (links::DESTINATIONS) "#" (vendor) } { (vendor.label()) } @if pause.seconds_left.is_none() { ", by " } @else { ": " } (foreign(&pause.cause)) }
             span.tag.wait {
                 @match pause.seconds_left {
                     Some(left) if left > 0.0 => { "tries again in " (countdown(left, snapshot.at)) },

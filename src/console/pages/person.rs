@@ -7,10 +7,7 @@ use axum::{
 };
 use jobs::destination::Destination;
 use maud::{Markup, html};
-use queue::{
-    person::{PersonCursor, PersonPage},
-    timeline::Timeline,
-};
+use queue::{person::PersonCursor, timeline::Timeline};
 use serde::Deserialize;
 
 use super::{
@@ -18,8 +15,9 @@ use super::{
     change::state,
     layout::Tab,
     links,
-    text::{self, changes, foreign, moment},
+    text::{changes, foreign, moment},
 };
+use crate::operations::{client::OperatorClient, wire::Person};
 
 /// How many changes a page shows.
 const PAGE: usize = 50;
@@ -47,7 +45,7 @@ pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Res
         let what = "You cannot look at people";
         return asked.problem(StatusCode::FORBIDDEN, Tab::Changes, what, &main);
     }
-    match asked.operations.person(xid, cursor, PAGE).await {
+    match asked.client.person(xid, cursor, PAGE).await {
         Ok(page) if page.changes.is_empty() && page.next.is_none() => asked.not_found(
             Tab::Changes,
             "Nothing is known of this person",
@@ -58,15 +56,15 @@ pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Res
     }
 }
 
-fn main(asked: &Asked, xid: &str, is_later: bool, page: &PersonPage) -> Markup {
-    let enabled = asked.operations.enabled();
+fn main(asked: &Asked, xid: &str, is_later: bool, page: &Person) -> Markup {
+    let enabled = asked.client.operations.enabled();
     html! {
         div.title { h1 { "Person " (foreign(xid)) } @if page.next.is_none() && !is_later { span.tag { (changes(page.changes.len() as u64)) } } }
         section.card aria-label="Changes" {
             table {
                 thead { tr {
                     th scope="col" { "Change" } th scope="col" { "State" }
-                    @for destination in enabled { th scope="col" { (text::destination(*destination)) } }
+                    @for destination in enabled { th scope="col" { (destination.label()) } }
                     th scope="col" { "Last" } th scope="col" { span.away { "When" } }
                 } }
                 tbody { @for timeline in &page.changes { (row(asked, timeline, enabled)) } }
@@ -88,7 +86,7 @@ fn row(asked: &Asked, timeline: &Timeline, enabled: &[Destination]) -> Markup {
             th scope="row" { a href=(links::change(&timeline.change_id)) { (foreign(&timeline.change_id)) } }
             td data-name="State" { (state(&timeline.state)) }
             @for destination in enabled {
-                td data-name=(text::destination(*destination)) {
+                td data-name=(destination.label()) {
                     @match timeline.destinations.get(destination) {
                         Some(at) if *at == "dead" => { a href=(links::letter((*destination).into(), &timeline.change_id)) { "dead" } },
                         Some(at) => (at),
@@ -97,7 +95,7 @@ fn row(asked: &Asked, timeline: &Timeline, enabled: &[Destination]) -> Markup {
                 }
             }
             td data-name="Last" { (word("event").unwrap_or_default().replace('_', " ")) }
-            td data-name="When" { @if let Some(at) = word("at") { (moment(at, &asked.operations.timezone)) } }
+            td data-name="When" { @if let Some(at) = word("at") { (moment(at, asked.zone())) } }
         }
     }
 }

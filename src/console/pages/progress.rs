@@ -4,6 +4,7 @@ use axum::{
     extract::Path,
     response::{IntoResponse, Redirect, Response},
 };
+use jobs::destination::Vendor;
 use maud::{Markup, html};
 use queue::bulk::{BulkAction, BulkState, BulkView};
 
@@ -12,15 +13,21 @@ use super::{
     fragment::Fragment,
     layout::Tab,
     links,
-    text::{count, foreign, letters, moment, name, place},
+    text::{changes, count, foreign, letters, moment},
     watched::Watched,
 };
-use crate::console::visitor::Operator;
+use crate::{
+    console::visitor::Operator,
+    operations::{
+        client::OperatorClient,
+        error::{OperatorError, Refused},
+    },
+};
 
 /// The page.
 pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
-    match asked.operations.bulk(&id).await {
-        Ok(Some(bulk)) => {
+    match asked.client.bulk(&id).await {
+        Ok(bulk) => {
             let title = title(&bulk);
             let main = html! {
                 p.crumbs { a href=(links::LETTERS) { "Dead letters" } " / " a href=(links::BULKS) { "Bulks" } }
@@ -34,21 +41,22 @@ pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
                 false => asked.live(Tab::Letters, &title, &address, &main),
             }
         }
-        Ok(None) => unknown(&asked),
-        Err(error) => asked.failed(Tab::Letters, &error),
+        Err(error) => failed(&asked, &error),
     }
 }
 
 /// Ends it before its next step.
-pub async fn cancel(Operator(by): Operator, asked: Asked, Path(id): Path<String>) -> Response {
-    match asked.operations.cancel_bulk(&id, &by.actor).await {
-        Ok(Some(bulk)) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
-        Ok(None) => unknown(&asked),
-        Err(error) => asked.failed(Tab::Letters, &error),
+pub async fn cancel(_: Operator, asked: Asked, Path(id): Path<String>) -> Response {
+    match asked.client.cancel_bulk(&id).await {
+        Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
+        Err(error) => failed(&asked, &error),
     }
 }
 
-fn unknown(asked: &Asked) -> Response {
+fn failed(asked: &Asked, error: &OperatorError) -> Response {
+    if !error.is(Refused::NotFound) {
+        return asked.failed(Tab::Letters, error);
+    }
     let why = "Only the last hundred are known, and for as long as the audit is kept.";
     asked.not_found(Tab::Letters, "There is no such bulk", why)
 }
@@ -66,7 +74,7 @@ fn title(bulk: &BulkView) -> String {
     let class = filter.class.map(|class| class.as_str());
     let at = filter
         .destination
-        .map(|vendor| format!("at {}", place(vendor)));
+        .map(|vendor| format!("at {}", vendor.noun()));
     let what: Vec<&str> = class.into_iter().chain(at.as_deref()).collect();
     if !what.is_empty() {
         title = format!("{title}: {}", what.join(" "));
@@ -86,7 +94,7 @@ pub const fn tone(state: BulkState) -> &'static str {
 
 /// What changes of it by itself.
 pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
-    let zone = &asked.operations.timezone;
+    let zone = asked.zone();
     let done = bulk.handled + bulk.gone;
     let verb = match bulk.action {
         BulkAction::Replay => "Replayed",
@@ -120,14 +128,15 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
 pub fn which(bulk: &BulkView, asked: &Asked, with_cause: bool) -> Markup {
     let filter = &bulk.filter;
     html! {
-        (filter.destination.map_or("every destination", name))
+        (filter.destination.map_or("every destination", Vendor::label))
         @if let Some(class) = filter.class { ", " (class) }
         @match (&bulk.about, &filter.cause) {
             (Some(about), _) => { @if with_cause { ": " (foreign(about)) } },
             (None, Some(_)) => ", one cause",
             (None, None) => {}
         }
+        @if !filter.change_ids.is_empty() { ", " (changes(filter.change_ids.len() as u64)) }
         @if let Some(xid) = filter.xid.as_ref().filter(|_| asked.sees_people()) { ", person " (foreign(xid)) }
-        @if let Some(since) = &filter.since { ", died from " (moment(since, &asked.operations.timezone)) }
+        @if let Some(since) = &filter.since { ", died from " (moment(since, asked.zone())) }
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     Asked, Snapshot, destinations, fragment::Fragment, overview, progress, watched::Watched,
 };
+use crate::operations::client::OperatorClient;
 
 /// Those of `page`, as they are now; `bulk` is the id of the bulk that its page shows.
 pub async fn fragments(
@@ -15,7 +16,7 @@ pub async fn fragments(
         Watched::Overview => overview::fragments(snapshot, asked.may_act()),
         Watched::Destinations => destinations::fragments(snapshot, asked),
         Watched::Bulk => {
-            let bulk = asked.operations.bulk(bulk).await.ok().flatten();
+            let bulk = asked.client.bulk(bulk).await.ok();
             bulk.iter()
                 .map(|bulk| progress::fragment(bulk, asked))
                 .collect()

@@ -7,7 +7,7 @@ use jobs::destination::{Destination, Vendor};
 use queue::{letters::LetterGroup, stats::Status};
 
 use super::traffic::Traffic;
-use crate::operations::Operations;
+use crate::operations::client::Local;
 
 /// The fleet at one moment.
 #[derive(Debug, Clone)]
@@ -26,13 +26,14 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads.
-    pub async fn read(operations: &Operations) -> Self {
+    pub async fn read(client: &Local) -> Self {
+        let operations = &client.operations;
         let (status, groups, traffic) = match operations.watched().await {
             Ok(seen) => (seen.status, seen.groups.unwrap_or_default(), seen.traffic),
             Err(error) => (Err(error), Vec::new(), BTreeMap::new()),
         };
         let traffic = traffic.into_iter().filter_map(|(vendor, (limits, calls))| {
-            let allowed = *operations.allowed.get(&vendor)?;
+            let allowed = operations.allowed(vendor)?;
             let traffic = Traffic {
                 allowed,
                 limits,

@@ -1,10 +1,7 @@
 //! Numbers, times and foreign text, as people read them.
 
 use jiff::{Timestamp, tz::TimeZone};
-use jobs::{
-    destination::{Destination, Vendor},
-    outcome::DeadClass,
-};
+use jobs::outcome::DeadClass;
 use maud::{Markup, html};
 
 use crate::visible::marked;
@@ -131,36 +128,6 @@ pub fn letters(number: u64) -> String {
         "dead letters"
     };
     format!("{} {noun}", count(number))
-}
-
-/// What people call it.
-pub const fn name(vendor: Vendor) -> &'static str {
-    match vendor {
-        Vendor::Crm => "CRM",
-        Vendor::Salsa => "Salsa",
-        Vendor::Alumniq => "AlumnIQ",
-    }
-}
-
-/// The same within a sentence.
-pub const fn place(vendor: Vendor) -> &'static str {
-    match vendor {
-        Vendor::Crm => "the CRM",
-        Vendor::Salsa | Vendor::Alumniq => name(vendor),
-    }
-}
-
-/// The same where it begins a sentence.
-pub const fn subject(vendor: Vendor) -> &'static str {
-    match vendor {
-        Vendor::Crm => "The CRM",
-        Vendor::Salsa | Vendor::Alumniq => name(vendor),
-    }
-}
-
-/// What people call it.
-pub fn destination(destination: Destination) -> &'static str {
-    name(destination.into())
 }
 
 /// What people call a field of a row: `Job title`, `Address 1`, `State (ISO)`.

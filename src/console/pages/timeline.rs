@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     asked::Asked,
-    text::{class as class_mark, duration, foreign, moment, name, reason},
+    text::{class as class_mark, duration, foreign, moment, reason},
 };
 
 /// All of it, or on a letter's page what was tried there: the page has told already why it died.
@@ -31,12 +31,12 @@ fn entry(event: &Value, told: Option<&str>, asked: &Asked) -> Markup {
     let by = text(event, "by");
     html! {
         li class=(tone) data-event=(kind) {
-            div.when { (moment(text(event, "at").unwrap_or_default(), &asked.operations.timezone)) }
+            div.when { (moment(text(event, "at").unwrap_or_default(), asked.zone())) }
             div.what {
                 p {
                     @if let Some(count) = event["count"].as_u64() { b { (count) " " } }
                     b { (words) }
-                    @if let Some(vendor) = vendor { " · " (name(vendor)) }
+                    @if let Some(vendor) = vendor { " · " (vendor.label()) }
                     @if let Some(class) = text(event, "class").and_then(|word| word.parse().ok()) { " " (class_mark(class)) }
                     @if let Some(attempt) = attempt { " · attempt " (attempt) }
                     @if let Some(ms) = event["ms"].as_u64() { span.soft { " · " (ms) " ms" } }

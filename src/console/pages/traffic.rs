@@ -5,7 +5,7 @@ use jobs::destination::Vendor;
 use maud::{Markup, html};
 use queue::recent::{RecentCall, VendorLimits};
 
-use super::text::{count, foreign, moment, subject};
+use super::text::{count, foreign, moment};
 use crate::operations::allowed::Allowed;
 
 /// How many calls are shown at once; the rest on request.
@@ -53,17 +53,17 @@ pub fn show(vendor: Vendor, traffic: &Traffic, zone: &TimeZone) -> Markup {
     let (shown, rest) = calls.split_at(calls.len().min(SHOWN));
     html! {
         div.traffic {
-            section aria-label={ "Limits of " (subject(vendor)) } {
+            section aria-label={ "Limits of " (vendor.subject()) } {
                 h3 { "Limits" }
                 ul.rows {
                     (places(vendor, traffic, "Calls this minute"))
                     li { span { "Calls a minute" } span { @match traffic.most() { Some(most) => { "at most " (count(most)) } None => "no limit" } } }
                     li { span { "Calls at once" } span { @match allowed.concurrency { Some(most) => { "at most " (count(most)) } None => "one a process" } } }
                     @if let Some(batch) = limits.told_batch.or(allowed.batch) { li { span { "Changes a call" } span { @if batch > 1 { "at most " } (count(batch)) } } }
-                    @if let Some(at) = &limits.told_at { li { span { (subject(vendor)) " told its limits" } (moment(at, zone)) } }
+                    @if let Some(at) = &limits.told_at { li { span { (vendor.subject()) " told its limits" } (moment(at, zone)) } }
                 }
             }
-            section.calls aria-label={ "Calls to " (subject(vendor)) } {
+            section.calls aria-label={ "Calls to " (vendor.subject()) } {
                 h3 { "Recent calls" }
                 @if shown.is_empty() {
                     p.empty { "None yet. Processes tell of theirs every few seconds." }

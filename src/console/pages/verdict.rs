@@ -8,7 +8,7 @@ use jobs::{
 };
 use queue::stats::{Books, Pause, Status};
 
-use super::text::{changes, subject};
+use super::text::changes;
 use crate::pipeline::roles::Role;
 
 /// From when on an expiring key is spoken of.
@@ -230,10 +230,8 @@ fn unmanned(status: &Status, enabled: &[Destination]) -> Vec<Remark> {
         missing.push(if waits > 0 { remark.stops() } else { remark });
     };
     for destination in enabled.iter().copied() {
-        let (role, name) = match destination {
-            Destination::Crm => (Role::Crm, "the CRM"),
-            Destination::Salsa => (Role::Salsa, "Salsa"),
-        };
+        let role = Role::Consumer(destination);
+        let name = destination.noun();
         let waits = waiting(destination);
         let text = match waits {
             0 => format!(
@@ -285,7 +283,7 @@ fn pauses(status: &Status) -> impl Iterator<Item = Remark> + '_ {
 }
 
 fn paused(vendor: Vendor, pause: &Pause) -> Remark {
-    let subject = subject(vendor);
+    let subject = vendor.subject();
     let cause = shortened(&pause.cause);
     match pause.reason {
         PauseReason::Operator => {

@@ -14,10 +14,6 @@ use queue::defects::DefectKind;
 use super::{snapshot::Growth, *};
 use crate::exit::Exit;
 
-#[allow(dead_code, reason = "the process tests use all of it")]
-#[path = "../../../tests/promises/harness/exposition.rs"]
-mod reader;
-
 /// One line of a text exposition: name, labels, value.
 type Sample = (String, BTreeMap<String, String>, f64);
 
@@ -40,7 +36,8 @@ fn scrape(record: impl FnOnce()) -> String {
 
 /// The types, and the samples but for the label `namespace`, which each must have.
 fn read_north(text: &str) -> (BTreeMap<String, String>, Vec<Sample>) {
-    let reader::Exposition { kinds, samples } = reader::Exposition::parse(text);
+    let read = harness::exposition::Exposition::parse(text);
+    let (kinds, samples) = (read.kinds, read.samples);
     let samples = samples.into_iter().map(|mut sample| {
         let namespace = sample.labels.remove("namespace");
         assert_eq!(namespace.as_deref(), Some("north"), "{sample:?}");

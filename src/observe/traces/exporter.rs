@@ -1,28 +1,29 @@
 //! The way to the collector: OTLP over HTTP, in batches, beside the pipeline and never in its way.
 
 use std::{
+    fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use jobs::reply::{Reply, with_advice};
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::InstrumentationScope,
-    resource::v1::Resource,
-    trace::v1::{ResourceSpans, ScopeSpans, Span},
+use opentelemetry_http::{HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SpanProcessor},
 };
-use prost::Message;
 use reqwest::{
     Method,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName},
+    header::{HeaderMap, HeaderName},
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::vendors::{ClientError, ClientSettings, Http, Timeouts, secret_header};
@@ -30,10 +31,13 @@ use crate::vendors::{ClientError, ClientSettings, Http, Timeouts, secret_header}
 /// Behind the collector's address.
 const ROOT: &str = "v1/traces";
 
-/// How many steps one call carries at the most.
-const STEPS_A_CALL: usize = 512;
+/// How many spans wait for the collector at the most; what comes on top of them is dropped.
+const WAITING: usize = 8_192;
 
-/// How long a step waits for fellows.
+/// How many spans one call carries at the most.
+const SPANS_A_CALL: usize = 512;
+
+/// How long a span waits for fellows.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How long one call may take.
@@ -42,151 +46,119 @@ const CALL: Duration = Duration::from_secs(10);
 /// How soon a collector that is down is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Sends batches of spans, one at a time.
-pub(super) struct Exporter {
+/// Takes spans and sends them in batches, one at a time, to the collector at `url`. Needs a runtime.
+pub(super) fn batches(
+    url: &str,
+    headers: Option<&SecretString>,
+    resource: &Resource,
+    closing: CancellationToken,
+) -> Result<BatchSpanProcessor, ClientError> {
+    const KEY: &str = "telemetry.otlp_url";
+    let settings = ClientSettings {
+        timeouts: Timeouts::within(CALL),
+        ..ClientSettings::default()
+    };
+    let secrets: Vec<&SecretString> = headers.into_iter().collect();
+    let client = Client {
+        collector: Arc::new(Collector {
+            http: Http::new("collector", KEY, url, &secrets, settings)?.under(ROOT),
+            headers: headers.map(read_headers).transpose()?.unwrap_or_default(),
+            closing,
+            is_down: AtomicBool::new(false),
+        }),
+        runtime: Handle::current(),
+    };
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(client)
+        .with_endpoint(url)
+        .with_protocol(Protocol::HttpBinary)
+        // The library gives a batch up after some seconds; `Collector::deliver` does not.
+        .with_retry_policy(RetryPolicy::disabled())
+        .build()
+        .map_err(|error| ClientError::Setup {
+            key: KEY,
+            cause: error.to_string(),
+        })?;
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(WAITING)
+        .with_max_export_batch_size(SPANS_A_CALL)
+        .with_scheduled_delay(LINGER)
+        .build();
+    let mut batches = BatchSpanProcessor::new(exporter, config);
+    batches.set_resource(resource);
+    Ok(batches)
+}
+
+/// What the library sends with, from a thread of its own that has no runtime.
+struct Client {
+    collector: Arc<Collector>,
+    runtime: Handle,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl HttpClient for Client {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let collector = Arc::clone(&self.collector);
+        let delivery = self
+            .runtime
+            .spawn(async move { collector.deliver(request).await });
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = delivery.await?.try_into()?;
+        Ok(response)
+    }
+}
+
+/// Where the traces go.
+struct Collector {
     http: Http,
     headers: HeaderMap,
-    resource: Resource,
-    waiting: mpsc::Receiver<Vec<Span>>,
-    /// Spans that found no place, and those that the collector refused.
-    dropped: Arc<AtomicU64>,
     closing: CancellationToken,
-    is_down: bool,
+    is_down: AtomicBool,
 }
 
-/// Why a batch was not taken.
-enum Failure {
-    /// It may be, later.
-    Down(String),
-    /// It never will be.
-    Refused(String),
-}
-
-impl Exporter {
-    /// To the collector at `url`. It needs no worker's runtime until it runs.
-    pub fn new(
-        url: &str,
-        headers: Option<&SecretString>,
-        resource: Resource,
-        waiting: mpsc::Receiver<Vec<Span>>,
-        dropped: Arc<AtomicU64>,
-        closing: CancellationToken,
-    ) -> Result<Self, ClientError> {
-        let settings = ClientSettings {
-            timeouts: Timeouts::within(CALL),
-            ..ClientSettings::default()
-        };
-        let secrets: Vec<&SecretString> = headers.into_iter().collect();
-        Ok(Self {
-            http: Http::new("collector", "telemetry.otlp_url", url, &secrets, settings)?
-                .under(ROOT),
-            headers: headers.map(read_headers).transpose()?.unwrap_or_default(),
-            resource,
-            waiting,
-            dropped,
-            closing,
-            is_down: false,
-        })
-    }
-
-    /// Until `closing`; then what waits is sent, unless the collector is down.
-    pub async fn run(mut self) {
+impl Collector {
+    /// Sends a batch until the collector takes it or refuses it for good; after `closing` once. Returns the status.
+    async fn deliver(&self, batch: Request<Bytes>) -> u16 {
         loop {
-            let spans = self.gather().await;
-            if spans.is_empty() || !self.deliver(spans).await {
-                return;
+            let (status, cause) = self.post(&batch).await;
+            match status {
+                200..=299 => self.is_up(),
+                _ => self.is_down(&cause),
             }
-        }
-    }
-
-    /// The spans of the next call; none once it is over.
-    async fn gather(&mut self) -> Vec<Span> {
-        let mut steps = Vec::new();
-        tokio::select! {
-            biased;
-            _ = self.waiting.recv_many(&mut steps, STEPS_A_CALL) => {}
-            () = self.closing.cancelled() => return Vec::new(),
-        }
-        if steps.len() < STEPS_A_CALL {
-            let lingering = tokio::time::sleep(LINGER);
-            let _ = self.closing.run_until_cancelled(lingering).await;
-            while steps.len() < STEPS_A_CALL
-                && let Ok(step) = self.waiting.try_recv()
-            {
-                steps.push(step);
-            }
-        }
-        steps.into_iter().flatten().collect()
-    }
-
-    /// Sends a batch until it is taken or refused for good. `false`: nobody is there to take it, and this is the end.
-    async fn deliver(&mut self, spans: Vec<Span>) -> bool {
-        let count = spans.len() as u64;
-        let body = Bytes::from(self.message(spans).encode_to_vec());
-        loop {
-            match self.post(body.clone()).await {
-                Ok(()) => {
-                    self.is_up();
-                    return true;
-                }
-                Err(Failure::Refused(cause)) => {
-                    self.dropped.fetch_add(count, Ordering::Relaxed);
-                    self.is_down(&cause);
-                    return true;
-                }
-                Err(Failure::Down(cause)) => self.is_down(&cause),
-            }
-            if self.closing.is_cancelled() {
-                return false;
+            // These are the ones that OTLP lets a client repeat.
+            if !matches!(status, 429 | 502 | 503 | 504) || self.closing.is_cancelled() {
+                return status;
             }
             let waiting = tokio::time::sleep(ASK_AGAIN);
             let _ = self.closing.run_until_cancelled(waiting).await;
         }
     }
 
-    async fn post(&self, body: Bytes) -> Result<(), Failure> {
+    /// The status, and its description. Without an answer it is 503.
+    async fn post(&self, batch: &Request<Bytes>) -> (u16, String) {
         let request = self
             .http
             .request(Method::POST, "")
+            .headers(batch.headers().clone())
             .headers(self.headers.clone())
-            .header(CONTENT_TYPE, "application/x-protobuf")
-            .body(body);
+            .body(batch.body().clone());
         match self.http.call("export", request, None).await.reply {
-            Reply::Answer(answer) => match answer.status {
-                200..=299 => Ok(()),
-                // These are the ones that OTLP lets a client repeat.
-                status @ (429 | 502 | 503 | 504) => Err(Failure::Down(said(status))),
-                status => Err(Failure::Refused(said(status))),
-            },
-            Reply::Unreachable { cause, advice } => {
-                Err(Failure::Down(with_advice(&cause, advice.as_deref())))
-            }
-            Reply::Lost { cause } => Err(Failure::Down(cause)),
+            Reply::Answer(answer) => (answer.status, format!("it answered {}", answer.status)),
+            Reply::Unreachable { cause, advice } => (503, with_advice(&cause, advice.as_deref())),
+            Reply::Lost { cause } => (503, cause),
         }
     }
 
-    fn message(&self, spans: Vec<Span>) -> ExportTraceServiceRequest {
-        let scope = InstrumentationScope {
-            name: env!("CARGO_PKG_NAME").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..InstrumentationScope::default()
-        };
-        ExportTraceServiceRequest {
-            resource_spans: vec![ResourceSpans {
-                resource: Some(self.resource.clone()),
-                scope_spans: vec![ScopeSpans {
-                    scope: Some(scope),
-                    spans,
-                    ..ScopeSpans::default()
-                }],
-                ..ResourceSpans::default()
-            }],
-        }
-    }
-
-    /// Says once that traces go nowhere.
-    fn is_down(&mut self, cause: &str) {
-        if !std::mem::replace(&mut self.is_down, true) {
+    /// Logs once that the traces are not delivered.
+    fn is_down(&self, cause: &str) {
+        if !self.is_down.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 cause,
                 "the collector takes no traces; changes go on, and a part of the traces may be lost"
@@ -194,17 +166,12 @@ impl Exporter {
         }
     }
 
-    /// Says once that it is over.
-    fn is_up(&mut self) {
-        if std::mem::replace(&mut self.is_down, false) {
-            let dropped = self.dropped.swap(0, Ordering::Relaxed);
-            tracing::info!(dropped, "the collector takes traces again");
+    /// Logs once that they are again.
+    fn is_up(&self) {
+        if self.is_down.swap(false, Ordering::Relaxed) {
+            tracing::info!("the collector takes traces again");
         }
     }
-}
-
-fn said(status: u16) -> String {
-    format!("it answered {status}")
 }
 
 /// `name=value,name=value`, as OpenTelemetry's own variable has it.

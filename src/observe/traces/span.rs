@@ -1,30 +1,32 @@
-//! Steps of a change as OTLP's spans. Attributes hold ids, names and causes, which are free of data.
+//! Steps of a change as OpenTelemetry's spans. Attributes hold ids, names and causes, which are free of data.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use jobs::call_log::Call;
-use opentelemetry_proto::tonic::{
-    common::v1::{AnyValue, KeyValue, any_value::Value},
-    resource::v1::Resource,
-    trace::v1::{Span, Status, span::SpanKind, status::StatusCode},
+use opentelemetry::{
+    InstrumentationScope, KeyValue,
+    trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState},
+};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{SpanData, SpanEvents, SpanLinks},
 };
 
 use super::{Step, identity::Identity};
 
-/// W3C's flag of a trace that is sampled.
-const SAMPLED: u32 = 1;
-
 /// Who tells.
 pub(super) fn resource(namespace: &str, worker: &str) -> Resource {
-    Resource {
-        attributes: vec![
-            text("service.name", env!("CARGO_PKG_NAME")),
-            text("service.version", env!("CARGO_PKG_VERSION")),
-            text("service.namespace", namespace),
-            text("service.instance.id", worker),
-        ],
-        ..Resource::default()
-    }
+    Resource::builder_empty()
+        .with_attributes([
+            KeyValue::new("service.name", env!("CARGO_PKG_NAME")),
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("service.namespace", namespace.to_owned()),
+            KeyValue::new("service.instance.id", worker.to_owned()),
+        ])
+        .build()
 }
 
 /// The root: from the fetch until now.
@@ -32,20 +34,20 @@ pub(super) fn root(
     identity: &Identity,
     change_id: &str,
     fetched_at: u64,
-    outcome: &str,
+    outcome: &'static str,
     worker: &str,
-) -> Span {
+) -> SpanData {
     let begun = SystemTime::UNIX_EPOCH + Duration::from_millis(fetched_at);
-    Span {
-        span_id: identity.root.to_vec(),
-        parent_span_id: Vec::new(),
+    SpanData {
+        parent_span_id: SpanId::INVALID,
         attributes: vec![
-            text("change_id", change_id),
-            text("outcome", outcome),
-            text("worker", worker),
+            KeyValue::new("change_id", change_id.to_owned()),
+            KeyValue::new("outcome", outcome),
+            KeyValue::new("worker", worker.to_owned()),
         ],
         ..span(
             identity,
+            identity.root,
             "change",
             SpanKind::Internal,
             begun,
@@ -55,58 +57,70 @@ pub(super) fn root(
 }
 
 /// A step, and its calls as its children.
-pub(super) fn of_step(identity: &Identity, step: &Step<'_>, worker: &str) -> Vec<Span> {
+pub(super) fn of_step(identity: &Identity, step: &Step<'_>, worker: &str) -> Vec<SpanData> {
     let calls = step.call_log.calls();
     let id = rand::random::<[u8; 8]>();
     let mut attributes = vec![
-        text("change_id", step.change_id),
-        text("outcome", step.outcome),
-        text("worker", worker),
+        KeyValue::new("change_id", step.change_id.to_owned()),
+        KeyValue::new("outcome", step.outcome),
+        KeyValue::new("worker", worker.to_owned()),
     ];
-    attributes.extend(step.destination.map(|name| text("destination", name)));
+    attributes.extend(
+        step.destination
+            .map(|name| KeyValue::new("destination", name)),
+    );
     attributes.extend(
         step.attempt
-            .map(|attempt| number("attempt", attempt.into())),
+            .map(|attempt| KeyValue::new("attempt", i64::from(attempt))),
     );
     attributes.extend(
         step.call_log
             .request_ids()
-            .map(|ids| text("request_id", ids)),
+            .map(|ids| KeyValue::new("request_id", ids)),
     );
     // A step is not over before its calls, whatever the clocks' readings are worth.
     let call_ends = calls.iter().map(|call| call.begun + call.duration);
     let ended = call_ends.fold(step.ended, SystemTime::max);
-    let mut spans = vec![Span {
-        span_id: id.to_vec(),
+    let mut spans = vec![SpanData {
         attributes,
-        status: step.failure.map(failed),
-        ..span(identity, step.name, SpanKind::Internal, step.begun, ended)
+        status: step.failure.map_or(Status::Unset, failed),
+        ..span(
+            identity,
+            id,
+            step.name,
+            SpanKind::Internal,
+            step.begun,
+            ended,
+        )
     }];
     spans.extend(calls.iter().map(|call| of_call(identity, id, call)));
     spans
 }
 
 /// A call is named by its request id in every trace that it belongs to.
-fn of_call(identity: &Identity, parent: [u8; 8], call: &Call) -> Span {
+fn of_call(identity: &Identity, parent: [u8; 8], call: &Call) -> SpanData {
     let mut attributes = vec![
-        text("vendor", call.vendor),
-        text("operation", call.operation),
-        text("status", &*call.status),
-        text("request_id", call.request_id.to_string()),
+        KeyValue::new("vendor", call.vendor),
+        KeyValue::new("operation", call.operation),
+        KeyValue::new("status", call.status.to_string()),
+        KeyValue::new("request_id", call.request_id.to_string()),
     ];
     let theirs = call.vendor_request_id.as_deref();
-    attributes.extend(theirs.map(|id| text("vendor_request_id", id)));
+    attributes.extend(theirs.map(|id| KeyValue::new("vendor_request_id", id.to_owned())));
     let answered: Option<i64> = call.status.parse().ok();
-    attributes.extend(answered.map(|status| number("http.response.status_code", status)));
+    attributes.extend(answered.map(|status| KeyValue::new("http.response.status_code", status)));
     let is_good = answered.is_some_and(|status| status < 400);
     let name = format!("{} {}", call.vendor, call.operation);
-    Span {
-        span_id: call.request_id.half().to_vec(),
-        parent_span_id: parent.to_vec(),
+    SpanData {
+        parent_span_id: SpanId::from_bytes(parent),
         attributes,
-        status: (!is_good).then(|| failed(&call.status)),
+        status: match is_good {
+            true => Status::Unset,
+            false => failed(&call.status),
+        },
         ..span(
             identity,
+            call.request_id.half(),
             name,
             SpanKind::Client,
             call.begun,
@@ -118,50 +132,38 @@ fn of_call(identity: &Identity, parent: [u8; 8], call: &Call) -> Span {
 /// A child of the root.
 fn span(
     identity: &Identity,
-    name: impl Into<String>,
+    id: [u8; 8],
+    name: impl Into<Cow<'static, str>>,
     kind: SpanKind,
     begun: SystemTime,
     ended: SystemTime,
-) -> Span {
-    Span {
-        trace_id: identity.trace.to_vec(),
-        parent_span_id: identity.root.to_vec(),
-        flags: SAMPLED,
+) -> SpanData {
+    SpanData {
+        span_context: SpanContext::new(
+            TraceId::from_bytes(identity.trace),
+            SpanId::from_bytes(id),
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::NONE,
+        ),
+        parent_span_id: SpanId::from_bytes(identity.root),
+        parent_span_is_remote: false,
+        span_kind: kind,
         name: name.into(),
-        kind: kind.into(),
-        start_time_unix_nano: nanos(begun),
+        start_time: begun,
         // A clock that was set back must not make a span that ends before it begins.
-        end_time_unix_nano: nanos(ended.max(begun)),
-        ..Span::default()
+        end_time: ended.max(begun),
+        attributes: Vec::new(),
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status: Status::Unset,
+        instrumentation_scope: InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+            .with_version(env!("CARGO_PKG_VERSION"))
+            .build(),
     }
 }
 
 fn failed(cause: &str) -> Status {
-    Status {
-        message: cause.to_owned(),
-        code: StatusCode::Error.into(),
-    }
-}
-
-fn nanos(time: SystemTime) -> u64 {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn text(key: &str, value: impl Into<String>) -> KeyValue {
-    attribute(key, Value::StringValue(value.into()))
-}
-
-fn number(key: &str, value: i64) -> KeyValue {
-    attribute(key, Value::IntValue(value))
-}
-
-fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue { value: Some(value) }),
-        ..KeyValue::default()
-    }
+    Status::error(cause.to_owned())
 }

@@ -1,54 +1,98 @@
 //! Straight on Redis.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
-
+use async_trait::async_trait;
 use jobs::destination::Vendor;
 use queue::{
-    audit::{Actor, Handling},
+    audit::{Actor, AuditFilter, AuditPage},
     bulk::BulkView,
-    letters::{Handled, Letter, LetterGroup, LetterPage, LetterRef, Order},
+    letters::{Letter, LetterGroup, LetterPage, LetterRef, Order},
+    person::PersonCursor,
     stats::Status,
     timeline::Timeline,
     wake::Bell,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{LetterAction, OperatorClient, OperatorError};
+use super::OperatorClient;
 use crate::operations::{
     Operations,
-    bulk::{BulkError, NewBulk},
-    dead_letters::{DeadLetterFilter, LetterName, SelectError},
-    destinations::Gate,
+    bulk::NewBulk,
+    dead_letters::DeadLetterFilter,
+    destinations::{Destinations, Gate},
+    editing::{EditError, EditOutcome},
     erase::PersonErased,
-    rate::Rate,
-    reason::{InvalidReason, Reason},
+    error::{OperatorError, Refused},
+    reason::Reason,
     reconcile::{Days, Reconciled},
-    wire::EraseRequest,
+    wire::{
+        DiscardRequest, EditDone, EraseRequest, LettersHandled, NewValues, Person, ReplayRequest,
+        Row,
+    },
 };
 
 /// The configuration's Redis, for one operator.
+#[derive(Clone)]
 pub struct Local {
     /// What can be done.
     pub operations: Operations,
     /// Who does it.
     pub by: Actor,
-    /// What this process calls itself where it works on a bulk.
-    pub worker: String,
-    /// `worker.lease`.
-    pub lease: Duration,
 }
 
+#[async_trait]
 impl OperatorClient for Local {
     async fn status(&self) -> Result<Status, OperatorError> {
-        Ok(self.operations.status().await?)
+        let queue = self.operations.queue();
+        let mut status = queue.status().await?;
+        status.writes_refused = queue.refuses_writes().await;
+        Ok(status)
+    }
+
+    async fn destinations(&self) -> Result<Destinations, OperatorError> {
+        Ok(self.operations.destinations().await?)
+    }
+
+    async fn pause(&self, vendor: Vendor) -> Result<Gate, OperatorError> {
+        self.operations.queue().pause(vendor, &self.by).await?;
+        Ok(Gate {
+            destination: vendor,
+            paused: true,
+        })
+    }
+
+    async fn resume(&self, vendor: Vendor) -> Result<Gate, OperatorError> {
+        self.operations.queue().resume(vendor, &self.by).await?;
+        Ok(Gate {
+            destination: vendor,
+            paused: false,
+        })
     }
 
     async fn timeline(&self, change_id: &str) -> Result<Option<Timeline>, OperatorError> {
-        Ok(self.operations.timeline(change_id).await?)
+        Ok(self.operations.queue().timeline(change_id).await?)
     }
 
-    async fn letters_of(&self, change_id: &str) -> Result<Vec<Letter>, OperatorError> {
-        Ok(self.operations.letters_of(change_id).await?)
+    async fn person(
+        &self,
+        xid: &str,
+        cursor: Option<&PersonCursor>,
+        limit: usize,
+    ) -> Result<Person, OperatorError> {
+        let page = self.operations.queue().person(xid, cursor, limit).await?;
+        Ok(Person {
+            xid: xid.to_owned(),
+            changes: page.changes,
+            next: page.next,
+        })
+    }
+
+    async fn erase(&self, xid: &str, asked: EraseRequest) -> Result<PersonErased, OperatorError> {
+        let reason = Reason::optional(&asked.reason)?;
+        let erased = self
+            .operations
+            .erase(xid, reason.as_ref(), asked.keep_unacknowledged, &self.by)
+            .await?;
+        Ok(erased.into())
     }
 
     async fn letters(
@@ -63,143 +107,152 @@ impl OperatorClient for Local {
     }
 
     async fn groups(&self, filter: &DeadLetterFilter) -> Result<Vec<LetterGroup>, OperatorError> {
-        Ok(self.operations.letter_groups(filter).await?)
+        let filter = filter.resolve(self.operations.timezone());
+        Ok(self.operations.queue().letter_groups(&filter).await?)
     }
 
-    async fn count(
+    async fn letter(&self, vendor: Vendor, change_id: &str) -> Result<Letter, OperatorError> {
+        let letter = self.operations.queue().letter(vendor, change_id).await?;
+        letter.ok_or_else(|| no_letter(vendor, change_id))
+    }
+
+    async fn row(&self, vendor: Vendor, change_id: &str) -> Result<Row, OperatorError> {
+        self.letter(vendor, change_id).await?;
+        let row = self.operations.reveal_row(vendor, change_id, &self.by);
+        Ok(row.await?)
+    }
+
+    async fn edit(
         &self,
-        names: Vec<LetterName>,
-        filter: &DeadLetterFilter,
-    ) -> Result<u64, OperatorError> {
-        match names.is_empty() {
-            true => Ok(self.operations.count_letters(filter).await?),
-            false => Ok(self.operations.select(&names, filter).await?.len() as u64),
+        vendor: Vendor,
+        change_id: &str,
+        asked: NewValues,
+    ) -> Result<EditDone, OperatorError> {
+        if asked.fields.is_empty() {
+            return Err(OperatorError::invalid_field("fields", "name at least one"));
+        }
+        self.letter(vendor, change_id).await?;
+        let gone = || no_letter(vendor, change_id);
+        if asked.dry_run {
+            self.operations.reveal(vendor, change_id, &self.by).await?;
+        }
+        let draft = self.operations.draft(change_id).await?.ok_or_else(gone)?;
+        if asked.version.is_some_and(|seen| seen != draft.version) {
+            return Err(changed());
+        }
+        if asked.dry_run {
+            let tried = self.operations.preview_draft(vendor, &draft, &asked.fields);
+            let accepted = tried.map_err(EditError::Problems)?;
+            return Ok(EditDone {
+                replayed: false,
+                would_send: accepted.after,
+            });
+        }
+        let edited = self
+            .operations
+            .edit_draft(vendor, change_id, &draft, &asked.fields, &self.by);
+        match edited.await? {
+            EditOutcome::Replayed => Ok(EditDone {
+                replayed: true,
+                would_send: None,
+            }),
+            EditOutcome::Changed => Err(changed()),
+            EditOutcome::Gone => Err(gone()),
         }
     }
 
-    async fn handle(
-        &self,
-        action: LetterAction,
-        names: Vec<LetterName>,
-        filter: &DeadLetterFilter,
-        rate: Option<Rate>,
-    ) -> Result<Handled, OperatorError> {
-        let selected = self.operations.select(&names, filter).await?;
-        let mut total = Handled::default();
-        let entry = AtomicU64::default();
-        let handling = Handling {
-            by: &self.by,
-            bulk: None,
-            entry: Some(&entry),
-        };
-        // With a rate, one at a time.
-        let step = rate.map_or(selected.len().max(1), |_| 1);
-        let mut pace = rate.map(|rate| tokio::time::interval(rate.interval()));
-        for letters in selected.chunks(step) {
-            if let Some(pace) = &mut pace {
-                pace.tick().await;
-            }
-            let handled = match &action {
-                LetterAction::Replay { apply_stale } => {
-                    self.operations
-                        .replay(letters, *apply_stale, handling)
-                        .await
-                }
-                LetterAction::Discard {
-                    reason,
-                    keep_unacknowledged,
-                } => {
-                    self.operations
-                        .discard(letters, *keep_unacknowledged, reason, handling)
-                        .await
-                }
-            }?;
-            total.handled += handled.handled;
-            total.gone += handled.gone;
+    async fn replay(&self, asked: ReplayRequest) -> Result<LettersHandled, OperatorError> {
+        let selected = self
+            .operations
+            .selected(&asked.ids, asked.filter.as_ref(), asked.dry_run);
+        let (letters, total) = selected.await?;
+        if asked.dry_run {
+            return Ok(LettersHandled::counted(total));
         }
-        total.log(match action {
-            LetterAction::Replay { .. } => "replayed",
-            LetterAction::Discard { .. } => "discarded",
-        });
-        Ok(total)
+        let replayed = self
+            .operations
+            .replay(&letters, asked.apply_stale, &self.by);
+        let handled = replayed.await?;
+        Ok(LettersHandled::handled(handled, total, letters.len()))
+    }
+
+    async fn discard(&self, asked: DiscardRequest) -> Result<LettersHandled, OperatorError> {
+        let selected = self
+            .operations
+            .selected(&asked.ids, asked.filter.as_ref(), asked.dry_run);
+        let (letters, total) = selected.await?;
+        if asked.dry_run {
+            return Ok(LettersHandled::counted(total));
+        }
+        let reason: Reason = asked.reason.parse()?;
+        let queue = self.operations.queue();
+        let discarded = queue.discard(
+            &letters,
+            asked.keep_unacknowledged,
+            reason.as_str(),
+            &self.by,
+        );
+        let handled = discarded.await?;
+        Ok(LettersHandled::handled(handled, total, letters.len()))
+    }
+
+    async fn bulks(&self) -> Result<Vec<BulkView>, OperatorError> {
+        Ok(self.operations.queue().bulks().await?)
     }
 
     async fn start_bulk(&self, new: NewBulk) -> Result<BulkView, OperatorError> {
-        Ok(self.operations.start_bulk(new, self.by.clone()).await?)
+        let id = self.operations.start_bulk(new, &self.by).await?;
+        self.bulk(&id).await
     }
 
     async fn bulk(&self, id: &str) -> Result<BulkView, OperatorError> {
-        known(id, self.operations.bulk(id).await?)
+        let bulk = self.operations.queue().bulk(id).await?;
+        bulk.ok_or_else(|| {
+            OperatorError::refused(
+                Refused::NotFound,
+                format!("there is no bulk {id}"),
+                "only the newest hundred are known; what a bulk handled stays so",
+            )
+        })
     }
 
     async fn cancel_bulk(&self, id: &str) -> Result<BulkView, OperatorError> {
-        known(id, self.operations.cancel_bulk(id, &self.by).await?)
+        self.operations.queue().cancel_bulk(id, &self.by).await?;
+        self.bulk(id).await
     }
 
     async fn work_bulk(&self, id: &str, over: &CancellationToken) {
         let bell = Bell::default();
-        self.operations
-            .work_bulks(Some(id), &self.worker, self.lease, &bell, over)
-            .await;
-    }
-
-    async fn pause(&self, vendor: Vendor) -> Result<Gate, OperatorError> {
-        Ok(self.operations.pause(vendor, &self.by).await?)
-    }
-
-    async fn resume(&self, vendor: Vendor) -> Result<Gate, OperatorError> {
-        Ok(self.operations.resume(vendor, &self.by).await?)
+        self.operations.work_bulks(Some(id), &bell, over).await;
     }
 
     async fn reconcile(&self, days: Days, fix: bool) -> Result<Reconciled, OperatorError> {
         let by = fix.then_some(&self.by);
-        self.operations.reconcile(days, by).await.map_err(|error| {
-            let advice =
-                "what was mended by then stays mended: run the command again once that works";
-            OperatorError::refused(error.to_string(), advice)
-        })
+        Ok(self.operations.reconcile(days, by).await?)
     }
 
-    async fn erase(&self, xid: &str, asked: EraseRequest) -> Result<PersonErased, OperatorError> {
-        let reason = Reason::optional(&asked.reason)?;
-        let erased = self
-            .operations
-            .erase(xid, reason.as_ref(), asked.keep_unacknowledged, &self.by)
-            .await?;
-        Ok(erased.into())
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        cursor: Option<u64>,
+        limit: usize,
+    ) -> Result<AuditPage, OperatorError> {
+        Ok(self.operations.queue().audit(cursor, limit, filter).await?)
     }
 }
 
-fn known(id: &str, bulk: Option<BulkView>) -> Result<BulkView, OperatorError> {
-    let gone = || {
-        OperatorError::refused(
-            format!("the bulk {id} is gone: Redis was emptied"),
-            "replay again: what was handled stays so",
-        )
-    };
-    bulk.ok_or_else(gone)
+fn changed() -> OperatorError {
+    OperatorError::refused(
+        Refused::Conflict,
+        "this record changed meanwhile: somebody was faster, or AlumnIQ sent it anew",
+        "look at it again, then decide; nothing was changed",
+    )
 }
 
-impl From<SelectError> for OperatorError {
-    fn from(error: SelectError) -> Self {
-        match error {
-            SelectError::Queue(error) => error.into(),
-            error => Self::refused(error.to_string(), "see `alumniq-relay dead list`"),
-        }
-    }
-}
-
-impl From<InvalidReason> for OperatorError {
-    fn from(error: InvalidReason) -> Self {
-        Self::refused(error.to_string(), "write another one with --reason")
-    }
-}
-
-impl From<BulkError> for OperatorError {
-    fn from(error: BulkError) -> Self {
-        match error {
-            BulkError::Queue(error) => error.into(),
-            BulkError::Reason(error) => error.into(),
-        }
-    }
+fn no_letter(vendor: Vendor, change_id: &str) -> OperatorError {
+    OperatorError::refused(
+        Refused::NotFound,
+        format!("change {change_id} has no dead letter at {vendor} (any more)"),
+        "see the list of dead letters, or the change's timeline",
+    )
 }

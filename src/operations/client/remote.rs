@@ -1,9 +1,12 @@
 //! Over the API of a process of the fleet.
 
+use async_trait::async_trait;
 use jobs::{destination::Vendor, reply::Reply};
 use queue::{
-    bulk::BulkView,
-    letters::{Handled, Letter, LetterGroup, LetterPage, LetterRef, Order},
+    audit::{AuditFilter, AuditPage},
+    bulk::{BulkList, BulkView},
+    letters::{Letter, LetterGroup, LetterPage, LetterRef, Order},
+    person::PersonCursor,
     stats::Status,
     timeline::Timeline,
 };
@@ -14,19 +17,19 @@ use reqwest::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 
-use super::{LetterAction, OperatorClient, OperatorError};
+use super::OperatorClient;
 use crate::{
     operations::{
         bulk::NewBulk,
-        dead_letters::{DeadLetterFilter, LetterName},
-        destinations::Gate,
+        dead_letters::DeadLetterFilter,
+        destinations::{Destinations, Gate},
         erase::PersonErased,
+        error::{OperatorError, Refused},
         moment::Day,
-        rate::Rate,
         reconcile::{Days, Reconciled},
         wire::{
-            DaysRequest, DiscardRequest, EraseRequest, ErrorBody, LetterGroups, LettersHandled,
-            NAME_HEADER, ReplayRequest,
+            DaysRequest, DiscardRequest, EditDone, EraseRequest, ErrorBody, LetterGroups,
+            LettersHandled, NAME_HEADER, NewValues, Person, Problem, ReplayRequest, Row,
         },
     },
     vendors::Http,
@@ -44,6 +47,7 @@ pub struct Remote {
     pub name: Option<HeaderValue>,
 }
 
+#[async_trait]
 impl OperatorClient for Remote {
     async fn status(&self) -> Result<Status, OperatorError> {
         self.get("status").await
@@ -53,14 +57,25 @@ impl OperatorClient for Remote {
         let path = format!("changes/{}", segment(change_id));
         match self.call(self.request(Method::GET, &path)).await? {
             Answer::Body(body) => self.read(&body).map(Some),
-            Answer::Refused(404, refused) if refused.error.code == "not_found" => Ok(None),
-            Answer::Refused(_, refused) => Err(told(*refused)),
+            Answer::Refused(refused) if refused.code == "not_found" => Ok(None),
+            Answer::Refused(refused) => Err(told(refused)),
         }
     }
 
-    async fn letters_of(&self, change_id: &str) -> Result<Vec<Letter>, OperatorError> {
-        let timeline = self.timeline(change_id).await?;
-        Ok(timeline.map_or_else(Vec::new, |timeline| timeline.letters))
+    async fn person(
+        &self,
+        xid: &str,
+        cursor: Option<&PersonCursor>,
+        limit: usize,
+    ) -> Result<Person, OperatorError> {
+        let path = format!("people/{}", segment(xid));
+        let request = self.request(Method::GET, &path);
+        self.answer(request.query(&page(cursor, limit))).await
+    }
+
+    async fn erase(&self, xid: &str, asked: EraseRequest) -> Result<PersonErased, OperatorError> {
+        self.post(&format!("people/{}/erase", segment(xid)), &asked)
+            .await
     }
 
     async fn letters(
@@ -100,58 +115,36 @@ impl OperatorClient for Remote {
         Ok(groups.items)
     }
 
-    async fn count(
-        &self,
-        names: Vec<LetterName>,
-        filter: &DeadLetterFilter,
-    ) -> Result<u64, OperatorError> {
-        let body = ReplayRequest {
-            ids: names,
-            filter: Some(filter.clone()),
-            dry_run: true,
-            apply_stale: false,
-        };
-        let counted: LettersHandled = self.post("dead-letters/replay", &body).await?;
-        Ok(counted.letters)
+    async fn letter(&self, vendor: Vendor, change_id: &str) -> Result<Letter, OperatorError> {
+        self.get(&letter(vendor, change_id)).await
     }
 
-    // It is one request: only a bulk has a rate.
-    async fn handle(
+    async fn row(&self, vendor: Vendor, change_id: &str) -> Result<Row, OperatorError> {
+        self.get(&format!("{}/row", letter(vendor, change_id)))
+            .await
+    }
+
+    async fn edit(
         &self,
-        action: LetterAction,
-        names: Vec<LetterName>,
-        filter: &DeadLetterFilter,
-        _: Option<Rate>,
-    ) -> Result<Handled, OperatorError> {
-        let filter = Some(filter.clone());
-        let done: LettersHandled = match action {
-            LetterAction::Replay { apply_stale } => {
-                let body = ReplayRequest {
-                    ids: names,
-                    filter,
-                    dry_run: false,
-                    apply_stale,
-                };
-                self.post("dead-letters/replay", &body).await?
-            }
-            LetterAction::Discard {
-                reason,
-                keep_unacknowledged,
-            } => {
-                let body = DiscardRequest {
-                    ids: names,
-                    filter,
-                    dry_run: false,
-                    reason: reason.into(),
-                    keep_unacknowledged,
-                };
-                self.post("dead-letters/discard", &body).await?
-            }
-        };
-        Ok(Handled {
-            handled: done.letters,
-            gone: done.gone,
-        })
+        vendor: Vendor,
+        change_id: &str,
+        asked: NewValues,
+    ) -> Result<EditDone, OperatorError> {
+        self.post(&format!("{}/edit", letter(vendor, change_id)), &asked)
+            .await
+    }
+
+    async fn replay(&self, asked: ReplayRequest) -> Result<LettersHandled, OperatorError> {
+        self.post("dead-letters/replay", &asked).await
+    }
+
+    async fn discard(&self, asked: DiscardRequest) -> Result<LettersHandled, OperatorError> {
+        self.post("dead-letters/discard", &asked).await
+    }
+
+    async fn bulks(&self) -> Result<Vec<BulkView>, OperatorError> {
+        let bulks: BulkList = self.get("bulks").await?;
+        Ok(bulks.items)
     }
 
     async fn start_bulk(&self, new: NewBulk) -> Result<BulkView, OperatorError> {
@@ -169,6 +162,10 @@ impl OperatorClient for Remote {
 
     // The server does.
     async fn work_bulk(&self, _: &str, _: &CancellationToken) {}
+
+    async fn destinations(&self) -> Result<Destinations, OperatorError> {
+        self.get("destinations").await
+    }
 
     async fn pause(&self, vendor: Vendor) -> Result<Gate, OperatorError> {
         let path = format!("destinations/{vendor}/pause");
@@ -202,8 +199,19 @@ impl OperatorClient for Remote {
         }
     }
 
-    async fn erase(&self, xid: &str, asked: EraseRequest) -> Result<PersonErased, OperatorError> {
-        self.post(&format!("people/{}/erase", segment(xid)), &asked)
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        cursor: Option<u64>,
+        limit: usize,
+    ) -> Result<AuditPage, OperatorError> {
+        let action = filter.action.map(|action| action.to_string());
+        let request = self.request(Method::GET, "audit").query(&[
+            ("by", &filter.by),
+            ("action", &action),
+            ("change_id", &filter.change_id),
+        ]);
+        self.answer(request.query(&page(cursor.as_ref(), limit)))
             .await
     }
 }
@@ -219,8 +227,9 @@ impl Remote {
         body: &impl Serialize,
     ) -> Result<T, OperatorError> {
         let body = serde_json::to_string(body).map_err(|error| {
+            let message = format!("the request cannot be written: {error}");
             let advice = "this is a defect of the command";
-            OperatorError::refused(format!("the request cannot be written: {error}"), advice)
+            OperatorError::refused(Refused::Invalid, message, advice)
         })?;
         let json = HeaderValue::from_static("application/json");
         let request = self.request(Method::POST, path);
@@ -247,7 +256,7 @@ impl Remote {
     ) -> Result<T, OperatorError> {
         match self.call(request).await? {
             Answer::Body(body) => self.read(&body),
-            Answer::Refused(_, refused) => Err(told(*refused)),
+            Answer::Refused(refused) => Err(told(refused)),
         }
     }
 
@@ -261,7 +270,7 @@ impl Remote {
             return Ok(Answer::Body(answer.body));
         }
         match serde_json::from_str::<ErrorBody>(&answer.body) {
-            Ok(refused) => Ok(Answer::Refused(answer.status, Box::new(refused))),
+            Ok(refused) => Ok(Answer::Refused(refused.error)),
             Err(_) => Err(self.is_no_relay(&format!("it answered {}", answer.status))),
         }
     }
@@ -274,6 +283,7 @@ impl Remote {
 
     fn is_no_relay(&self, why: &str) -> OperatorError {
         OperatorError::refused(
+            Refused::Unavailable,
             format!(
                 "no alumniq-relay of this version serves {}: {why}",
                 self.url
@@ -285,7 +295,7 @@ impl Remote {
 
 enum Answer {
     Body(String),
-    Refused(u16, Box<ErrorBody>),
+    Refused(Problem),
 }
 
 fn unusable(cause: &str, advice: Option<String>) -> OperatorError {
@@ -294,19 +304,46 @@ fn unusable(cause: &str, advice: Option<String>) -> OperatorError {
          stands before it"
             .to_owned()
     });
-    OperatorError::refused(format!("the server cannot be used: {cause}"), advice)
+    let message = format!("the server cannot be used: {cause}");
+    OperatorError::refused(Refused::Unavailable, message, advice)
 }
 
 /// The server's own words, as an error of this command.
-fn told(refused: ErrorBody) -> OperatorError {
-    let error = refused.error;
-    if error.code == "unauthenticated" {
-        return OperatorError::refused(
-            "the server does not know this token",
-            "set ALUMNIQ_RELAY_TOKEN, or --token-file, to its console.operator_token or console.viewer_token",
-        );
+fn told(problem: Problem) -> OperatorError {
+    let why = match problem.code.as_str() {
+        "unauthenticated" => {
+            return OperatorError::refused(
+                Refused::Denied,
+                "the server does not know this token",
+                "set ALUMNIQ_RELAY_TOKEN, or --token-file, to its console.operator_token or console.viewer_token",
+            );
+        }
+        "not_found" => Refused::NotFound,
+        "invalid" => Refused::Invalid,
+        "conflict" => Refused::Conflict,
+        "vendor" => Refused::Vendor,
+        "unavailable" => Refused::Unavailable,
+        _ => Refused::Denied,
+    };
+    OperatorError::Refused {
+        why,
+        message: problem.message,
+        advice: problem.advice,
+        problems: problem.problems,
     }
-    OperatorError::refused(error.message, error.advice)
+}
+
+/// Which page.
+fn page(cursor: Option<&impl ToString>, limit: usize) -> [(&'static str, Option<String>); 2] {
+    [
+        ("cursor", cursor.map(ToString::to_string)),
+        ("limit", Some(limit.to_string())),
+    ]
+}
+
+/// Where the API has one dead letter.
+fn letter(vendor: Vendor, change_id: &str) -> String {
+    format!("dead-letters/{vendor}/{}", segment(change_id))
 }
 
 /// An id as one segment of an address.

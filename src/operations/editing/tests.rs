@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use jobs::{
     change::{FieldNames, MAX_FIELD, editing::NEVER_EDITED},
     country::CountryCodes,
     crm_update::CrmMapping,
+    destination::Destination,
     salsa_upsert::SalsaMapping,
+    trial::{DestinationMapping, DestinationMappings},
 };
 use proptest::{collection::btree_map, prelude::*, sample::select};
 use serde_json::json;
@@ -13,17 +17,23 @@ use super::*;
 /// A school that maps as the defaults do.
 struct School {
     names: FieldNames,
-    crm: CrmMapping,
-    salsa: SalsaMapping,
+    mappings: DestinationMappings,
 }
 
 impl School {
     fn new() -> Self {
         let names = FieldNames::default();
         let none = BTreeMap::new();
+        let crm = CrmMapping::compile(&none, &names, CountryCodes::Alpha3).unwrap();
+        let salsa = SalsaMapping::compile(&none, &names).unwrap();
         Self {
-            crm: CrmMapping::compile(&none, &names, CountryCodes::Alpha3).unwrap(),
-            salsa: SalsaMapping::compile(&none, &names).unwrap(),
+            mappings: BTreeMap::from([
+                (
+                    Destination::Crm,
+                    Arc::new(crm) as Arc<dyn DestinationMapping>,
+                ),
+                (Destination::Salsa, Arc::new(salsa)),
+            ]),
             names,
         }
     }
@@ -33,13 +43,12 @@ impl School {
         vendor: Vendor,
         row: &Value,
         edits: &BTreeMap<String, String>,
-    ) -> Result<(Value, Option<Value>), Vec<EditProblem>> {
+    ) -> Result<(Value, Option<Value>), Vec<FieldProblem>> {
         let trial = Trial {
             names: &self.names,
             timezone: &TimeZone::UTC,
             anonymous_allowed: false,
-            crm: Some(&self.crm),
-            salsa: Some(&self.salsa),
+            mappings: &self.mappings,
         };
         let record = Record {
             xid: row["xid"].as_str().map(str::to_owned),

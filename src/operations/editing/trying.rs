@@ -10,26 +10,16 @@ use jobs::{
 use queue::Record;
 use serde_json::Value;
 
-use super::EditProblem;
+use crate::operations::error::FieldProblem;
 
 /// Between the problems of a cause.
 const AND: &str = "; ";
 
 /// What `vendor` would be sent for `row`; `None` where it gets no document.
-pub(super) fn document(
-    trial: &Trial<'_>,
-    vendor: Vendor,
-    row: &Value,
-) -> Option<Result<Value, Death>> {
-    let tried = trial.of(row);
-    match vendor {
-        Vendor::Crm => Some(tried.crm?.map(Value::Object)),
-        Vendor::Salsa => {
-            let documents = tried.salsa?;
-            Some(documents.map(|documents| Value::Object(documents.laid_over)))
-        }
-        Vendor::Alumniq => None,
-    }
+fn document(trial: &Trial<'_>, vendor: Vendor, row: &Value) -> Option<Result<Value, Death>> {
+    let mut tried = trial.of(row);
+    let mapped = tried.destinations.remove(&vendor.destination()?)?;
+    Some(mapped.map(|mapped| Value::Object(mapped.document)))
 }
 
 /// The edited row, and what it would be sent as.
@@ -38,7 +28,7 @@ pub(super) fn tried(
     vendor: Vendor,
     record: &Record,
     edits: &BTreeMap<String, String>,
-) -> Result<(Value, Option<Value>), Vec<EditProblem>> {
+) -> Result<(Value, Option<Value>), Vec<FieldProblem>> {
     let row = change::parse(record.row.get(), trial.names)
         .map_err(|error| vec![problem("", &error.to_string())])?;
     let row = editing::edited(&row, trial.names, edits).map_err(|problems| {
@@ -66,7 +56,7 @@ pub(super) fn judged(
 
 /// Every problem of a row beside the field without which it would not be there. A cause names the vendor's fields,
 /// and which of the row's fields fill them only the templates know: so each is left out once.
-fn blamed(trial: &Trial<'_>, vendor: Vendor, row: &Value, cause: &str) -> Vec<EditProblem> {
+fn blamed(trial: &Trial<'_>, vendor: Vendor, row: &Value, cause: &str) -> Vec<FieldProblem> {
     let parts: Vec<&str> = cause.split(AND).collect();
     let mut problems = Vec::new();
     let mut explained = BTreeSet::new();
@@ -91,8 +81,8 @@ fn blamed(trial: &Trial<'_>, vendor: Vendor, row: &Value, cause: &str) -> Vec<Ed
     problems
 }
 
-pub(super) fn problem(field: &str, problem: &str) -> EditProblem {
-    EditProblem {
+pub(super) fn problem(field: &str, problem: &str) -> FieldProblem {
+    FieldProblem {
         field: field.to_owned(),
         problem: problem.to_owned(),
     }

@@ -125,7 +125,7 @@ impl Preview {
         }
         totals.more |= !walk.is_over();
         Ok(Listing {
-            groups: SortedGroups::of(by_person.sorter).await?,
+            groups: SortedGroups::of(by_person.sorter).await,
             pending: Vec::new().into_iter(),
         })
     }
@@ -178,7 +178,7 @@ mod tests {
             by_person.push(change).unwrap();
         }
         let mut listing = Listing {
-            groups: SortedGroups::of(by_person.sorter).await.unwrap(),
+            groups: SortedGroups::of(by_person.sorter).await,
             pending: Vec::new().into_iter(),
         };
         let mut blocks = Vec::new();

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::{LOOK_AGAIN, Listed, Look};
 use crate::{
-    operations::{Operations, preview::asked},
+    operations::preview::asked,
     pipeline::producer::{FetchError, day, feed::Block},
     vendors::Filter,
 };
@@ -85,7 +85,7 @@ impl Day {
             }
             changes.retain(|change| seen.add(&change.change_id));
             let asked: Vec<Asked> = changes.iter().map(asked).collect();
-            let standing = operations.queue.standing(&asked).await?;
+            let standing = operations.queue().standing(&asked).await?;
             for (mut change, standing) in changes.into_iter().zip(standing) {
                 if is_odd(standing, block.fetched_at) {
                     if look.fix.is_none() {
@@ -183,7 +183,7 @@ impl Look<'_> {
             if unknown.is_empty() {
                 break;
             }
-            let standing = self.operations.queue.standing(&unknown).await?;
+            let standing = self.operations.queue().standing(&unknown).await?;
             let mut standing = standing.iter();
             unknown.retain(|_| standing.next().is_some_and(is_unknown));
             if unknown.is_empty() || unknown.len() >= before {
@@ -229,9 +229,7 @@ impl Look<'_> {
         let Some(by) = self.fix.filter(|_| !changes.is_empty()) else {
             return Ok(());
         };
-        let Operations {
-            queue, producer, ..
-        } = self.operations;
+        let (queue, producer) = (self.operations.queue(), &self.operations.producer);
         let fetched = producer.take_in(&day.block, &changes).await?;
         let named = changes.into_iter().take(NAMED);
         let named: Vec<String> = named.map(|change| change.change_id).collect();

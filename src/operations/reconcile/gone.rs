@@ -26,7 +26,7 @@ impl Look<'_> {
         tokio::time::sleep(LOOK_AGAIN).await;
         self.look_at_days_again(suspects.keys().copied()).await?;
         for (_, asked) in suspects {
-            let standing = self.operations.queue.standing(&asked).await?;
+            let standing = self.operations.queue().standing(&asked).await?;
             for (one, standing) in asked.iter().zip(standing) {
                 let is_open = matches!(
                     standing,
@@ -45,7 +45,7 @@ impl Look<'_> {
         let mut suspects: BTreeMap<Date, Vec<Asked>> = BTreeMap::new();
         let (mut cursor, mut seen) = (None, HashSet::new());
         loop {
-            let page = self.operations.queue.open_changes(cursor).await?;
+            let page = self.operations.queue().open_changes(cursor).await?;
             for open in page.changes {
                 if open.fetched_at >= self.began || self.listed.has(&open.change_id) {
                     continue;
@@ -89,9 +89,7 @@ impl Look<'_> {
 
 /// Its campus day and its place; `None` for a row that says no time: nobody knows on which day AlumnIQ lists it.
 fn placed(operations: &Operations, open: &OpenChange) -> Option<(Date, Asked)> {
-    let Operations {
-        names, timezone, ..
-    } = operations;
+    let (names, timezone) = (&operations.producer.names, operations.timezone());
     let row = change::parse(open.record.row.get(), names).ok()?;
     let identity = change::identify(&row, names, timezone).ok()?;
     let made_at = identity

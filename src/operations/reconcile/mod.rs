@@ -99,14 +99,14 @@ impl Operations {
     ///
     /// # Errors
     /// AlumnIQ or Redis does not answer.
-    pub async fn reconcile(
+    pub(super) async fn reconcile(
         &self,
         days: Days,
         fix: Option<&Actor>,
     ) -> Result<Reconciled, FetchError> {
         let never = CancellationToken::new();
-        let clock = Clock::Redis(&self.queue);
-        let fetched = self.queue.producer_record().await?;
+        let clock = Clock::Redis(self.queue());
+        let fetched = self.queue().producer_record().await?;
         let range = self.range(days, &fetched).await?;
         let mut look = Look {
             operations: self,
@@ -122,7 +122,7 @@ impl Operations {
     }
 
     async fn range(&self, days: Days, fetched: &ProducerRecord) -> Result<Range, FetchError> {
-        let today = Clock::Redis(&self.queue).today(&self.timezone).await?;
+        let today = Clock::Redis(self.queue()).today(self.timezone()).await?;
         Ok(match days {
             Days::On(day) => Range { from: day, to: day },
             Days::Since(from, until) => Range {
@@ -134,7 +134,7 @@ impl Operations {
                     today,
                     self.producer.lookback_days,
                     fetched.last_sweep,
-                    &self.timezone,
+                    self.timezone(),
                 )?,
                 to: today,
             },
@@ -151,17 +151,15 @@ impl Look<'_> {
         self.compare(days(from, to)).await?;
         self.find_gone().await?;
         self.find_untold().await?;
-        let status = self.operations.queue.status().await?;
+        let status = self.operations.queue().status().await?;
         self.report.conclude(&status, self.fix.is_some());
         Ok(())
     }
 
     /// What every destination has, and what AlumnIQ should have been told of by now.
     async fn find_untold(&mut self) -> Result<(), FetchError> {
-        let Operations {
-            queue, max_wait, ..
-        } = self.operations;
-        let late = (*max_wait + GRACE).as_millis() as u64;
+        let queue = self.operations.queue();
+        let late = (self.operations.config.max_wait + GRACE).as_millis() as u64;
         let before = queue.now().await?.saturating_sub(late);
         let waiting = queue.late_acknowledgements(before, report::SHOWN).await?;
         let refused = queue.refused_acknowledgements(report::SHOWN).await?;

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use jobs::acknowledge::FeedError;
 use queue::{QueueError, trouble::Trouble};
+
+use crate::vendors::feed::FeedError;
 
 /// Why a fetch failed. What it had taken in by then stays.
 #[derive(Debug, thiserror::Error)]

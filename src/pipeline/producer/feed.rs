@@ -7,10 +7,7 @@ use std::{
 };
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use jobs::{
-    acknowledge::FeedFault, call_log::CallLog, change::FieldNames, destination::Vendor,
-    retry::RetryPolicy,
-};
+use jobs::{call_log::CallLog, change::FieldNames, destination::Vendor, retry::RetryPolicy};
 use queue::{Queue, QueueError, intake::NewChange};
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +20,7 @@ use super::{
 };
 use crate::{
     observe::metrics,
-    vendors::{AlumniqClient, Filter},
+    vendors::{AlumniqClient, Filter, feed::FeedFault},
 };
 
 /// The most rows that `changedSinceDate` answers (AlumnIQ, "Optional Filters"); `changedOnDate` has no cap.
@@ -115,12 +112,8 @@ pub struct SortedGroups(Option<Sorted>);
 
 impl SortedGroups {
     /// Everything that `sorter` took.
-    ///
-    /// # Errors
-    /// The part that was sorted on disk can't be read.
-    pub async fn of(sorter: Sorter) -> Result<Self, FetchError> {
-        let sorted = apart(|| sorter.sorted()).await;
-        Ok(Self(Some(sorted.map_err(FetchError::Sorting)?)))
+    pub async fn of(sorter: Sorter) -> Self {
+        Self(Some(apart(|| sorter.sorted()).await))
     }
 
     /// The next group; `None` at the end.
@@ -199,7 +192,7 @@ impl<'a> Feed<'a> {
                         ended,
                         call_log,
                         rows,
-                        changes: SortedGroups::of(sorter).await?,
+                        changes: SortedGroups::of(sorter).await,
                     });
                 }
                 Err(FetchError::Feed(error)) => error,

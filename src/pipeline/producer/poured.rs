@@ -3,12 +3,11 @@
 use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
-use jobs::acknowledge;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::{apart::apart, error::FetchError};
-use crate::vendors::{AlumniqClient, Filter, Redactor};
+use crate::vendors::{AlumniqClient, Filter, Redactor, feed};
 
 /// How many pieces may lie between the network and the parser, so that neither waits for the other at each.
 const PIECES: usize = 8;
@@ -33,18 +32,18 @@ pub async fn pour<T: Send + 'static>(
     let (pipe, pieces) = mpsc::channel(PIECES);
     let redactor = client.redactor().clone();
     let taking = apart(move || {
-        let rows = acknowledge::read_rows(Pieces::of(pieces), |row| {
+        let rows = feed::read_rows(Pieces::of(pieces), |row| {
             take(&mut into, redacted(row, &redactor)?)
         });
         rows.map(|rows| (rows, into))
     });
     let (answer, taken) = tokio::join!(client.fetch(filter, marks, pipe), taking);
-    let rows = acknowledge::good(&answer.reply).map_err(FetchError::Feed);
+    let rows = feed::good(&answer.reply).map_err(FetchError::Feed);
     Poured {
         key_days: answer.key_days_remaining,
         rows: rows.and_then(|answer| {
             taken.map_err(
-                |unread| match acknowledge::instead_of_rows(answer.retry_after, unread) {
+                |unread| match feed::instead_of_rows(answer.retry_after, unread) {
                     Ok(error) => FetchError::Feed(error),
                     Err(error) => FetchError::Sorting(error),
                 },

@@ -1,27 +1,17 @@
 //! An answer of any length in the order of its changes, in little memory.
 //!
 //! AlumnIQ promises no order of its rows, and a person's changes are applied oldest first: no row may enter the queue
-//! before the last one has come. What is more than [`HELD`] is therefore sorted in parts, each part written away and
-//! all of them read side by side at the end, as merge sort did it with tapes. Until then nothing of the answer is in
-//! the queue: an answer that breaks off has changed nothing.
-//!
-//! # Layout
-//!
-//! - `spill`: the file that parts are written to, for nobody else to read
-//! - `coded`: a change as bytes
+//! before the last one has come. What is more than [`HELD`] is therefore sorted in runs, which are written to a file and
+//! merged at the end. Until then nothing of the answer is in the queue: an answer that breaks off has
+//! changed nothing.
 
-mod coded;
-mod spill;
+mod run;
 
-use std::{
-    cmp::{Ordering, Reverse},
-    collections::BinaryHeap,
-    io, vec,
-};
+use std::{io, iter};
 
 use queue::intake::NewChange;
 
-use self::spill::{Part, Spill};
+use self::run::{Run, RunFile};
 
 /// How much of an answer is sorted in memory, give or take a row: some 10 000 changes. Nearly every answer is shorter.
 const HELD: usize = 6 << 20;
@@ -29,7 +19,7 @@ const HELD: usize = 6 << 20;
 /// What a change takes besides its texts.
 const OVERHEAD: usize = size_of::<NewChange>() + 4 * 16;
 
-/// How much is held where nothing can be written away: as much as a process may be expected to have.
+/// How much is held where nothing can be written: as much as a process may be expected to have.
 const HELD_WITHOUT_ROOM: usize = 256 << 20;
 
 /// How many changes are handed on at a time, and how many bytes of rows, give or take one.
@@ -38,34 +28,30 @@ const GROUP_BYTES: usize = 1 << 20;
 
 /// Takes changes in any order.
 pub struct Sorter {
+    /// How many bytes are held before they become a run.
     most: usize,
     held: Vec<NewChange>,
     weight: usize,
-    spill: Spill,
-    parts: Vec<Part>,
-    /// Parts that could not be written away, and what they weigh.
-    kept: Vec<Vec<NewChange>>,
-    kept_weight: usize,
+    file: RunFile,
+    runs: Vec<Run>,
     /// How many came.
     rows: u64,
 }
 
 impl Default for Sorter {
     fn default() -> Self {
-        Self::holding(HELD, Spill::default())
+        Self::holding(HELD, RunFile::default())
     }
 }
 
 impl Sorter {
-    fn holding(most: usize, spill: Spill) -> Self {
+    fn holding(most: usize, file: RunFile) -> Self {
         Self {
             most,
             held: Vec::new(),
             weight: 0,
-            spill,
-            parts: Vec::new(),
-            kept: Vec::new(),
-            kept_weight: 0,
+            file,
+            runs: Vec::new(),
             rows: 0,
         }
     }
@@ -84,51 +70,34 @@ impl Sorter {
         if self.weight < self.most {
             return Ok(());
         }
-        let part = self.take_held();
-        let weight = std::mem::take(&mut self.weight);
-        match self.spill.write(&part) {
-            Ok(part) => self.parts.push(part),
-            Err(error) if self.kept_weight + weight > HELD_WITHOUT_ROOM => return Err(error),
+        sort(&mut self.held);
+        match self.file.write(&self.held) {
+            Ok(run) => {
+                self.runs.push(run);
+                self.held.clear();
+                self.weight = 0;
+            }
+            Err(error) if self.weight >= HELD_WITHOUT_ROOM => return Err(error),
             Err(error) => {
-                if self.kept.is_empty() {
-                    tracing::warn!(%error, "a large answer of AlumnIQ is kept in memory: it cannot be written to disk");
-                }
-                self.kept_weight += weight;
-                self.kept.push(part);
+                tracing::warn!(%error, "a large answer of AlumnIQ is kept in memory: it cannot be written to disk");
+                self.most = HELD_WITHOUT_ROOM;
             }
         }
         Ok(())
     }
 
     /// All that came, oldest first; of two with the same place the one that came first.
-    ///
-    /// # Errors
-    /// What was written cannot be read.
-    pub fn sorted(mut self) -> io::Result<Sorted> {
-        let last = self.take_held();
-        let mut sources: Vec<Source> = Vec::new();
-        for part in self.parts {
-            sources.push(Source::Written(part));
-        }
-        // Once something could not be written, nothing is any more.
-        let kept = self.kept.into_iter().chain([last]);
-        sources.extend(kept.map(|part| Source::Held(part.into_iter())));
-        let mut sorted = Sorted {
-            spill: self.spill,
-            heads: BinaryHeap::with_capacity(sources.len()),
-            sources,
-        };
-        for source in 0..sorted.sources.len() {
-            sorted.advance(source)?;
-        }
-        Ok(sorted)
+    pub fn sorted(mut self) -> Sorted {
+        sort(&mut self.held);
+        let last: Run = Box::new(self.held.into_iter().map(Ok));
+        let runs = self.runs.into_iter().chain(iter::once(last));
+        Sorted(runs.map(Iterator::peekable).collect())
     }
+}
 
-    fn take_held(&mut self) -> Vec<NewChange> {
-        let mut held = std::mem::take(&mut self.held);
-        held.sort_by(|a, b| a.order.cmp(&b.order));
-        held
-    }
+/// Leaves changes with the same place as they came.
+fn sort(changes: &mut [NewChange]) {
+    changes.sort_by(|a, b| a.order.cmp(&b.order));
 }
 
 fn weight(change: &NewChange) -> usize {
@@ -147,75 +116,42 @@ fn weight(change: &NewChange) -> usize {
     OVERHEAD + texts + row.get().len()
 }
 
-/// Gives changes in their order.
-pub struct Sorted {
-    spill: Spill,
-    sources: Vec<Source>,
-    /// The oldest of each source.
-    heads: BinaryHeap<Reverse<Head>>,
-}
-
-/// A sorted part.
-enum Source {
-    Written(Part),
-    Held(vec::IntoIter<NewChange>),
-}
-
-struct Head {
-    change: NewChange,
-    source: usize,
-}
+/// Gives changes in their order: the runs, in the order in which they came.
+pub struct Sorted(Vec<iter::Peekable<Run>>);
 
 impl Sorted {
     /// The next ones; none: that was all.
     ///
     /// # Errors
-    /// What was written cannot be read.
+    /// A run cannot be read.
     pub fn group(&mut self) -> io::Result<Vec<NewChange>> {
         let (mut group, mut bytes) = (Vec::new(), 0);
         while group.len() < GROUP
             && bytes < GROUP_BYTES
-            && let Some(Reverse(head)) = self.heads.pop()
+            && let Some(change) = self.next().transpose()?
         {
-            bytes += head.change.row.get().len();
-            group.push(head.change);
-            self.advance(head.source)?;
+            bytes += change.row.get().len();
+            group.push(change);
         }
         Ok(group)
     }
 
-    fn advance(&mut self, source: usize) -> io::Result<()> {
-        let change = match &mut self.sources[source] {
-            Source::Written(part) => self.spill.next(part)?,
-            Source::Held(part) => part.next(),
-        };
-        if let Some(change) = change {
-            self.heads.push(Reverse(Head { change, source }));
+    /// From the run whose next change is the oldest. A run that cannot be read comes first.
+    fn next(&mut self) -> Option<io::Result<NewChange>> {
+        let mut oldest: Option<(usize, &str)> = None;
+        for (at, run) in self.0.iter_mut().enumerate() {
+            let Some(next) = run.peek() else {
+                continue;
+            };
+            let order = next.as_ref().map_or("", |change| change.order.as_str());
+            if oldest.is_none_or(|(_, least)| order < least) {
+                oldest = Some((at, order));
+            }
         }
-        Ok(())
+        let (at, _) = oldest?;
+        self.0[at].next()
     }
 }
-
-impl Ord for Head {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.change.order.cmp(&other.change.order);
-        order.then(self.source.cmp(&other.source))
-    }
-}
-
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Head {}
 
 #[cfg(test)]
 mod tests;

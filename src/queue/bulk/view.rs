@@ -79,6 +79,9 @@ pub struct BulkFilter {
     /// Whose; not shown to viewers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub xid: Option<String>,
+    /// Only those of these changes; absent: of any.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub change_ids: Vec<String>,
     /// Died at or after, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<String>,
@@ -215,6 +218,7 @@ impl From<&LetterFilter> for BulkFilter {
             class: filter.class,
             cause: filter.cause.clone(),
             xid: filter.xid.clone(),
+            change_ids: filter.change_ids.clone(),
             since: filter.since.map(rfc3339),
             until: filter.until.map(rfc3339),
         }
@@ -232,6 +236,7 @@ impl From<&BulkFilter> for LetterFilter {
             class: filter.class,
             cause: filter.cause.clone(),
             xid: filter.xid.clone(),
+            change_ids: filter.change_ids.clone(),
             since: filter.since.as_ref().and_then(instant),
             until: filter.until.as_ref().and_then(instant),
         }
@@ -245,10 +250,11 @@ mod tests {
     #[test]
     fn a_filter_is_the_same_after_it_lay_in_redis() {
         let filter = LetterFilter {
-            vendor: Some(Vendor::Salsa),
+            vendor: Some(Vendor::Alumniq),
             class: Some(DeadClass::Unmatched),
             cause: Some("0123456789ab".to_owned()),
             xid: Some("00100850".to_owned()),
+            change_ids: vec!["41".to_owned(), "41/2".to_owned()],
             since: Some(1_700_000_000_123),
             until: Some(1_800_000_000_456),
         };

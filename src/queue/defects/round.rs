@@ -114,7 +114,7 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         let mut recount = vec![version, (in_flight + self.rowless).to_string()];
-        for d in [Destination::Crm, Destination::Salsa] {
+        for d in Destination::ALL {
             recount.push(pending.get(&d).copied().unwrap_or(0).to_string());
         }
         for (block, count) in outstanding {

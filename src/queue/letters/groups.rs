@@ -60,8 +60,8 @@ impl Queue {
         &self,
         filter: &LetterFilter,
     ) -> Result<Vec<LetterGroup>, QueueError> {
-        if filter.xid.is_some() {
-            return self.groups_of_person(filter).await;
+        if filter.has_names() {
+            return self.groups_of_named(filter).await;
         }
         let mut groups = self.candidates(filter).await?;
         if filter.since.is_some() || filter.until.is_some() || filter.cause.is_some() {
@@ -198,11 +198,8 @@ impl Queue {
         Ok(described.collect())
     }
 
-    async fn groups_of_person(
-        &self,
-        filter: &LetterFilter,
-    ) -> Result<Vec<LetterGroup>, QueueError> {
-        let letters = self.letters_of_person(Order::OldestFirst, filter).await?;
+    async fn groups_of_named(&self, filter: &LetterFilter) -> Result<Vec<LetterGroup>, QueueError> {
+        let letters = self.named_letters(Order::OldestFirst, filter).await?;
         let mut groups = BTreeMap::new();
         for (_, letter) in letters {
             match groups.entry((letter.destination, letter.class, letter.cause_key.clone())) {

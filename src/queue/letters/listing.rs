@@ -40,8 +40,8 @@ impl Queue {
         cursor: Option<&LetterRef>,
         limit: usize,
     ) -> Result<LetterPage, QueueError> {
-        if filter.xid.is_some() {
-            let all = self.letters_of_person(order, filter).await?;
+        if filter.has_names() {
+            let all = self.named_letters(order, filter).await?;
             let total = all.len() as u64;
             let behind = all
                 .into_iter()
@@ -100,10 +100,10 @@ impl Queue {
         limit: usize,
     ) -> Result<Vec<LetterRef>, QueueError> {
         let order = Order::OldestFirst;
-        if filter.xid.is_none() {
+        if !filter.has_names() {
             return self.names_behind(order, filter, after, limit).await;
         }
-        let all = self.letters_of_person(order, filter).await?.into_iter();
+        let all = self.named_letters(order, filter).await?.into_iter();
         Ok(all
             .map(|(name, _)| name)
             .filter(|name| after.is_none_or(|after| order.is_behind(name, after)))
@@ -111,7 +111,7 @@ impl Queue {
             .collect())
     }
 
-    /// How many letters a filter matches that names no person.
+    /// How many letters a filter matches that names no person and no changes.
     async fn count_letters(&self, filter: &LetterFilter) -> Result<u64, QueueError> {
         let mut pipeline = redis::pipe();
         let (from, to) = filter.scores();
@@ -122,24 +122,19 @@ impl Queue {
         Ok(counts.into_iter().sum())
     }
 
-    /// A person's letters that pass the filter: a person has few.
-    pub(super) async fn letters_of_person(
+    /// The letters of the changes or the person that the filter names, as far as they pass it.
+    pub(super) async fn named_letters(
         &self,
         order: Order,
         filter: &LetterFilter,
     ) -> Result<Vec<(LetterRef, Letter)>, QueueError> {
-        let xid = filter.xid.as_deref().unwrap_or_default();
-        let members: Vec<String> = redis::cmd("SMEMBERS")
-            .arg(self.keys.of(&["letters-of", "x", xid]))
-            .query_async(&mut self.connection.clone())
-            .await?;
-        let names: Vec<(Vendor, String)> = members
-            .iter()
-            .filter_map(|member| {
-                let (vendor, id) = member.split_once(' ')?;
-                Some((vendor.parse().ok()?, id.to_owned()))
-            })
-            .collect();
+        let names: Vec<(Vendor, String)> = match &filter.change_ids[..] {
+            [] => self.names_of_person(filter).await?,
+            ids => ids
+                .iter()
+                .flat_map(|id| Vendor::ALL.map(|vendor| (vendor, id.clone())))
+                .collect(),
+        };
         let mut letters: Vec<(LetterRef, Letter)> = Vec::new();
         for names in names.chunks(LETTERS_A_CALL) {
             let found = self.letters_by_name(names).await?;
@@ -151,6 +146,22 @@ impl Queue {
         }
         letters.sort_unstable_by(|a, b| order.compare(&a.0, &b.0));
         Ok(letters)
+    }
+
+    async fn names_of_person(
+        &self,
+        filter: &LetterFilter,
+    ) -> Result<Vec<(Vendor, String)>, QueueError> {
+        let xid = filter.xid.as_deref().unwrap_or_default();
+        let members: Vec<String> = redis::cmd("SMEMBERS")
+            .arg(self.keys.of(&["letters-of", "x", xid]))
+            .query_async(&mut self.connection.clone())
+            .await?;
+        let names = members.iter().filter_map(|member| {
+            let (vendor, id) = member.split_once(' ')?;
+            Some((vendor.parse().ok()?, id.to_owned()))
+        });
+        Ok(names.collect())
     }
 
     async fn names_behind(

@@ -12,6 +12,12 @@ use crate::vendors::testing::{Act, Asked, Server, answer, nobody, observed, told
 
 const PASSWORD: &str = "p&ss word=ü";
 
+const MATCHING: CrmMatching = CrmMatching {
+    enabled: true,
+    min_confirmed_score: 82,
+    min_name_similarity: 0.4,
+};
+
 fn password() -> CrmAuth {
     CrmAuth::Password {
         username: "relay".into(),
@@ -22,8 +28,8 @@ fn password() -> CrmAuth {
 fn client_as(url: &str, auth: CrmAuth, settings: ClientSettings) -> CrmClient {
     let options = CrmOptions {
         auth,
-        operation: CrmOperation::default(),
-        matching: Matching::default(),
+        operation: CrmOperation::Update,
+        matching: MATCHING,
     };
     CrmClient::new(&format!("{url}/crms/api/"), options, settings).unwrap()
 }
@@ -105,7 +111,7 @@ async fn an_upsert_goes_to_its_own_address_with_the_configured_matching() {
     let options = CrmOptions {
         auth: CrmAuth::Bearer("fixed".into()),
         operation: CrmOperation::Upsert,
-        matching: Matching {
+        matching: CrmMatching {
             min_confirmed_score: 95,
             min_name_similarity: 0.75,
             enabled: false,
@@ -332,8 +338,8 @@ fn missing_credentials_are_told_by_their_key() {
         };
         let options = CrmOptions {
             auth,
-            operation: CrmOperation::default(),
-            matching: Matching::default(),
+            operation: CrmOperation::Update,
+            matching: MATCHING,
         };
         let made = CrmClient::new(
             "https://h.example/crms/api",

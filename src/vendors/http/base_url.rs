@@ -1,7 +1,5 @@
 //! A vendor's configured address. Errors never quote it: people paste passwords into addresses.
 
-use std::net::IpAddr;
-
 use reqwest::Url;
 
 /// Why a client could not be made. Names the key to mend, never its value.
@@ -95,26 +93,6 @@ pub fn under(base: Url, root: &str) -> Url {
     }
 }
 
-/// Whether the host is this machine by its very name.
-pub fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host
-            .trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.to_canonical().is_loopback())
-}
-
-/// `host:port`, to tell people which machine is meant.
-pub fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port_or_known_default() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,24 +140,6 @@ mod tests {
             let shown = format!("{error} {error:?}");
             assert!(shown.starts_with(says), "{text}: {shown}");
             assert!(!shown.contains("hunter2"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn loopback_is_known_by_name_and_by_number() {
-        for (url, loopback) in [
-            ("http://localhost:1", true),
-            ("http://LOCALHOST", true),
-            ("http://crm.localhost", true),
-            ("http://127.0.0.1", true),
-            ("http://127.9.9.9", true),
-            ("http://[::1]:80", true),
-            ("http://[::ffff:127.0.0.1]", true),
-            ("http://10.0.0.1", false),
-            ("http://localhost.example", false),
-            ("http://notlocalhost", false),
-        ] {
-            assert_eq!(is_loopback(&parse("k", url).unwrap()), loopback, "{url}");
         }
     }
 }

@@ -10,8 +10,8 @@ fn url(text: &str) -> WebhookUrl {
 }
 
 fn webhook(address: &str) -> Webhook {
-    let key = SigningKey::parse(&SECRET.into()).unwrap();
-    Webhook::new(url(address), Some(key)).unwrap()
+    let secret = SigningSecret::parse(&SECRET.into()).unwrap();
+    Webhook::new(&url(address), Some(&secret)).unwrap()
 }
 
 async fn post(webhook: &Webhook, deadline: Option<Instant>) -> Reply {
@@ -49,7 +49,7 @@ async fn a_notification_is_one_signed_post_to_the_address_as_it_is() {
 #[tokio::test]
 async fn without_a_key_nothing_is_signed() {
     let server = Server::start(|_| answer(200, &[], "ok")).await;
-    let webhook = Webhook::new(url(&server.url()), None).unwrap();
+    let webhook = Webhook::new(&url(&server.url()), None).unwrap();
     post(&webhook, None).await;
     assert!(!server.asked()[0].headers.contains_key("webhook-signature"));
 }
@@ -105,33 +105,5 @@ async fn neither_the_address_nor_the_key_is_shown_whatever_the_receiver_says() {
             assert!(!shown.contains(secret), "{shown}");
         }
         assert!(shown.contains("127.0.0.1:"), "{shown}");
-    }
-}
-
-#[test]
-fn a_wrong_address_is_told_by_its_key_and_never_quoted() {
-    for text in [
-        "hooks.slack.com/hunter2",
-        "ftp://hooks.slack.com/hunter2",
-        "https://me:hunter2@hooks.slack.com",
-        "hunter2:x",
-        "https://",
-    ] {
-        let error = WebhookUrl::parse(&text.into()).unwrap_err();
-        let shown = format!("{error} {error:?}");
-        assert!(shown.starts_with("`notify.webhook_url` "), "{shown}");
-        assert!(!shown.contains("hunter2"), "{shown}");
-    }
-}
-
-#[test]
-fn only_a_remote_address_in_the_clear_is_warned_of() {
-    for (text, clear) in [
-        ("https://h.example/x", false),
-        ("http://127.0.0.1:9/x", false),
-        ("http://localhost/x", false),
-        ("http://h.example/x", true),
-    ] {
-        assert_eq!(url(text).is_plaintext_remote(), clear, "{text}");
     }
 }

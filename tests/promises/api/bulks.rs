@@ -1,7 +1,7 @@
 //! Bulks: begun once, carried to the end whoever dies, at their pace, until somebody calls them off.
 
 use super::{Fleet, OPERATOR, client};
-use crate::harness::waiting::until;
+use harness::waiting::until;
 
 #[tokio::test]
 async fn a_bulk_is_carried_on_when_the_process_that_works_on_it_is_killed() {
@@ -92,6 +92,29 @@ async fn dead_replay_without_a_server_is_a_bulk_that_the_fleet_carries_on_when_t
     assert_eq!((&bulk["total"], &bulk["handled"]), (&40.into(), &40.into()));
     assert_eq!(fleet.relay.dead_ids().await, Vec::<String>::new());
     service.stop().await;
+}
+
+#[tokio::test]
+async fn dead_replay_of_named_changes_at_a_rate_is_a_bulk_of_those_alone() {
+    for with_server in [true, false] {
+        let fleet = Fleet::with_letters(5).await;
+        fleet.mend();
+        let service = fleet.relay.start("console").await;
+        let ids = fleet.relay.dead_ids().await;
+        let (named, others) = ids.split_at(3);
+        let mut replay = vec!["dead", "replay", "--rate", "10/s"];
+        replay.extend(named.iter().map(String::as_str));
+        let ended = match with_server {
+            true => fleet.ask(&service, OPERATOR, &replay).await,
+            false => fleet.relay.run(&replay).await,
+        };
+        assert_eq!(ended.expect(0).stdout, "3 dead letters replayed\n");
+        assert_eq!(fleet.relay.dead_ids().await, others);
+        let bulk = fleet.get(&service, "bulks").await["items"][0].clone();
+        assert_eq!((&bulk["total"], &bulk["handled"]), (&3.into(), &3.into()));
+        assert_eq!(bulk["filter"]["change_ids"].as_array().unwrap().len(), 3);
+        service.stop().await;
+    }
 }
 
 #[tokio::test]

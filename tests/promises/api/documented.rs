@@ -2,11 +2,10 @@
 
 use std::process::Stdio;
 
+use harness::relay::search_path;
 use tokio::process::Command;
 
 use super::{Fleet, OPERATOR};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_alumniq-relay");
 
 /// The document's commands, with the address of a process of the test.
 fn commands(document: &str, address: &str) -> String {
@@ -33,12 +32,10 @@ async fn every_command_of_the_apis_document_works() {
         script.replace("curl -s ", "curl -sS --fail-with-body ")
     );
     let directory = tempfile::tempdir().unwrap();
-    let program = std::path::Path::new(PROGRAM).parent().unwrap();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(&directory)
-        .env("PATH", path)
+        .env("PATH", search_path())
         .env("TOKEN", OPERATOR)
         .stdin(Stdio::null())
         .output()

@@ -7,15 +7,14 @@ mod people;
 mod reconciling;
 mod server;
 
-use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
-use serde_json::Value;
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Ended, Relay},
     service::Service,
     vendors::vendors,
 };
+use sandbox::{Faults, NewChanges, Sandbox, VendorFaults};
+use serde_json::Value;
 
 const OPERATOR: &str = "operator-of-the-api-test";
 const VIEWER: &str = "viewer-of-the-api-test";

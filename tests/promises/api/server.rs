@@ -1,9 +1,9 @@
 //! Commands with `--server`: the same words as straight to Redis, without a configuration.
 
+use harness::relay::Relay;
 use serde_json::Value;
 
 use super::{Fleet, OPERATOR, VIEWER};
-use crate::harness::relay::Relay;
 
 /// Takes away what differs from one moment to the next.
 fn still(mut status: Value) -> Value {

@@ -1,11 +1,11 @@
 //! Many dead letters at once: counted before, watched while, and stopped in the middle.
 
+use harness::waiting::{until, until_true};
 use sandbox::SandboxOptions;
 
-use super::fleet::{Fleet, quiet};
-use crate::harness::{
-    browser::Browser,
-    waiting::{until, until_true},
+use super::{
+    chromium::Browser,
+    fleet::{Fleet, quiet},
 };
 
 const CHANGES: usize = 80;

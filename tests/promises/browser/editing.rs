@@ -1,12 +1,11 @@
 //! A row that a vendor's rule refuses is corrected on its page, and goes on its way.
 
+use harness::{relay::text, waiting::until_true};
 use sandbox::SandboxOptions;
 
-use super::fleet::{Fleet, quiet};
-use crate::harness::{
-    browser::{Browser, DESK, Look, WITHOUT_SCRIPTS},
-    relay::text,
-    waiting::until_true,
+use super::{
+    chromium::{Browser, DESK, Look, WITHOUT_SCRIPTS},
+    fleet::{Fleet, quiet},
 };
 
 const PHONE: &str = "main [name='field.phone']";

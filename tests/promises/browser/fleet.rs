@@ -1,15 +1,14 @@
 //! A fleet of two processes, of which one serves the console.
 
-use sandbox::{NewChanges, Sandbox, SandboxOptions};
-use serde_json::Value;
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, ids},
     service::Service,
     vendors::vendors_with,
     waiting::until,
 };
+use sandbox::{NewChanges, Sandbox, SandboxOptions};
+use serde_json::Value;
 
 pub const OPERATOR: &str = "an-operator-token-of-the-tests";
 pub const VIEWER: &str = "a-viewer-token-of-the-tests";

@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use axum::{Router, response::Html, routing::get};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::fleet::{Fleet, OPERATOR, quiet};
-use crate::harness::browser::Browser;
+use super::{
+    chromium::Browser,
+    fleet::{Fleet, OPERATOR, quiet},
+};
 
 /// Serves one page to everybody.
 struct Foreign {

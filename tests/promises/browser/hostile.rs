@@ -1,10 +1,10 @@
 //! What people write into their employer's name, and vendors into their refusals, is shown and never run.
 
+use harness::rows::campus_now;
 use sandbox::NewChanges;
 use serde_json::json;
 
-use super::fleet::Fleet;
-use crate::harness::{browser::Browser, rows::campus_now};
+use super::{chromium::Browser, fleet::Fleet};
 
 /// Each would do something if it were taken for anything but text.
 const STRINGS: [&str; 8] = [

@@ -1,10 +1,13 @@
 //! Everything can be reached and pressed without a pointer, and one sees where one is.
 
+use harness::{relay::text, waiting::until_true};
 use sandbox::SandboxOptions;
 use thirtyfour::Key;
 
-use super::fleet::{Fleet, quiet};
-use crate::harness::{browser::Browser, relay::text, waiting::until_true};
+use super::{
+    chromium::Browser,
+    fleet::{Fleet, quiet},
+};
 
 #[tokio::test]
 async fn a_change_is_found_and_replayed_with_the_keyboard_alone() {

@@ -1,6 +1,7 @@
 //! What operators see and do, in a real Chromium in front of a real fleet.
 
 mod bulks;
+mod chromium;
 mod editing;
 mod fleet;
 mod forgery;

@@ -1,9 +1,9 @@
 //! The overview answers first, and goes on counting.
 
+use harness::vendors::down;
 use sandbox::{Fault, Faults, NewChanges};
 
-use super::fleet::Fleet;
-use crate::harness::{browser::Browser, vendors::down};
+use super::{chromium::Browser, fleet::Fleet};
 
 fn some(count: usize) -> NewChanges {
     NewChanges {

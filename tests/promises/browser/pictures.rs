@@ -1,14 +1,13 @@
 //! Pictures of every page in `target/screenshots`, and what every page has to have: one heading, a name for everything that can be pressed
 //! or filled in, and no line wider than a phone.
 
+use harness::{relay::text, waiting::until_true};
 use sandbox::SandboxOptions;
 use serde_json::json;
 
-use super::fleet::{Fleet, VIEWER, quiet};
-use crate::harness::{
-    browser::{Browser, DARK, DESK, Look, PHONE},
-    relay::text,
-    waiting::until_true,
+use super::{
+    chromium::{Browser, DARK, DESK, Look, PHONE},
+    fleet::{Fleet, VIEWER, quiet},
 };
 
 /// What somebody would hear nothing of.

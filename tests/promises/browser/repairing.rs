@@ -1,12 +1,11 @@
 //! Finding why a change is stuck, mending the cause, and replaying it until AlumnIQ was told.
 
+use harness::{relay::text, waiting::until_true};
 use sandbox::SandboxOptions;
 
-use super::fleet::{Fleet, quiet};
-use crate::harness::{
-    browser::{Browser, DESK, Look, WITHOUT_SCRIPTS},
-    relay::text,
-    waiting::until_true,
+use super::{
+    chromium::{Browser, DESK, Look, WITHOUT_SCRIPTS},
+    fleet::{Fleet, quiet},
 };
 
 async fn from_the_verdict_to_the_acknowledgement(look: Look) {

@@ -1,9 +1,12 @@
 //! Who may see and do what.
 
+use harness::relay::text;
 use sandbox::SandboxOptions;
 
-use super::fleet::{Fleet, OPERATOR, VIEWER, quiet};
-use crate::harness::{browser::Browser, relay::text};
+use super::{
+    chromium::Browser,
+    fleet::{Fleet, OPERATOR, VIEWER, quiet},
+};
 
 /// What only an operator may press.
 const ACTIONS: [&str; 7] = [

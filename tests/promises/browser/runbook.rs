@@ -1,7 +1,9 @@
 //! The runbook, which every process serves.
 
-use super::fleet::Fleet;
-use crate::harness::browser::{Browser, PHONE};
+use super::{
+    chromium::{Browser, PHONE},
+    fleet::Fleet,
+};
 
 #[tokio::test]
 async fn the_runbook_can_be_read_at_a_desk_and_on_a_phone() {

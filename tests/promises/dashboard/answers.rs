@@ -1,6 +1,10 @@
 //! Every query of every panel, sent to a real Prometheus that scrapes a real fleet.
 
 use alumniq_relay::observe::metrics::{Kind, Scope};
+use harness::{
+    prometheus::Prometheus, redis::Redis, relay::Relay, service::Service, vendors::vendors_with,
+    waiting::until_true,
+};
 use sandbox::{Fault, Faults, NewChanges, Sandbox, SandboxOptions, VendorFaults};
 use serde_json::json;
 
@@ -8,10 +12,6 @@ use super::{
     asking::{Choice, Question, questions},
     dashboard,
     meaning::metrics,
-};
-use crate::harness::{
-    prometheus::Prometheus, redis::Redis, relay::Relay, service::Service, vendors::vendors_with,
-    waiting::until_true,
 };
 
 const NAMESPACE: &str = "north.campus";

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use harness::prometheus::Prometheus;
 use serde_json::Value;
 
 use super::{panels, targets};
-use crate::harness::prometheus::Prometheus;
 
 /// How far the dashboard looks back here, and over what it takes rates, in seconds: scrapes are a second apart.
 const RANGE: u64 = 60;

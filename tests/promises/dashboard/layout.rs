@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use harness::prometheus::{read, shipped};
 use serde_json::{Value, json};
 
 use super::{dashboard, expressions, model::has_keys, panels, path, text};
-use crate::harness::prometheus::{read, shipped};
 
 /// How many units of height a screen of 1080 lines shows.
 const ONE_SCREEN: u64 = 21;

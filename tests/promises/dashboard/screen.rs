@@ -1,16 +1,16 @@
 //! The first screen says what is so: one fleet's evening, from "everything is through" to a fleet that is gone.
 
-use sandbox::{Fault, Faults, NewChanges, VendorFaults};
-use serde_json::{Value, json};
-
-use super::{asking::Choice, dashboard, panel, targets};
-use crate::harness::{
+use harness::{
     prometheus::{Prometheus, Sample},
     redis::Redis,
     relay::Relay,
     vendors::{down, vendors},
     waiting::until_true,
 };
+use sandbox::{Fault, Faults, NewChanges, VendorFaults};
+use serde_json::{Value, json};
+
+use super::{asking::Choice, dashboard, panel, targets};
 
 const NAMESPACE: &str = "north.campus";
 

@@ -1,14 +1,14 @@
 //! Commands that start a `redis-server` of their own leave none behind, however they are interrupted.
 
-use sandbox::{Faults, NewChanges};
-
-use super::{EVERY_ROLE, slow};
-use crate::harness::{
+use harness::{
     relay::Relay,
     service::Exit,
     vendors::{acknowledged, every_promise_held, repeats, vendors},
     waiting::until_true,
 };
+use sandbox::{Faults, NewChanges};
+
+use super::{EVERY_ROLE, slow};
 
 async fn no_server_runs(relay: &Relay) {
     until_true("no redis-server is left behind", async || {

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use sandbox::{Fault, Faults, NewChanges, Sandbox, VendorFaults};
-
-use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     service::{Exit, Service},
     vendors::{acknowledged, every_promise_held, repeats, vendors},
     waiting::until_true,
 };
+use sandbox::{Fault, Faults, NewChanges, Sandbox, VendorFaults};
+
+use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
 
 /// Longer than any test waits for anything: what hangs on it does not happen.
 const NEVER: u64 = 600;

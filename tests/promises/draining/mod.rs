@@ -7,9 +7,8 @@
 //! - [`unread`]: outputs that nobody reads stop nothing
 //! - [`leftovers`]: commands that start a `redis-server` of their own
 
+use harness::{redis::Redis, relay::Relay};
 use sandbox::VendorFaults;
-
-use crate::harness::{redis::Redis, relay::Relay};
 
 mod leftovers;
 mod limit;

@@ -1,14 +1,14 @@
 //! Every process of a fleet is replaced while work goes on.
 
-use sandbox::{Faults, NewChanges, Sandbox};
-
-use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     vendors::{acknowledged, every_promise_held, repeats, vendors},
     waiting::until_true,
 };
+use sandbox::{Faults, NewChanges, Sandbox};
+
+use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
 
 const PROCESSES: usize = 3;
 const ROUNDS: usize = 2;

@@ -2,16 +2,16 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use sandbox::Faults;
-
-use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     service::{Exit, Service},
     vendors::{acknowledged, every_promise_held, repeats, vendors},
     waiting::{until, until_true},
 };
+use sandbox::Faults;
+
+use super::{EVERY_ROLE, events, nothing_is_held_and_nothing_is_used_up, of_kind, slow};
 
 async fn calls_are_under_way(relay: &Relay) {
     until_true("calls are under way", async || {

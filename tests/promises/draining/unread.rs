@@ -5,19 +5,20 @@ use std::{
     process::Stdio,
 };
 
-use sandbox::{Fault, Faults};
-
-use super::{EVERY_ROLE, nothing_is_held_and_nothing_is_used_up};
-use crate::harness::{
+use harness::{
     exposition::Exposition,
     redis::Redis,
     relay::Relay,
     service::{Exit, Service},
     sockets::Port,
+    terminal::Terminal,
     unread::{abandoned, stuck},
     vendors::{acknowledged, down, every_promise_held, vendors},
     waiting::until_true,
 };
+use sandbox::{Fault, Faults};
+
+use super::{EVERY_ROLE, nothing_is_held_and_nothing_is_used_up};
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -136,7 +137,7 @@ async fn a_terminal_that_is_stopped_stops_no_change() {
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis)).set("log.level", "trace");
     let arguments = ["sync", "--wait"];
-    let mut terminal = relay.on_terminal(80, 24, &arguments);
+    let mut terminal = Terminal::start(&relay, 80, 24, &arguments);
     terminal.shows("through").await;
     terminal.is_read(false);
     sandbox.set_faults(Faults::default());

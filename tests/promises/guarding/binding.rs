@@ -1,7 +1,7 @@
+use harness::{relay::Relay, vendors::vendors};
 use sandbox::Sandbox;
 
 use super::{OPERATOR, VIEWER};
-use crate::harness::{relay::Relay, vendors::vendors};
 
 /// What a start with these settings says; it must be refused as a wrong configuration.
 async fn refused(sandbox: &Sandbox, settings: &[(&str, &str)]) -> String {

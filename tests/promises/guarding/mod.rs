@@ -10,12 +10,12 @@ mod roles;
 mod sessions;
 mod throttle;
 
+use harness::{
+    redis::Redis, relay::Relay, service::Service, vendors::vendors, waiting::until_true,
+};
 use sandbox::Sandbox;
 
 use self::browser::{Answer, Browser};
-use crate::harness::{
-    redis::Redis, relay::Relay, service::Service, vendors::vendors, waiting::until_true,
-};
 
 const OPERATOR: &str = "an-operator-token-for-tests";
 const VIEWER: &str = "a-viewer-token-for-tests";

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandbox::{Sandbox, SandboxOptions};
-use serde_json::Value;
-
-use super::{Browser, OPERATOR, VIEWER, roles::operations};
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, text},
     service::Service,
     vendors::vendors_with,
     waiting::until_true,
 };
+use sandbox::{Sandbox, SandboxOptions};
+use serde_json::Value;
+
+use super::{Browser, OPERATOR, VIEWER, roles::operations};
 
 const CHANGES: usize = 120;
 

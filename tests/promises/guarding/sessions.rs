@@ -1,7 +1,7 @@
+use harness::waiting::until_true;
 use queue::audit::AuditFilter;
 
 use super::{Guarded, OPERATOR, PAUSE, VIEWER, ready};
-use crate::harness::waiting::until_true;
 
 #[tokio::test]
 async fn a_stolen_cookie_is_worth_nothing_after_the_logout() {

@@ -1,5 +1,5 @@
 use super::{Answer, Browser, Guarded, OPERATOR, VIEWER, ready};
-use crate::harness::waiting::until_true;
+use harness::waiting::until_true;
 
 const WRONG: &str = "certainly-not-the-token";
 

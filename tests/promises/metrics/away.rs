@@ -1,7 +1,7 @@
 //! What `/metrics` shows while Redis is away.
 
 use super::scrape;
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     vendors::{acknowledged, vendors},

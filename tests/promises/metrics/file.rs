@@ -10,10 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use sandbox::{Fault, Faults, SandboxOptions};
-
-use super::everything_is_as_defined;
-use crate::harness::{
+use harness::{
     exposition::Exposition,
     redis::Redis,
     relay::Relay,
@@ -21,6 +18,9 @@ use crate::harness::{
     vendors::{down, vendors, vendors_with},
     waiting::until_true,
 };
+use sandbox::{Fault, Faults, SandboxOptions};
+
+use super::everything_is_as_defined;
 
 const CHANGES: usize = 20;
 

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alumniq_relay::observe::metrics::ALL;
-use sandbox::{Fault, Faults, NewChanges, Report, SandboxOptions, Vendor, VendorFaults};
-use serde_json::{Value, json};
-
-use super::{as_one, everything_is_as_defined, scrape};
-use crate::harness::{
+use harness::{
     exposition::Exposition,
     redis::Redis,
     relay::{Relay, text},
     vendors::vendors_with,
     waiting::{until, until_true},
 };
+use sandbox::{Fault, Faults, NewChanges, Report, SandboxOptions, Vendor, VendorFaults};
+use serde_json::{Value, json};
+
+use super::{as_one, everything_is_as_defined, scrape};
 
 const CHANGES: usize = 300;
 

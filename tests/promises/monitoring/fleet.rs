@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sandbox::{Fault, Faults, Sandbox};
-use serde_json::{Value, json};
-
-use crate::harness::{
+use harness::{
     prometheus::Prometheus,
     redis::Redis,
     relay::{Relay, text},
@@ -13,6 +10,8 @@ use crate::harness::{
     vendors::{acknowledged, down, every_promise_held, vendors},
     waiting::{until, until_true},
 };
+use sandbox::{Fault, Faults, Sandbox};
+use serde_json::{Value, json};
 
 const EVERYTHING: &str = "producer,crm,salsa,acknowledger,console";
 const CHANGES: usize = 200;

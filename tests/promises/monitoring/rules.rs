@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alumniq_relay::{cli::Cli, observe::metrics};
 use clap::Parser;
+use harness::prometheus::{read, shipped};
 use serde_json::Value;
-
-use crate::harness::prometheus::{read, shipped};
 
 /// Labels that Prometheus gives, or that belong to every series.
 const EVERYWHERE: [&str; 3] = [metrics::NAMESPACE, "instance", "job"];

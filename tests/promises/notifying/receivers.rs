@@ -1,16 +1,16 @@
 //! Receivers and tellers that are away, die, refuse, or must not be shown.
 
-use sandbox::{SANDBOX_WEBHOOK_SECRET, Sandbox, SandboxOptions, WebhookMood};
-use serde_json::Value;
-
-use super::{EVERYTHING, IDLE, TOKEN, arrivals, events, taken, telling, told};
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     service::Service,
     vendors::{acknowledged, vendors, vendors_with},
     waiting::until_true,
 };
+use sandbox::{SANDBOX_WEBHOOK_SECRET, Sandbox, SandboxOptions, WebhookMood};
+use serde_json::Value;
+
+use super::{EVERYTHING, IDLE, TOKEN, arrivals, events, taken, telling, told};
 
 /// A process that tells of a pause, and waits for an answer.
 async fn telling_a_slow_receiver(sandbox: &Sandbox, relay: &Relay) -> Service {
@@ -104,7 +104,7 @@ async fn nothing_waits_for_a_webhook_that_is_away_and_it_is_told_when_it_is_back
 }
 
 /// The metrics, once both deliveries are counted.
-async fn until_counted(service: &crate::harness::service::Service) -> String {
+async fn until_counted(service: &harness::service::Service) -> String {
     let mut metrics = String::new();
     until_true("both are counted", async || {
         metrics = service.get("/metrics").await.1;

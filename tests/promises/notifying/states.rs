@@ -1,14 +1,14 @@
 //! Which states are told, and which are not.
 
-use sandbox::{Fault, Faults, SandboxOptions};
-use serde_json::json;
-
-use super::{EVERYTHING, IDLE, arrivals, events, is_signed, taken, telling, told};
-use crate::harness::{
+use harness::{
     redis::Redis,
     vendors::{acknowledged, down, vendors, vendors_with},
     waiting::until_true,
 };
+use sandbox::{Fault, Faults, SandboxOptions};
+use serde_json::json;
+
+use super::{EVERYTHING, IDLE, arrivals, events, is_signed, taken, telling, told};
 
 #[tokio::test]
 async fn two_processes_tell_once_that_a_vendor_is_down_and_once_that_it_is_back() {

@@ -1,17 +1,17 @@
 //! The campus's calendar by Redis' clock, and processes whose own clocks are wrong.
 
-use jiff::{SignedDuration, Timestamp, civil::date};
-use sandbox::{NewChanges, Sandbox, SandboxOptions};
-use serde_json::Value;
-
-use super::{EVERYTHING, fetched, gets, hold_back, let_through, remember, swept};
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::Relay,
     service::Service,
     vendors::{acknowledged, every_promise_held, vendors, vendors_with},
     waiting::until_true,
 };
+use jiff::{SignedDuration, Timestamp, civil::date};
+use sandbox::{NewChanges, Sandbox, SandboxOptions};
+use serde_json::Value;
+
+use super::{EVERYTHING, fetched, gets, hold_back, let_through, remember, swept};
 
 fn ms(utc: &str) -> u64 {
     utc.parse::<Timestamp>().unwrap().as_millisecond() as u64

@@ -1,16 +1,16 @@
 //! Fetches that fail, half-way or for days.
 
+use harness::{
+    redis::Redis,
+    relay::Relay,
+    vendors::{acknowledged, every_promise_held, vendors, vendors_with},
+    waiting::{until, until_true},
+};
 use jiff::{Timestamp, ToSpan};
 use sandbox::{Fault, Faults, SandboxOptions, VendorFaults};
 
 use super::{
     EVERYTHING, fetched, fetching_once, hold_back, let_through, remember, remembered, swept,
-};
-use crate::harness::{
-    redis::Redis,
-    relay::Relay,
-    vendors::{acknowledged, every_promise_held, vendors, vendors_with},
-    waiting::{until, until_true},
 };
 
 #[tokio::test]

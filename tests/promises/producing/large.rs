@@ -2,6 +2,14 @@
 
 use std::sync::Arc;
 
+use harness::{
+    proxy::{Proxy, Server},
+    redis::Redis,
+    relay::Relay,
+    rows::campus_now,
+    vendors::{acknowledged, every_promise_held, vendors_with},
+    waiting::until_true,
+};
 use jiff::ToSpan;
 use sandbox::{
     Fault, Faults, NewChanges, SANDBOX_API_KEY, Sandbox, SandboxOptions, Vendor, VendorFaults,
@@ -15,14 +23,6 @@ use tokio::{
 
 use super::{
     EVERYTHING, fetched, fetching_once, hold_back, let_through, logged, remembered, swept,
-};
-use crate::harness::{
-    proxy::{Proxy, Server},
-    redis::Redis,
-    relay::Relay,
-    rows::campus_now,
-    vendors::{acknowledged, every_promise_held, vendors_with},
-    waiting::until_true,
 };
 
 /// Fewer than the cap, of so few people that each has some at both ends of the answer.

@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use redis::AsyncTypedCommands;
-use sandbox::{Sandbox, Vendor};
-
-use super::{EVERYTHING, fetched, fetching_once, gets, hold_back, let_through, logged, swept};
-use crate::harness::{
+use harness::{
     proxy::{Proxy, Server},
     redis::Redis,
     relay::Relay,
@@ -14,6 +10,10 @@ use crate::harness::{
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
+use redis::AsyncTypedCommands;
+use sandbox::{Sandbox, Vendor};
+
+use super::{EVERYTHING, fetched, fetching_once, gets, hold_back, let_through, logged, swept};
 
 const CHANGES: usize = 200;
 

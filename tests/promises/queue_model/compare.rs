@@ -5,6 +5,7 @@ use std::{
     fmt::Debug,
 };
 
+use harness::snapshot::Snapshot;
 use jobs::{
     destination::{Destination, Vendor},
     outcome::DeadClass,
@@ -16,7 +17,6 @@ use super::{
     gate::{Gate, Machine},
     model::{Model, destination},
 };
-use crate::harness::snapshot::Snapshot;
 
 /// What is wrong.
 pub type Checked<T = ()> = Result<T, String>;

@@ -16,10 +16,10 @@ mod witness;
 
 use std::cell::Cell;
 
+use harness::redis::Redis;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 use self::run::Run;
-use crate::harness::redis::Redis;
 
 #[test]
 fn the_queue_does_what_its_model_does() {

@@ -1,5 +1,6 @@
 //! The steps of a case, drawn at random. Steps name what they act on by an index into what is there.
 
+use harness::{namespace::LONG, rows};
 use jiff::Timestamp;
 use jobs::{
     destination::{Destination, Vendor},
@@ -14,8 +15,6 @@ use queue::{
 };
 
 use serde_json::json;
-
-use crate::harness::{namespace::LONG, rows};
 
 #[derive(Debug, Clone)]
 pub struct Row {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use harness::snapshot::Snapshot;
 use jobs::destination::{Destination, Vendor};
 use queue::lease::Lease;
 
 use super::compare::{Checked, require};
-use crate::harness::snapshot::Snapshot;
 
 #[derive(Debug, Default)]
 pub struct Witness {

@@ -2,6 +2,11 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use harness::{
+    namespace::{LATE, LONG, Namespace, dead, done, retry},
+    redis::Redis,
+    rows::{change, undecodable},
+};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
@@ -10,12 +15,6 @@ use jobs::{
     outcome::DeadClass,
 };
 use queue::{settlement::Settlement, verdict::SettleVerdict};
-
-use crate::harness::{
-    namespace::{LATE, LONG, Namespace, dead, done, retry},
-    redis::Redis,
-    rows::{change, undecodable},
-};
 
 fn one() -> Vec<queue::intake::NewChange> {
     vec![change("1", Some("ada"), 1)]

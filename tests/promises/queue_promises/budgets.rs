@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use harness::namespace::tester;
+use harness::{
+    namespace::{Namespace, dead, done, retry},
+    redis::Redis,
+    rows::{change, undecodable},
+};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
@@ -12,13 +18,6 @@ use jobs::{
 use queue::notices::NoticeClaim;
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
-
-use crate::harness::namespace::tester;
-use crate::harness::{
-    namespace::{Namespace, dead, done, retry},
-    redis::Redis,
-    rows::{change, undecodable},
-};
 
 const MANY: usize = 20_000;
 

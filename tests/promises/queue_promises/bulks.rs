@@ -1,5 +1,10 @@
 //! Bulks: one worker at a time, nothing after a cancellation, and counts that add up.
 
+use harness::{
+    namespace::{LONG, Namespace, dead, tester},
+    redis::Redis,
+    rows,
+};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::DeadClass,
@@ -8,12 +13,6 @@ use queue::{
     audit::{AuditAction, AuditFilter, Handling, NAMED},
     bulk::{BulkAction, BulkClaim, BulkLease, BulkNews, BulkOrder, BulkState, BulkView, Cancelled},
     letters::{Handled, LetterFilter},
-};
-
-use crate::harness::{
-    namespace::{LONG, Namespace, dead, tester},
-    redis::Redis,
-    rows,
 };
 
 /// A bulk over six letters, which nobody works on yet.

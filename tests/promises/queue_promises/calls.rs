@@ -2,6 +2,11 @@
 
 use std::{cell::Cell, time::Duration};
 
+use harness::namespace::tester;
+use harness::{
+    namespace::{LONG, Namespace},
+    redis::Redis,
+};
 use jobs::{destination::Vendor, outcome::PauseReason};
 use proptest::{
     prelude::*,
@@ -9,12 +14,6 @@ use proptest::{
 };
 use queue::calls::{Booking, CallLimit, Purpose, Turn};
 use redis::AsyncTypedCommands;
-
-use crate::harness::namespace::tester;
-use crate::harness::{
-    namespace::{LONG, Namespace},
-    redis::Redis,
-};
 
 const MINUTE: i64 = 60_000;
 

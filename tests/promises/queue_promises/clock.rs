@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use jobs::destination::Destination::Crm;
-use queue::acknowledgement::{AckClaim, AckLimits};
-use redis::AsyncTypedCommands;
-
-use crate::harness::{
+use harness::{
     namespace::{LONG, Namespace, done},
     redis::Redis,
     rows::change,
     waiting::until_true,
 };
+use jobs::destination::Destination::Crm;
+use queue::acknowledgement::{AckClaim, AckLimits};
+use redis::AsyncTypedCommands;
 
 /// A minute more than an hour: further than any lease, pause or wait here.
 const SET_BACK: Duration = Duration::from_secs(3_660);

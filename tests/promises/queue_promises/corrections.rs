@@ -1,5 +1,10 @@
 //! Promise 9 at the queue: a corrected row is applied everywhere before the change is acknowledged.
 
+use harness::{
+    namespace::{EARLY, LATE, Namespace, dead, done, retry, tester},
+    redis::Redis,
+    rows::change,
+};
 use jobs::{
     destination::{
         Destination::{self, Crm, Salsa},
@@ -15,12 +20,6 @@ use queue::{
 };
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
-
-use crate::harness::{
-    namespace::{EARLY, LATE, Namespace, dead, done, retry, tester},
-    redis::Redis,
-    rows::change,
-};
 
 /// Change `id` of `xid`, made at `changed_on`, with this employer.
 fn with(id: &str, xid: Option<&str>, changed_on: i64, employer: u8) -> NewChange {

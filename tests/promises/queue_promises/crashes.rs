@@ -1,14 +1,13 @@
 //! Promises 2 and 8: nothing is lost, whoever dies, and what kills its workers stops.
 
-use jobs::{
-    destination::{Destination::Crm, Vendor},
-    outcome::DeadClass,
-};
-
-use crate::harness::{
+use harness::{
     namespace::{LONG, Namespace, done, retry},
     redis::Redis,
     rows::change,
+};
+use jobs::{
+    destination::{Destination::Crm, Vendor},
+    outcome::DeadClass,
 };
 
 #[tokio::test]

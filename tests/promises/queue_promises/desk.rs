@@ -2,6 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use harness::{
+    namespace::{EARLY, Namespace, dead, done, settlement, tester},
+    redis::Redis,
+    rows::{change, undecodable},
+};
 use jobs::{
     destination::{Destination, Destination::Crm, Vendor},
     outcome::DeadClass,
@@ -18,12 +23,6 @@ use queue::{
 };
 use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
-
-use crate::harness::{
-    namespace::{EARLY, Namespace, dead, done, settlement, tester},
-    redis::Redis,
-    rows::{change, undecodable},
-};
 
 /// Puts changes `1..` of people `p1..` before the CRM and lets each die of its cause.
 async fn with_causes(redis: &Redis, causes: &[&str]) -> Namespace {

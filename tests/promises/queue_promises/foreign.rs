@@ -3,6 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use harness::{
+    namespace::{EARLY, LONG, Namespace, dead, done, settlement, tester},
+    redis::Redis,
+    rows::change,
+};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::DeadClass,
@@ -15,12 +20,6 @@ use queue::{
     lease::{ClaimRequest, Lease},
 };
 use redis::AsyncTypedCommands;
-
-use crate::harness::{
-    namespace::{EARLY, LONG, Namespace, dead, done, settlement, tester},
-    redis::Redis,
-    rows::change,
-};
 
 /// Keys that every step of the way writes or reads.
 const KEYS: &[&str] = &[

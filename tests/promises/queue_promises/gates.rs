@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use harness::namespace::tester;
+use harness::{
+    namespace::{LONG, Namespace, deferred, done, exhausted, pause, retry, settlement},
+    redis::Redis,
+    rows::change,
+};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::{DeadClass, PauseReason},
@@ -10,13 +16,6 @@ use queue::{
     acknowledgement::AckEnd, executor::Transition, settlement::Settlement, verdict::SettleVerdict,
 };
 use redis::AsyncTypedCommands;
-
-use crate::harness::namespace::tester;
-use crate::harness::{
-    namespace::{LONG, Namespace, deferred, done, exhausted, pause, retry, settlement},
-    redis::Redis,
-    rows::change,
-};
 
 async fn with_changes(redis: &Redis, count: usize) -> Namespace {
     let namespace = Namespace::of_crm(redis).await;

@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use harness::{
+    namespace::{EARLY, LONG, Namespace},
+    redis::Redis,
+    rows::change,
+};
 use queue::{
     Queue, QueueError,
     intake::Enqueued,
     leader::{Lead, ProducerRecord},
 };
 use redis::AsyncTypedCommands;
-
-use crate::harness::{
-    namespace::{EARLY, LONG, Namespace},
-    redis::Redis,
-    rows::change,
-};
 
 async fn lead(namespace: &Namespace, who: &str) -> Option<Lead> {
     namespace.queue.lead(who, LONG).await.unwrap()

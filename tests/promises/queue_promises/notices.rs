@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use harness::namespace::tester;
+use harness::{
+    namespace::{LONG, Namespace, dead, pause},
+    redis::Redis,
+    rows::change,
+};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     notice::Event,
@@ -9,13 +15,6 @@ use jobs::{
 };
 use queue::notices::{NoticeClaim, NoticeEnd, ToTell};
 use redis::AsyncTypedCommands;
-
-use crate::harness::namespace::tester;
-use crate::harness::{
-    namespace::{LONG, Namespace, dead, pause},
-    redis::Redis,
-    rows::change,
-};
 
 const AT_ONCE: Duration = Duration::ZERO;
 

@@ -5,6 +5,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use harness::{
+    namespace::{Namespace, dead, done, retry},
+    redis::Redis,
+    rows::change,
+};
 use jiff::Timestamp;
 use jobs::{
     destination::{Destination::Crm, Vendor},
@@ -13,12 +18,6 @@ use jobs::{
 };
 use queue::{executor::Transition, intake::NewChange, lease::Lease};
 use redis::AsyncTypedCommands;
-
-use crate::harness::{
-    namespace::{Namespace, dead, done, retry},
-    redis::Redis,
-    rows::change,
-};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_workers_never_hold_one_lane_and_each_lane_goes_in_order() {

@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use jobs::destination::{Destination::Crm, Vendor};
-use queue::lease::{ClaimRequest, Lease};
-
-use super::waking::listening;
-use crate::harness::{
+use harness::{
     namespace::{LONG, Namespace, done, settlement},
     redis::Redis,
     rows::change,
 };
+use jobs::destination::{Destination::Crm, Vendor};
+use queue::lease::{ClaimRequest, Lease};
+
+use super::waking::listening;
 
 /// Of the whole fleet.
 const PLACES: usize = 8;

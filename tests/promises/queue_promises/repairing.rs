@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use harness::{
+    namespace::{Namespace, dead, done, retry},
+    redis::{Redis, command},
+    rows::undecodable,
+};
 use jiff::Timestamp;
 use jobs::{
     destination::{
@@ -22,12 +27,6 @@ use queue::{
 };
 use redis::AsyncTypedCommands;
 use serde_json::{Value, value::to_raw_value};
-
-use crate::harness::{
-    namespace::{Namespace, dead, done, retry},
-    redis::{Redis, command},
-    rows::undecodable,
-};
 
 /// A change whose row says where it stands, as AlumnIQ's rows do.
 fn change(id: &str, xid: &str, at: i64) -> NewChange {

@@ -3,6 +3,12 @@
 use std::time::Duration;
 
 use futures::FutureExt;
+use harness::{
+    namespace::{LONG, Namespace, dead, done, retry, tester},
+    redis::Redis,
+    rows::change,
+    waiting::until_true,
+};
 use jobs::{
     destination::{Destination::Crm, Vendor},
     outcome::DeadClass,
@@ -16,13 +22,6 @@ use queue::{
     wake::{Bell, Bells},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-
-use crate::harness::{
-    namespace::{LONG, Namespace, dead, done, retry, tester},
-    redis::Redis,
-    rows::change,
-    waiting::until_true,
-};
 
 /// A process that listens, and has made up for what it may have missed before.
 pub async fn listening(namespace: &Namespace) -> (Bells, AbortOnDropHandle<()>) {

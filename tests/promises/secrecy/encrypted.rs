@@ -1,5 +1,9 @@
 use std::time::Duration;
 
+use harness::{
+    namespace::{Namespace, dead, done, retry, settlement, tester},
+    redis::Redis,
+};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
@@ -15,10 +19,6 @@ use queue::{
 use redis::AsyncTypedCommands;
 
 use super::{VALUES, XID, files, holds, holds_none, memory, row, sealed_with};
-use crate::harness::{
-    namespace::{Namespace, dead, done, retry, settlement, tester},
-    redis::Redis,
-};
 
 const EVERYTHING: u32 = 1_000;
 
@@ -27,7 +27,7 @@ async fn with_a_key_no_value_of_a_row_appears_in_any_state() {
     let redis = Redis::start_with(&["--appendfsync", "always"]).await;
     let mut namespace = Namespace::with(&redis, |settings| {
         settings.seals = super::seals(Some(7), &[]);
-        settings.keep_payload = crate::harness::redis::KEEP;
+        settings.keep_payload = harness::redis::KEEP;
     })
     .await;
     let is_secret = async |namespace: &mut Namespace, state: &str| {
@@ -232,7 +232,7 @@ async fn a_rotation_keeps_the_key_of_a_process_that_still_seals_under_it() {
             tokio::task::block_in_place(|| {
                 tokio::runtime::Handle::current().block_on(async {
                     straggler
-                        .enqueue(crate::harness::namespace::EARLY, &[row("2", 2)])
+                        .enqueue(harness::namespace::EARLY, &[row("2", 2)])
                         .await
                         .unwrap();
                 });

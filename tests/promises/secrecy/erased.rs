@@ -1,5 +1,12 @@
 use std::time::Duration;
 
+use harness::{
+    namespace::{LATE, Namespace, dead, done, tester},
+    redis::{KEEP, Redis},
+    relay::Relay,
+    rows,
+    vendors::vendors,
+};
 use jobs::{
     destination::{
         Destination::{Crm, Salsa},
@@ -15,13 +22,6 @@ use queue::{
 };
 
 use super::{VALUES, XID, files, holds, holds_none, memory, row};
-use crate::harness::{
-    namespace::{LATE, Namespace, dead, done, tester},
-    redis::{KEEP, Redis},
-    relay::Relay,
-    rows,
-    vendors::vendors,
-};
 
 const REWRITE: Duration = Duration::from_secs(60);
 

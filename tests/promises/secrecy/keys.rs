@@ -1,13 +1,13 @@
-use jobs::destination::Destination::{Crm, Salsa};
-use queue::{Queue, QueueSettings};
-
-use super::{VALUES, files, holds_none, row, sealed_with, seals};
-use crate::harness::{
+use harness::{
     namespace::Namespace,
     redis::Redis,
     relay::Relay,
     vendors::{every_promise_held, vendors},
 };
+use jobs::destination::Destination::{Crm, Salsa};
+use queue::{Queue, QueueSettings};
+
+use super::{VALUES, files, holds_none, row, sealed_with, seals};
 
 const KEY: &str = "ALUMNIQ_RELAY_KEY";
 
@@ -111,11 +111,7 @@ async fn a_change_that_a_process_cannot_open_stands_in_nobodys_way() {
     let redis = Redis::start().await;
     let plain = Namespace::new(&redis).await;
     plain
-        .enqueue(vec![crate::harness::rows::change(
-            "9",
-            Some("somebody else"),
-            1,
-        )])
+        .enqueue(vec![harness::rows::change("9", Some("somebody else"), 1)])
         .await;
     let sealed = sealed_with(&redis, Some(7), &[]).await;
     sealed.enqueue(vec![row("1", 1)]).await;

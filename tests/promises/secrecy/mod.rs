@@ -12,10 +12,9 @@ mod retention;
 
 use std::path::Path;
 
+use harness::{namespace::Namespace, redis::Redis, rows};
 use queue::{intake::NewChange, seal::Seals};
 use serde_json::{json, value::to_raw_value};
-
-use crate::harness::{namespace::Namespace, redis::Redis, rows};
 
 /// Whose data is looked for.
 const XID: &str = "xid-8417-of-ann";

@@ -1,14 +1,14 @@
 use std::time::Duration;
 
-use jobs::destination::Destination::Crm;
-use queue::audit::{AuditAction, AuditFilter, Note};
-
-use super::{VALUES, XID, holds, holds_none, memory, row};
-use crate::harness::{
+use harness::{
     namespace::{Namespace, tester},
     redis::Redis,
     waiting::until_true,
 };
+use jobs::destination::Destination::Crm;
+use queue::audit::{AuditAction, AuditFilter, Note};
+
+use super::{VALUES, XID, holds, holds_none, memory, row};
 
 const SHORT: Duration = Duration::from_millis(1_500);
 

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandbox::{Fault, Faults, SandboxOptions, VendorFaults};
-use serde_json::Value;
-
-use crate::harness::{
+use harness::{
     redis::Redis,
     relay::{Relay, text},
     vendors::{acknowledged, down, every_promise_held, vendors, vendors_with},
     waiting::until_true,
 };
+use sandbox::{Fault, Faults, SandboxOptions, VendorFaults};
+use serde_json::Value;
 
 /// The lines about single changes, by change, in order; not those about single calls.
 fn by_change<'a>(logs: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Vec<Value>> {

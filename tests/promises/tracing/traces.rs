@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandbox::{Fault, Faults, Sandbox, VendorFaults};
-
-use crate::harness::{
+use harness::{
     collector::{Collector, Span},
     redis::Redis,
     relay::{Relay, text},
     vendors::{acknowledged, every_promise_held, vendors},
     waiting::until_true,
 };
+use sandbox::{Fault, Faults, Sandbox, VendorFaults};
 
 /// The changes of which AlumnIQ lists none any more, with the traces that name them.
 fn by_change(collector: &Collector) -> BTreeMap<String, Vec<Vec<Span>>> {

@@ -1,10 +1,10 @@
+use hostile::{PLANTED, body, damaged};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{patch, supporter};
 use crate::{
-    hostile::{PLANTED, assert_fit_to_show, body, damaged},
-    outcome::Outcome,
+    outcome::{Outcome, assert_fit_to_show},
     reply::{Answer, Reply},
     salsa_upsert::{
         Payload, SalsaLimits, Supporter, classify, correlate_search, delete_outcomes, found, merge,

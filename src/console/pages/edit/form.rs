@@ -10,9 +10,9 @@ use super::{
 use crate::{
     console::pages::{
         links,
-        text::{self, foreign, place},
+        text::{self, foreign},
     },
-    operations::editing::EditProblem,
+    operations::error::FieldProblem,
 };
 
 /// What stands together. A field of the school's own comes last.
@@ -38,7 +38,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
 /// Why the form is shown again.
 pub enum Trouble<'a> {
     /// What was written would be a dead letter again.
-    Problems(&'a [EditProblem]),
+    Problems(&'a [FieldProblem]),
     /// Nothing was written.
     Nothing,
     /// Another row is there by now.
@@ -55,14 +55,14 @@ pub fn main(subject: &Subject<'_>, typed: &Typed, trouble: Option<&Trouble<'_>>)
         _ => &[],
     };
     let fields = Fields {
-        sent: subject.asked.operations.fields_sent(vendor),
-        place: place(vendor),
+        sent: subject.asked.client.operations.fields_sent(vendor),
+        place: vendor.noun(),
         problems,
         typed,
     };
     html! {
         p.crumbs { a href=(links::LETTERS) { "Dead letters" } " / " a href=(path) { "Change " (foreign(&letter.change_id)) } }
-        h1 { "Edit change " (foreign(&letter.change_id)) " at " (place(vendor)) }
+        h1 { "Edit change " (foreign(&letter.change_id)) " at " (vendor.noun()) }
         @if let Some(trouble) = trouble { (told(subject, trouble)) }
         div.columns.after-title {
             form.card.edit method="post" action={ (path) "/edit" } autocomplete="off" aria-label="The row's fields" {
@@ -131,7 +131,7 @@ struct Fields<'a> {
     /// Those that the mapping reads, where there is one.
     sent: Option<std::collections::BTreeSet<&'a str>>,
     place: &'static str,
-    problems: &'a [EditProblem],
+    problems: &'a [FieldProblem],
     typed: &'a Typed,
 }
 
@@ -156,7 +156,7 @@ impl Fields<'_> {
         let name = field.name.as_str();
         let id = id_of(name);
         let text = self.typed.text(name, &field.text);
-        let problems: Vec<&EditProblem> = self
+        let problems: Vec<&FieldProblem> = self
             .problems
             .iter()
             .filter(|problem| problem.field == name)

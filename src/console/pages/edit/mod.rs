@@ -14,7 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
 use queue::{
-    QueueError,
     audit::{AuditAction, AuditFilter},
     letters::Letter,
 };
@@ -23,10 +22,16 @@ use self::{
     form::Trouble,
     typed::{Step, Typed},
 };
-use super::{asked::Asked, layout::Tab, links, text::place};
+use super::{asked::Asked, layout::Tab, links};
 use crate::{
-    console::visitor::{Operator, Visitor},
-    operations::editing::{Draft, EditError, EditOutcome},
+    console::visitor::Operator,
+    operations::{
+        client::OperatorClient,
+        dead_letters::LetterName,
+        editing::Draft,
+        error::{OperatorError, Refused},
+        wire::{NewValues, ReplayRequest},
+    },
 };
 
 /// Whether another row could help. A newer change has overtaken a stale one, and of a refused acknowledgement every
@@ -46,14 +51,14 @@ struct Subject<'a> {
 
 /// The form, with the row's values in it.
 pub async fn show(
-    Operator(by): Operator,
+    _: Operator,
     asked: Asked,
     Path((vendor, id)): Path<(String, String)>,
 ) -> Response {
     match Subject::find(&asked, &vendor, &id).await {
         Ok(subject) => {
             let typed = Typed::of(&subject.draft);
-            subject.ask(&by, StatusCode::OK, &typed, None).await
+            subject.ask(StatusCode::OK, &typed, None).await
         }
         Err(refused) => refused,
     }
@@ -61,7 +66,7 @@ pub async fn show(
 
 /// What was written into it: shown as it would be sent, or replayed.
 pub async fn submit(
-    Operator(by): Operator,
+    _: Operator,
     asked: Asked,
     Path((vendor, id)): Path<(String, String)>,
     Form(fields): Form<Vec<(String, String)>>,
@@ -72,17 +77,17 @@ pub async fn submit(
     };
     let typed = Typed::read(fields);
     if typed.version != subject.draft.version {
-        return subject.moved(&by, &typed).await;
+        return subject.moved(&typed).await;
     }
     if typed.step == Step::Change {
-        return subject.ask(&by, StatusCode::OK, &typed, None).await;
+        return subject.ask(StatusCode::OK, &typed, None).await;
     }
     let edits = typed.edits(&subject.draft);
     if edits.is_empty() {
         let trouble = Trouble::Nothing;
-        return subject.refuse(&by, &typed, &trouble).await;
+        return subject.refuse(&typed, &trouble).await;
     }
-    let operations = &asked.operations;
+    let operations = &asked.client.operations;
     let vendor = subject.letter.destination;
     if typed.step == Step::Preview {
         return match operations.preview_draft(vendor, &subject.draft, &edits) {
@@ -93,27 +98,34 @@ pub async fn submit(
                 });
                 let elsewhere: Vec<_> = elsewhere.collect();
                 let main = preview::main(&subject, &edits, &typed, &accepted, &elsewhere);
-                subject.reveal(&by, StatusCode::OK, &main).await
+                subject.reveal(StatusCode::OK, &main).await
             }
             Err(problems) => {
                 let trouble = Trouble::Problems(&problems);
-                subject.refuse(&by, &typed, &trouble).await
+                subject.refuse(&typed, &trouble).await
             }
         };
     }
-    let done = operations.edit_draft(vendor, &id, &subject.draft, &edits, &by.actor);
-    match done.await {
-        Ok(EditOutcome::Replayed) => subject.follow(&by, &typed).await,
-        Ok(EditOutcome::Changed) => match Subject::find(&asked, vendor.as_str(), &id).await {
-            Ok(now) => now.moved(&by, &typed).await,
-            Err(refused) => refused,
-        },
-        Ok(EditOutcome::Gone) => asked.letter_gone(&id),
-        Err(EditError::Problems(problems)) => {
-            let trouble = Trouble::Problems(&problems);
-            subject.refuse(&by, &typed, &trouble).await
+    let request = NewValues {
+        fields: edits,
+        dry_run: false,
+        version: Some(typed.version.clone()),
+    };
+    match asked.client.edit(vendor, &id, request).await {
+        Ok(_) => subject.follow(&typed).await,
+        Err(OperatorError::Refused {
+            why: Refused::Invalid,
+            problems,
+            ..
+        }) => subject.refuse(&typed, &Trouble::Problems(&problems)).await,
+        Err(error) if error.is(Refused::NotFound) => asked.letter_gone(&id),
+        Err(error) if error.is(Refused::Conflict) => {
+            match Subject::find(&asked, vendor.as_str(), &id).await {
+                Ok(now) => now.moved(&typed).await,
+                Err(refused) => refused,
+            }
         }
-        Err(EditError::Queue(error)) => asked.failed(Tab::Letters, &error),
+        Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
 
@@ -125,9 +137,11 @@ impl<'a> Subject<'a> {
         if !asked.sees_people() {
             return Err(asked.people_are_hidden());
         }
-        let failed = |error| asked.failed(Tab::Letters, &error);
-        let operations = &asked.operations;
-        let letters = operations.letters_of(id).await.map_err(failed)?;
+        let failed = |error: OperatorError| asked.failed(Tab::Letters, &error);
+        let timeline = asked.client.timeline(id).await.map_err(failed)?;
+        let letters = timeline
+            .map(|timeline| timeline.letters)
+            .unwrap_or_default();
         let (here, elsewhere): (Vec<_>, Vec<_>) = letters
             .into_iter()
             .partition(|letter| letter.destination == vendor);
@@ -139,7 +153,8 @@ impl<'a> Subject<'a> {
         }
         let others = elsewhere.iter().filter(|other| can_help(other.class));
         let others = others.map(|other| other.destination).collect();
-        let draft = operations.draft(id).await.map_err(failed)?;
+        let draft = asked.client.operations.draft(id).await;
+        let draft = draft.map_err(|error| failed(error.into()))?;
         match draft.filter(|draft| !draft.fields.is_empty()) {
             Some(draft) => Ok(Self {
                 asked,
@@ -159,52 +174,59 @@ impl<'a> Subject<'a> {
     }
 
     fn title(&self) -> String {
-        let at = place(self.letter.destination);
+        let at = self.letter.destination.noun();
         format!("Edit change {} at {at}", self.id())
     }
 
     async fn ask(
         &self,
-        by: &Visitor,
         status: StatusCode,
         typed: &Typed,
         trouble: Option<&Trouble<'_>>,
     ) -> Response {
         let main = form::main(self, typed, trouble);
-        self.reveal(by, status, &main).await
+        self.reveal(status, &main).await
     }
 
-    async fn refuse(&self, by: &Visitor, typed: &Typed, trouble: &Trouble<'_>) -> Response {
+    async fn refuse(&self, typed: &Typed, trouble: &Trouble<'_>) -> Response {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        self.ask(by, status, typed, Some(trouble)).await
+        self.ask(status, typed, Some(trouble)).await
     }
 
     /// The edited row helps elsewhere, too, where that was wanted.
-    async fn follow(&self, by: &Visitor, typed: &Typed) -> Response {
+    async fn follow(&self, typed: &Typed) -> Response {
         let wanted = self
             .others
             .iter()
             .filter(|other| typed.also.contains(other));
-        let letters: Vec<_> = wanted.map(|other| (*other, self.id().to_owned())).collect();
-        if !letters.is_empty() {
-            let replayed = self.asked.operations.replay(&letters, false, &by.actor);
-            if let Err(error) = replayed.await {
-                return self.asked.failed(Tab::Letters, &error);
+        let ids: Vec<_> = wanted
+            .map(|other| LetterName::at(*other, self.id()))
+            .collect();
+        if !ids.is_empty() {
+            let request = ReplayRequest {
+                ids,
+                ..ReplayRequest::default()
+            };
+            match self.asked.client.replay(request).await {
+                Err(error) if !error.is(Refused::NotFound) => {
+                    return self.asked.failed(Tab::Letters, &error);
+                }
+                // Somebody else may have handled them meanwhile.
+                _ => {}
             }
         }
         Redirect::to(&links::change(self.id())).into_response()
     }
 
     /// Another row is there than the one that was seen.
-    async fn moved(&self, by: &Visitor, typed: &Typed) -> Response {
+    async fn moved(&self, typed: &Typed) -> Response {
         let trouble = Trouble::Moved;
-        self.ask(by, StatusCode::CONFLICT, typed, Some(&trouble))
-            .await
+        self.ask(StatusCode::CONFLICT, typed, Some(&trouble)).await
     }
 
     /// Values are shown: first that is written down, once an hour.
-    async fn reveal(&self, by: &Visitor, status: StatusCode, main: &Markup) -> Response {
-        match self.on_record(by).await {
+    async fn reveal(&self, status: StatusCode, main: &Markup) -> Response {
+        match self.on_record().await {
             Ok(()) => self
                 .asked
                 .with_status(status, Tab::Letters, &self.title(), main),
@@ -214,28 +236,26 @@ impl<'a> Subject<'a> {
 }
 
 impl Subject<'_> {
-    async fn on_record(&self, by: &Visitor) -> Result<(), QueueError> {
-        let operations = &self.asked.operations;
+    async fn on_record(&self) -> Result<(), OperatorError> {
+        let client = &self.asked.client;
         let filter = AuditFilter {
-            by: Some(by.actor.name.clone()),
+            by: Some(client.by.name.clone()),
             action: Some(AuditAction::Revealed),
             change_id: Some(self.id().to_owned()),
         };
-        let known = operations.audit(None, 1, &filter).await?.items;
+        let known = client.audit(&filter, None, 1).await?.items;
         let at = known.first().and_then(|entry| entry.at.parse().ok());
         let is_known = at.is_some_and(|at: Timestamp| {
             Timestamp::now().duration_since(at) < SignedDuration::from_hours(1)
         });
-        match is_known {
-            true => Ok(()),
-            false => {
-                let vendor = self.letter.destination;
-                self.asked
-                    .operations
-                    .reveal(vendor, self.id(), &by.actor)
-                    .await
-            }
+        if !is_known {
+            let vendor = self.letter.destination;
+            client
+                .operations
+                .reveal(vendor, self.id(), &client.by)
+                .await?;
         }
+        Ok(())
     }
 }
 

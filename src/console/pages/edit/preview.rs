@@ -10,9 +10,9 @@ use super::{Subject, typed::Typed};
 use crate::{
     console::pages::{
         links,
-        text::{self, count, foreign, place, subject as named},
+        text::{self, count, foreign},
     },
-    operations::editing::{Accepted, EditProblem},
+    operations::{editing::Accepted, error::FieldProblem},
 };
 
 /// The page.
@@ -21,7 +21,7 @@ pub fn main(
     edits: &BTreeMap<String, String>,
     typed: &Typed,
     accepted: &Accepted,
-    elsewhere: &[(Vendor, Result<Accepted, Vec<EditProblem>>)],
+    elsewhere: &[(Vendor, Result<Accepted, Vec<FieldProblem>>)],
 ) -> Markup {
     let letter = &subject.letter;
     let path = links::letter(letter.destination, &letter.change_id);
@@ -42,7 +42,7 @@ pub fn main(
                     @match tried {
                         Ok(accepted) => (document(*other, accepted)),
                         Err(problems) => section.card aria-label={ "Elsewhere" } {
-                            h2 { (named(*other)) " would still not take it" }
+                            h2 { (other.subject()) " would still not take it" }
                             @for problem in problems { p.said { (foreign(&problem.problem)) } }
                         }
                     }
@@ -56,7 +56,7 @@ pub fn main(
                     p { "The row is edited and the change goes back to where it stood, as with a replay. It stands in the audit with the names of the fields, without their values." }
                     @for (other, tried) in elsewhere {
                         @if tried.is_ok() {
-                            p.check { label { input type="checkbox" name="also" value=(other) checked; " Replay it at " (place(*other)) ", too, where it is also dead" } }
+                            p.check { label { input type="checkbox" name="also" value=(other) checked; " Replay it at " (other.noun()) ", too, where it is also dead" } }
                         }
                     }
                     div.acts {
@@ -113,12 +113,12 @@ fn document(vendor: Vendor, accepted: &Accepted) -> Markup {
     let (other, same): (Vec<_>, Vec<_>) = lines.partition(|line| line.before != line.after);
     html! {
         section.card .document aria-label="What would be sent" {
-            h2 { "What " (place(vendor)) " would be sent" }
+            h2 { "What " (vendor.noun()) " would be sent" }
             @if let Some(cause) = refused {
                 p.note.lead { "As it is, nothing: " (foreign(cause)) }
             }
             @if other.is_empty() {
-                p { (named(vendor)) " would be sent what it would be sent without the edit: no template of its mapping uses these fields so." }
+                p { (vendor.subject()) " would be sent what it would be sent without the edit: no template of its mapping uses these fields so." }
             } @else {
                 (table(other, refused.is_none()))
             }

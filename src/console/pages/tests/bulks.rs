@@ -1,7 +1,5 @@
 //! Many at once.
 
-use std::time::Duration;
-
 use axum::http::{StatusCode, header};
 use queue::wake::Bell;
 
@@ -39,7 +37,6 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
     );
     let operations = stage.console.operations.get().unwrap().clone();
     let closing = tokio_util::sync::CancellationToken::new();
-    let lease = Duration::from_secs(10);
     let until_done = async {
         while !stage.get(&bulk).await.1.contains("data-state=\"done\"") {
             tokio::task::yield_now().await;
@@ -47,7 +44,7 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
         closing.cancel();
     };
     let bell = Bell::default();
-    let working = operations.work_bulks(None, "test", lease, &bell, &closing);
+    let working = operations.work_bulks(None, &bell, &closing);
     tokio::join!(working, until_done);
     let (_, body) = stage.get(&bulk).await;
     assert!(
@@ -55,7 +52,6 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
         "{body}"
     );
     assert_eq!(stage.letters().await, 0);
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -91,7 +87,6 @@ async fn a_bulk_is_cancelled_on_its_page() {
             .contains(&format!("href=\"{bulk}\""))
     );
     assert_eq!(stage.get("/bulks/nothing").await.0, StatusCode::NOT_FOUND);
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -114,5 +109,4 @@ async fn a_bulk_names_the_cause_that_its_letters_had_also_when_none_is_left() {
         let (_, body) = stage.get(page).await;
         assert!(body.contains("changedOn is no date"), "{page}: {body}");
     }
-    stage.stop().await;
 }

@@ -119,7 +119,6 @@ async fn every_problem_stands_beside_its_field_and_what_was_typed_is_kept() {
         "and beside no other: {body}"
     );
     assert_eq!((stage.row().await, stage.letters().await), (row(), 1));
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -173,7 +172,6 @@ async fn what_would_be_sent_is_shown_before_it_is_replayed_and_the_audit_names_f
         "{audit}"
     );
     assert!(stage.get("/changes/41").await.1.contains("email, phone"));
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -206,5 +204,4 @@ async fn nothing_is_sent_where_nothing_was_edited_or_the_row_is_another_by_now()
     let (status, _, _) = stage.send(fields, "replay", &[("field.phone", "")]).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(stage.get(PAGE).await.0, StatusCode::NOT_FOUND);
-    stage.stop().await;
 }

@@ -17,5 +17,4 @@ async fn a_gate_is_shut_and_opened_by_its_buttons() {
         .await;
     assert_eq!(status, StatusCode::SEE_OTHER);
     assert!(!stage.get("/").await.1.contains("The CRM is held by"));
-    stage.stop().await;
 }

@@ -31,7 +31,6 @@ async fn a_letter_is_discarded_with_a_reason_and_it_stands_in_the_audit() {
     let (_, audit) = stage.get("/audit?action=discarded&change=41").await;
     assert!(audit.contains("carried over by hand &lt;b&gt;"), "{audit}");
     assert_eq!(stage.get(page).await.0, StatusCode::NOT_FOUND);
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -63,7 +62,6 @@ async fn row_data_is_hidden_until_asked_for_and_who_asks_is_written_down() {
             .1
             .contains("data-audit=\"revealed\"")
     );
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -87,7 +85,6 @@ async fn what_was_sent_is_hidden_until_asked_for_too() {
     );
     let (_, audit) = stage.get("/audit?action=revealed").await;
     assert_eq!(audit.matches("data-audit=\"revealed\"").count(), 1);
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -111,5 +108,4 @@ async fn letters_are_paged_newest_first_and_none_is_shown_twice() {
         address = next.split('"').next().unwrap().replace("&amp;", "&");
     }
     assert_eq!((seen.len(), pages), (120, 3));
-    stage.stop().await;
 }

@@ -38,5 +38,4 @@ async fn what_has_changed_is_told_to_who_watches() {
         StatusCode::BAD_REQUEST
     );
     drop(events);
-    stage.stop().await;
 }

@@ -1,4 +1,5 @@
 mod bulks;
+mod clients;
 mod colours;
 mod editing;
 mod gates;

@@ -81,7 +81,6 @@ async fn every_link_and_form_of_every_page_leads_somewhere() {
             "{address}: {status}"
         );
     }
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -131,7 +130,6 @@ async fn what_others_wrote_stays_text_and_pages_bring_nothing_inline() {
         shown += body.matches('\u{fffd}').count();
     }
     assert!(shown > 3);
-    stage.stop().await;
 }
 
 #[tokio::test]
@@ -185,5 +183,4 @@ async fn a_viewer_sees_neither_people_nor_forms_that_act() {
     assert!(stage.get(&person).await.1.contains("data-change=\"77\""));
     let (_, body) = stage.get("/dead-letters").await;
     assert!(body.contains("Discard all"), "{body}");
-    stage.stop().await;
 }

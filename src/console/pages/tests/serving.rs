@@ -27,5 +27,4 @@ async fn assets_are_kept_for_good_and_need_nobody_logged_in() {
     }
     let old = stage.get("/assets/console-000000000000.css").await;
     assert_eq!(old.0, StatusCode::NOT_FOUND);
-    stage.stop().await;
 }

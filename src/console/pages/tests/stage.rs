@@ -10,26 +10,26 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
 };
+use harness::{namespace::settlement, redis::Redis};
 use jobs::{
     change::FieldNames,
     country::CountryCodes,
     crm_update::CrmMapping,
     destination::{Destination, Vendor},
     outcome::DeadClass,
+    trial::DestinationMapping,
 };
 use queue::{
-    NO_TLS, Queue, QueueSettings, durability::Allowed as AllowedRedis, embedded::EmbeddedRedis,
-    executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
+    Queue, executor::Transition, lease::ClaimRequest, letters::LetterFilter, settlement::Settlement,
 };
 use serde_json::{Value, json, value::to_raw_value};
-use tempfile::TempDir;
 use tower::Service;
 
 use crate::{
     config::Schedule,
     console::{Console, Guard, Rules, Tokens, router},
     observe::Heartbeats,
-    operations::{Operations, allowed::Allowed},
+    operations::{Operations, OperationsConfig, allowed::Allowed},
     pipeline::producer::{Producer, arrival},
     vendors::{AlumniqClient, ClientSettings},
 };
@@ -41,8 +41,7 @@ pub const XID: &str = "1001-<b>secret</b>";
 pub struct Stage {
     pub console: Console,
     pub queue: Queue,
-    redis: EmbeddedRedis,
-    _directory: TempDir,
+    _redis: Redis,
     cookie: Mutex<Option<String>>,
     pub token: Option<&'static str>,
 }
@@ -53,24 +52,8 @@ impl Stage {
     }
 
     pub async fn guarded(tokens: Tokens) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let redis = EmbeddedRedis::start(&directory.path().join("redis"), "redis-server")
-            .await
-            .unwrap();
-        let settings = QueueSettings {
-            urls: vec![redis.url()],
-            tls: NO_TLS,
-            namespace: "campus".to_owned(),
-            response_timeout: Duration::from_secs(20),
-            keep: Duration::from_secs(3600),
-            keep_payload: Duration::ZERO,
-            keep_audit: Duration::from_secs(3600),
-            destinations: Destination::ALL.to_vec(),
-            patience: Duration::from_secs(3600),
-            seals: Default::default(),
-        };
-        let reader = Queue::connect(settings).await.unwrap();
-        let queue = reader.admit(AllowedRedis::default()).await.unwrap().queue;
+        let redis = Redis::start().await;
+        let queue = redis.queue_with("campus", |_| {}).await;
         let guard = Guard::new(Rules {
             tokens,
             ..Rules::open()
@@ -85,8 +68,7 @@ impl Stage {
         Self {
             console,
             queue,
-            redis,
-            _directory: directory,
+            _redis: redis,
             cookie: Mutex::default(),
             token: None,
         }
@@ -100,7 +82,7 @@ impl Stage {
             .map(|id| {
                 let row = json!({ "changeId": id, "xid": XID, "changedOn": "no day" });
                 let row = to_raw_value(&row).unwrap();
-                arrival(row, &operations.names, &operations.timezone)
+                arrival(row, &FieldNames::default(), operations.timezone())
             })
             .collect();
         self.queue
@@ -120,7 +102,7 @@ impl Stage {
     async fn fetch_row(&self, row: Value) {
         let operations = self.console.operations.get().unwrap();
         let row = to_raw_value(&row).unwrap();
-        let change = arrival(row, &operations.names, &operations.timezone);
+        let change = arrival(row, &FieldNames::default(), operations.timezone());
         self.queue
             .enqueue(1_795_312_800_000, &[change])
             .await
@@ -155,18 +137,15 @@ impl Stage {
                     let id = &lease.change_id;
                     self.queue.stored_document(Destination::Crm, id, &sent)
                 };
+                let refused = Transition::Dead {
+                    class: DeadClass::Validation,
+                    cause: "PhoneWork is no E.164 phone number".to_owned(),
+                    advice: "adjust it".to_owned(),
+                    attempts: 1,
+                };
                 Settlement {
-                    lane: lease.lane.clone(),
-                    token: lease.token,
-                    call: lease.token,
-                    transition: Transition::Dead {
-                        class: DeadClass::Validation,
-                        cause: "PhoneWork is no E.164 phone number".to_owned(),
-                        advice: "adjust it".to_owned(),
-                        attempts: 1,
-                    },
-                    took: Duration::ZERO,
                     sent: sent.map(stored),
+                    ..settlement(lease, refused)
                 }
             })
             .collect();
@@ -245,10 +224,6 @@ impl Stage {
         let (status, headers, _) = self.answer("POST", action, query.finish()).await;
         (status, headers)
     }
-
-    pub async fn stop(self) {
-        self.redis.stop().await.unwrap();
-    }
 }
 
 fn operations(queue: &Queue) -> Operations {
@@ -260,25 +235,24 @@ fn operations(queue: &Queue) -> Operations {
         ClientSettings::default(),
     );
     let mapping = CrmMapping::compile(&BTreeMap::new(), &names, CountryCodes::Alpha3).unwrap();
-    Operations {
+    let producer = Producer {
         queue: queue.clone(),
-        names: Arc::clone(&names),
-        timezone: timezone.clone(),
+        client: Arc::new(client.unwrap()),
+        names,
+        timezone,
+        lookback_days: 7,
+        schedule: Schedule::Every(Duration::from_secs(900)),
+        mark_on_fetch: false,
+        lease: Duration::from_secs(10),
+        who: "test".to_owned(),
+        traces: Default::default(),
+    };
+    let config = OperationsConfig {
         anonymous_allowed: false,
-        crm: Some(Arc::new(mapping)),
-        salsa: None,
-        producer: Arc::new(Producer {
-            queue: queue.clone(),
-            client: Arc::new(client.unwrap()),
-            names,
-            timezone,
-            lookback_days: 7,
-            schedule: Schedule::Every(Duration::from_secs(900)),
-            mark_on_fetch: false,
-            lease: Duration::from_secs(10),
-            who: "test".to_owned(),
-            traces: Default::default(),
-        }),
+        mappings: BTreeMap::from([(
+            Destination::Crm,
+            Arc::new(mapping) as Arc<dyn DestinationMapping>,
+        )]),
         max_wait: Duration::from_secs(5),
         allowed: Vendor::ALL
             .map(|vendor| {
@@ -290,5 +264,6 @@ fn operations(queue: &Queue) -> Operations {
                 (vendor, allowed)
             })
             .into(),
-    }
+    };
+    Operations::new(producer, config)
 }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{os::unix::fs::FileExt, path::PathBuf};
 
 use jobs::outcome::DeadClass;
 use queue::intake::NewLetter;
@@ -33,7 +33,7 @@ fn shown(change: &NewChange) -> String {
 /// In the order in which they come out.
 fn sorted(mut sorter: Sorter, changes: impl Iterator<Item = NewChange>) -> Vec<String> {
     changes.for_each(|change| sorter.push(change).unwrap());
-    let mut sorted = sorter.sorted().unwrap();
+    let mut sorted = sorter.sorted();
     let mut all = Vec::new();
     loop {
         let group = sorted.group().unwrap();
@@ -57,8 +57,8 @@ fn expected() -> Vec<String> {
     changes.iter().map(shown).collect()
 }
 
-fn nowhere() -> Spill {
-    Spill::at([PathBuf::from("/nonexistent")])
+fn nowhere() -> RunFile {
+    RunFile::at([PathBuf::from("/nonexistent")])
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn whatever_is_held_or_written_away_the_order_is_that_of_one_stable_sort() {
             vec!["/nonexistent".into(), "/tmp".into()],
             vec![],
         ] {
-            let sorter = Sorter::holding(most, Spill::at(places));
+            let sorter = Sorter::holding(most, RunFile::at(places));
             assert!(sorted(sorter, mixed()) == expected, "holding {most}");
         }
     }
@@ -83,7 +83,7 @@ fn a_row_longer_than_what_is_written_at_a_time_comes_back_whole() {
         row: to_raw_value(&"x".repeat(id * 10_000)).unwrap(),
         ..change(10 - id, id)
     };
-    let sorter = Sorter::holding(1, Spill::at([std::env::temp_dir()]));
+    let sorter = Sorter::holding(1, RunFile::at([std::env::temp_dir()]));
     let expected: Vec<String> = (1..10).rev().map(|id| shown(&long(id))).collect();
     assert!(sorted(sorter, (1..10).map(long)) == expected);
 }
@@ -103,10 +103,11 @@ fn without_room_on_disk_the_memory_is_used_up_to_a_limit() {
 
 #[test]
 fn what_was_altered_on_disk_is_refused_and_nothing_of_it_can_be_read_there() {
-    let mut spill = Spill::at([std::env::temp_dir()]);
-    let mut part = spill.write(&[change(1, 25)]).unwrap();
+    let mut runs = RunFile::at([std::env::temp_dir()]);
+    let mut run = runs.write(&[change(1, 25)]).unwrap();
+    let file = runs.file.unwrap();
     let mut bytes = vec![0; 1_000];
-    let read = std::os::unix::fs::FileExt::read_at(spill.file().unwrap(), &mut bytes, 0).unwrap();
+    let read = file.read_at(&mut bytes, 0).unwrap();
     let bytes = &bytes[..read];
     assert!(
         read > 200
@@ -114,6 +115,7 @@ fn what_was_altered_on_disk_is_refused_and_nothing_of_it_can_be_read_there() {
                 .windows(8)
                 .any(|part| part == b"employer" || part == b"person 2")
     );
-    std::os::unix::fs::FileExt::write_all_at(spill.file().unwrap(), &[!bytes[40]], 40).unwrap();
-    assert!(spill.next(&mut part).is_err());
+    let other = if bytes[100] == b'A' { b'B' } else { b'A' };
+    file.write_all_at(&[other], 100).unwrap();
+    assert!(run.next().unwrap().is_err());
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use harness::snapshot::Snapshot;
 use jobs::{destination::Destination, outcome::PauseReason};
 use proptest::sample::Index;
 use queue::{
@@ -10,7 +11,6 @@ use queue::{
 };
 
 use super::{Known, LONG, Run};
-use crate::harness::snapshot::Snapshot;
 use crate::queue_model::{
     compare::{Checked, require, same},
     settle::Item,

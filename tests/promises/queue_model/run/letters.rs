@@ -1,12 +1,12 @@
 //! Replay, reread, discard and erase.
 
+use harness::namespace::tester;
 use jobs::{destination::Vendor, outcome::DeadClass};
 use proptest::sample::Index;
 use queue::{Record, audit::AuditAction, editing::Edited};
 use serde_json::{json, value::to_raw_value};
 
 use super::{Run, pick_some};
-use crate::harness::namespace::tester;
 use crate::queue_model::{
     compare::{Checked, same},
     model::destination,

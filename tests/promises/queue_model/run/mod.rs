@@ -6,6 +6,8 @@ mod leases;
 mod letters;
 mod time;
 
+use harness::namespace::{LONG, tester};
+use harness::{redis::Redis, snapshot::Snapshot};
 use jobs::{
     destination::{Destination, Vendor},
     outcome::PauseReason,
@@ -20,8 +22,6 @@ use super::{
     step::{AckKind, Claim, Kind, Step},
     witness::Witness,
 };
-use crate::harness::namespace::{LONG, tester};
-use crate::harness::{redis::Redis, snapshot::Snapshot};
 
 /// A gate that is shut stays so until a step says that its time has come.
 const FAR_FUTURE: &str = "9000000000000";

@@ -11,7 +11,7 @@ use queue::{NO_TLS, Queue, QueueSettings, durability::Allowed, seal::Seals};
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
 
-use super::clock;
+use crate::clock;
 
 /// Longer than any test: what is kept for this long does not expire in one.
 pub const KEEP: Duration = Duration::from_secs(3600);
@@ -84,6 +84,11 @@ impl Redis {
             .lines()
             .find_map(|line| line.strip_prefix("used_memory:"));
         used.unwrap().trim().parse().unwrap()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.server.id()
     }
 
     /// What clients connect to.

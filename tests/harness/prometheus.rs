@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{
+use crate::{
     service::Service,
     waiting::{until, until_true},
 };
@@ -27,7 +27,7 @@ pub const SPEED: u64 = 60;
 /// What is shipped.
 pub fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("deploy/prometheus")
+        .join("../../deploy/prometheus")
         .join(path)
 }
 
@@ -109,7 +109,7 @@ impl Prometheus {
     }
 
     /// The same, where Prometheus may refuse it or not answer yet.
-    pub async fn try_query(&self, expression: &str) -> Result<Vec<Sample>, String> {
+    async fn try_query(&self, expression: &str) -> Result<Vec<Sample>, String> {
         let data = self.get("query", &[("query", expression)]).await?;
         let result = &data["result"];
         Ok(match data["resultType"].as_str() {

@@ -6,8 +6,8 @@ use jobs::{
     salsa_upsert::{self, SalsaLimits},
 };
 
-use super::Finding;
-use crate::commands::context::Context;
+use super::client;
+use crate::commands::{check::finding::Finding, context::Context};
 
 const ABOUT: &str = "salsa";
 
@@ -18,7 +18,7 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
     let Some(salsa) = &context.config.salsa else {
         return vec![Finding::ok(ABOUT, "switched off")];
     };
-    match context.salsa(salsa) {
+    match client(salsa) {
         Ok(client) => judge(&client.metrics(None).await, salsa.rate_per_minute),
         Err(error) => vec![Finding::fail(ABOUT, error.to_string(), "")],
     }

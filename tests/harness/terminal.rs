@@ -7,11 +7,14 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    process::{Child, ChildStdin, ChildStdout},
     task::JoinHandle,
 };
 
-use super::waiting::{until, until_true};
+use crate::{
+    relay::{Relay, program},
+    waiting::{until, until_true},
+};
 
 pub struct Terminal {
     child: Child,
@@ -21,9 +24,18 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `script`, prepared by [`super::relay::Relay::on_terminal`].
-    pub fn start(mut script: Command) -> Self {
-        let mut child = script
+    /// Starts a command of the program on a terminal of that many columns and rows.
+    pub fn start(relay: &Relay, columns: u16, rows: u16, arguments: &[&str]) -> Self {
+        // Tests that run under `nohup` would have it ignore the hangup.
+        let line = format!(
+            "stty columns {columns} rows {rows}; exec env --default-signal=HUP {} {}",
+            program().display(),
+            arguments.join(" ")
+        );
+        let mut child = relay
+            .command_of("script", &["-qefc", &line, "/dev/null"])
+            .env("TERM", "xterm-256color")
+            .env("SHELL", "/bin/sh")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -2,8 +2,11 @@
 
 use jobs::reply::Reply;
 
-use super::Finding;
-use crate::{commands::context::Context, vendors::CrmCheck};
+use super::client;
+use crate::{
+    commands::{check::finding::Finding, context::Context},
+    vendors::CrmCheck,
+};
 
 const ABOUT: &str = "crm";
 
@@ -14,7 +17,7 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
     let Some(crm) = &context.config.crm else {
         return vec![Finding::ok(ABOUT, "switched off")];
     };
-    vec![match context.crm(crm) {
+    vec![match client(crm) {
         Ok(client) => judge(&client.check(None).await),
         Err(error) => Finding::fail(ABOUT, error.to_string(), ""),
     }]

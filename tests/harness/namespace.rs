@@ -20,7 +20,7 @@ use queue::{
 };
 use redis::{AsyncTypedCommands, aio::MultiplexedConnection};
 
-use super::{redis::Redis, snapshot::Snapshot};
+use crate::{redis::Redis, snapshot::Snapshot};
 
 /// Who acts in the tests.
 pub fn tester() -> Actor {

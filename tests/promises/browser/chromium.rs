@@ -4,6 +4,10 @@
 use std::{path::Path, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use harness::{
+    service::Service,
+    waiting::{until, until_true},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use thirtyfour::{
@@ -13,10 +17,6 @@ use thirtyfour::{
 };
 
 use self::{driver::Driver, noticed::Complaint};
-use super::{
-    service::Service,
-    waiting::{until, until_true},
-};
 
 mod driver;
 mod noticed;

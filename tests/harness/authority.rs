@@ -13,7 +13,7 @@ use tempfile::TempDir;
 pub struct Authority(TempDir);
 
 impl Authority {
-    pub fn new() -> Self {
+    pub fn establish() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write =
             |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();

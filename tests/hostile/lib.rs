@@ -4,8 +4,6 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-use crate::outcome::Outcome;
-
 /// Planted where personal data may stand in a vendor's words; no message may show any of it.
 pub const PLANTED: [&str; 4] = [
     "sam.secret@example.org",
@@ -109,20 +107,7 @@ pub fn body(value: BoxedStrategy<Value>) -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// Fails where a message of `outcome` is endless, steers a terminal or shows what was planted.
-pub fn assert_fit_to_show(outcome: &Outcome) {
-    match outcome {
-        Outcome::Done { detail } => fit(detail),
-        Outcome::Retry { cause, .. } | Outcome::Pause { cause, .. } => fit(cause),
-        Outcome::Dead { cause, advice, .. } => {
-            fit(cause);
-            fit(advice);
-            assert!(!cause.is_empty() && !advice.is_empty());
-        }
-    }
-}
-
-/// The same for one message.
+/// Fails where a message is endless, steers a terminal or shows what was planted.
 pub fn fit(message: &str) {
     assert!(
         message.chars().count() <= LONGEST_MESSAGE,

@@ -2,7 +2,7 @@
 
 use sandbox::{Fault, Limits, Outage, Report, Sandbox, SandboxOptions, Vendor, VendorFaults};
 
-use super::waiting::until_true;
+use crate::waiting::until_true;
 
 /// Vendors with `changes` of `people`, whose Salsa has no call rate: the tests are no benchmark.
 pub async fn vendors(changes: usize, people: usize) -> Sandbox {

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::waiting::until;
+use crate::waiting::until;
 
 /// How many lines of its log a failed test shows of each process.
 const SHOWN_LINES: usize = 40;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
@@ -13,12 +14,35 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{clock, redis::Redis, service::Service, terminal::Terminal};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_alumniq-relay");
+use crate::{clock, redis::Redis, service::Service};
 
 /// Longer than any command takes.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The variables that hold what the sandbox accepts.
+pub const SECRETS: [(&str, &str); 4] = [
+    ("ALUMNIQ_API_KEY", SANDBOX_API_KEY),
+    ("CRM_USERNAME", SANDBOX_USERNAME),
+    ("CRM_PASSWORD", SANDBOX_PASSWORD),
+    ("SALSA_AUTH_TOKEN", SANDBOX_TOKEN),
+];
+
+/// The built program. Cargo names it to the tests and benchmarks that it runs. Where something else runs them, or a
+/// Cargo older than 1.94, it is in the folder above theirs.
+pub fn program() -> PathBuf {
+    let named = std::env::var_os("CARGO_BIN_EXE_alumniq-relay").map(PathBuf::from);
+    named.unwrap_or_else(|| {
+        let own = std::env::current_exe().unwrap();
+        let folder = own.parent().and_then(Path::parent).unwrap();
+        folder.join("alumniq-relay")
+    })
+}
+
+/// `PATH` for scripts that call the program by its name.
+pub fn search_path() -> String {
+    let (program, path) = (program(), std::env::var("PATH").unwrap());
+    format!("{}:{path}", program.parent().unwrap().display())
+}
 
 /// What a command that has ended left behind.
 #[derive(Debug)]
@@ -75,15 +99,9 @@ impl Relay {
     pub fn with_config(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("relay.toml"), text).unwrap();
-        let environment = [
-            ("PATH", std::env::var("PATH").unwrap().as_str()),
-            ("ALUMNIQ_API_KEY", SANDBOX_API_KEY),
-            ("CRM_USERNAME", SANDBOX_USERNAME),
-            ("CRM_PASSWORD", SANDBOX_PASSWORD),
-            ("SALSA_AUTH_TOKEN", SANDBOX_TOKEN),
-        ]
-        .map(|(name, value)| (name, value.to_owned()));
-        let environment = environment.into_iter().chain(clock::own());
+        let path = ("PATH", std::env::var("PATH").unwrap());
+        let secrets = SECRETS.map(|(name, value)| (name, value.to_owned()));
+        let environment = secrets.into_iter().chain([path]).chain(clock::own());
         Self {
             directory,
             environment: environment
@@ -131,11 +149,13 @@ impl Relay {
         self.directory.path().join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        self.command_of(PROGRAM, arguments)
+    /// A command of the program in its directory, with nothing but its variables.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_of(program(), arguments)
     }
 
-    fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+    /// The same of another program.
+    pub fn command_of(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -172,18 +192,6 @@ impl Relay {
             .await
     }
 
-    /// Starts a command on a terminal of that many columns and rows.
-    pub fn on_terminal(&self, columns: u16, rows: u16, arguments: &[&str]) -> Terminal {
-        // Tests that run under `nohup` would have it ignore the hangup.
-        let line = format!(
-            "stty columns {columns} rows {rows}; exec env --default-signal=HUP {PROGRAM} {}",
-            arguments.join(" ")
-        );
-        let mut script = self.command_of("script", &["-qefc", &line, "/dev/null"]);
-        script.env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
-        Terminal::start(script)
-    }
-
     /// Starts a command and leaves it running; temporary files go into a directory of its own.
     pub fn spawn(&self, arguments: &[&str]) -> Service {
         let mut command = self.command(arguments);
@@ -213,9 +221,10 @@ impl Relay {
 
     /// Starts the service through another program (`nohup`), which is given its command line.
     pub async fn start_through(&self, wrapper: &[&str], roles: &str) -> Service {
-        let line = [PROGRAM, "--log-format", "json", "run", "--roles", roles];
-        let arguments = [&wrapper[1..], &line].concat();
-        let command = self.command_of(wrapper[0], &arguments);
+        let mut command = self.command_of(wrapper[0], &wrapper[1..]);
+        command
+            .arg(program())
+            .args(["--log-format", "json", "run", "--roles", roles]);
         Service::start(command, self.directory.path()).await
     }
 

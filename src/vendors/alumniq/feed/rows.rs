@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The most bytes that are held to learn where a row ends. Far more than a row may have
-/// ([`crate::change::MAX_ROW`]), for a row that is too long becomes a dead letter under its own changeId; what is
+/// ([`jobs::change::MAX_ROW`]), for a row that is too long becomes a dead letter under its own changeId; what is
 /// longer than this is no row, and is not waited for.
 const LONGEST_ROW: usize = 32 << 20;
 
@@ -31,7 +31,7 @@ pub enum Unread {
 }
 
 /// Gives `each` the rows of `body` as they come, and says how many there were. Rows are not looked into, so that
-/// none of them can spoil the others: see [`crate::change::parse`]. A row that is no JSON is handed on as a JSON
+/// none of them can spoil the others: see [`jobs::change::parse`]. A row that is no JSON is handed on as a JSON
 /// string that holds its text. That all is well is known at the end only.
 ///
 /// # Errors

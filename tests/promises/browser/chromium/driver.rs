@@ -9,10 +9,9 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use harness::waiting::until;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
-
-use crate::harness::waiting::until;
 
 /// Its input ends with the tests' process, however that ends; everything it started goes with it.
 const UNTIL_INPUT_ENDS: &str = "chromedriver --port=0 & read -r _; kill -s KILL 0";

@@ -5,7 +5,7 @@ use std::{
     str,
 };
 
-use crate::change::UNDECODABLE;
+use jobs::change::UNDECODABLE;
 
 /// How much of the body is looked at at a time.
 const PIECE: usize = 16 * 1024;

@@ -1,7 +1,7 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Value, json, value::to_raw_value};
 
-use crate::acknowledge::feed::{Unread, read_rows};
+use crate::vendors::feed::{Unread, read_rows};
 
 fn read(body: &str) -> Result<Vec<String>, Unread> {
     let mut rows = Vec::new();

@@ -1,0 +1,90 @@
+//! The CRM.
+
+mod probe;
+
+use std::sync::{Arc, atomic::AtomicUsize};
+
+use jobs::destination::{Destination, Vendor};
+use queue::{Queue, calls::CallLimit};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::{Registration, Summary};
+use crate::{
+    commands::{
+        context::{Context, settings},
+        misused,
+    },
+    config::{Config, CrmConfig, CrmOperation},
+    pipeline::{crm::CrmConsumer, fleet::Consumer, throttle::Throttle},
+    vendors::CrmClient,
+};
+
+/// See [`super::ALL`].
+pub const REGISTRATION: Registration = Registration {
+    destination: Destination::Crm,
+    consumer,
+    url: |config| config.crm.as_ref().map(|crm| crm.url.as_str()),
+    probe: |context| Box::pin(probe::probe(context)),
+    summary,
+};
+
+/// Its client.
+pub fn client(crm: &CrmConfig) -> miette::Result<CrmClient> {
+    let options = crm.options().ok_or_else(|| {
+        misused("the CRM's credentials are incomplete: set crm.username and crm.password")
+    })?;
+    CrmClient::new(
+        crm.url.as_str(),
+        options,
+        settings(crm.timeout, crm.ca_file.as_deref())?,
+    )
+    .map_err(misused)
+}
+
+fn consumer(
+    context: &Context,
+    queue: &Queue,
+    closing: &CancellationToken,
+) -> miette::Result<Option<Consumer>> {
+    let config = &context.config;
+    let (Some(crm), Some(mapping)) = (&config.crm, &config.mappings.crm) else {
+        return Ok(None);
+    };
+    let job = CrmConsumer {
+        client: client(crm)?,
+        mapping: Arc::clone(mapping),
+        rows: context.rows(Destination::Crm),
+        throttle: Throttle {
+            queue: queue.clone(),
+            limit: CallLimit {
+                vendor: Vendor::Crm,
+                configured: crm.rate_per_minute,
+                published: None,
+            },
+            longest_call: crm.timeout,
+            batch: Arc::new(AtomicUsize::new(1)),
+            closing: closing.clone(),
+            turn: Mutex::default(),
+        },
+    };
+    Ok(Some(Consumer {
+        destination: Destination::Crm,
+        limits: crm.limits(),
+        job: Arc::new(job),
+        limits_follower: None,
+    }))
+}
+
+fn summary(config: &Config) -> Option<Summary> {
+    let operation = match config.crm.as_ref()?.operation {
+        CrmOperation::Update => "updates contacts that exist",
+        CrmOperation::Upsert => "updates contacts, and adds those that are missing",
+    };
+    let targets = config.mappings.crm.as_ref()?.targets();
+    Some(Summary {
+        operation,
+        targets: targets.map(str::to_owned).collect(),
+        unlimited: "no limit of calls".to_owned(),
+    })
+}

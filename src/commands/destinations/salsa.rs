@@ -1,0 +1,116 @@
+//! Salsa.
+
+mod probe;
+
+use std::sync::{Arc, atomic::AtomicUsize};
+
+use jobs::{
+    destination::{Destination, Vendor},
+    salsa_upsert::SalsaLimits,
+};
+use queue::{Queue, calls::CallLimit};
+use tokio::sync::{Mutex, Notify};
+use tokio_util::sync::CancellationToken;
+
+use super::{Registration, Summary};
+use crate::{
+    commands::{
+        context::{Context, settings},
+        misused,
+    },
+    config::{Config, SalsaConfig},
+    operations::supporters::Calls,
+    pipeline::{fleet::Consumer, salsa::SalsaConsumer, salsa_limits, throttle::Throttle},
+    vendors::SalsaClient,
+};
+
+/// See [`super::ALL`].
+pub const REGISTRATION: Registration = Registration {
+    destination: Destination::Salsa,
+    consumer,
+    url: |config| config.salsa.as_ref().map(|salsa| salsa.url.as_str()),
+    probe: |context| Box::pin(probe::probe(context)),
+    summary,
+};
+
+/// Its client.
+fn client(salsa: &SalsaConfig) -> miette::Result<SalsaClient> {
+    SalsaClient::new(
+        salsa.url.as_str(),
+        salsa.token.clone(),
+        settings(salsa.timeout, salsa.ca_file.as_deref())?,
+    )
+    .map_err(misused)
+}
+
+/// Calls by hand, counted in the limit of the service where its Redis runs.
+pub fn calls(salsa: &SalsaConfig, queue: Option<&Queue>) -> miette::Result<Calls> {
+    // Ctrl-C ends these commands where they stand.
+    let fleet = queue.map(|queue| throttle(salsa, queue, &CancellationToken::new()));
+    if fleet.is_none() {
+        tracing::warn!(
+            "no Redis answers: a service that uses the same token elsewhere does not know of these calls"
+        );
+    }
+    Ok(Calls::new(client(salsa)?, salsa.rate_per_minute, fleet))
+}
+
+fn consumer(
+    context: &Context,
+    queue: &Queue,
+    closing: &CancellationToken,
+) -> miette::Result<Option<Consumer>> {
+    let config = &context.config;
+    let (Some(salsa), Some(mapping)) = (&config.salsa, &config.mappings.salsa) else {
+        return Ok(None);
+    };
+    let job = Arc::new(SalsaConsumer {
+        client: client(salsa)?,
+        mapping: Arc::clone(mapping),
+        rows: context.rows(Destination::Salsa),
+        create_missing: salsa.create_missing,
+        throttle: throttle(salsa, queue, closing),
+        throttled: Notify::new(),
+    });
+    let follower = Arc::clone(&job);
+    Ok(Some(Consumer {
+        destination: Destination::Salsa,
+        limits: salsa.limits(),
+        job,
+        limits_follower: Some(Box::new(|bell| {
+            Box::pin(salsa_limits::follow(follower, bell))
+        })),
+    }))
+}
+
+/// For the service's calls and for those of commands.
+fn throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
+    let published = SalsaLimits::default();
+    Throttle {
+        queue: queue.clone(),
+        limit: CallLimit {
+            vendor: Vendor::Salsa,
+            configured: salsa.rate_per_minute,
+            published: Some(published.rate_per_minute),
+        },
+        longest_call: salsa.timeout,
+        batch: Arc::new(AtomicUsize::new(published.max_batch)),
+        closing: closing.clone(),
+        turn: Mutex::default(),
+    }
+}
+
+fn summary(config: &Config) -> Option<Summary> {
+    let operation = match config.salsa.as_ref()?.create_missing {
+        false => "updates supporters that exist",
+        true => "updates supporters, and adds those that are missing",
+    };
+    Some(Summary {
+        operation,
+        targets: config.mappings.salsa.as_ref()?.targets().collect(),
+        unlimited: format!(
+            "as many calls a minute as Salsa says, else {}",
+            SalsaLimits::default().rate_per_minute
+        ),
+    })
+}
