@@ -183,8 +183,14 @@ async fn fetch_and_wait(
                     tokio::time::sleep(LOOK * 5).await;
                     continue;
                 };
-                if forgotten {
-                    tracing::warn!("Redis was emptied: fetching again what AlumnIQ still lists");
+                // Nothing is applied before everything was read again, whatever this command was asked for.
+                let rolled_back = queue.producer_record().await;
+                let rolled_back = rolled_back.is_ok_and(|record| record.rolled_back.is_some());
+                if rolled_back && filter.is_some() {
+                    self::fetch(&producer, queue, None, closing).await?;
+                }
+                if forgotten || rolled_back {
+                    tracing::warn!("Redis was emptied, or went back in time: fetching again what AlumnIQ still lists");
                     open = Open::of(fetch().await?);
                     // What is dead still is among what was fetched again.
                     summary.dead = 0;

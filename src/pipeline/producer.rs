@@ -26,6 +26,7 @@ use jiff::tz::TimeZone;
 use jobs::change::FieldNames;
 use queue::{
     Queue, QueueError,
+    defects::DefectKind,
     intake::NewChange,
     leader::{Lead, Leading, ProducerRecord},
     wake::Bell,
@@ -164,6 +165,10 @@ impl Producer {
                 due: Instant::now().checked_add(wait),
                 look: wait.min(ttl / 3),
             });
+        }
+        if record.rolled_back.is_some() {
+            tracing::warn!("fetching everything again, because Redis' state went back in time");
+            metrics::queue_defects(DefectKind::RolledBack, 1);
         }
         let stop = closing.child_token();
         let ended = tokio::select! {

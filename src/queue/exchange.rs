@@ -44,7 +44,10 @@ impl Queue {
             .arg(self.settings.keep.as_millis() as u64)
             .arg(self.settings.keep_payload.as_millis() as u64);
         match request {
-            Some(request) => request.push_arguments(&mut call, &self.settings.seals.listed()),
+            Some(request) => {
+                let seen = self.seen.newest(destination, worker);
+                request.push_arguments(&mut call, &self.settings.seals.listed(), seen);
+            }
             None => _ = call.arg(&[""; ClaimRequest::ARGUMENTS]),
         }
         for item in ended {
@@ -61,10 +64,11 @@ impl Queue {
             turn.log(destination.into(), reason.as_str(), cause);
         }
         let lease = request.map_or_else(Default::default, |request| request.lease);
-        Ok(Exchanged {
-            verdicts,
-            claimed: self.claimed(claimed, Hold::since(sent, lease)),
-        })
+        let claimed = self.claimed(claimed, Hold::since(sent, lease));
+        if let Some(newest) = claimed.leases.iter().map(|lease| lease.token).max() {
+            self.seen.remember(destination, worker, newest);
+        }
+        Ok(Exchanged { verdicts, claimed })
     }
 
     /// Only leases changes.

@@ -37,6 +37,7 @@
 //! | `crashes:<d>` `forced:<d>` | hash | id -> count; only where not zero |
 //! | `suspects:<d>` | hash | id -> token of its first failure; who failed since the vendor last proved to work |
 //! | `poison:<d>` | set | lanes with a change that died of its own failures and others that still wait |
+//! | `claimed:<d>` | hash | process -> newest fencing token that it was given: a process that knows a newer one has seen what this state has forgotten |
 //! | `applied:<d>` | hash | lane -> newest member that was, or may have been, applied: what an older one is held against |
 //! | `ack` | sorted set | id by when it was done: µs, each later than the one before; until AlumnIQ was told |
 //! | `acking` | hash | the one list that AlumnIQ is being told: token, end of lease (ms), last place in `ack` |
@@ -65,14 +66,14 @@
 //! | `notice:<subject>` | hash | of `gate:<v>`, `letters:<v>`, `books`: `told` = since when (ms) the outside knows of a trouble; `differs` since when the state is another; what is being told: `id`, `trouble`, `at`, `facts`, `attempts`, `next`, `doubt`, and as a lease `token`, `ends` |
 //! | `audit` | sorted set | places of the entries by themselves: µs, each later than the one before |
 //! | `audit:<place>` | hash with expiry | at, by, via, action; destination, count, change_ids (JSON), reason, detail, bulk where there are any |
-//! | `leader` `producer` `workers` | string, hashes | who leads; the last fetch, and as `lead` the newest lead, `<token> <who>`; who lives |
+//! | `leader` `producer` `workers` | string, hashes | who leads; the last fetch, as `lead` the newest lead, `<token> <who>`, and as `rolled_back` when (ms) it was noticed that this state went back in time; who lives |
 //! | `session:<digest>` | hash with expiry | a login at the console: `json`, `ends` (ms); by the SHA-256 of what the cookie holds |
 //! | `refused:<door>:<client>` `refused:<door>` | hashes with expiry | wrong tokens: `times`, `until` when (ms) nobody is let in; of a client, when (ms) it was `told` to the audit |
 //! | `noted:<door>` | string with expiry | how many clients with wrong tokens came into the audit lately |
 //! | `known:<client>` | string with expiry | where the right token was presented from |
 //! | `bulk:<id>` | hash with expiry | what was ordered, `state`, `handled`, `gone`, `cursor`, and its worker's fencing token |
 //! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |
-//! | `namespace` | hash | what every process that writes must agree on: `schema`, this layout's version (1); `destinations` that a new change waits for; `sealing_key`, the newest key that payloads are sealed under ('' = they are not) |
+//! | `namespace` | hash | what every process that writes must agree on: `schema`, this layout's version (1); `destinations` that a new change waits for; `sealing_key`, the newest key that payloads are sealed under ('' = they are not); and `since`, a token of when it began |
 //! | `seals` | hash | key that payloads are sealed under -> since when (ms), or `leaving`: it is being given up |
 //! | `clock` | string | where it was set back: `<by how many ms> <what it showed then>`; see scripts/lib/clock.lua |
 //! | `check` | string | JSON of the leader's last check of these data (see [`defects`](super::defects)) |

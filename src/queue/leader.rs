@@ -19,6 +19,8 @@ pub struct ProducerRecord {
     pub key_days: Option<i64>,
     /// Why the last fetch failed; absent after a good one.
     pub error: Option<String>,
+    /// When it was noticed that Redis' state went back in time; absent once a sweep that began later left nothing out.
+    pub rolled_back: Option<u64>,
     /// Before this AlumnIQ asked not to be fetched from again (`Retry-After`); absent after a good one.
     pub not_before: Option<u64>,
 }
@@ -32,6 +34,7 @@ impl ProducerRecord {
             last_sweep: number("last_sweep"),
             key_days: fields.get("key_days").and_then(|days| days.parse().ok()),
             error: fields.get("error").cloned(),
+            rolled_back: number("rolled_back"),
             not_before: number("not_before"),
         }
     }

@@ -65,6 +65,8 @@ pub struct Claimed {
     pub held_back: bool,
     /// What was found to be a dead letter instead.
     pub died: Vec<Died>,
+    /// Redis' state went back in time: nothing is leased until AlumnIQ's feed was read again.
+    pub rolled_back: Option<RolledBack>,
     /// A change that waits because its payload is sealed under a key that this process lacks. There may be more:
     /// nothing was looked at behind it.
     pub locked: Option<Locked>,
@@ -77,6 +79,15 @@ pub struct Locked {
     pub change_id: String,
     /// The key that it is sealed under.
     pub key: String,
+}
+
+/// Redis' state went back in time, as after a failover to a replica that lagged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RolledBack {
+    /// When that was noticed, ms by Redis' clock.
+    pub noticed_at: u64,
+    /// Whether this claim noticed it.
+    pub is_news: bool,
 }
 
 /// Why an older change than the one that was applied is not applied.
@@ -95,18 +106,25 @@ pub struct Died {
     pub class: String,
 }
 
-/// The script's answer: wait, held back, leases, the dead: id, class; and what is locked: id, key.
+/// The script's answer: wait, held back, leases, the dead: id, class; what is locked: id, key; rolled back: when, whether
+/// that is news.
 pub(super) type RawClaim = (
     i64,
     String,
     Vec<(String, String, u64, String, String)>,
     Vec<(String, String)>,
     Vec<(String, String)>,
+    Vec<(u64, String)>,
 );
 
 impl ClaimRequest {
-    /// The arguments of claim.lua.
-    pub(super) fn push_arguments(&self, call: &mut redis::ScriptInvocation<'_>, keys: &str) {
+    /// The arguments of claim.lua. `seen`: the newest token that this process was given lately.
+    pub(super) fn push_arguments(
+        &self,
+        call: &mut redis::ScriptInvocation<'_>,
+        keys: &str,
+        seen: u64,
+    ) {
         let stale = json!({
             "class": DeadClass::Stale,
             "cause": STALE_CAUSE,
@@ -126,17 +144,18 @@ impl ClaimRequest {
             .arg(CRASH_LIMIT)
             .arg(stale.to_string())
             .arg(crashed.to_string())
-            .arg(keys);
+            .arg(keys)
+            .arg(seen);
     }
 
     /// So many empty ones where nothing is claimed.
-    pub(super) const ARGUMENTS: usize = 10;
+    pub(super) const ARGUMENTS: usize = 11;
 }
 
 impl Queue {
     /// The claim that a script answered with; `hold` is that of its leases.
     pub(super) fn claimed(&self, raw: RawClaim, hold: Hold) -> Claimed {
-        let (wait, held_back, raw, died, locked) = raw;
+        let (wait, held_back, raw, died, locked, rolled_back) = raw;
         let leases = raw
             .into_iter()
             .map(|(lane, member, token, used, stored)| {
@@ -166,6 +185,10 @@ impl Queue {
             hold,
             look_again: u64::try_from(wait).ok().map(Duration::from_millis),
             held_back: held_back == "1",
+            rolled_back: rolled_back.first().map(|(noticed_at, news)| RolledBack {
+                noticed_at: *noticed_at,
+                is_news: news == "1",
+            }),
             died: died
                 .into_iter()
                 .map(|(change_id, class)| Died { change_id, class })

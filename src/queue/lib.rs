@@ -53,6 +53,7 @@ pub mod room;
 mod scripts;
 pub mod seal;
 pub mod sealing;
+mod seen;
 pub mod sent;
 pub mod sessions;
 pub mod settlement;
@@ -87,6 +88,7 @@ use self::{
     rights::{MissingRights, Proved},
     scripts::{Answer, Invocation, Purpose, Scripts},
     seal::{SealError, Seals},
+    seen::Seen,
     trouble::{Trouble, Watch},
 };
 
@@ -210,6 +212,7 @@ pub struct Queue {
     settings: Arc<QueueSettings>,
     watch: Arc<Watch>,
     proved: Arc<Proved>,
+    seen: Arc<Seen>,
 }
 
 impl Queue {
@@ -227,6 +230,7 @@ impl Queue {
             settings: Arc::new(settings),
             watch: Arc::default(),
             proved: Arc::default(),
+            seen: Arc::default(),
         };
         match queue.prove_rights().await {
             Err(error @ QueueError::Rights(_)) => Err(error),

@@ -167,6 +167,8 @@ pub struct ProducerStatus {
     pub last_success_timestamp_seconds: Option<f64>,
     /// When the last good fetch began that left nothing out, Unix seconds.
     pub last_sweep_timestamp_seconds: Option<f64>,
+    /// Since when nothing is applied because Redis' state went back in time, RFC 3339; until the feed was read again.
+    pub rolled_back_since: Option<String>,
     /// Why the last fetch failed.
     pub error: Option<String>,
     /// Days until AlumnIQ's key expires.
@@ -389,6 +391,7 @@ impl From<RawStatus> for Status {
                 last_success: last_success.map(rfc3339),
                 last_success_timestamp_seconds: last_success.map(seconds),
                 last_sweep_timestamp_seconds: fetch("last_sweep").map(seconds),
+                rolled_back_since: fetch("rolled_back").map(rfc3339),
                 error: raw.producer.get("error").cloned(),
                 key_days: raw
                     .producer

@@ -1,6 +1,6 @@
 //! Processes and Redis die in mid-run: nothing is lost, early or out of order.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use harness::{
     redis::Redis,
@@ -8,7 +8,7 @@ use harness::{
     vendors::{acknowledged, every_promise_held, repeats, vendors},
     waiting::{until, until_true},
 };
-use sandbox::{Faults, Sandbox, VendorFaults};
+use sandbox::{Faults, Forgotten, Sandbox, VendorFaults};
 
 /// Slow enough that a kill meets work in progress.
 fn slow_vendors() -> Faults {
@@ -157,4 +157,55 @@ async fn what_an_emptied_redis_forgets_is_fetched_again_and_applied() {
     assert_eq!(report.acknowledged_early, Vec::<String>::new());
     assert_eq!(report.stale_overwrites, []);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_back_with_an_older_state_is_noticed_and_read_in_again() {
+    const CHANGES: usize = 300;
+    let sandbox = vendors(CHANGES, 40).await;
+    sandbox.set_faults(slow_vendors());
+    let mut redis = Redis::start().await;
+    let relay = configured(&sandbox, &redis);
+    // Nobody tells AlumnIQ yet: what was told is listed no more.
+    let service = relay.start("producer,crm,salsa").await;
+    applied_to_crm(&sandbox, 40).await;
+    let older = redis.path("older");
+    let copied = Command::new("cp")
+        .args([
+            "-r".as_ref(),
+            redis.path("appendonlydir").as_os_str(),
+            older.as_os_str(),
+        ])
+        .status();
+    assert!(copied.unwrap().success());
+    applied_to_crm(&sandbox, 120).await;
+    redis.stop().await;
+    // Nothing is claimed any more: calls under way end within three times what Salsa takes.
+    until_true("the calls under way have ended", async || {
+        let before = sandbox.report().applied;
+        tokio::time::sleep(Duration::from_millis(3 * 80)).await;
+        sandbox.report().applied == before
+    })
+    .await;
+    // What was applied is repeated, and that in its order.
+    sandbox.forgotten(Forgotten::default());
+    std::fs::remove_dir_all(redis.path("appendonlydir")).unwrap();
+    std::fs::rename(&older, redis.path("appendonlydir")).unwrap();
+    redis.start_again().await;
+
+    until("it is noticed", async || {
+        let log = service.log();
+        log.contains("went back in time").then_some(())
+    })
+    .await;
+    until_true("both destinations have everything", async || {
+        let applied = sandbox.report().applied;
+        applied.values().all(|applied| *applied == CHANGES)
+    })
+    .await;
+    let acknowledger = relay.start("acknowledger").await;
+    acknowledged(&sandbox, CHANGES).await;
+    every_promise_held(&sandbox.report(), &[], &[]);
+    assert_eq!(relay.status().await["books"]["difference"], 0);
+    drop((service, acknowledger));
 }

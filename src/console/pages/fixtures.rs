@@ -39,6 +39,7 @@ pub fn status() -> Status {
             last_success: Some("2026-11-22T02:00:00.000Z".to_owned()),
             last_success_timestamp_seconds: Some(1_795_312_800.0),
             last_sweep_timestamp_seconds: Some(1_795_312_800.0),
+            rolled_back_since: None,
             error: None,
             key_days: Some(211),
         },

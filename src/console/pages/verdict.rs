@@ -100,6 +100,7 @@ pub fn judge(status: &Status, enabled: Option<&[Destination]>) -> Verdict {
     remarks.extend(refused_writes(status));
     remarks.extend(memory(status));
     remarks.extend(pauses(status).filter(|remark| remark.level == Level::Bad));
+    remarks.extend(rolled_back(status));
     remarks.extend(fetching(status));
     remarks.extend(books(status));
     remarks.extend(enabled.iter().flat_map(|enabled| unmanned(status, enabled)));
@@ -316,6 +317,13 @@ fn paused(vendor: Vendor, pause: &Pause) -> Remark {
 }
 
 /// A fetch that fails while AlumnIQ's gate is shut is told by the gate.
+/// Nothing is applied until the feed was read again.
+fn rolled_back(status: &Status) -> Option<Remark> {
+    status.producer.rolled_back_since.as_ref()?;
+    let text = "Redis went back in time: nothing is applied until AlumnIQ's feed was read again";
+    Some(Remark::new(Level::Bad, text).help("alumniqrelayqueuedefects"))
+}
+
 fn fetching(status: &Status) -> Option<Remark> {
     let error = status.producer.error.as_ref()?;
     if status.pauses.contains_key(&Vendor::Alumniq) {

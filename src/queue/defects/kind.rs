@@ -46,6 +46,9 @@ kinds! {
     Key = "key",
     /// Counters that differ from a recount, or are negative.
     Books = "books",
+    /// Redis forgot what a process had seen: after a failover to a replica that lagged, or a lost end of its append-only
+    /// file.
+    RolledBack = "rolled_back",
 }
 
 impl fmt::Display for DefectKind {

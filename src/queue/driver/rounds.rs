@@ -14,7 +14,7 @@ use super::{Finished, REDIS_AWAY, Shared, ended};
 use crate::{
     batch::Batch,
     exchange::Exchanged,
-    lease::{ClaimRequest, Claimed, Died, Lease, Locked},
+    lease::{ClaimRequest, Claimed, Died, Lease, Locked, RolledBack},
     settlement::Settlement,
     verdict::SettleVerdict,
 };
@@ -183,6 +183,15 @@ impl Rounds {
             let settings = &self.shared.settings;
             let (destination, worker) = (settings.destination, &settings.worker);
             tracing::warn!(target: CHANGE, change_id, %destination, worker, class, "dead letter");
+        }
+        if let Some(RolledBack { is_news: true, .. }) = claimed.rolled_back {
+            let destination = self.shared.settings.destination;
+            tracing::error!(
+                %destination,
+                "Redis' state went back in time (a failover to a replica that lagged, or a lost end of its append-only \
+                 file): nothing is applied until AlumnIQ's feed was read again; see \
+                 `alumniq-relay runbook AlumniqRelayQueueDefects`"
+            );
         }
         if let Some(locked) = &claimed.locked {
             self.warn_locked(locked);

@@ -62,10 +62,13 @@ pub fn compare(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
 
 /// What processes must agree on. Where Redis was emptied it is written with the first change.
 fn namespace(snapshot: &Snapshot, model: &Model) -> Checked {
-    let fields = snapshot.hash("namespace");
+    let mut fields = snapshot.hash("namespace");
     if fields.is_empty() && model.changes.is_empty() {
         return Ok(());
     }
+    require(fields.remove("since").is_some(), || {
+        "namespace: when it began is not known".to_owned()
+    })?;
     let destinations: Vec<_> = model.destinations.iter().map(|d| d.as_str()).collect();
     let destinations = destinations.join(" ");
     let expected = [
@@ -116,6 +119,14 @@ fn line(snapshot: &Snapshot, status: &Status, model: &Model, d: Destination) -> 
         line.applied
             .iter()
             .map(|(l, m)| (l.as_str(), m.clone()))
+            .collect(),
+    )?;
+    same(
+        of("claimed"),
+        owned(snapshot.hash(&of("claimed"))),
+        line.claimed
+            .iter()
+            .map(|(worker, token)| (worker.as_str(), token.to_string()))
             .collect(),
     )?;
     let counted = |which: fn(&Change) -> &BTreeMap<Destination, u32>| {

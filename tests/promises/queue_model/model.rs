@@ -38,6 +38,8 @@ pub struct Line {
     /// Retries whose time has come, in order.
     pub due: Vec<String>,
     pub applied: BTreeMap<String, String>,
+    /// Worker -> the newest token that it was given.
+    pub claimed: BTreeMap<String, u64>,
     pub gate: Gate,
     /// Who failed since the vendor last proved to work: the newest token at that time.
     pub suspects: BTreeMap<String, u64>,

@@ -45,6 +45,7 @@ const KEYS: &[&str] = &[
     "suspects:crm",
     "forced:crm",
     "applied:crm",
+    "claimed:crm",
     "poison:crm",
     "hungry:crm",
     "gate:crm",

@@ -37,6 +37,7 @@ fn swept(at: u64) -> ProducerRecord {
         last_sweep: Some(at),
         key_days: Some(200),
         error: None,
+        rolled_back: None,
         not_before: None,
     }
 }
@@ -216,6 +217,7 @@ async fn a_fetch_writes_down_what_it_knows_and_only_a_good_sweep_ends_an_error()
         last_success: Some(40),
         last_sweep: Some(35),
         error: None,
+        rolled_back: None,
         not_before: None,
         ..known
     };

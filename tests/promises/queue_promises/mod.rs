@@ -15,4 +15,5 @@ mod notices;
 mod order;
 mod places;
 mod repairing;
+mod rolled_back;
 mod waking;

@@ -126,6 +126,7 @@ async fn empty(namespace: &mut Namespace) {
             "limits:",
             "rates:",
             "applied:",
+            "claimed:",
             "gate:",
             "namespace",
             "hungry:",

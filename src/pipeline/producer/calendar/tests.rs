@@ -119,6 +119,14 @@ fn a_fetch_is_due_at_first_after_a_failure_on_schedule_and_when_the_clock_was_se
         };
         assert_eq!(due(&asked, now), expected);
     }
+    // Redis went back in time: everything is read again at once, and after a failure as ever.
+    for (noticed, expected) in [(now - 5_000, 0), (now - 10_000, 20_000)] {
+        let rolled_back = ProducerRecord {
+            rolled_back: Some(noticed),
+            ..failed.clone()
+        };
+        assert_eq!(due(&rolled_back, now), expected);
+    }
 }
 
 #[test]

@@ -4,22 +4,32 @@
 -- @include correction
 -- @include lanes
 -- @include letters
+-- @include rollback
 -- @include share
 -- @include timeline
 -- Leases changes to a worker, at most one a lane, oldest first; `claim` for exchange.lua.
 -- `has_ended`: leases ended just before, and their places are free.
 -- ARGV from 7 on: most (changes), those that the worker holds already, lease (ms), fleet limit (changes leased at
 --       once), full batch (changes; 1 = no batching), linger over ('1' = take what there is), crash limit,
---       stale letter (JSON), crashed letter (JSON), the keys that the worker can open (each with a blank behind it)
+--       stale letter (JSON), crashed letter (JSON), the keys that the worker can open (each with a blank behind it), the
+--       newest token that the worker was given lately (0 = none)
 -- Returns: wait (ms until something may change by itself; -1 = nothing will), held back ('1'/'0': a partial
 --           batch waits for its fellows), [lane, member, token, attempts (see attempts:<d>), record] ...,
---           [id, class] ... of what became a dead letter instead, [id, key] of what it cannot open, if it met any
+--           [id, class] ... of what became a dead letter instead, [id, key] of what it cannot open, if it met any;
+--           where Redis' state went back in time (see rollback.lua): when that was noticed (ms), and '1' if by this call
 local function claim(destination, b, worker, now, has_ended)
   local most, held, lease, limit = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
   local full, linger_over, crash_limit = tonumber(ARGV[11]), ARGV[12] == '1', tonumber(ARGV[13])
   local stale_letter, crashed_letter, keys = ARGV[14], ARGV[15], ARGV[16]
   local leases, running = key('lease', destination), key('running', destination)
   local attempts, crashes = key('attempts', destination), key('crashes', destination)
+
+  local rolled_back, is_noticed = rollback.since(destination, worker, tonumber(ARGV[17]))
+  if rolled_back then
+    -- Whoever ends it calls; this is for a call that gets lost.
+    clock.sooner(now, now + 10000)
+    return clock.wait, '0', {}, {}, {}, { { rolled_back, is_noticed and '1' or '0' } }
+  end
 
   local died = {}
   local function die(lane, member, letter)
@@ -171,6 +181,7 @@ local function claim(destination, b, worker, now, has_ended)
     lease_from(taken)
   end
 
+  if claimed[1] then rollback.remember(destination, worker, claimed[#claimed][3]) end
   if gate.machine and claimed[1] then
     redis.call('HSET', key('gate', destination), 'probe', whole(claimed[1][3]) .. ' ' .. claimed[1][1])
   end
@@ -184,5 +195,5 @@ local function claim(destination, b, worker, now, has_ended)
   else
     clock.sooner(now, redis.call('ZRANGE', key('due', destination), 0, 0, 'WITHSCORES')[2])
   end
-  return clock.wait, held_back and '1' or '0', claimed, died, locked
+  return clock.wait, held_back and '1' or '0', claimed, died, locked, {}
 end

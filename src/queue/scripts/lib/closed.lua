@@ -11,7 +11,8 @@ local closed = { obsolete = {} }
 -- The row never outlives the marker: without it, it would pass for a change that is still open. So both
 -- ends are counted from one instant, not each from the moment of its own command.
 function closed.close(id, now, verdict, told, keep, keep_payload)
-  local fetched, listed = changes.fetched_at(id), changes.listed_of(id)
+  local stored = redis.call('GET', key('change', id)) or ''
+  local fetched, listed = stored:sub(1, 13), changes.listed_in(stored)
   listed = listed and listed.text or batch.is_any(key('relisted')) and redis.call('HGET', key('relisted'), id)
   redis.call('SET', key('done', id),
     verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold') .. (listed and ' listed ' .. listed or ''),

@@ -42,7 +42,7 @@ function correction.place_of(id, lane, member)
   end
 end
 
--- Whether a call with the change is under way, `own` (a destination whose lease has just ended) left out.
+-- Whether a call with the change is under way, `ended` (a destination whose lease has just ended) left out.
 function correction.is_out(lane, member, ended)
   for _, d in ipairs(DESTINATIONS) do
     local held = lane and d.name ~= ended and redis.call('HGET', key('running', d.name), lane)
@@ -69,7 +69,7 @@ function correction.rest_lane(destination, lane)
   lanes.readied[destination] = left
 end
 
--- Takes the change out of every destination's way. `own`: see take_correction.
+-- Takes the change out of every destination's way. `ended`: see correction.take.
 function correction.withdraw(lane, member, ended)
   local mask = lane and lanes.waiting_for(lane, member) or 0
   if mask == 0 then return end
@@ -101,7 +101,7 @@ function correction.note_listed(id, listed)
   if is_noted == 1 then redis.call('SET', key('change', id), text) end
 end
 
--- The corrected row takes the place of the old one. `own`: the destination and the lane whose lease the caller has
+-- The corrected row takes the place of the old one. `ended`: the destination and the lane whose lease the caller has
 -- just ended, and which it makes ready itself.
 -- new: lane, member, record, mask (of destinations), and for a row that cannot be queued: letter
 function correction.take(id, new, now, ended)

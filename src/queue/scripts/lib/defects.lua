@@ -7,7 +7,7 @@ local defects = {}
 defects.TYPES = {
   change = 'string', done = 'string', events = 'list', edits = 'list', sent = 'string', lane = 'zset',
   ready = 'list', lease = 'zset', running = 'hash', due = 'zset', hungry = 'zset', attempts = 'hash',
-  crashes = 'hash', forced = 'hash', suspects = 'hash', poison = 'set', applied = 'hash', ack = 'zset',
+  crashes = 'hash', forced = 'hash', suspects = 'hash', poison = 'set', applied = 'hash', claimed = 'hash', ack = 'zset',
   acking = 'hash', told = 'string', dead = 'hash', letter = 'hash', letters = 'zset', because = 'zset',
   causes = 'zset', ['letters-of'] = 'set', discarded = 'hash', outstanding = 'hash', counters = 'hash',
   corrected = 'hash', relisted = 'hash', past = 'zset', namespace = 'hash', seals = 'hash', gate = 'hash',

@@ -1,3 +1,4 @@
+-- @include clock
 -- What a process that writes must agree on with its namespace. A field that is missing, because the namespace is new or
 -- Redis was emptied, is written by the process that comes first.
 
@@ -20,6 +21,7 @@ end
 
 function namespace.write(destinations, sealing_key)
   redis.call('HSET', key('namespace'), 'schema', namespace.SCHEMA, 'destinations', destinations, 'sealing_key', sealing_key)
+  redis.call('HSETNX', key('namespace'), 'since', whole(clock.token()))
 end
 
 -- What differs, and the namespace's value; nil where they agree. Keys are another matter.

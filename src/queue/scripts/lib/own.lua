@@ -9,7 +9,7 @@ own.ONCE = {
 }
 
 own.OF_DESTINATION = {
-  hash = { 'running', 'attempts', 'crashes', 'suspects', 'forced', 'applied', 'gate' },
+  hash = { 'running', 'attempts', 'crashes', 'suspects', 'forced', 'applied', 'claimed', 'gate' },
   zset = { 'lease', 'due', 'hungry' },
   list = { 'ready' },
   set = { 'poison' },

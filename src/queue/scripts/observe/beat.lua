@@ -8,8 +8,12 @@
 local function transition()
   local now = clock.now()
   local workers = key('workers')
+  local function forget(worker)
+    redis.call('HDEL', workers, worker)
+    for _, destination in ipairs(DESTINATIONS) do redis.call('HDEL', key('claimed', destination.name), worker) end
+  end
   if ARGV[2] == '' then
-    redis.call('HDEL', workers, ARGV[1])
+    forget(ARGV[1])
     return ''
   end
   redis.call('HSET', workers, ARGV[1], whole(now) .. ' ' .. ARGV[2])
@@ -22,7 +26,7 @@ local function transition()
   for i = first_class, #ARGV do classes[#classes + 1] = ARGV[i] end
   local seen = stats.view(now, classes)
   for worker, beat in pairs(seen.workers) do
-    if now - tonumber(beat:match('^%d+')) > 600000 then redis.call('HDEL', workers, worker) end
+    if now - tonumber(beat:match('^%d+')) > 600000 then forget(worker) end
   end
   return cjson.encode(seen)
 end

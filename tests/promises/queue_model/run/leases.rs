@@ -75,6 +75,7 @@ impl Run {
         let leases = leases.map(|l| (l.lane.clone(), l.change_id.clone(), l.attempts));
         same(format!("{d}: claimed"), leases.collect(), expected)?;
         same(format!("{d}: held back"), claimed.held_back, held_back)?;
+        same(format!("{d}: rolled back"), claimed.rolled_back, None)?;
         if let (Some(_), Some(probe)) = (self.model.lines[&d].gate.machine, claimed.leases.first())
         {
             self.model.line(d).gate.probe = Some(probe.token);
@@ -87,8 +88,9 @@ impl Run {
                 deferrals.get(&d).copied().unwrap_or(0),
             )?;
             require(lease.row.is_ok(), || format!("{}: no row", lease.change_id))?;
-            let running = self.model.line(d).running.get_mut(&lease.lane);
-            running.unwrap().token = lease.token;
+            let line = self.model.line(d);
+            line.running.get_mut(&lease.lane).unwrap().token = lease.token;
+            line.claimed.insert(claim.worker_name(), lease.token);
             self.model.newest_token = lease.token;
             self.leases.push(Known {
                 destination: d,

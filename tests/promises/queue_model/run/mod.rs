@@ -265,6 +265,8 @@ impl Run {
                 "producer",
                 "applied:crm",
                 "applied:salsa",
+                "claimed:crm",
+                "claimed:salsa",
                 "limits:alumniq",
             ];
             require(stays.contains(&key) || snapshot.ttl(key).is_some(), || {
