@@ -154,27 +154,61 @@ fn what_operators_do_goes_through_operations() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The paths that a page quotes. A file's name alone is in the folder of the path before it.
+fn quoted_paths(page: &str) -> Vec<PathBuf> {
+    let mut folder = PathBuf::new();
+    let mut paths = Vec::new();
+    for quoted in page.split('`').skip(1).step_by(2) {
+        let is_path = ["src/", "jobs/", "deploy/", "tests/"]
+            .iter()
+            .any(|top| quoted.starts_with(top));
+        let is_name = !quoted.contains(['/', ' ', '*'])
+            && [".rs", ".lua"].iter().any(|end| quoted.ends_with(end));
+        if is_path && quoted.ends_with('/') {
+            folder = PathBuf::from(quoted);
+            paths.push(folder.clone());
+        } else if is_path {
+            paths.push(PathBuf::from(quoted));
+            folder = paths[paths.len() - 1].with_file_name("");
+        } else if is_name {
+            paths.push(folder.join(quoted));
+        }
+    }
+    paths
+}
+
 #[test]
-fn every_path_in_the_architecture_page_exists_and_every_room_is_on_it() {
-    let page = include_str!("../deploy/architecture.md");
-    let quoted = page.split('`').skip(1).step_by(2);
-    let paths: Vec<&str> = quoted
-        .filter(|text| {
-            ["src/", "jobs/", "deploy/"]
-                .iter()
-                .any(|top| text.starts_with(top))
-        })
-        .collect();
+fn every_path_in_the_pages_for_engineers_exists_and_every_room_is_on_one() {
+    let pages = [
+        include_str!("../deploy/architecture.md"),
+        include_str!("queue/README.md"),
+    ];
+    let paths: Vec<_> = pages.into_iter().flat_map(quoted_paths).collect();
     let missing: Vec<_> = paths
         .iter()
-        .filter(|path| !self::path(path).exists())
+        .filter(|quoted| !path("").join(quoted).exists())
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
     for room in ROOMS {
-        let (folder, file) = (format!("src/{room}/"), format!("src/{room}.rs"));
+        let places = [format!("src/{room}/"), format!("src/{room}.rs")].map(PathBuf::from);
         assert!(
-            paths.contains(&folder.as_str()) || paths.contains(&file.as_str()),
+            places.iter().any(|place| paths.contains(place)),
             "{room} is not on the page"
         );
     }
+}
+
+#[test]
+fn the_walk_of_one_change_names_as_many_files_as_it_says() {
+    let page = include_str!("../deploy/architecture.md");
+    let walk = page
+        .split("\n## ")
+        .find(|part| part.starts_with("One change,"));
+    let walk = walk.expect("the page has the walk");
+    let files: BTreeSet<_> = quoted_paths(walk)
+        .into_iter()
+        .filter(|quoted| path("").join(quoted).is_file())
+        .collect();
+    let said = format!("It names {} files", files.len());
+    assert!(walk.contains(&said), "{said}");
 }

@@ -60,8 +60,8 @@ macro_rules! destinations {
                 match self { $(Self::$name => concat!("apply to ", $word),)* }
             }
 
-            /// The destination's bit in a change's set of pending destinations (see the queue's lanes). The queue's
-            /// scripts have the same names and bits.
+            /// The destination's bit in a change's set of pending destinations (see the queue's lanes). No bit may be left
+            /// out: the queue's scripts give AlumnIQ the sum of all of them plus 1.
             pub const fn bit(self) -> u8 {
                 match self { $(Self::$name => $bit,)* }
             }
@@ -211,8 +211,8 @@ mod tests {
             let json = serde_json::to_string(&Vendor::from(destination)).unwrap();
             assert_eq!(json, format!("\"{destination}\""));
         }
-        // AlumnIQ's bit, in the set of the vendors at which a change is dead.
-        assert_eq!(bits & 4, 0);
+        // One more is AlumnIQ's bit, in the set of the vendors at which a change is dead.
+        assert!((bits + 1).is_power_of_two(), "the bits leave a gap: {bits}");
         assert_eq!(Vendor::ALL.last(), Some(&Vendor::Alumniq));
     }
 

@@ -1,4 +1,82 @@
-//! The durable queue: the only room that knows Redis.
+//! The durable queue: the only crate that knows the data in Redis. `README.md` beside this file says what the queue
+//! promises and shows the data and one transition.
+//!
+//! One change goes through it like this:
+//!
+//! ```
+//! # use std::{error::Error, time::Duration};
+//! # use alumniq_relay_queue as queue;
+//! # use jobs::{destination::Destination, order::order_key};
+//! # use queue::{
+//! #     NO_TLS, Queue, QueueSettings,
+//! #     acknowledgement::{AckClaim, AckEnd, AckLimits},
+//! #     durability::Allowed,
+//! #     embedded::EmbeddedRedis,
+//! #     executor::Transition,
+//! #     intake::NewChange,
+//! #     lease::ClaimRequest,
+//! #     settlement::Settlement,
+//! #     verdict::SettleVerdict,
+//! # };
+//! # use serde_json::value::RawValue;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let redis = EmbeddedRedis::start(&folder.path().join("redis"), "redis-server").await?;
+//! # let (minute, day) = (Duration::from_secs(60), Duration::from_secs(86_400));
+//! # let settings = QueueSettings {
+//! #     urls: vec![redis.url()],
+//! #     tls: NO_TLS,
+//! #     namespace: "campus".to_owned(),
+//! #     response_timeout: minute,
+//! #     keep: day,
+//! #     keep_payload: Duration::ZERO,
+//! #     keep_audit: day,
+//! #     destinations: vec![Destination::Crm],
+//! #     patience: day,
+//! #     seals: Default::default(),
+//! # };
+//! # let change = NewChange {
+//! #     change_id: "41".to_owned(),
+//! #     xid: Some("1001".to_owned()),
+//! #     order: order_key(None, "41"),
+//! #     row: RawValue::from_string(r#"{"changeId":41,"xid":1001,"employer":"Acme"}"#.to_owned())?,
+//! #     letter: None,
+//! #     replaces: None,
+//! #     listed: None,
+//! # };
+//! # let request = ClaimRequest {
+//! #     most: 1,
+//! #     held: 0,
+//! #     lease: minute,
+//! #     fleet_limit: 8,
+//! #     full_batch: 1,
+//! #     linger_over: false,
+//! # };
+//! # let limits = AckLimits { max_batch: 200, max_wait: minute, eager: true, lease: minute };
+//! let queue = Queue::connect(settings).await?; // reads only, until it is admitted
+//! let queue = queue.admit(Allowed::default()).await.unwrap().queue;
+//! queue.enqueue(queue.now().await?, &[change]).await?;
+//!
+//! let claimed = queue.claim(Destination::Crm, "worker-1", &request).await?;
+//! let lease = &claimed.leases[0]; // call the CRM with `lease.row`, guarded by `claimed.hold`
+//! let (lane, token) = (lease.lane.clone(), lease.token);
+//! let transition = Transition::Done { detail: "updated".to_owned() };
+//! let ended = Settlement { lane, token, call: token, transition, took: Duration::ZERO, sent: None };
+//! let verdicts = queue.settle(Destination::Crm, "worker-1", &[ended]).await?;
+//! assert_eq!(verdicts, [SettleVerdict::Settled]);
+//!
+//! let AckClaim::Batch(list) = queue.claim_acknowledgements(&limits).await? else {
+//!     unreachable!("the CRM was the only destination that the change waited for")
+//! };
+//! let ids: Vec<_> = list.changes.into_iter().map(|change| change.change_id).collect();
+//! assert_eq!(ids, ["41"]); // PUT them to AlumnIQ
+//! queue.settle_acknowledgements(list.token, &AckEnd::Accepted, &ids).await?;
+//! # assert_eq!(queue.status().await?.books.acknowledged, 1);
+//! # redis.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Layout
 //!
