@@ -17,6 +17,7 @@ use queue::{
     stopping::Stopping,
     wake::Bell,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::telling::{Put, Stop, Telling};
@@ -62,6 +63,8 @@ pub struct Acknowledger {
     pub worker: String,
     /// Where steps are told.
     pub traces: Traces,
+    /// Notified once changes are acknowledged: a command that waits for them need not ask Redis all the time.
+    pub acknowledged: Arc<Notify>,
 }
 
 impl Acknowledger {
@@ -196,6 +199,7 @@ impl Acknowledger {
                 }
             }
         }
+        self.acknowledged.notify_one();
         settled.iter().all(|settled| *settled)
     }
 
