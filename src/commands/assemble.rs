@@ -70,6 +70,7 @@ pub fn fleet(
                 lease: config.worker.lease,
             },
             told_on_fetch,
+            acknowledged: Arc::default(),
             controls_refused: AtomicU32::new(0),
             worker: worker.clone(),
             traces: traces.clone(),

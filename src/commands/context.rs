@@ -1,11 +1,6 @@
 //! What most commands are made of: configuration, log, Redis, clients.
 
-use std::{
-    convert::Infallible,
-    io::{self, IsTerminal},
-    path::Path,
-    sync::Arc,
-};
+use std::{convert::Infallible, path::Path, sync::Arc};
 
 use jobs::{call_log::CallLog, destination::Destination};
 use miette::{Diagnostic, IntoDiagnostic, miette};
@@ -48,8 +43,7 @@ impl Context {
         context
     }
 
-    /// The same for the service, whose log tells each step of each change also where it goes to a terminal: it is
-    /// all there is to see of it.
+    /// The same for the service, whose log tells of each change: it is all there is to see of it.
     pub fn load_service(global: &Global) -> miette::Result<Self> {
         Self::loaded(global, |level| level).map(Self::warned)
     }
@@ -376,10 +370,9 @@ impl Unusable {
     }
 }
 
-/// A command's log on a terminal tells the outcome only.
+/// A command's log tells the outcome and what needs a person, not each change: its summary counts them.
 fn summarised(level: &str) -> &str {
-    let is_usual = level == logs::DEFAULT_FILTER && io::stderr().is_terminal();
-    match is_usual {
+    match level == logs::DEFAULT_FILTER {
         true => logs::SUMMARY_FILTER,
         false => level,
     }

@@ -30,6 +30,9 @@ use crate::{
 /// How often the changes that are waited for are looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How soon they are looked at again once this process has acknowledged changes, which may be the last.
+const SOON: Duration = Duration::from_millis(20);
+
 /// How many changes one look asks for.
 const CHANGES_A_LOOK: usize = 2_000;
 
@@ -160,6 +163,7 @@ async fn fetch_and_wait(
 ) -> miette::Result<Summary> {
     // The fleet does not run its producer: this command fetches by hand, once.
     let producer = Arc::clone(&fleet.producer);
+    let acknowledged = Arc::clone(&fleet.acknowledger.acknowledged);
     let roles: Vec<Role> = Role::carriers()
         .filter(|role| *role != Role::Producer)
         .collect();
@@ -196,7 +200,11 @@ async fn fetch_and_wait(
                     summary.dead = 0;
                 }
                 progress.show(summary.acknowledged, summary.dead, queue).await;
-                tokio::time::sleep(LOOK).await;
+                if open.fill() {
+                    tokio::time::sleep(SOON).await;
+                    // Another process may acknowledge them: of that nothing is heard here.
+                    let _ = tokio::time::timeout(LOOK - SOON, acknowledged.notified()).await;
+                }
             }
             progress.finish();
             Ok(summary)

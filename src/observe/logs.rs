@@ -29,7 +29,7 @@ use crate::config::LogFormat;
 /// What is logged when nobody says otherwise.
 pub const DEFAULT_FILTER: &str = "info";
 
-/// The same, for a command of which a person sees the summary: without a line for each step of each change.
+/// The same, for a command that prints a summary: without a line for each change.
 pub const SUMMARY_FILTER: &str = "info,alumniq_relay::change=warn";
 
 /// The crates whose lines are ours.

@@ -14,10 +14,13 @@ use jobs::{call_log::CHANGE, destination::Vendor};
 use queue::{
     Queue, QueueError,
     acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits, AckPause, ToAcknowledge},
+    attempts::ChangeAttempts,
     stopping::Stopping,
     wake::Bell,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use self::telling::{Put, Stop, Telling};
 use crate::{
@@ -46,6 +49,18 @@ enum Looked {
     Nothing(Option<Duration>),
 }
 
+/// What became of one change of a list.
+struct Told<'a> {
+    change: &'a ToAcknowledge,
+    outcome: &'static str,
+    /// Why it failed, if it did.
+    failure: Option<&'a str>,
+    /// How it got to its destinations, where that is known.
+    attempts: Option<&'a ChangeAttempts>,
+    /// Since it was fetched.
+    took: Option<Duration>,
+}
+
 /// The role's parts.
 pub struct Acknowledger {
     /// The queue.
@@ -62,6 +77,8 @@ pub struct Acknowledger {
     pub worker: String,
     /// Where steps are told.
     pub traces: Traces,
+    /// Notified once changes are acknowledged: a command that waits for them need not ask Redis all the time.
+    pub acknowledged: Arc<Notify>,
 }
 
 impl Acknowledger {
@@ -166,55 +183,76 @@ impl Acknowledger {
             }
         };
         let now = self.queue.now().await.ok();
+        let attempts = self.attempts(ids).await;
         let mine = batch
             .changes
             .iter()
             .filter(|change| ids.contains(&change.change_id));
-        for (change, settled) in mine.zip(&settled) {
+        for (at, (change, settled)) in mine.zip(&settled).enumerate() {
             let change_id = &change.change_id;
+            let took = now.map(|now| Duration::from_millis(now.saturating_sub(change.fetched_at)));
+            let told = |outcome, failure| Told {
+                change,
+                outcome,
+                failure,
+                attempts: attempts.get(at),
+                took,
+            };
             if !settled {
-                self.tell(change, "refused", Some(REFUSED), put);
+                self.tell(&told("refused", Some(REFUSED)), put);
                 continue;
             }
-            let took = now.map(|now| Duration::from_millis(now.saturating_sub(change.fetched_at)));
             match end {
                 // The books count it.
                 AckEnd::Accepted if change.discarded => {
-                    self.tell(change, "discarded", None, put);
+                    self.tell(&told("discarded", None), put);
                     self.traces
                         .acknowledged(change_id, change.fetched_at, "discarded");
                 }
                 AckEnd::Accepted => {
                     metrics::changes_acknowledged(1);
                     took.into_iter().for_each(metrics::end_to_end);
-                    self.tell(change, "acknowledged", None, put);
+                    self.tell(&told("acknowledged", None), put);
                     self.traces
                         .acknowledged(change_id, change.fetched_at, "acknowledged");
                 }
                 AckEnd::Rejected { cause, .. } => {
-                    self.tell(change, "dead letter", Some(cause), put)
+                    self.tell(&told("dead letter", Some(cause)), put);
                 }
             }
         }
+        self.acknowledged.notify_one();
         settled.iter().all(|settled| *settled)
     }
 
+    /// How these changes got to their destinations. Redis is asked only where the log shows it, and a log line is
+    /// not worth waiting for it: where it does not answer, there are none.
+    async fn attempts(&self, ids: &[String]) -> Vec<ChangeAttempts> {
+        if !tracing::enabled!(target: CHANGE, Level::INFO) {
+            return Vec::new();
+        }
+        self.queue.change_attempts(ids).await.unwrap_or_default()
+    }
+
     /// Logs and traces what became of one change.
-    fn tell(
-        &self,
-        change: &ToAcknowledge,
-        outcome: &'static str,
-        failure: Option<&str>,
-        put: &Put,
-    ) {
+    fn tell(&self, told: &Told<'_>, put: &Put) {
+        let Told {
+            change,
+            outcome,
+            failure,
+            attempts,
+            took,
+        } = *told;
         let (change_id, worker) = (&change.change_id, &self.worker);
         let (destination, request_id) = (Vendor::Alumniq, || put.call_log.request_ids());
+        let ms = took.map(|took| took.as_millis() as u64);
         match failure {
             None => tracing::info!(
-                target: CHANGE, change_id, %destination, worker, request_id = request_id(), "{outcome}"
+                target: CHANGE, change_id, %destination, destinations = attempts.map(listed),
+                attempts = attempts.map(|attempts| attempts.attempts), ms, worker, request_id = request_id(), "{outcome}"
             ),
             Some(cause) => tracing::warn!(
-                target: CHANGE, change_id, %destination, worker, request_id = request_id(), cause, "{outcome}"
+                target: CHANGE, change_id, %destination, ms, worker, request_id = request_id(), cause, "{outcome}"
             ),
         }
         self.traces.step(&Step {
@@ -244,6 +282,12 @@ impl Acknowledger {
             tracing::warn!("{LOST}");
         }
     }
+}
+
+/// `crm,salsa`.
+fn listed(attempts: &ChangeAttempts) -> String {
+    let names = attempts.destinations.iter().map(|it| it.as_str());
+    names.collect::<Vec<_>>().join(",")
 }
 
 async fn redis_is_away(error: QueueError) {

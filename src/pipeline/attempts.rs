@@ -48,13 +48,13 @@ fn log(attempted: &Attempted<'_>) {
             "refused: the lease was lost, the result is not recorded"
         ),
         // Its detail names the person's record at the vendor.
-        Some(Transition::Done { .. }) => line!(info, "applied"),
+        Some(Transition::Done { .. }) => line!(debug, "applied"),
         Some(
             Transition::Retry { delay, cause, .. }
             | Transition::Exhausted { delay, cause, .. }
             | Transition::Defer { delay, cause, .. },
         ) => {
-            line!(info, cause, after_ms = delay.as_millis() as u64, "retry");
+            line!(warn, cause, after_ms = delay.as_millis() as u64, "retry");
         }
         Some(Transition::Dead { class, cause, .. }) => line!(warn, %class, cause, "dead letter"),
         // The pause itself is the destination's, and told once by the queue.

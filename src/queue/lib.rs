@@ -92,13 +92,14 @@
 //! - [`sessions`]: who is logged in at the console; [`stopping`]: the two stages in which a process stops
 //! - [`gate`]: pauses; [`calls`]: the limit of calls a minute; [`recent`]: the newest calls; [`leader`]: one producer at a time
 //! - [`defects`]: what contradicts in the data, found and repaired
-//! - [`stats`]: counts and books; [`timeline`]: one change; `person`: all changes of one person;
+//! - [`stats`]: counts and books; [`timeline`]: one change, [`attempts`]: how it got there; `person`: all changes of one person;
 //!   [`watched`]: what a page shows; [`standing`]: where many stand; [`sent`]: the documents; [`notices`]: what the outside was told of it
 //! - [`durability`]: is this Redis fit for it; [`rights`]: what our user may do in it; [`room`]: when it is full; [`trouble`]: what its errors mean
 //! - [`embedded`]: our own `redis-server` where none is configured; `emptying`: a whole namespace away
 
 pub mod acknowledgement;
 pub mod admission;
+pub mod attempts;
 pub mod audit;
 pub mod backend;
 pub mod batch;

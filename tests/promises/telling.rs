@@ -122,6 +122,7 @@ impl Case {
                 lease: LONG,
             },
             told_on_fetch: false,
+            acknowledged: Arc::default(),
             controls_refused: AtomicU32::new(0),
             worker: "w1".to_owned(),
             traces: Traces::default(),

@@ -1,8 +1,10 @@
-//! `status --watch` on a real pseudo-terminal, and where there is none.
+//! `status --watch` and `sync --wait` on a real pseudo-terminal, and where there is none.
 
 use std::process::Command;
 
-use harness::{redis::Redis, relay::Relay, terminal::Terminal, vendors::vendors, waiting::until};
+use harness::{
+    redis::Redis, relay::Relay, service::Exit, terminal::Terminal, vendors::vendors, waiting::until,
+};
 use sandbox::NewChanges;
 
 const WATCH: &[&str] = &["status", "--watch"];
@@ -115,4 +117,39 @@ async fn where_there_is_no_terminal_lines_are_printed_again_and_again() {
     .await;
     assert!(!text.contains('\u{1b}'), "{text:?}");
     assert!(text.contains("\n\nNothing was fetched yet."), "{text:?}");
+}
+
+#[tokio::test]
+async fn the_bar_of_a_sync_shows_what_is_applied_before_anything_is_acknowledged() {
+    let sandbox = vendors(5, 5).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    relay.run(&["pause", "alumniq"]).await.expect(0);
+    let mut terminal = Terminal::start(&relay, 120, 24, &["sync", "--wait"]);
+    terminal.shows("5/5 applied  0 acknowledged").await;
+    relay.run(&["resume", "alumniq"]).await.expect(0);
+    assert_eq!(terminal.ended().await, 0);
+}
+
+#[tokio::test]
+async fn a_sync_without_a_terminal_logs_now_and_then_how_far_it_is_and_no_line_a_change() {
+    let sandbox = vendors(5, 5).await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    relay.run(&["pause", "crm"]).await.expect(0);
+    let mut sync = relay.spawn(&["sync", "--wait"]);
+    let log = until("it says how far it is", async || {
+        let log = sync.log();
+        log.contains("changes applied").then_some(log)
+    })
+    .await;
+    let expected = "0 of 5 changes applied (0.0 a second), 0 acknowledged; crm paused (operator)";
+    assert!(log.contains(expected), "{log}");
+    relay.run(&["resume", "crm"]).await.expect(0);
+    assert_eq!(sync.ended().await, Exit::Code(0));
+    assert!(
+        !sync.log().contains("alumniq_relay::change"),
+        "{}",
+        sync.log()
+    );
 }

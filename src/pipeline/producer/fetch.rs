@@ -206,7 +206,7 @@ impl<'a> Fetch<'a> {
             Some(NewLetter { class, cause, .. }) => tracing::warn!(
                 target: CHANGE, change_id, worker = who, request_id = call_log.request_ids(), %class, cause, "dead letter"
             ),
-            None => tracing::info!(
+            None => tracing::debug!(
                 target: CHANGE, change_id, worker = who, request_id = call_log.request_ids(), "{outcome}"
             ),
         }

@@ -1,4 +1,4 @@
-//! One log line a state change, with the same fields everywhere.
+//! One log line a change, at `debug` one a step, with the same fields everywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,8 @@ async fn each_change_of_a_run_has_exactly_the_lines_of_its_way() {
     let redis = Redis::start().await;
     let relay = Relay::new(&sandbox, Some(&redis));
     let json = ["--log-format", "json"];
-    let sync = relay.run(&[&json[..], &["sync", "--wait"]].concat()).await;
+    let wait = [&json[..], &["-v", "sync", "--wait"]].concat();
+    let sync = relay.run(&wait).await;
     let synced = by_change([sync.expect(3).stderr.as_str()]);
     let dead: BTreeMap<String, String> = relay
         .dead()
@@ -101,7 +102,6 @@ async fn each_change_of_a_run_has_exactly_the_lines_of_its_way() {
         "{}",
         discarded.stderr
     );
-    let wait = [&json[..], &["sync", "--wait"]].concat();
     let closing = relay.run(&wait).await.expect(3);
     // Not before: what is listed with other content is no longer what was discarded.
     sandbox.repair();
@@ -119,6 +119,61 @@ async fn each_change_of_a_run_has_exactly_the_lines_of_its_way() {
 }
 
 #[tokio::test]
+async fn at_info_a_change_is_one_line_that_says_where_it_went_in_how_many_attempts_and_how_long() {
+    const CHANGES: usize = 40;
+    let sandbox = vendors_with(SandboxOptions {
+        changes: CHANGES,
+        people: 40,
+        missing_in_crm: 3,
+        ..SandboxOptions::default()
+    })
+    .await;
+    let redis = Redis::start().await;
+    let relay = Relay::new(&sandbox, Some(&redis));
+    let service = relay.start("producer,crm,salsa,acknowledger").await;
+    until_true("every change is acknowledged or dead", async || {
+        let books = &relay.status().await["books"];
+        books["dead"] == 3 && books["acknowledged"] == CHANGES - 3
+    })
+    .await;
+    let log = service.log();
+    service.stop().await;
+    let changes = by_change([log.as_str()]);
+    assert_eq!(changes.len(), CHANGES, "{log}");
+    let dead = relay.dead_ids().await;
+    for (id, lines) in &changes {
+        let [line] = &lines[..] else {
+            panic!("{id}: {lines:#?}");
+        };
+        if dead.contains(id) {
+            assert_eq!(told(lines), ["dead letter crm"]);
+            continue;
+        }
+        assert_eq!(told(lines), ["acknowledged alumniq"]);
+        let mut destinations: Vec<&str> =
+            line["destinations"].as_str().unwrap().split(',').collect();
+        destinations.sort_unstable();
+        assert_eq!(destinations, ["crm", "salsa"], "{line}");
+        assert_eq!(line["attempts"], 2, "{line}");
+        assert!(line["ms"].as_u64().is_some_and(|ms| ms > 0), "{line}");
+    }
+
+    // A command prints a summary: of single changes it logs only what needs a person.
+    sandbox.repair();
+    relay
+        .run(&["dead", "replay", "--class", "unmatched"])
+        .await
+        .expect(0);
+    let json = ["--log-format", "json", "sync", "--wait"];
+    let sync = relay.run(&json).await.expect(0);
+    assert!(
+        by_change([sync.stderr.as_str()]).is_empty(),
+        "{}",
+        sync.stderr
+    );
+}
+
+#[tokio::test]
 async fn a_settle_that_was_refused_is_not_told_as_done() {
     const CHANGES: usize = 30;
     let sandbox = vendors(CHANGES, 30).await;
@@ -131,7 +186,9 @@ async fn a_settle_that_was_refused_is_not_told_as_done() {
         ..Faults::default()
     });
     let redis = Redis::start().await;
-    let relay = Relay::new(&sandbox, Some(&redis)).set("worker.lease", "2s");
+    let relay = Relay::new(&sandbox, Some(&redis))
+        .set("worker.lease", "2s")
+        .set("log.level", "info,alumniq_relay::change=debug");
     let sleeper = relay.start("crm").await;
     let other = relay.start("producer,salsa,acknowledger").await;
     until_true("the sleeper calls the CRM", async || {
