@@ -11,11 +11,11 @@ use queue::{Queue, stats::Status};
 use crate::observe::logs;
 
 /// A bar of changes that are through.
-pub struct Progress {
+pub struct ProgressDisplay {
     bar: ProgressBar,
 }
 
-impl Progress {
+impl ProgressDisplay {
     /// Over `total` changes; nothing at all where the person asked for `quiet`.
     pub fn new(total: usize, quiet: bool) -> Self {
         let target = match quiet {
@@ -71,7 +71,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         logs::spare(None);
     }

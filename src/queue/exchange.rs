@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{
     Queue, QueueError,
-    gate::Turn,
+    gate::PauseChange,
     hold::Hold,
     lease::{ClaimRequest, Claimed, RawClaim},
     settlement::Settlement,
@@ -52,7 +52,7 @@ impl Queue {
         }
         let (verdicts, turn, claimed): (String, String, RawClaim) = self.run(&mut call).await?;
         let verdicts: Vec<_> = verdicts.chars().map(SettleVerdict::of).collect();
-        if let Some(turn) = Turn::read(&turn) {
+        if let Some(turn) = PauseChange::read(&turn) {
             let ended = ended.iter().zip(&verdicts);
             let (reason, cause) = ended
                 .filter_map(|(item, verdict)| item.pauses(*verdict))

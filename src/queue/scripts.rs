@@ -10,7 +10,7 @@ use super::keys::Keys;
 /// What a script is for decides when Redis may refuse it. The flags in a script's first line say so to Redis,
 /// which then refuses a call before it has begun, never in its middle. They exist since Redis 7.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Purpose {
+pub(super) enum ScriptPurpose {
     /// Reads only: runs on a Redis that takes no writes, too.
     Looks,
     /// Counts calls to vendors, of commands that only read the queue, too: what it writes ends by itself.
@@ -21,7 +21,7 @@ pub(super) enum Purpose {
     TakesIn,
 }
 
-/// A script's first line, by its [`Purpose`].
+/// A script's first line, by its [`ScriptPurpose`].
 macro_rules! first_line {
     (Looks) => {
         "#!lua flags=no-writes\n"
@@ -40,12 +40,12 @@ macro_rules! first_line {
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident: $purpose:ident $($file:literal)+,)*) => {
         /// Every script, compiled once. A script that Redis has forgotten is loaded again on the way.
-        pub(super) struct Scripts { $($(#[$doc])* pub $name: Transition,)* }
+        pub(super) struct Scripts { $($(#[$doc])* pub $name: QueueScript,)* }
 
         impl Scripts {
             pub fn new() -> Self {
-                Self { $($name: Transition {
-                    purpose: Purpose::$purpose,
+                Self { $($name: QueueScript {
+                    purpose: ScriptPurpose::$purpose,
                     script: Script::new(concat!(
                         first_line!($purpose),
                         include_str!("scripts/prelude.lua"),
@@ -111,12 +111,12 @@ scripts! {
 }
 
 /// A script and what it is for.
-pub(super) struct Transition {
-    purpose: Purpose,
+pub(super) struct QueueScript {
+    purpose: ScriptPurpose,
     script: Script,
 }
 
-impl Transition {
+impl QueueScript {
     /// A call of it, still without arguments.
     pub fn prepare_invoke(&self) -> Invocation<'_> {
         Invocation {
@@ -132,14 +132,14 @@ impl Transition {
 }
 
 /// What a script answered, and what it has for the log.
-pub(super) struct Answer<T> {
+pub(super) struct ScriptReply<T> {
     pub value: T,
     pub warnings: Vec<String>,
 }
 
 /// A call of a script that knows what it is for.
 pub(super) struct Invocation<'a> {
-    pub purpose: Purpose,
+    pub purpose: ScriptPurpose,
     call: ScriptInvocation<'a>,
 }
 
@@ -150,10 +150,10 @@ impl Invocation<'_> {
         &mut self,
         keys: &Keys,
         connection: &mut impl ConnectionLike,
-    ) -> RedisResult<Answer<T>> {
+    ) -> RedisResult<ScriptReply<T>> {
         let call = self.call.key(keys.prefix()).key(keys.of(&["none"]));
         let (value, warnings) = call.invoke_async(connection).await?;
-        Ok(Answer { value, warnings })
+        Ok(ScriptReply { value, warnings })
     }
 }
 

@@ -57,7 +57,7 @@ pub use self::{
         Limits, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
         SANDBOX_WEBHOOK_SECRET, SandboxOptions,
     },
-    traffic::{Batches, Calls, TrafficReport},
+    traffic::{Batches, CallCounts, TrafficReport},
 };
 
 /// The base URLs, as the relay's configuration wants them.
