@@ -5,9 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jobs::destination::Vendor;
+
 use super::{
     faults::{Fault, Faults, Outage, VendorFaults},
-    operation::{Operation, Vendor},
+    operation::Operation,
     seeded::Seeded,
 };
 

@@ -20,6 +20,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use jobs::destination::Vendor;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -31,7 +32,7 @@ use super::{
     dice::CallPlan,
     faults::Fault,
     http::{SandboxRequest, SandboxResponse},
-    operation::{Operation, Vendor},
+    operation::Operation,
     salsa,
     traffic::CallEnd,
     webhook,

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use jobs::destination::Vendor;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    faults::Fault,
-    operation::{Operation, Vendor},
-};
+use super::{faults::Fault, operation::Operation};
 
 /// How a call ended for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
