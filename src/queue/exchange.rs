@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::{
     Queue, QueueError,
+    executor::Transition,
     gate::PauseChange,
     hold::Hold,
     lease::{ClaimRequest, Claimed, RawClaim},
@@ -53,12 +54,15 @@ impl Queue {
         let (verdicts, turn, claimed): (String, String, RawClaim) = self.run(&mut call).await?;
         let verdicts: Vec<_> = verdicts.chars().map(SettleVerdict::of).collect();
         if let Some(turn) = PauseChange::read(&turn) {
-            let ended = ended.iter().zip(&verdicts);
-            let (reason, cause) = ended
-                .filter_map(|(item, verdict)| item.pauses(*verdict))
-                .next()
-                .unwrap_or((PauseReason::Outage, ""));
-            turn.log(destination.into(), reason.as_str(), cause);
+            let settled = ended.iter().zip(&verdicts);
+            let mut settled =
+                settled.filter_map(|(item, verdict)| item.transition.settled_as(*verdict));
+            let pause = settled.find_map(|settled| match settled.into_owned() {
+                Transition::Pause { reason, cause, .. } => Some((reason, cause)),
+                _ => None,
+            });
+            let (reason, cause) = pause.unwrap_or((PauseReason::Outage, String::new()));
+            turn.log(destination.into(), reason.as_str(), &cause);
         }
         let lease = request.map_or_else(Default::default, |request| request.lease);
         Ok(Exchanged {
