@@ -18,11 +18,11 @@ pub mod value;
 pub mod vendor;
 
 use self::{
-    chaos::Chaos,
+    chaos::ChaosArgs,
     dead::DeadCommand,
     map::MapCommand,
-    pipeline::{Demo, Preview, Reconcile, Run, Sandbox, Sync},
-    privacy::{EncryptionCommand, Erase},
+    pipeline::{DemoArgs, PreviewArgs, Reconcile, RunArgs, SandboxArgs, SyncArgs},
+    privacy::{EncryptionCommand, EraseArgs},
     vendor::{ContactCommand, SupporterCommand},
 };
 use crate::{config::LogFormat, exit::Exit};
@@ -48,7 +48,7 @@ Start here:
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -56,7 +56,7 @@ pub struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
-pub struct Global {
+pub struct GlobalArgs {
     /// The configuration file [default: relay.toml]
     #[arg(
         long,
@@ -161,7 +161,7 @@ impl Command {
     }
 }
 
-impl Global {
+impl GlobalArgs {
     /// The log filter that the flags ask for; `None`: what the configuration says.
     pub fn log_flag(&self) -> Option<&'static str> {
         match (self.quiet, self.verbose) {
@@ -187,30 +187,30 @@ impl ValueEnum for LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the whole pipeline at work: simulated vendors, own Redis, every promise checked
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Kill processes, Redis and vendors under load, and check every promise
-    Chaos(Chaos),
+    Chaos(ChaosArgs),
     /// Run the service until it is told to stop
-    Run(Run),
+    Run(RunArgs),
     /// Fetch once, now
-    Sync(Sync),
+    Sync(SyncArgs),
     /// Show what the changes that AlumnIQ lists would do, field by field; writes nothing
-    Preview(Preview),
+    Preview(PreviewArgs),
     /// Hold the books against AlumnIQ's feed; with --fix also mend what is safe to mend
     Reconcile(Reconcile),
     /// Show counts, pauses, workers and whether the books balance
-    Status(Status),
+    Status(StatusArgs),
     /// Show one change's timeline: each attempt, its cause and the vendor's answer
-    Show(Show),
+    Show(ShowArgs),
     /// List, show, replay or discard dead letters
     #[command(subcommand)]
     Dead(DeadCommand),
     /// Hold a destination's changes back, for the whole fleet, until `resume`
-    Pause(Gate),
+    Pause(GateArgs),
     /// Let a destination's changes go on
-    Resume(Gate),
+    Resume(GateArgs),
     /// Remove one person's data from Redis
-    Erase(Erase),
+    Erase(EraseArgs),
     /// Make the destinations that this configuration enables those of the namespace
     #[command(after_help = "\
 Every process that writes to the queue must enable the destinations that the namespace's changes go to; one that differs
@@ -225,7 +225,7 @@ Exit code 2: changes still wait for a destination that the configuration leaves 
     #[command(subcommand)]
     Encryption(EncryptionCommand),
     /// Check the configuration; with --connect also the vendors and Redis
-    Check(Check),
+    Check(CheckArgs),
     /// Show the configuration that applies, or an example of one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -236,7 +236,7 @@ Exit code 2: changes still wait for a destination that the configuration leaves 
     #[command(subcommand)]
     Notify(NotifyCommand),
     /// Run the simulated vendors alone
-    Sandbox(Sandbox),
+    Sandbox(SandboxArgs),
     /// Search or delete Salsa supporters by hand
     #[command(subcommand)]
     Supporter(SupporterCommand),
@@ -244,11 +244,11 @@ Exit code 2: changes still wait for a destination that the configuration leaves 
     #[command(subcommand)]
     Contact(ContactCommand),
     /// Tell what an alert, a dead letter's class, a pause or an exit code means, and what to do
-    Runbook(Runbook),
+    Runbook(RunbookArgs),
     /// Print the JSON Schema of what a command prints with --json
-    Schema(Schema),
+    Schema(SchemaArgs),
     /// Print the manual, or write its pages, one a command
-    Man(Manual),
+    Man(ManualArgs),
     /// Print the OpenAPI document of the JSON API
     Openapi,
     /// Print a completion script for a shell
@@ -263,7 +263,7 @@ Example:
 
 /// `status`
 #[derive(Debug, Clone, Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -274,7 +274,7 @@ pub struct Status {
 
 /// `show`
 #[derive(Debug, Clone, Args)]
-pub struct Show {
+pub struct ShowArgs {
     /// The changeId
     #[arg(value_name = "CHANGE_ID")]
     pub change_id: String,
@@ -285,7 +285,7 @@ pub struct Show {
 
 /// `pause` and `resume`
 #[derive(Debug, Clone, Args)]
-pub struct Gate {
+pub struct GateArgs {
     /// Which one; alumniq: what it is told (fetches go on)
     #[arg(value_parser = value::vendors())]
     pub destination: Vendor,
@@ -300,7 +300,7 @@ that was called did; 2: the configuration cannot be used.
 Examples:
   alumniq-relay check                            the file alone
   alumniq-relay check --connect                  also the keys, the vendors, today's rows and Redis")]
-pub struct Check {
+pub struct CheckArgs {
     /// Also test all three vendors, Redis and its durability settings; changes nothing anywhere
     #[arg(long)]
     pub connect: bool,
@@ -316,7 +316,7 @@ Examples:
   alumniq-relay runbook AlumniqRelayChangesStuck
   alumniq-relay runbook stale
   alumniq-relay runbook 3")]
-pub struct Runbook {
+pub struct RunbookArgs {
     /// An alert, a dead letter's class, a reason of a pause, an exit code or another heading [default: list them]
     #[arg(value_name = "TOPIC")]
     pub topic: Vec<String>,
@@ -328,7 +328,7 @@ pub struct Runbook {
 Examples:
   alumniq-relay schema                           every name
   alumniq-relay schema dead list")]
-pub struct Schema {
+pub struct SchemaArgs {
     /// The command's words [default: list them]
     #[arg(value_name = "NAME")]
     pub name: Vec<String>,
@@ -340,7 +340,7 @@ pub struct Schema {
 Examples:
   alumniq-relay man | man -l -
   alumniq-relay man --dir /usr/local/share/man/man1")]
-pub struct Manual {
+pub struct ManualArgs {
     /// Write every page into this folder, which is made where it is not there [default: print the first one]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub dir: Option<PathBuf>,

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::files::{File, Files};
+use self::files::{CrateFiles, File};
 
 /// The rooms from the top down, as the crate's documentation lists them.
 const ROOMS: [&str; 11] = [
@@ -35,7 +35,7 @@ fn path(path: &str) -> PathBuf {
 
 /// Every file of this crate with the room that it is in.
 fn sources() -> Vec<(String, File)> {
-    let files = Files::below(&path("src")).0.into_iter();
+    let files = CrateFiles::below(&path("src")).0.into_iter();
     let in_rooms = files.filter_map(|(module, file)| Some((module.into_iter().next()?, file)));
     in_rooms.collect()
 }
@@ -73,7 +73,7 @@ fn no_two_files_use_each_other() {
         "tests/harness",
     ];
     for root in CRATES {
-        let files = Files::below(&path(root));
+        let files = CrateFiles::below(&path(root));
         assert_eq!(files.circle(), None, "{root}");
     }
 }

@@ -1,6 +1,6 @@
 //! Which calls to a vendor were made for a change: noted where a call ends, read where its result is known.
 //!
-//! A leaf that both sides may know: the vendors' clients tell of each [`Call`], the queue keeps a [`CallLog`] beside
+//! A leaf that both sides may know: the vendors' clients tell of each [`VendorCall`], the queue keeps a [`CallLog`] beside
 //! each lease, and neither sees the other.
 
 use std::{
@@ -40,7 +40,7 @@ impl fmt::Display for RequestId {
 
 /// One HTTP call that was made. Holds no address and no data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct VendorCall {
     /// `alumniq`, `crm` or `salsa`.
     pub vendor: &'static str,
     /// `fetch`, `acknowledge`; `token`, `check`, `update`, `upsert`; `metrics`, `search`, `put`, `delete`.
@@ -59,7 +59,7 @@ pub struct Call {
 
 /// The calls that were made for one attempt, in the order in which they ended. Clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct CallLog(Arc<Mutex<Vec<Arc<Call>>>>);
+pub struct CallLog(Arc<Mutex<Vec<Arc<VendorCall>>>>);
 
 impl CallLog {
     /// Runs `work`, the calls of which are made for all of `call_logs`; those that it gives up count, too.
@@ -68,7 +68,7 @@ impl CallLog {
     }
 
     /// Notes a call on every call_log that the present work is followed by.
-    pub fn note(call: &Call) {
+    pub fn note(call: &VendorCall) {
         let changes = FOLLOWED.try_with(Vec::len).unwrap_or(0);
         RECENT.keep(call, changes);
         // Nobody follows a call that is about no change.
@@ -81,7 +81,7 @@ impl CallLog {
     }
 
     /// The calls so far.
-    pub fn calls(&self) -> Vec<Arc<Call>> {
+    pub fn calls(&self) -> Vec<Arc<VendorCall>> {
         self.lock().clone()
     }
 
@@ -95,7 +95,7 @@ impl CallLog {
         (!ids.is_empty()).then(|| ids.join(","))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Call>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<VendorCall>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,12 +107,12 @@ const KEPT: usize = 50;
 static RECENT: Recent = Recent(Mutex::new(VecDeque::new()));
 
 /// Calls, oldest first, each with the number of changes that it was made for.
-struct Recent(Mutex<VecDeque<(Call, usize)>>);
+struct Recent(Mutex<VecDeque<(VendorCall, usize)>>);
 
 impl Recent {
-    fn keep(&self, call: &Call, changes: usize) {
+    fn keep(&self, call: &VendorCall, changes: usize) {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(kept, _): &(Call, usize)| kept.vendor == call.vendor;
+        let same = |(kept, _): &(VendorCall, usize)| kept.vendor == call.vendor;
         if calls.iter().filter(|kept| same(kept)).count() == KEPT
             && let Some(oldest) = calls.iter().position(same)
         {
@@ -123,7 +123,7 @@ impl Recent {
 }
 
 /// Takes the newest calls of this process, oldest first, at most 50 a vendor.
-pub fn take_recent() -> Vec<(Call, usize)> {
+pub fn take_recent() -> Vec<(VendorCall, usize)> {
     let mut calls = RECENT.0.lock().unwrap_or_else(PoisonError::into_inner);
     calls.drain(..).collect()
 }
@@ -136,8 +136,8 @@ tokio::task_local! {
 mod tests {
     use super::*;
 
-    fn call(operation: &'static str) -> Call {
-        Call {
+    fn call(operation: &'static str) -> VendorCall {
+        VendorCall {
             vendor: "salsa",
             operation,
             status: "200".to_owned(),

@@ -17,7 +17,7 @@ Examples:
   alumniq-relay chaos --seed 7 --changes 3000 --people 800  the same schedule every time
   alumniq-relay chaos --redis redis://127.0.0.1:6379/0      on your Redis
   alumniq-relay chaos --faults kill,stop                    only these faults")]
-pub struct Chaos {
+pub struct ChaosArgs {
     /// How many changes, a part of them from the start, the rest in waves
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = super::pipeline::at_least_one())]
     pub changes: usize,
@@ -46,10 +46,10 @@ pub struct Chaos {
         value_delimiter = ',',
         conflicts_with = "without"
     )]
-    pub faults: Option<Vec<Fault>>,
+    pub faults: Option<Vec<ChaosFault>>,
     /// All faults but these
     #[arg(long, value_enum, value_name = "FAULT,…", value_delimiter = ',')]
-    pub without: Vec<Fault>,
+    pub without: Vec<ChaosFault>,
     /// Where the processes write their logs [default: nowhere]
     #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
     pub logs: Option<std::path::PathBuf>,
@@ -58,10 +58,10 @@ pub struct Chaos {
     pub json: bool,
 }
 
-impl Chaos {
+impl ChaosArgs {
     /// The faults that were asked for.
-    pub fn wanted(&self) -> BTreeSet<Fault> {
-        let all = Fault::value_variants().iter().copied();
+    pub fn wanted(&self) -> BTreeSet<ChaosFault> {
+        let all = ChaosFault::value_variants().iter().copied();
         match &self.faults {
             Some(faults) => faults.iter().copied().collect(),
             None => all.filter(|fault| !self.without.contains(fault)).collect(),
@@ -71,7 +71,7 @@ impl Chaos {
 
 /// What can be done to the fleet, its Redis and the vendors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
-pub enum Fault {
+pub enum ChaosFault {
     /// A process is killed (SIGKILL) and started again
     Kill,
     /// A process is stopped (SIGSTOP) for longer than its leases, then goes on
@@ -98,7 +98,7 @@ pub enum Fault {
     Skew,
 }
 
-impl Fault {
+impl ChaosFault {
     /// The word of `--faults`.
     pub fn word(self) -> String {
         self.to_possible_value()

@@ -11,15 +11,15 @@ use crate::operations::dead_letters::DeadLetterFilter;
 #[derive(Debug, Clone, Subcommand)]
 pub enum DeadCommand {
     /// List dead letters, oldest first
-    List(DeadList),
+    List(DeadListArgs),
     /// Count dead letters by cause: what is stuck and why
-    Groups(DeadGroups),
+    Groups(DeadGroupsArgs),
     /// Show one dead letter: cause, advice and every attempt
-    Show(DeadShow),
+    Show(DeadShowArgs),
     /// Put dead letters back to work
-    Replay(Replay),
+    Replay(ReplayArgs),
     /// Give dead letters up, with a reason, and tell AlumnIQ that they were handled
-    Discard(Discard),
+    Discard(DiscardArgs),
 }
 
 /// Which dead letters an action is for: at least one of these must be given.
@@ -28,7 +28,7 @@ pub enum DeadCommand {
     .required(true)
     .multiple(true)
     .args(["ids", "all", "destination", "class", "cause", "xid", "since", "until"]))]
-pub struct Selection {
+pub struct SelectionArgs {
     /// ChangeIds
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
@@ -52,7 +52,7 @@ pub struct Selection {
 Examples:
   alumniq-relay dead list
   alumniq-relay dead list --class validation --destination salsa --since 7d --json")]
-pub struct DeadList {
+pub struct DeadListArgs {
     /// Which ones.
     #[command(flatten)]
     pub filter: DeadLetterFilter,
@@ -78,7 +78,7 @@ Causes are one group where they differ in numbers only. The groups' names are th
 Examples:
   alumniq-relay dead groups
   alumniq-relay dead groups --destination salsa --since 7d --json")]
-pub struct DeadGroups {
+pub struct DeadGroupsArgs {
     /// Which ones.
     #[command(flatten)]
     pub filter: DeadLetterFilter,
@@ -89,7 +89,7 @@ pub struct DeadGroups {
 
 /// `dead show`
 #[derive(Debug, Clone, Args)]
-pub struct DeadShow {
+pub struct DeadShowArgs {
     /// ChangeIds
     #[arg(value_name = "ID", required = true)]
     pub ids: Vec<String>,
@@ -114,10 +114,10 @@ Examples:
   alumniq-relay dead replay 1234 1235
   alumniq-relay dead replay --class unmatched --destination crm --dry-run
   alumniq-relay dead replay --all --rate 10/s")]
-pub struct Replay {
+pub struct ReplayArgs {
     /// Which ones.
     #[command(flatten)]
-    pub selection: Selection,
+    pub selection: SelectionArgs,
     /// Put back no more than this, e.g. 10/s or 300/m
     #[arg(long, value_name = "N/s")]
     pub rate: Option<Rate>,
@@ -135,10 +135,10 @@ it was handled once its other destinations have accepted it too.
 Examples:
   alumniq-relay dead discard 1234 --reason \"left the school's records\"
   alumniq-relay dead discard --class anonymous --reason \"nobody to match\" --dry-run")]
-pub struct Discard {
+pub struct DiscardArgs {
     /// Which ones.
     #[command(flatten)]
-    pub selection: Selection,
+    pub selection: SelectionArgs,
     /// Why; it stays in the change's history
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub reason: Option<Reason>,
@@ -147,14 +147,14 @@ pub struct Discard {
     pub keep_unacknowledged: bool,
 }
 
-impl Replay {
+impl ReplayArgs {
     /// Whether it is durable work that others carry on: a filter may match any number, and a rate takes its time.
     pub fn is_bulk(&self) -> bool {
         !self.selection.dry_run && (self.selection.ids.is_empty() || self.rate.is_some())
     }
 }
 
-impl Discard {
+impl DiscardArgs {
     /// As for a replay.
     pub fn is_bulk(&self) -> bool {
         !self.selection.dry_run && self.selection.ids.is_empty()

@@ -17,7 +17,7 @@ Examples:
   alumniq-relay demo
   alumniq-relay demo --changes 20000 --faults --seed 7
   alumniq-relay demo --faults --stay             then look around in the console")]
-pub struct Demo {
+pub struct DemoArgs {
     /// How many changes the simulated AlumnIQ offers
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one())]
     pub changes: usize,
@@ -44,7 +44,7 @@ calls that have begun, hand the rest back and consume no attempt.
 Examples:
   alumniq-relay run                              everything in one process
   alumniq-relay run --roles crm,salsa            one of several consumers on a shared Redis")]
-pub struct Run {
+pub struct RunArgs {
     /// What this process does
     #[arg(
         long,
@@ -83,7 +83,7 @@ Examples:
   alumniq-relay sync --since 2026-11-01 --wait --json
   alumniq-relay sync --xid 0012345
   alumniq-relay sync --wait --metrics-file /var/lib/prometheus/node-exporter/alumniq.prom")]
-pub struct Sync {
+pub struct SyncArgs {
     /// Which changes.
     #[command(flatten)]
     pub only: Only,
@@ -119,7 +119,7 @@ Examples:
   alumniq-relay preview
   alumniq-relay preview --on 2026-11-21 --limit 1000
   alumniq-relay preview --xid 0012345 --json")]
-pub struct Preview {
+pub struct PreviewArgs {
     /// Which changes.
     #[command(flatten)]
     pub only: Only,
@@ -182,7 +182,7 @@ Prints the configuration to point the relay at it. Its state can be read and cha
   POST /_sandbox/changes    more changes
   POST /_sandbox/marked     somebody marks changes in AlumnIQ by hand
   GET  /_sandbox/webhook    the notifications that arrived there")]
-pub struct Sandbox {
+pub struct SandboxArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9470")]
     pub listen: SocketAddr,

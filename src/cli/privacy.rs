@@ -17,7 +17,7 @@ Exit code 3: it is done, but Redis' files hold the data still, or changes of the
 Examples:
   alumniq-relay erase --xid 00100850
   alumniq-relay erase --xid 00100850 --reason \"request 2026-17\" --yes --json")]
-pub struct Erase {
+pub struct EraseArgs {
     /// The constituent
     #[arg(long, value_name = "XID", value_parser = value::non_blank)]
     pub xid: String,

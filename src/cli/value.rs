@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::{civil::Date, tz::TimeZone};
 
-use crate::operations::moment::Day;
+use crate::operations::moment::CampusDay;
 pub use crate::operations::{
     dead_letters::{non_blank, vendors},
     moment::Moment,
@@ -18,7 +18,7 @@ pub use crate::operations::{
 ///
 /// A sentence for people.
 pub fn day(text: &str) -> Result<Date, String> {
-    text.parse::<Day>().map(|day| day.0)
+    text.parse::<CampusDay>().map(|day| day.0)
 }
 
 /// An IANA time zone.

@@ -10,9 +10,9 @@ use super::value::{self, Moment};
 #[derive(Debug, Clone, Subcommand)]
 pub enum SupporterCommand {
     /// Search supporters by id, email, external id or time of modification
-    Search(SupporterSearch),
+    Search(SupporterSearchArgs),
     /// Delete supporters; this cannot be undone
-    Delete(SupporterDelete),
+    Delete(SupporterDeleteArgs),
 }
 
 /// `supporter search`
@@ -26,7 +26,7 @@ Examples:
   alumniq-relay supporter search --external-id 0012345
   alumniq-relay supporter search --modified-since 2d --json"
 )]
-pub struct SupporterSearch {
+pub struct SupporterSearchArgs {
     /// Salsa's supporterId; may be repeated
     #[arg(long, value_name = "ID", value_parser = value::non_blank)]
     pub id: Vec<String>,
@@ -57,7 +57,7 @@ Tells of each id what became of it. Exit code 3: not all of them were deleted.
 
 Example:
   alumniq-relay supporter delete 75dca357-6ec1-4fb8-a21e-048e944f6687")]
-pub struct SupporterDelete {
+pub struct SupporterDeleteArgs {
     /// Salsa's supporterIds
     #[arg(value_name = "ID", required = true, value_parser = value::non_blank)]
     pub ids: Vec<String>,
@@ -73,7 +73,7 @@ pub struct SupporterDelete {
 #[derive(Debug, Clone, Subcommand)]
 pub enum ContactCommand {
     /// Send one ContactUpsertDto to the CRM
-    Update(ContactUpdate),
+    Update(ContactUpdateArgs),
 }
 
 /// `contact update`
@@ -84,7 +84,7 @@ matches; 2: the document breaks a rule and was not sent.
 
 Example:
   echo '{\"StudentInstitutionId\": \"0012345\", \"PhoneWork\": \"+12065550100\"}' | alumniq-relay contact update -")]
-pub struct ContactUpdate {
+pub struct ContactUpdateArgs {
     /// A file with the JSON document, or - for standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub file: PathBuf,

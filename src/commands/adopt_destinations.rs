@@ -1,10 +1,10 @@
 //! `adopt-destinations`.
 
 use super::context::Context;
-use crate::{cli::Global, exit::Exit};
+use crate::{cli::GlobalArgs, exit::Exit};
 
 /// The namespace takes over the configuration's destinations.
-pub async fn run(global: &Global) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     context.open_to_adopt_destinations().await?.close().await?;
     let names: Vec<_> = context

@@ -12,7 +12,7 @@ use super::{context::Context, destinations};
 use crate::{
     config::{AcknowledgeMode, AnonymousRows, Config},
     observe::{Heartbeats, traces::Traces},
-    operations::{Operations, OperationsConfig, allowed::Allowed},
+    operations::{Operations, OperationsConfig, allowed::ConfiguredLimits},
     pipeline::{acknowledger::Acknowledger, fleet::Fleet, notifier::Notifier, producer::Producer},
     vendors::AlumniqClient,
 };
@@ -122,17 +122,17 @@ pub fn operations(context: &Context, queue: &Queue, worker: &str) -> miette::Res
     Ok(Operations::new(producer, config))
 }
 
-fn allowed(config: &Config) -> BTreeMap<Vendor, Allowed> {
+fn allowed(config: &Config) -> BTreeMap<Vendor, ConfiguredLimits> {
     let destinations = Destination::ALL.into_iter().filter_map(|destination| {
         let limits = config.limits(destination)?;
-        let allowed = Allowed {
+        let allowed = ConfiguredLimits {
             concurrency: Some(limits.concurrency),
             rate_per_minute: limits.rate_per_minute,
             batch: destination.batch(),
         };
         Some((destination.into(), allowed))
     });
-    let alumniq = Allowed {
+    let alumniq = ConfiguredLimits {
         concurrency: None,
         rate_per_minute: None,
         batch: Some(config.acknowledge.max_batch),

@@ -10,7 +10,7 @@ use queue::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{client::Session, progress::Progress};
+use super::{client::ClientSession, progress::ProgressDisplay};
 use crate::operations::{bulk::NewBulk, error::OperatorError};
 
 /// How soon a bulk is looked at for the first time; most are small.
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(300);
 
 /// How an action ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended {
+pub struct BulkResult {
     /// What became of the letters.
     pub handled: Handled,
     /// Somebody called it off: the rest stays as it is.
@@ -31,10 +31,10 @@ pub struct Ended {
 /// Begins a bulk and watches it until it is over, or cancels it once `interrupted`. Straight on Redis this process works on it,
 /// too: none with the role console may be there.
 pub async fn carry_out(
-    session: &Session,
+    session: &ClientSession,
     new: NewBulk,
     interrupted: &CancellationToken,
-) -> miette::Result<Ended> {
+) -> miette::Result<BulkResult> {
     let begun = session.start_bulk(new).await?;
     let over = CancellationToken::new();
     let watching = async {
@@ -51,7 +51,7 @@ pub async fn carry_out(
             bulk.handled
         ));
     }
-    Ok(Ended {
+    Ok(BulkResult {
         handled: Handled {
             handled: bulk.handled,
             gone: bulk.gone,
@@ -62,11 +62,11 @@ pub async fn carry_out(
 
 /// Shows how far a bulk is until it is over. Once `interrupted` it is cancelled.
 async fn watch(
-    session: &Session,
+    session: &ClientSession,
     begun: &BulkView,
     interrupted: &CancellationToken,
 ) -> miette::Result<BulkView> {
-    let progress = Progress::of_letters(begun.total, session.is_quiet);
+    let progress = ProgressDisplay::of_letters(begun.total, session.is_quiet);
     let watched = interrupted.run_until_cancelled(async {
         let mut rest = FIRST_LOOK;
         loop {

@@ -12,7 +12,7 @@ use reqwest::Url;
 
 use super::{context::Context, destinations};
 use crate::{
-    cli::{Check, Global},
+    cli::{CheckArgs, GlobalArgs},
     config::{self, Config},
     exit::Exit,
     observe::logs,
@@ -27,18 +27,18 @@ mod redis;
 mod rows;
 mod summary;
 
-use self::finding::Finding;
+use self::finding::CheckFinding;
 
 /// Prints what was found. A configuration that cannot be used has ended the command with exit code 2.
-pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: CheckArgs) -> miette::Result<Exit> {
     let loaded = config::load(global.config.as_deref(), config::environment())?;
     let context = Context::of_loaded(global, &loaded)?;
     let colours = logs::colours_on(&io::stdout());
-    let mut findings = vec![Finding::ok("config", "the configuration can be used")];
+    let mut findings = vec![CheckFinding::ok("config", "the configuration can be used")];
     findings.extend(loaded.warnings.iter().map(warning));
     let mapping = mapping::findings(&loaded);
     findings.extend(mapping.iter().map(|(finding, _)| finding.clone()));
-    let examples_hold = !findings.iter().any(Finding::is_failure);
+    let examples_hold = !findings.iter().any(CheckFinding::is_failure);
     super::print(&finding::show(&findings, colours))?;
     mapping::point_at(mapping);
     super::print(&format!(
@@ -65,11 +65,11 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
     let proxies = proxies(&context.config);
     let at_destinations = at_destinations.concat();
     let mut findings = [at_destinations, redis, alumniq, notify, proxies].concat();
-    findings.sort_by_key(Finding::about);
+    findings.sort_by_key(CheckFinding::about);
     super::print(&finding::show(&findings, colours))?;
     super::print(&format!("\n{}", finding::verdict(&findings)))?;
     Ok(
-        if findings.iter().any(Finding::is_failure) || !examples_hold {
+        if findings.iter().any(CheckFinding::is_failure) || !examples_hold {
             Exit::Failed
         } else {
             Exit::Good
@@ -78,7 +78,7 @@ pub async fn run(global: &Global, arguments: Check) -> miette::Result<Exit> {
 }
 
 /// Which vendors are called through a proxy. A malformed variable has ended the command already.
-fn proxies(config: &Config) -> Vec<Finding> {
+fn proxies(config: &Config) -> Vec<CheckFinding> {
     let destinations = destinations::ALL.iter().filter_map(|registered| {
         let url = (registered.url)(config)?;
         Some((registered.destination.as_str(), url))
@@ -89,7 +89,7 @@ fn proxies(config: &Config) -> Vec<Finding> {
         .filter_map(|(about, url)| {
             let url = Url::parse(url).ok()?;
             let proxy = proxy_of(&url).ok()??;
-            Some(Finding::ok(
+            Some(CheckFinding::ok(
                 about,
                 format!("it is called through the proxy {proxy}"),
             ))
@@ -97,6 +97,6 @@ fn proxies(config: &Config) -> Vec<Finding> {
         .collect()
 }
 
-fn warning(warning: &config::Finding) -> Finding {
-    Finding::warn("config", mapping::place(warning), mapping::remedy(warning))
+fn warning(warning: &config::ConfigFinding) -> CheckFinding {
+    CheckFinding::warn("config", mapping::place(warning), mapping::remedy(warning))
 }

@@ -12,7 +12,7 @@ use super::{
     misused, usage,
 };
 use crate::{
-    cli::Global,
+    cli::GlobalArgs,
     config::LogFormat,
     console::visitor::clean_name,
     observe::logs,
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(590);
 const TOKEN: &str = "ALUMNIQ_RELAY_TOKEN";
 
 /// A client, and what has to be closed behind it.
-pub struct Session {
+pub struct ClientSession {
     client: Box<dyn OperatorClient>,
     redis: Option<Redis>,
     /// What it works on, for people.
@@ -45,25 +45,29 @@ pub struct Session {
 
 /// What a command does with the queue.
 #[derive(Debug, Clone, Copy)]
-pub enum Access {
+pub enum QueueAccess {
     /// It only looks.
     Read,
     /// It may change something.
     Write,
 }
 
-impl Session {
+impl ClientSession {
     /// As the flags say.
-    pub async fn open(global: &Global, access: Access) -> miette::Result<Self> {
+    pub async fn open(global: &GlobalArgs, access: QueueAccess) -> miette::Result<Self> {
         Self::open_for(global, access, TIMEOUT).await
     }
 
     /// The same for what takes a while: AlumnIQ is asked, or Redis' files are rewritten.
-    pub async fn open_patiently(global: &Global, access: Access) -> miette::Result<Self> {
+    pub async fn open_patiently(global: &GlobalArgs, access: QueueAccess) -> miette::Result<Self> {
         Self::open_for(global, access, PATIENCE).await
     }
 
-    async fn open_for(global: &Global, access: Access, timeout: Duration) -> miette::Result<Self> {
+    async fn open_for(
+        global: &GlobalArgs,
+        access: QueueAccess,
+        timeout: Duration,
+    ) -> miette::Result<Self> {
         if let Some(remote) = remote(global, timeout)? {
             return Ok(Self {
                 name: remote.url.clone(),
@@ -74,8 +78,8 @@ impl Session {
         }
         let context = Context::load(global)?;
         let redis = match access {
-            Access::Read => context.open_to_read().await?,
-            Access::Write => context.open_to_write().await?,
+            QueueAccess::Read => context.open_to_read().await?,
+            QueueAccess::Write => context.open_to_write().await?,
         };
         let local = Local {
             operations: assemble::operations(&context, &redis.queue, &worker_name())?,
@@ -104,7 +108,7 @@ impl Session {
     }
 }
 
-impl Deref for Session {
+impl Deref for ClientSession {
     type Target = dyn OperatorClient;
 
     fn deref(&self) -> &Self::Target {
@@ -113,7 +117,7 @@ impl Deref for Session {
 }
 
 /// The process that the flags or the environment name.
-fn remote(global: &Global, timeout: Duration) -> miette::Result<Option<Remote>> {
+fn remote(global: &GlobalArgs, timeout: Duration) -> miette::Result<Option<Remote>> {
     let Some(url) = global.server.as_deref().map(str::trim) else {
         return Ok(None);
     };

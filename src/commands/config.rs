@@ -1,13 +1,13 @@
 //! `config print` and `config example`.
 
 use crate::{
-    cli::{ConfigCommand, Global},
+    cli::{ConfigCommand, GlobalArgs},
     config,
     exit::Exit,
 };
 
 /// Prints; warnings go to stderr, so that the output stays a configuration file.
-pub fn run(global: &Global, command: ConfigCommand) -> miette::Result<Exit> {
+pub fn run(global: &GlobalArgs, command: ConfigCommand) -> miette::Result<Exit> {
     match command {
         ConfigCommand::Example => super::print(&config::example::example())?,
         ConfigCommand::Print => {

@@ -9,7 +9,7 @@ use std::{
 use jobs::{
     crm_update::{self, ContactUpsertDto},
     outcome::{DeadClass, Outcome},
-    problem::Problem,
+    problem::RuleViolation,
     reply::Reply,
 };
 use miette::{IntoDiagnostic, miette};
@@ -20,8 +20,8 @@ use utoipa::ToSchema;
 use super::{context::Context, destinations, print, usage};
 use crate::{
     cli::{
-        Global,
-        vendor::{ContactCommand, ContactUpdate},
+        GlobalArgs,
+        vendor::{ContactCommand, ContactUpdateArgs},
     },
     config::CrmOperation,
     exit::Exit,
@@ -32,13 +32,13 @@ use crate::{
 const MOST_BYTES: u64 = 4 << 20;
 
 /// Dispatches.
-pub async fn run(global: &Global, command: ContactCommand) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, command: ContactCommand) -> miette::Result<Exit> {
     match command {
         ContactCommand::Update(arguments) => update(global, arguments).await,
     }
 }
 
-async fn update(global: &Global, arguments: ContactUpdate) -> miette::Result<Exit> {
+async fn update(global: &GlobalArgs, arguments: ContactUpdateArgs) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let Some(mut crm) = context.config.crm.clone() else {
         return Err(usage(
@@ -113,7 +113,7 @@ fn document(text: &[u8]) -> miette::Result<Map<String, Value>> {
     }
 }
 
-fn invalid(problems: &[Problem]) -> miette::Report {
+fn invalid(problems: &[RuleViolation]) -> miette::Report {
     let lines: Vec<String> = problems
         .iter()
         .map(|problem| format!("  {problem}"))
@@ -139,12 +139,12 @@ struct Told {
     exit: Exit,
     what: String,
     advice: &'static str,
-    json: Answered,
+    json: ContactUpdateReport,
 }
 
 /// `contact update --json`.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct Answered {
+pub struct ContactUpdateReport {
     /// `done`, a dead letter's class, a pause's reason, or `failed`.
     result: &'static str,
     /// The CRM's number of the contact, where it says it.
@@ -166,10 +166,10 @@ fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
                 (Some(number), false) => format!("updated CrmNumber {number}"),
                 (None, _) => detail,
             };
-            let json = Answered {
+            let json = ContactUpdateReport {
                 result: "done",
                 crm_number,
-                ..Answered::default()
+                ..ContactUpdateReport::default()
             };
             return Told {
                 exit: Exit::Good,
@@ -207,7 +207,7 @@ fn tell(outcome: Outcome, crm_number: Option<i64>, adds: bool) -> Told {
             "nothing was sent or taken; `alumniq-relay check --connect` tells more",
         ),
     };
-    let json = Answered {
+    let json = ContactUpdateReport {
         result,
         cause: Some(what.clone()),
         advice: Some(advice),

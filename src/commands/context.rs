@@ -6,24 +6,24 @@ use jobs::{call_log::CallLog, destination::Destination};
 use miette::{Diagnostic, IntoDiagnostic, miette};
 use queue::{
     ClientTlsConfig, NO_TLS, Queue, QueueError, QueueSettings, TlsCertificates,
-    admission::{Admitted, Refusal},
+    admission::{AdmissionError, Admitted},
     audit::Actor,
-    durability::{Allowed, Finding as Unfit, catalogue::Severity},
+    durability::{DurabilityExceptions, DurabilityFinding, catalogue::Severity},
     embedded::EmbeddedRedis,
     seal::Seals,
-    trouble::Trouble,
+    trouble::RedisErrorKind,
 };
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisError};
 use tokio_util::task::AbortOnDropHandle;
-use transport::{Identity, Roots};
+use transport::{ClientIdentity, Roots};
 
 use super::misused;
 use crate::{
-    cli::Global,
-    config::{self, AnonymousRows, Config, Finding, Loaded},
+    cli::GlobalArgs,
+    config::{self, AnonymousRows, Config, ConfigFinding, Loaded},
     observe::{logs, metrics, traces::Traces},
     pipeline::rows::Rows,
-    vendors::{AlumniqClient, Call, ClientSettings, Timeouts, Webhook},
+    vendors::{AlumniqClient, ClientSettings, Timeouts, VendorCall, Webhook},
 };
 
 /// A loaded configuration with the log switched on.
@@ -34,34 +34,38 @@ pub struct Context {
 
 impl Context {
     /// Loads, warns on stderr, and starts the log.
-    pub fn load(global: &Global) -> miette::Result<Self> {
+    pub fn load(global: &GlobalArgs) -> miette::Result<Self> {
         Self::loaded(global, summarised).map(Self::warned)
     }
 
-    fn warned((context, warnings): (Self, Vec<Finding>)) -> Self {
+    fn warned((context, warnings): (Self, Vec<ConfigFinding>)) -> Self {
         super::warn_of(warnings);
         context
     }
 
     /// The same for the service, whose log tells of each change: it is all there is to see of it.
-    pub fn load_service(global: &Global) -> miette::Result<Self> {
+    pub fn load_service(global: &GlobalArgs) -> miette::Result<Self> {
         Self::loaded(global, |level| level).map(Self::warned)
     }
 
     fn loaded(
-        global: &Global,
+        global: &GlobalArgs,
         filter: impl Fn(&str) -> &str,
-    ) -> miette::Result<(Self, Vec<Finding>)> {
+    ) -> miette::Result<(Self, Vec<ConfigFinding>)> {
         let loaded = config::load(global.config.as_deref(), config::environment())?;
         Self::of(global, loaded.config, filter).map(|context| (context, loaded.warnings))
     }
 
     /// The same of what has been loaded already, its warnings left to the caller.
-    pub fn of_loaded(global: &Global, loaded: &Loaded) -> miette::Result<Self> {
+    pub fn of_loaded(global: &GlobalArgs, loaded: &Loaded) -> miette::Result<Self> {
         Self::of(global, loaded.config.clone(), summarised)
     }
 
-    fn of(global: &Global, config: Config, filter: impl Fn(&str) -> &str) -> miette::Result<Self> {
+    fn of(
+        global: &GlobalArgs,
+        config: Config,
+        filter: impl Fn(&str) -> &str,
+    ) -> miette::Result<Self> {
         let format = global.log_format.unwrap_or(config.log.format);
         let filter = filter(config.log.level.as_str());
         logs::init(format, global.log_flag(), Some(filter)).map_err(misused)?;
@@ -137,21 +141,21 @@ impl Context {
         }
         Ok(TlsCertificates {
             root_cert: roots(redis.ca_file.as_deref())?.pem(),
-            client_tls: self.redis_identity()?.map(|Identity { certificate, key }| {
-                ClientTlsConfig {
+            client_tls: self
+                .redis_identity()?
+                .map(|ClientIdentity { certificate, key }| ClientTlsConfig {
                     client_cert: certificate,
                     client_key: key,
-                }
-            }),
+                }),
         })
     }
 
-    fn redis_identity(&self) -> miette::Result<Option<Identity>> {
+    fn redis_identity(&self) -> miette::Result<Option<ClientIdentity>> {
         let redis = &self.config.redis;
         match (&redis.cert_file, &redis.key_file) {
-            (Some(certificate), Some(key)) => {
-                Identity::read(certificate, key).map(Some).map_err(misused)
-            }
+            (Some(certificate), Some(key)) => ClientIdentity::read(certificate, key)
+                .map(Some)
+                .map_err(misused),
             _ => Ok(None),
         }
     }
@@ -168,7 +172,7 @@ impl Context {
             Err(_) => None,
         };
         match failed {
-            Some(error) if matches!(error.trouble(), Some(Trouble::Tls(_))) => Err(error),
+            Some(error) if matches!(error.trouble(), Some(RedisErrorKind::Tls(_))) => Err(error),
             Some(QueueError::Redis(error)) if error.is_connection_dropped() => {
                 match self.why_dropped(&urls).await {
                     Some(reason) => Err(reason.into()),
@@ -246,7 +250,7 @@ impl Context {
     pub fn unusable(&self, error: QueueError) -> Unusable {
         let todo = match (&error, error.trouble()) {
             (QueueError::Rights(missing), _) => missing.advice(),
-            (_, Some(Trouble::Tls(_))) => {
+            (_, Some(RedisErrorKind::Tls(_))) => {
                 "run `alumniq-relay check --connect` once that is corrected".to_owned()
             }
             _ => "check that it runs, and `redis.url` with its password; without `redis.url` the program starts its \
@@ -280,16 +284,16 @@ impl Context {
         }
     }
 
-    fn refused(&self, refusal: Refusal) -> miette::Report {
+    fn refused(&self, refusal: AdmissionError) -> miette::Report {
         match refusal {
-            Refusal::Queue(error) => self.unusable(error).into(),
-            Refusal::Mismatch(mismatch) => super::usage(&mismatch, &mismatch.advice()),
-            Refusal::Unfit(fatal) => {
-                let joined = |part: fn(&Unfit) -> String, between| -> String {
+            AdmissionError::Queue(error) => self.unusable(error).into(),
+            AdmissionError::Mismatch(mismatch) => super::usage(&mismatch, &mismatch.advice()),
+            AdmissionError::Unfit(fatal) => {
+                let joined = |part: fn(&DurabilityFinding) -> String, between| -> String {
                     fatal.iter().map(part).collect::<Vec<_>>().join(between)
                 };
                 miette!(
-                    help = joined(Unfit::advice, "\n"),
+                    help = joined(DurabilityFinding::advice, "\n"),
                     "{} ({})",
                     joined(|finding| finding.what.clone(), "; "),
                     self.redis_names()
@@ -299,8 +303,8 @@ impl Context {
     }
 
     /// Which weaknesses of Redis the configuration allows.
-    pub fn allowed(&self) -> Allowed {
-        Allowed {
+    pub fn allowed(&self) -> DurabilityExceptions {
+        DurabilityExceptions {
             no_persistence: self.config.redis.allow_no_persistence,
             eviction: self.config.redis.allow_eviction,
         }
@@ -364,7 +368,7 @@ impl Unusable {
         trouble.is_some_and(|trouble| {
             !matches!(
                 trouble,
-                Trouble::Refused | Trouble::MissingRights | Trouble::Other
+                RedisErrorKind::Refused | RedisErrorKind::MissingRights | RedisErrorKind::Other
             )
         })
     }
@@ -399,7 +403,7 @@ pub fn settings(
     Ok(ClientSettings {
         roots: ca_file.map(|path| roots(Some(path))).transpose()?,
         timeouts: Timeouts::within(timeout),
-        observer: Arc::new(|call: &Call| {
+        observer: Arc::new(|call: &VendorCall| {
             metrics::vendor_request(call.vendor, call.operation, &call.status, call.duration);
             logs::called(call);
             CallLog::note(call);
@@ -412,7 +416,7 @@ pub fn settings(
 pub struct Redis {
     /// The queue.
     pub queue: Queue,
-    findings: Vec<Unfit>,
+    findings: Vec<DurabilityFinding>,
     supervisor: Option<AbortOnDropHandle<Infallible>>,
     embedded: Option<EmbeddedRedis>,
 }
@@ -421,8 +425,8 @@ impl Redis {
     /// Lets the queue be admitted. Where it is not, this lets go.
     async fn admitted(
         mut self,
-        admit: impl AsyncFnOnce(Queue) -> Result<Admitted, Refusal>,
-    ) -> Result<Self, Refusal> {
+        admit: impl AsyncFnOnce(Queue) -> Result<Admitted, AdmissionError>,
+    ) -> Result<Self, AdmissionError> {
         match admit(self.queue.clone()).await {
             Ok(Admitted { queue, findings }) => {
                 (self.queue, self.findings) = (queue, findings);

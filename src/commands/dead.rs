@@ -5,21 +5,24 @@ use std::collections::BTreeMap;
 use miette::{IntoDiagnostic, miette};
 use queue::{
     bulk::BulkAction,
-    letters::{Handled, LetterGroup, LetterPage, Order},
+    letters::{DeadLetterOrder, Handled, LetterGroup, LetterPage},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    bulk::{self, Ended},
-    client::{Access, Session},
+    bulk::{self, BulkResult},
+    client::{ClientSession, QueueAccess},
     show, signals,
     table::{Column, instant, table},
     told::{LetterShown, LettersShown},
 };
 use crate::{
     cli::{
-        Global,
-        dead::{DeadCommand, DeadGroups, DeadList, DeadShow, Discard, Replay, Selection},
+        GlobalArgs,
+        dead::{
+            DeadCommand, DeadGroupsArgs, DeadListArgs, DeadShowArgs, DiscardArgs, ReplayArgs,
+            SelectionArgs,
+        },
     },
     exit::Exit,
     operations::{
@@ -31,13 +34,13 @@ use crate::{
 };
 
 /// Dispatches.
-pub async fn run(global: &Global, command: DeadCommand) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, command: DeadCommand) -> miette::Result<Exit> {
     let access = match command {
-        DeadCommand::List(_) | DeadCommand::Groups(_) | DeadCommand::Show(_) => Access::Read,
-        DeadCommand::Replay(_) | DeadCommand::Discard(_) => Access::Write,
+        DeadCommand::List(_) | DeadCommand::Groups(_) | DeadCommand::Show(_) => QueueAccess::Read,
+        DeadCommand::Replay(_) | DeadCommand::Discard(_) => QueueAccess::Write,
     };
     let interrupted = signals::interruption()?;
-    let opening = interrupted.run_until_cancelled(Session::open(global, access));
+    let opening = interrupted.run_until_cancelled(ClientSession::open(global, access));
     let Some(session) = opening.await else {
         return Ok(signals::exit());
     };
@@ -69,12 +72,12 @@ fn is_bulk(command: &DeadCommand) -> bool {
     }
 }
 
-async fn list(session: &Session, arguments: DeadList) -> miette::Result<Exit> {
+async fn list(session: &ClientSession, arguments: DeadListArgs) -> miette::Result<Exit> {
     let limit = arguments.limit as usize;
     let filter = filter(session, &arguments.filter).await?;
     let order = match arguments.newest {
-        true => Order::NewestFirst,
-        false => Order::OldestFirst,
+        true => DeadLetterOrder::NewestFirst,
+        false => DeadLetterOrder::OldestFirst,
     };
     let page = session
         .letters(order, &filter, arguments.cursor.as_ref(), limit)
@@ -119,7 +122,7 @@ fn text(page: &LetterPage) -> String {
     text + "\n"
 }
 
-async fn show_letters(session: &Session, arguments: DeadShow) -> miette::Result<Exit> {
+async fn show_letters(session: &ClientSession, arguments: DeadShowArgs) -> miette::Result<Exit> {
     let mut shown = LettersShown::default();
     for id in &arguments.ids {
         let timeline = session.timeline(id).await?;
@@ -164,12 +167,12 @@ async fn show_letters(session: &Session, arguments: DeadShow) -> miette::Result<
 }
 
 async fn replay(
-    session: &Session,
-    arguments: Replay,
+    session: &ClientSession,
+    arguments: ReplayArgs,
     interrupted: &CancellationToken,
 ) -> miette::Result<Exit> {
     let is_bulk = arguments.is_bulk();
-    let Replay {
+    let ReplayArgs {
         selection,
         rate,
         apply_stale,
@@ -198,12 +201,12 @@ async fn replay(
 }
 
 async fn discard(
-    session: &Session,
-    arguments: Discard,
+    session: &ClientSession,
+    arguments: DiscardArgs,
     interrupted: &CancellationToken,
 ) -> miette::Result<Exit> {
     let is_bulk = arguments.is_bulk();
-    let Discard {
+    let DiscardArgs {
         selection,
         reason,
         keep_unacknowledged,
@@ -236,7 +239,7 @@ async fn discard(
     report(&selection, "discarded", session.discard(request).await?)
 }
 
-fn report_ended(selection: &Selection, done: &str, ended: Ended) -> miette::Result<Exit> {
+fn report_ended(selection: &SelectionArgs, done: &str, ended: BulkResult) -> miette::Result<Exit> {
     let Handled { handled, gone } = ended.handled;
     let handled = LettersHandled {
         letters: handled,
@@ -257,7 +260,7 @@ fn report_ended(selection: &Selection, done: &str, ended: Ended) -> miette::Resu
     }
 }
 
-fn names(selection: &Selection) -> Vec<LetterName> {
+fn names(selection: &SelectionArgs) -> Vec<LetterName> {
     let name = |id: &String| LetterName {
         change_id: id.clone(),
         destination: None,
@@ -265,7 +268,7 @@ fn names(selection: &Selection) -> Vec<LetterName> {
     selection.ids.iter().map(name).collect()
 }
 
-fn report(selection: &Selection, done: &str, handled: LettersHandled) -> miette::Result<Exit> {
+fn report(selection: &SelectionArgs, done: &str, handled: LettersHandled) -> miette::Result<Exit> {
     let LettersHandled { letters, gone, .. } = handled;
     if selection.json {
         let json = serde_json::to_string(&handled).into_diagnostic()?;
@@ -287,7 +290,7 @@ fn report(selection: &Selection, done: &str, handled: LettersHandled) -> miette:
     })
 }
 
-async fn groups(session: &Session, arguments: DeadGroups) -> miette::Result<Exit> {
+async fn groups(session: &ClientSession, arguments: DeadGroupsArgs) -> miette::Result<Exit> {
     let filter = filter(session, &arguments.filter).await?;
     let groups = LetterGroups {
         items: session.groups(&filter).await?,
@@ -331,7 +334,10 @@ fn groups_text(groups: &[LetterGroup]) -> String {
 }
 
 /// The filter with the key of the cause that is meant.
-async fn filter(session: &Session, filter: &DeadLetterFilter) -> miette::Result<DeadLetterFilter> {
+async fn filter(
+    session: &ClientSession,
+    filter: &DeadLetterFilter,
+) -> miette::Result<DeadLetterFilter> {
     let mut filter = filter.clone();
     if let Some(cause) = filter.cause.take() {
         filter.cause = Some(group(session, &filter, &cause).await?);
@@ -341,7 +347,7 @@ async fn filter(session: &Session, filter: &DeadLetterFilter) -> miette::Result<
 
 /// The key of the group that is meant: by the key itself, or by words that its cause alone has.
 async fn group(
-    session: &Session,
+    session: &ClientSession,
     filter: &DeadLetterFilter,
     cause: &str,
 ) -> miette::Result<String> {

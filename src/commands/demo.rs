@@ -19,11 +19,11 @@ use sandbox::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    assemble, context::Context, joined, progress::Progress, signals, temporary::Temporary,
+    assemble, context::Context, joined, progress::ProgressDisplay, signals, temporary::Temporary,
     tether::Tether,
 };
 use crate::{
-    cli::{Global, pipeline::Demo},
+    cli::{GlobalArgs, pipeline::DemoArgs},
     config,
     console::{self, Console, Guard, Rules},
     exit::Exit,
@@ -38,7 +38,7 @@ const SALSA_CALLS_A_MINUTE: usize = 3_000;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Everything in one process and a temporary directory.
-pub async fn run(global: &Global, arguments: Demo) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: DemoArgs) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     // The faults are the point: what they cause is told in the summary, not line by line.
     logs::init(format, global.log_flag(), Some("error")).map_err(super::misused)?;
@@ -195,7 +195,7 @@ fn configuration(sandbox: &Sandbox, directory: &Path) -> miette::Result<Context>
 /// Until every change is acknowledged or a dead letter, and the queue knows it too: where the answer to the
 /// last PUT is lost, the vendor knows first. Returns the dead ones.
 async fn wait(sandbox: &Sandbox, queue: &Queue, changes: usize, quiet: bool) -> Vec<String> {
-    let progress = Progress::new(changes, quiet);
+    let progress = ProgressDisplay::new(changes, quiet);
     loop {
         let acknowledged = sandbox.report().acknowledged;
         let dead = dead_changes(queue).await.unwrap_or_default();

@@ -8,7 +8,7 @@ use jobs::destination::Destination;
 use queue::Queue;
 use tokio_util::sync::CancellationToken;
 
-use super::{check::finding::Finding, context::Context};
+use super::{check::finding::CheckFinding, context::Context};
 use crate::{config::Config, pipeline::fleet::Consumer};
 
 /// A destination, as commands know it.
@@ -20,13 +20,13 @@ pub struct Registration {
     /// Where it is called; `None`: it is switched off.
     pub url: fn(&Config) -> Option<&str>,
     /// Calls it, and changes nothing there.
-    pub probe: fn(&Context) -> BoxFuture<'_, Vec<Finding>>,
+    pub probe: fn(&Context) -> BoxFuture<'_, Vec<CheckFinding>>,
     /// What is done there; `None`: it is switched off.
-    pub summary: fn(&Config) -> Option<Summary>,
+    pub summary: fn(&Config) -> Option<DestinationSummary>,
 }
 
 /// What is done at a destination.
-pub struct Summary {
+pub struct DestinationSummary {
     /// In words.
     pub operation: &'static str,
     /// The fields that its templates fill.

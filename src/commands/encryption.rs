@@ -11,13 +11,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{context::Context, told::PayloadsResealed};
 use crate::{
-    cli::{Global, privacy::EncryptionCommand},
+    cli::{GlobalArgs, privacy::EncryptionCommand},
     exit::Exit,
     observe::logs,
 };
 
 /// Dispatches.
-pub async fn run(global: &Global, command: EncryptionCommand) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, command: EncryptionCommand) -> miette::Result<Exit> {
     match command {
         EncryptionCommand::Key => key(),
         EncryptionCommand::Rotate { json } => rotate(global, json).await,
@@ -32,7 +32,7 @@ fn key() -> miette::Result<Exit> {
     Ok(Exit::Good)
 }
 
-async fn rotate(global: &Global, as_json: bool) -> miette::Result<Exit> {
+async fn rotate(global: &GlobalArgs, as_json: bool) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let seals = context.seals();
     if seals.known().is_empty() {

@@ -6,19 +6,19 @@ use miette::{IntoDiagnostic, miette};
 use queue::erase::Files;
 
 use super::{
-    client::{Access, Session},
+    client::{ClientSession, QueueAccess},
     one_line,
 };
 use crate::{
-    cli::{Global, privacy::Erase},
+    cli::{GlobalArgs, privacy::EraseArgs},
     exit::Exit,
     observe::logs,
     operations::{erase::PersonErased, wire::EraseRequest},
 };
 
 /// Asks, removes, and says what is left elsewhere.
-pub async fn run(global: &Global, arguments: Erase) -> miette::Result<Exit> {
-    let session = Session::open_patiently(global, Access::Write).await?;
+pub async fn run(global: &GlobalArgs, arguments: EraseArgs) -> miette::Result<Exit> {
+    let session = ClientSession::open_patiently(global, QueueAccess::Write).await?;
     let erased = erase(&session, &arguments).await;
     session.close().await?;
     let erased = erased?;
@@ -34,7 +34,7 @@ pub async fn run(global: &Global, arguments: Erase) -> miette::Result<Exit> {
     })
 }
 
-async fn erase(session: &Session, arguments: &Erase) -> miette::Result<PersonErased> {
+async fn erase(session: &ClientSession, arguments: &EraseArgs) -> miette::Result<PersonErased> {
     if !arguments.yes && !confirmed(&session.name)? {
         return Err(miette!("nothing was erased"));
     }

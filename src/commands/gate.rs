@@ -1,15 +1,15 @@
 //! `pause` and `resume`: the operator's hand on a destination's gate.
 
-use super::client::{Access, Session};
+use super::client::{ClientSession, QueueAccess};
 use crate::{
-    cli::{Gate, Global},
+    cli::{GateArgs, GlobalArgs},
     exit::Exit,
 };
 
 /// Shuts it until [`resume`].
-pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
+pub async fn pause(global: &GlobalArgs, arguments: GateArgs) -> miette::Result<Exit> {
     let vendor = arguments.destination;
-    let session = Session::open(global, Access::Write).await?;
+    let session = ClientSession::open(global, QueueAccess::Write).await?;
     session.pause(vendor).await?;
     session.close().await?;
     super::print(&format!(
@@ -19,9 +19,9 @@ pub async fn pause(global: &Global, arguments: Gate) -> miette::Result<Exit> {
 }
 
 /// Opens it, whoever shut it.
-pub async fn resume(global: &Global, arguments: Gate) -> miette::Result<Exit> {
+pub async fn resume(global: &GlobalArgs, arguments: GateArgs) -> miette::Result<Exit> {
     let vendor = arguments.destination;
-    let session = Session::open(global, Access::Write).await?;
+    let session = ClientSession::open(global, QueueAccess::Write).await?;
     session.resume(vendor).await?;
     session.close().await?;
     super::print(&format!("{vendor} goes on\n"))?;

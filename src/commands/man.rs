@@ -10,7 +10,7 @@ use clap_mangen::{
 use miette::IntoDiagnostic;
 
 use crate::{
-    cli::{Cli, Manual},
+    cli::{Cli, ManualArgs},
     config,
     exit::Exit,
 };
@@ -58,7 +58,7 @@ const ENVIRONMENT: [(&str, &str); 10] = [
 
 /// A page.
 #[derive(Debug)]
-pub struct Page {
+pub struct ManPage {
     /// `alumniq-relay-dead-list.1`.
     pub file: String,
     /// roff.
@@ -66,7 +66,7 @@ pub struct Page {
 }
 
 /// Prints the page of the program, or writes every page into a folder.
-pub fn run(arguments: &Manual) -> miette::Result<Exit> {
+pub fn run(arguments: &ManualArgs) -> miette::Result<Exit> {
     let pages = pages().into_diagnostic()?;
     match &arguments.dir {
         Some(dir) => write(&pages, dir)?,
@@ -80,7 +80,7 @@ pub fn run(arguments: &Manual) -> miette::Result<Exit> {
     Ok(Exit::Good)
 }
 
-fn write(pages: &[Page], dir: &Path) -> miette::Result<()> {
+fn write(pages: &[ManPage], dir: &Path) -> miette::Result<()> {
     let wrong = |error: io::Error| {
         miette::miette!(
             help = "name a folder that can be written to",
@@ -104,7 +104,7 @@ fn write(pages: &[Page], dir: &Path) -> miette::Result<()> {
 ///
 /// # Errors
 /// None in practice: they are written into memory.
-pub fn pages() -> io::Result<Vec<Page>> {
+pub fn pages() -> io::Result<Vec<ManPage>> {
     // `help COMMAND` is `COMMAND --help`: no page of its own.
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
@@ -113,9 +113,9 @@ pub fn pages() -> io::Result<Vec<Page>> {
     Ok(pages)
 }
 
-fn add(command: &clap::Command, pages: &mut Vec<Page>) -> io::Result<()> {
+fn add(command: &clap::Command, pages: &mut Vec<ManPage>) -> io::Result<()> {
     let man = Man::new(command.clone()).manual("alumniq-relay");
-    pages.push(Page {
+    pages.push(ManPage {
         file: man.get_filename(),
         text: page(&man, command)?,
     });

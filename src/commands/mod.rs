@@ -8,11 +8,11 @@ use tokio::task::JoinError;
 
 use self::output::print;
 use crate::{
-    cli::{Cli, Command, Global, pipeline::Only, value::Moment},
+    cli::{Cli, Command, GlobalArgs, pipeline::Only, value::Moment},
     config::{self as configuration, ConfigErrors},
     exit::Exit,
     observe::logs,
-    vendors::Filter,
+    vendors::FeedFilter,
     visible::marked,
 };
 
@@ -95,7 +95,7 @@ fn dispatch(cli: Cli) -> miette::Result<Exit> {
 }
 
 /// A signal drops the commands that only look or write at once: with them goes a `redis-server` that they started.
-async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
+async fn run_async(global: &GlobalArgs, command: Command) -> miette::Result<Exit> {
     let is_done = match &command {
         // "Until interrupted" is what it asks for.
         Command::Status(arguments) if arguments.watch => true,
@@ -122,7 +122,7 @@ async fn run_async(global: &Global, command: Command) -> miette::Result<Exit> {
     })
 }
 
-async fn dispatch_async(global: &Global, command: Command) -> miette::Result<Exit> {
+async fn dispatch_async(global: &GlobalArgs, command: Command) -> miette::Result<Exit> {
     match command {
         Command::Demo(arguments) => demo::run(global, arguments).await,
         Command::Chaos(arguments) => chaos::run(global, arguments).await,
@@ -212,11 +212,11 @@ fn instant(moment: &Moment, timezone: &TimeZone) -> miette::Result<Timestamp> {
 }
 
 /// What AlumnIQ is asked for; `None` = as the schedule asks.
-fn asked_for(only: Only) -> Option<Filter> {
+fn asked_for(only: Only) -> Option<FeedFilter> {
     let Only { on, since, xid } = only;
-    on.map(Filter::ChangedOn)
-        .or(since.map(Filter::ChangedSince))
-        .or(xid.map(Filter::Xid))
+    on.map(FeedFilter::ChangedOn)
+        .or(since.map(FeedFilter::ChangedSince))
+        .or(xid.map(FeedFilter::Xid))
 }
 
 /// What a task returned. Its panic's message may hold a row's data, so it is not repeated.
@@ -232,7 +232,7 @@ fn joined<T>(ended: Result<T, JoinError>) -> miette::Result<T> {
 }
 
 /// Shows a configuration's warnings on stderr.
-fn warn_of(warnings: Vec<configuration::Finding>) {
+fn warn_of(warnings: Vec<configuration::ConfigFinding>) {
     let left = warnings.len().saturating_sub(configuration::SHOWN);
     for warning in warnings.into_iter().take(configuration::SHOWN) {
         logs::tell(format_args!("{:?}", Report::new(warning)));

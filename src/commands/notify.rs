@@ -6,13 +6,13 @@ use miette::miette;
 
 use super::{context::Context, usage};
 use crate::{
-    cli::{Global, NotifyCommand},
+    cli::{GlobalArgs, NotifyCommand},
     config::NotifyFormat,
     exit::Exit,
 };
 
 /// Sends one message; touches neither Redis nor a vendor.
-pub async fn run(global: &Global, NotifyCommand::Test: NotifyCommand) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, NotifyCommand::Test: NotifyCommand) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let notify = &context.config.notify;
     let Some(webhook) = context.webhook()? else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jobs::{
-    compare::{Sent, Would},
+    compare::{SentField, Would},
     destination::Vendor,
     salsa_upsert::FieldChange,
 };
@@ -13,12 +13,13 @@ use miette::{IntoDiagnostic, miette};
 
 use super::{context::Context, destinations, one_line, output::printed};
 use crate::{
-    cli::{Global, pipeline::Preview as Arguments},
+    cli::{GlobalArgs, pipeline::PreviewArgs as Arguments},
     config::AnonymousRows,
     exit::Exit,
     operations::{
         preview::{
-            Person, Preview, PreviewBlock, PreviewError, Previewed, PreviewedSalsa, Previewing,
+            PersonPreview, Preview, PreviewBlock, PreviewError, Previewed, PreviewedSalsa,
+            Previewing,
         },
         supporters::told,
     },
@@ -28,7 +29,7 @@ use crate::{
 const PEOPLE: &str = "{\"people\":[";
 
 /// Looks ahead and prints.
-pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: Arguments) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let filter = super::asked_for(arguments.only);
     let preview = preview(&context).await?;
@@ -176,14 +177,14 @@ fn whose(changes: usize, people: usize) -> String {
     format!("{changes} {changed} of {people} {person}")
 }
 
-fn headline(person: &Person) -> String {
+fn headline(person: &PersonPreview) -> String {
     match &person.xid {
         Some(xid) => format!("person {}", one_line(xid)),
         None => "nobody (no xid)".to_owned(),
     }
 }
 
-fn table(person: &Person) -> Table {
+fn table(person: &PersonPreview) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -251,7 +252,7 @@ fn rows(vendor: Vendor, would: &Would) -> Vec<[String; 4]> {
     }
 }
 
-fn sent(sent: &Sent) -> [String; 4] {
+fn sent(sent: &SentField) -> [String; 4] {
     [
         sent.field.clone(),
         "?".to_owned(),
@@ -278,16 +279,16 @@ mod tests {
     use super::*;
 
     fn would_send(new: &str) -> BTreeMap<Vendor, Would> {
-        let fields = vec![Sent {
+        let fields = vec![SentField {
             field: "ContactNoteContent".to_owned(),
             new: new.to_owned(),
         }];
         BTreeMap::from([(Vendor::Crm, Would::Send { fields })])
     }
 
-    fn person(xid: Option<&str>, changes: Vec<Previewing>) -> Person {
+    fn person(xid: Option<&str>, changes: Vec<Previewing>) -> PersonPreview {
         let xid = xid.map(str::to_owned);
-        Person { xid, changes }
+        PersonPreview { xid, changes }
     }
 
     fn change(
@@ -303,7 +304,7 @@ mod tests {
         }
     }
 
-    fn people() -> Vec<Person> {
+    fn people() -> Vec<PersonPreview> {
         let mut destinations = would_send("Employer: A\u{1b}[2Jcme\nJob: x");
         destinations.insert(
             Vendor::Salsa,
@@ -351,7 +352,7 @@ mod tests {
         blocks + &output.end(totals).unwrap()
     }
 
-    fn block(people: Vec<Person>, continues: bool) -> PreviewBlock {
+    fn block(people: Vec<PersonPreview>, continues: bool) -> PreviewBlock {
         PreviewBlock { people, continues }
     }
 

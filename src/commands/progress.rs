@@ -23,7 +23,7 @@ const REDRAW: Duration = Duration::from_millis(200);
 const LINE: Duration = Duration::from_secs(10);
 
 /// How far changes have come.
-pub struct Progress {
+pub struct ProgressDisplay {
     bar: ProgressBar,
     total: u64,
     shown: Mutex<Shown>,
@@ -36,7 +36,7 @@ struct Shown {
     applied: u64,
 }
 
-impl Progress {
+impl ProgressDisplay {
     /// Over `total` changes; nothing at all where the person asked for `quiet`.
     pub fn new(total: usize, quiet: bool) -> Self {
         Self::of(total, quiet, "applied")
@@ -130,7 +130,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         logs::spare(None);
     }

@@ -5,11 +5,11 @@ use miette::IntoDiagnostic;
 use queue::defects::Defects;
 
 use super::{
-    client::{Access, Session},
+    client::{ClientSession, QueueAccess},
     one_line, usage,
 };
 use crate::{
-    cli::{Global, pipeline::Reconcile as Arguments},
+    cli::{GlobalArgs, pipeline::Reconcile as Arguments},
     exit::Exit,
     operations::reconcile::{Applied, Days, Muddled, Reconciled},
 };
@@ -18,7 +18,7 @@ use crate::{
 const NAMED: usize = 8;
 
 /// Compares and prints.
-pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: Arguments) -> miette::Result<Exit> {
     let days = Days::of(arguments.on, arguments.since, arguments.until).map_err(
         |Muddled { field, problem }| {
             usage(
@@ -28,10 +28,10 @@ pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> 
         },
     )?;
     let access = match arguments.fix {
-        true => Access::Write,
-        false => Access::Read,
+        true => QueueAccess::Write,
+        false => QueueAccess::Read,
     };
-    let session = Session::open_patiently(global, access).await?;
+    let session = ClientSession::open_patiently(global, access).await?;
     let compared = session.reconcile(days, arguments.fix).await;
     session.close().await?;
     let report = compared?;

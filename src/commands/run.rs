@@ -16,7 +16,7 @@ use super::{
     joined, signals,
 };
 use crate::{
-    cli::{Global, pipeline::Run},
+    cli::{GlobalArgs, pipeline::RunArgs},
     console::{self, Console, Guard, Rules},
     exit::Exit,
     observe::{Heartbeats, metrics},
@@ -27,7 +27,7 @@ use crate::{
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Until a signal.
-pub async fn run(global: &Global, arguments: Run) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: RunArgs) -> miette::Result<Exit> {
     let context = Context::load_service(global)?;
     let stopping = Stopping::default();
     signals::drain_on_signal(&stopping.closing)?;

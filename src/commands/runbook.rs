@@ -1,18 +1,18 @@
 //! `runbook [TOPIC]`: the runbook, offline.
 
 use crate::{
-    cli::Runbook,
+    cli::RunbookArgs,
     exit::Exit,
-    runbook::{self, Section},
+    runbook::{self, RunbookSection},
 };
 
 /// Prints what stands under a heading, or every heading.
-pub fn run(arguments: Runbook) -> miette::Result<Exit> {
+pub fn run(arguments: RunbookArgs) -> miette::Result<Exit> {
     super::print(&answer(&arguments)?)?;
     Ok(Exit::Good)
 }
 
-fn answer(arguments: &Runbook) -> miette::Result<String> {
+fn answer(arguments: &RunbookArgs) -> miette::Result<String> {
     // Several words are one heading: nobody thinks of quotes at night.
     let topic = arguments.topic.join(" ");
     if topic.trim().is_empty() {
@@ -34,7 +34,7 @@ fn unknown(topic: &str) -> miette::Report {
 }
 
 /// Chapters, and their sections below them.
-fn topics(sections: &[Section<'_>]) -> String {
+fn topics(sections: &[RunbookSection<'_>]) -> String {
     sections
         .iter()
         .map(|section| match section.level {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     fn asked(topic: &str) -> miette::Result<String> {
-        answer(&Runbook {
+        answer(&RunbookArgs {
             topic: topic.split(' ').map(str::to_owned).collect(),
         })
     }

@@ -7,14 +7,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals;
 use crate::{
-    cli::{Global, pipeline},
+    cli::{GlobalArgs, pipeline},
     config,
     exit::Exit,
     observe::logs,
 };
 
 /// Until a signal.
-pub async fn run(global: &Global, arguments: pipeline::Sandbox) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: pipeline::SandboxArgs) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     logs::init(format, global.log_flag(), None).map_err(super::misused)?;
     let sandbox = Sandbox::start(SandboxOptions {

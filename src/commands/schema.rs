@@ -12,7 +12,7 @@ use super::{
     told::{LettersShown, PayloadsResealed},
 };
 use crate::{
-    cli::Schema,
+    cli::SchemaArgs,
     exit::Exit,
     operations::{
         erase::PersonErased,
@@ -50,19 +50,19 @@ const OUTPUTS: &[Output] = &[
     output::<LettersHandled>("dead-discard"),
     output::<PersonErased>("erase"),
     output::<PayloadsResealed>("encryption-rotate"),
-    output::<sync::Summary>("sync"),
+    output::<sync::SyncSummary>("sync"),
     output::<Previewed>("preview"),
     output::<Reconciled>("reconcile"),
     output::<map::MapTryReport>("map-try"),
     output::<map::MapTestReport>("map-test"),
-    output::<supporter::Found>("supporter-search"),
+    output::<supporter::SupporterSearchReport>("supporter-search"),
     output::<supporter::DeleteReport>("supporter-delete"),
-    output::<contact::Answered>("contact-update"),
-    output::<chaos::Summary>("chaos"),
+    output::<contact::ContactUpdateReport>("contact-update"),
+    output::<chaos::ChaosSummary>("chaos"),
 ];
 
 /// Prints one, or the names.
-pub fn run(arguments: &Schema) -> miette::Result<Exit> {
+pub fn run(arguments: &SchemaArgs) -> miette::Result<Exit> {
     // `dead list` is typed as readily as `dead-list`.
     let name = arguments.name.join("-");
     if name.is_empty() {

@@ -4,15 +4,15 @@ use miette::{IntoDiagnostic, miette};
 use queue::timeline::Timeline;
 use serde_json::Value;
 
-use super::client::{Access, Session};
+use super::client::{ClientSession, QueueAccess};
 use crate::{
-    cli::{Global, Show},
+    cli::{GlobalArgs, ShowArgs},
     exit::Exit,
 };
 
 /// Prints it.
-pub async fn run(global: &Global, arguments: Show) -> miette::Result<Exit> {
-    let session = Session::open(global, Access::Read).await?;
+pub async fn run(global: &GlobalArgs, arguments: ShowArgs) -> miette::Result<Exit> {
+    let session = ClientSession::open(global, QueueAccess::Read).await?;
     let timeline = session.timeline(&arguments.change_id).await?;
     session.close().await?;
     let Some(timeline) = timeline else {

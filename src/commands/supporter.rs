@@ -4,17 +4,17 @@
 
 use super::{context::Context, destinations, usage};
 use crate::{
-    cli::{Global, vendor::SupporterCommand},
+    cli::{GlobalArgs, vendor::SupporterCommand},
     exit::Exit,
 };
 
 mod delete;
 mod search;
 
-pub use self::{delete::DeleteReport, search::Found};
+pub use self::{delete::DeleteReport, search::SupporterSearchReport};
 
 /// Dispatches.
-pub async fn run(global: &Global, command: SupporterCommand) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, command: SupporterCommand) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let Some(salsa) = &context.config.salsa else {
         return Err(usage(

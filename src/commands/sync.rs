@@ -12,10 +12,11 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use utoipa::ToSchema;
 
 use super::{
-    assemble, context::Context, joined, metrics_file::MetricsFile, progress::Progress, signals,
+    assemble, context::Context, joined, metrics_file::MetricsFile, progress::ProgressDisplay,
+    signals,
 };
 use crate::{
-    cli::{Global, pipeline::Sync},
+    cli::{GlobalArgs, pipeline::SyncArgs},
     exit::Exit,
     observe::Heartbeats,
     pipeline::{
@@ -24,7 +25,7 @@ use crate::{
         publisher::publish_last,
         roles::Role,
     },
-    vendors::Filter,
+    vendors::FeedFilter,
 };
 
 /// How often the changes that are waited for are looked at.
@@ -42,7 +43,7 @@ const NO_ROOM: u32 = 5;
 
 /// `sync --json`.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct Summary {
+pub struct SyncSummary {
     /// Rows of the feed.
     fetched: u64,
     /// Those that were new.
@@ -58,7 +59,7 @@ pub struct Summary {
 }
 
 /// Fetches; waits where asked to.
-pub async fn run(global: &Global, arguments: Sync) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: SyncArgs) -> miette::Result<Exit> {
     let context = Context::load(global)?;
     let file = arguments.metrics_file.as_ref();
     let file = file.map(|path| MetricsFile::at(path, context.config.namespace.as_str()));
@@ -71,7 +72,7 @@ pub async fn run(global: &Global, arguments: Sync) -> miette::Result<Exit> {
 }
 
 /// Says how the command ends.
-async fn sync(global: &Global, context: &Context, arguments: Sync) -> miette::Result<Exit> {
+async fn sync(global: &GlobalArgs, context: &Context, arguments: SyncArgs) -> miette::Result<Exit> {
     let stopping = Stopping::default();
     let closing = &stopping.closing;
     signals::drain_on_signal(closing)?;
@@ -85,17 +86,17 @@ async fn sync(global: &Global, context: &Context, arguments: Sync) -> miette::Re
         let notifier = fleet.notifier.clone().filter(|_| arguments.wait);
         let started = Instant::now();
         let summary = if arguments.wait {
-            let progress = |total| Progress::new(total, global.quiet);
+            let progress = |total| ProgressDisplay::new(total, global.quiet);
             fetch_and_wait(context, &redis.queue, fleet, filter, progress, &stopping).await?
         } else {
             let fetched = fleet.producer.fetch_once(filter, false, closing).await;
             fleet.traces.finish().await;
-            Summary::of(&fetched.map_err(unfetched)?)
+            SyncSummary::of(&fetched.map_err(unfetched)?)
         };
         if let Some(notifier) = notifier {
             notifier.last_word().await;
         }
-        Ok::<_, miette::Report>(Summary {
+        Ok::<_, miette::Report>(SyncSummary {
             seconds: started.elapsed().as_secs_f64(),
             ..summary
         })
@@ -118,7 +119,7 @@ async fn sync(global: &Global, context: &Context, arguments: Sync) -> miette::Re
     })
 }
 
-impl Summary {
+impl SyncSummary {
     fn of(fetched: &Fetched) -> Self {
         Self {
             fetched: fetched.rows,
@@ -157,10 +158,10 @@ async fn fetch_and_wait(
     context: &Context,
     queue: &Queue,
     fleet: Fleet,
-    filter: Option<Filter>,
-    progress: impl Fn(usize) -> Progress,
+    filter: Option<FeedFilter>,
+    progress: impl Fn(usize) -> ProgressDisplay,
     stopping: &Stopping,
-) -> miette::Result<Summary> {
+) -> miette::Result<SyncSummary> {
     // The fleet does not run its producer: this command fetches by hand, once.
     let producer = Arc::clone(&fleet.producer);
     let acknowledged = Arc::clone(&fleet.acknowledger.acknowledged);
@@ -178,7 +179,7 @@ async fn fetch_and_wait(
         () = closing.cancelled() => Err(interrupted()),
         waited = async {
             let fetched = fetched?;
-            let mut summary = Summary::of(&fetched);
+            let mut summary = SyncSummary::of(&fetched);
             let mut open = Open::of(fetched);
             let progress = progress(open.behind.len());
             while open.fill() {
@@ -223,7 +224,7 @@ async fn fetch_and_wait(
 async fn fetch(
     producer: &Producer,
     queue: &Queue,
-    filter: Option<Filter>,
+    filter: Option<FeedFilter>,
     closing: &CancellationToken,
 ) -> miette::Result<Fetched> {
     let mut in_vain = 0;
@@ -290,7 +291,11 @@ impl Open {
 }
 
 /// Takes what is settled out of `open`; says whether Redis has forgotten any of it.
-async fn look(queue: &Queue, open: &mut Open, summary: &mut Summary) -> Result<bool, QueueError> {
+async fn look(
+    queue: &Queue,
+    open: &mut Open,
+    summary: &mut SyncSummary,
+) -> Result<bool, QueueError> {
     let mut states = queue.settled(&open.ahead).await?.into_iter();
     let mut forgotten = false;
     open.ahead.retain(|_| {

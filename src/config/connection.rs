@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use transport::{Identity, PemError, Proxy, Roots};
+use transport::{ClientIdentity, PemError, Proxy, Roots};
 
-use super::{finding::Finding, reader::Reader, redis::RedisConfig, url::BaseUrl};
+use super::{finding::ConfigFinding, reader::Reader, redis::RedisConfig, url::BaseUrl};
 
 /// A path in the configuration starts at the config file's folder.
 pub(super) fn resolve(reader: &Reader, path: &mut Option<PathBuf>) {
@@ -81,7 +81,7 @@ pub(super) fn redis(reader: &mut Reader, config: &mut RedisConfig) {
     }
     match (&config.cert_file, &config.key_file) {
         (Some(certificate), Some(key)) if reader.needs_secrets => {
-            if let Err(error) = Identity::read(certificate, key) {
+            if let Err(error) = ClientIdentity::read(certificate, key) {
                 let blamed = match error.path() == certificate {
                     true => "redis.cert_file",
                     false => "redis.key_file",
@@ -123,6 +123,6 @@ pub(super) fn variables(reader: &mut Reader) {
     let proxies = Proxy::check_variables(|name| text(name).cloned())
         .map_err(|error| (error.to_string(), error.advice()));
     for (what, todo) in [trust, proxies].into_iter().filter_map(Result::err) {
-        reader.problem(Finding::error(what).help(todo));
+        reader.problem(ConfigFinding::error(what).help(todo));
     }
 }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::{
     key::{Shape, default, optional, required, secret, table},
-    limits::Limits,
+    limits::DestinationLimits,
     section::section,
     setting::{Setting, Wrong, word, words},
     url::BaseUrl,
@@ -154,8 +154,8 @@ impl CrmConfig {
     }
 
     /// The destination's limits.
-    pub fn limits(&self) -> Limits {
-        Limits {
+    pub fn limits(&self) -> DestinationLimits {
+        DestinationLimits {
             concurrency: self.concurrency,
             rate_per_minute: self.rate_per_minute,
             timeout: self.timeout,

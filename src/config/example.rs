@@ -2,7 +2,7 @@
 
 use super::{
     SECTIONS,
-    key::{Key, Presence, Section, Shape},
+    key::{ConfigSection, Key, Presence, Shape},
 };
 
 const HEAD: &str = "\
@@ -34,7 +34,7 @@ fn is_table(key: &Key) -> bool {
     matches!(key.rule.presence, Presence::Table(_) | Presence::Tables(_))
 }
 
-fn head(out: &mut String, section: &Section) {
+fn head(out: &mut String, section: &ConfigSection) {
     out.push('\n');
     comment(out, section.doc);
     if !section.path.is_empty() {

@@ -6,16 +6,16 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 
 /// One problem or one warning.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub struct ConfigFinding {
     pub(super) severity: Severity,
     pub(super) message: String,
     pub(super) help: Option<String>,
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<SourceLocation>,
 }
 
 /// Where in the config file.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct SourceLocation {
     /// The file, its secrets already masked.
     pub(super) source: Arc<NamedSource<String>>,
     /// In bytes.
@@ -24,7 +24,7 @@ pub(super) struct Place {
     pub(super) label: String,
 }
 
-impl Finding {
+impl ConfigFinding {
     /// A problem that stands nowhere in the file.
     pub(super) fn error(message: impl Into<String>) -> Self {
         Self {
@@ -61,15 +61,15 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for ConfigFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Finding {}
+impl std::error::Error for ConfigFinding {}
 
-impl Diagnostic for Finding {
+impl Diagnostic for ConfigFinding {
     fn severity(&self) -> Option<Severity> {
         Some(self.severity)
     }
@@ -100,12 +100,12 @@ pub const SHOWN: usize = 25;
 #[derive(Debug)]
 pub struct ConfigErrors {
     pub(super) name: String,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<ConfigFinding>,
 }
 
 impl ConfigErrors {
     /// The problems, in the order of the file where they have one.
-    pub fn findings(&self) -> &[Finding] {
+    pub fn findings(&self) -> &[ConfigFinding] {
         &self.findings
     }
 }

@@ -4,7 +4,7 @@
 
 /// A group of keys: one table of the file, one struct of the program.
 #[derive(Debug, Clone, Copy)]
-pub struct Section {
+pub struct ConfigSection {
     /// The table's name, e.g. `crm.matching`; empty for the keys above the first table.
     pub path: &'static str,
     /// The struct's documentation, line by line.
@@ -13,7 +13,7 @@ pub struct Section {
     pub keys: &'static [Key],
 }
 
-impl Section {
+impl ConfigSection {
     /// The key of that name.
     pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
@@ -32,7 +32,7 @@ pub struct Key {
     /// How a variable's text becomes its value.
     pub shape: Shape,
     /// Where its value comes from and what bounds it.
-    pub rule: Rule,
+    pub rule: KeyRule,
 }
 
 impl Key {
@@ -120,14 +120,14 @@ impl Shape {
 
 /// Where a key's value comes from when nobody sets it, and what bounds it.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct KeyRule {
     /// Default or not.
     pub presence: Presence,
     /// Least and greatest number (durations: seconds), both allowed.
     pub within: Option<(f64, f64)>,
 }
 
-impl Rule {
+impl KeyRule {
     /// Bounds a number or a duration (in seconds).
     pub(super) const fn within(self, least: f64, greatest: f64) -> Self {
         Self {
@@ -155,44 +155,44 @@ pub enum Presence {
     Tables(&'static str),
 }
 
-const fn rule(presence: Presence) -> Rule {
-    Rule {
+const fn rule(presence: Presence) -> KeyRule {
+    KeyRule {
         presence,
         within: None,
     }
 }
 
 /// A key that must be set.
-pub(super) const fn required(example: &'static str) -> Rule {
+pub(super) const fn required(example: &'static str) -> KeyRule {
     rule(Presence::Required(example))
 }
 
 /// A key with a default.
-pub(super) const fn default(text: &'static str) -> Rule {
+pub(super) const fn default(text: &'static str) -> KeyRule {
     rule(Presence::Default(text))
 }
 
 /// A key that may be unset.
-pub(super) const fn optional(example: &'static str) -> Rule {
+pub(super) const fn optional(example: &'static str) -> KeyRule {
     rule(Presence::Optional(example))
 }
 
 /// A secret with a variable of its own.
-pub(super) const fn secret(variable: &'static str) -> Rule {
+pub(super) const fn secret(variable: &'static str) -> KeyRule {
     rule(Presence::Secret(Some(variable)))
 }
 
 /// A secret without a variable of its own.
-pub(super) const fn unnamed_secret() -> Rule {
+pub(super) const fn unnamed_secret() -> KeyRule {
     rule(Presence::Secret(None))
 }
 
 /// A table with keys of the user's choice.
-pub(super) const fn table(example: &'static str) -> Rule {
+pub(super) const fn table(example: &'static str) -> KeyRule {
     rule(Presence::Table(example))
 }
 
 /// Tables one after the other.
-pub(super) const fn tables(example: &'static str) -> Rule {
+pub(super) const fn tables(example: &'static str) -> KeyRule {
     rule(Presence::Tables(example))
 }

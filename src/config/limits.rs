@@ -8,7 +8,7 @@ use super::Config;
 
 /// A destination's limits; those of the vendor are shared by the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct DestinationLimits {
     /// Calls at the same time, over all processes.
     pub concurrency: u32,
     /// Calls a minute, over all processes; `None` = unlimited, or what the vendor itself says.
@@ -21,7 +21,7 @@ pub struct Limits {
 
 impl Config {
     /// The limits of a destination; `None`: it is switched off.
-    pub fn limits(&self, destination: Destination) -> Option<Limits> {
+    pub fn limits(&self, destination: Destination) -> Option<DestinationLimits> {
         match destination {
             Destination::Crm => self.crm.as_ref().map(|crm| crm.limits()),
             Destination::Salsa => self.salsa.as_ref().map(|salsa| salsa.limits()),

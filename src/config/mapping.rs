@@ -14,11 +14,11 @@ use jobs::{
 use super::{
     alumniq::AlumniqConfig,
     crm::CrmConfig,
-    finding::Finding,
+    finding::ConfigFinding,
     reader::Reader,
     salsa::SalsaConfig,
     setting::Setting,
-    source::{Entry, Origin},
+    source::{ConfigEntry, Origin},
 };
 
 /// What the rows' fields are called and what becomes of them.
@@ -108,7 +108,7 @@ fn usable<T>(
 }
 
 /// At the entry that holds the error: the target itself, or the list that it is an item of.
-fn unusable(reader: &Reader, table: &str, error: TemplateError) -> Finding {
+fn unusable(reader: &Reader, table: &str, error: TemplateError) -> ConfigFinding {
     let target = format!("{table}.{}", error.target);
     let entry = reader
         .source
@@ -130,13 +130,13 @@ fn unusable(reader: &Reader, table: &str, error: TemplateError) -> Finding {
             }
             finding
         }
-        None => Finding::error(format!("`{target}` is wrong: {}", error.cause)),
+        None => ConfigFinding::error(format!("`{target}` is wrong: {}", error.cause)),
     }
     .help(error.advice)
 }
 
 /// Where the file has this part of a template, unless it writes the template with escapes.
-fn part(text: &str, entry: &Entry, template: &TemplatePlace) -> Option<Range<usize>> {
+fn part(text: &str, entry: &ConfigEntry, template: &TemplatePlace) -> Option<Range<usize>> {
     let Origin::File { value, .. } = &entry.origin else {
         return None;
     };
@@ -145,7 +145,7 @@ fn part(text: &str, entry: &Entry, template: &TemplatePlace) -> Option<Range<usi
 }
 
 /// At the entry that is to blame; of two that share a key, one that the configuration has.
-fn misnamed(reader: &Reader, error: &FieldNamesError) -> Finding {
+fn misnamed(reader: &Reader, error: &FieldNamesError) -> ConfigFinding {
     let names: &[&str] = match error {
         FieldNamesError::Shared { first, second, .. } => &[second, first],
         FieldNamesError::Twice(name)
@@ -157,10 +157,10 @@ fn misnamed(reader: &Reader, error: &FieldNamesError) -> Finding {
         .iter()
         .find_map(|name| reader.source.entries.get(&format!("alumniq.fields.{name}")));
     match entry {
-        Some(entry) => Finding {
+        Some(entry) => ConfigFinding {
             message: error.to_string(),
             ..reader.finding("alumniq.fields", entry, "")
         },
-        None => Finding::error(error.to_string()),
+        None => ConfigFinding::error(error.to_string()),
     }
 }

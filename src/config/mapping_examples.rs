@@ -7,19 +7,19 @@ use jobs::{
     destination::Destination,
     outcome::DeadClass,
     salsa_upsert::SalsaMapping,
-    trial::{DestinationMappings, Difference, Example, Expected, Trial, Tried, differences},
+    trial::{DestinationMappings, Example, ExampleMismatch, Expected, Trial, Tried, differences},
 };
 use serde_json::{Map, Value};
 
 use super::{
-    AnonymousRows, Config, Finding, Loaded,
+    AnonymousRows, Config, ConfigFinding, Loaded,
     key::{Key, Shape, tables},
     nearest::nearest,
     read::Read,
     reader::Reader,
     section::section,
     setting::Wrong,
-    source::Entry,
+    source::ConfigEntry,
 };
 
 /// What a table may hold.
@@ -61,9 +61,9 @@ pub struct ExampleRun<'l> {
     /// What would be sent.
     pub tried: Tried,
     /// What is not as expected; nothing: it passed.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<ExampleMismatch>,
     /// The same at its place in the file: none where it passed.
-    pub finding: Option<Finding>,
+    pub finding: Option<ConfigFinding>,
 }
 
 impl Config {
@@ -99,7 +99,12 @@ impl Loaded {
     }
 
     /// At the first thing that differs.
-    fn failed(&self, at: usize, example: &Example, differences: &[Difference]) -> Option<Finding> {
+    fn failed(
+        &self,
+        at: usize,
+        example: &Example,
+        differences: &[ExampleMismatch],
+    ) -> Option<ConfigFinding> {
         let first = differences.first()?;
         let whole = format!("map.test[{at}]");
         let destination = format!("{whole}.{}", first.destination);
@@ -108,7 +113,7 @@ impl Loaded {
         let field = field.map(|field| format!("{destination}.{field}"));
         let has = |path: &String| self.mapping.entries.contains_key(path);
         let path = field.filter(has).unwrap_or(destination);
-        let fields: BTreeSet<String> = differences.iter().map(Difference::place).collect();
+        let fields: BTreeSet<String> = differences.iter().map(ExampleMismatch::place).collect();
         let fields: Vec<String> = fields.into_iter().collect();
         let mut finding = self.mapping.about(&path, "");
         finding.message = format!(
@@ -168,7 +173,7 @@ impl Read for Examples {
 struct Place<'r> {
     reader: &'r mut Reader,
     path: &'r str,
-    whole: &'r Entry,
+    whole: &'r ConfigEntry,
 }
 
 impl Place<'_> {
@@ -280,7 +285,7 @@ impl Place<'_> {
 
     fn wrong(&mut self, name: &str, wrong: Wrong) {
         let path = format!("{}.{name}", self.path);
-        let finding = Finding {
+        let finding = ConfigFinding {
             help: wrong.help,
             ..self.reader.about(&path, &wrong.rule)
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jobs::{crm_update::CrmMapping, salsa_upsert::SalsaMapping, trial::DestinationMapping};
 use miette::Severity;
 
-use super::{Finding, Loaded, source::Entry};
+use super::{ConfigFinding, Loaded, source::ConfigEntry};
 
 /// What the program itself reads of a row.
 const OUR_OWN: [&str; 3] = ["changeId", "xid", "changedOn"];
@@ -16,7 +16,7 @@ type Defaults = &'static [(&'static str, &'static str)];
 
 impl Loaded {
     /// Warnings, in the order of the file.
-    pub fn lint(&self) -> Vec<Finding> {
+    pub fn lint(&self) -> Vec<ConfigFinding> {
         let mut found = self.unused_fields();
         found.extend(self.idle_entries("crm.map", CrmMapping::defaults()));
         found.extend(self.idle_entries("salsa.map", SalsaMapping::defaults()));
@@ -28,7 +28,7 @@ impl Loaded {
     }
 
     /// Fields that are declared and go nowhere, and fields that are switched off and used.
-    fn unused_fields(&self) -> Vec<Finding> {
+    fn unused_fields(&self) -> Vec<ConfigFinding> {
         let mut found = Vec::new();
         for (declared, keys) in &self.config.alumniq.fields {
             let names = self.config.mappings.names.canonical();
@@ -76,7 +76,7 @@ impl Loaded {
         own.chain(defaults).collect()
     }
 
-    fn of_table(&self, table: &str) -> impl Iterator<Item = (&str, &Entry)> {
+    fn of_table(&self, table: &str) -> impl Iterator<Item = (&str, &ConfigEntry)> {
         let entries = self.mapping.entries.iter();
         entries.filter_map(move |(path, entry)| {
             let target = path.strip_prefix(table)?.strip_prefix('.')?;
@@ -85,7 +85,7 @@ impl Loaded {
     }
 
     /// Entries that change nothing.
-    fn idle_entries(&self, table: &'static str, defaults: Defaults) -> Vec<Finding> {
+    fn idle_entries(&self, table: &'static str, defaults: Defaults) -> Vec<ConfigFinding> {
         let entries = self.of_table(table).filter_map(|(target, entry)| {
             let default = defaults
                 .iter()
@@ -99,10 +99,10 @@ impl Loaded {
     fn idle(
         &self,
         path: &str,
-        entry: &Entry,
+        entry: &ConfigEntry,
         default: Option<&str>,
         table: &str,
-    ) -> Option<Finding> {
+    ) -> Option<ConfigFinding> {
         let is_off = match &entry.value {
             toml::Value::String(source) => source.trim().is_empty(),
             // A boolean field of the CRM takes `false` for what it is, and has no default.

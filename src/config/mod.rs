@@ -63,9 +63,9 @@ pub use self::{
     console::{ConsoleConfig, SecureCookie},
     crm::{CrmAuth, CrmAuthKind, CrmConfig, CrmMatching, CrmOperation, CrmOptions},
     encryption::{EncryptionConfig, EncryptionKeys},
-    finding::{ConfigErrors, Finding, SHOWN},
+    finding::{ConfigErrors, ConfigFinding, SHOWN},
     history::HistoryConfig,
-    limits::Limits,
+    limits::DestinationLimits,
     log::{LogConfig, LogFormat},
     mapping::Mappings,
     mapping_examples::{ExampleRun, MapConfig},
@@ -80,14 +80,14 @@ pub use self::{
     webhook::{SigningSecret, WebhookUrl},
     worker::WorkerConfig,
 };
-use self::{key::Section, namespace::TopConfig, reader::Reader, source::Source};
+use self::{key::ConfigSection, namespace::TopConfig, reader::Reader, source::Source};
 use crate::visible::without_byte_order_mark;
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "relay.toml";
 
 /// Every section, in the order in which it is shown.
-pub const SECTIONS: &[Section] = &[
+pub const SECTIONS: &[ConfigSection] = &[
     TopConfig::SECTION,
     RedisConfig::SECTION,
     AlumniqConfig::SECTION,
@@ -146,7 +146,7 @@ pub struct Loaded {
     /// The configuration.
     pub config: Config,
     /// Allowed, but risky.
-    pub warnings: Vec<Finding>,
+    pub warnings: Vec<ConfigFinding>,
     /// What the mapping's findings point at; without the other entries, which hold secrets.
     mapping: Source,
     effective: Vec<reader::Effective>,
@@ -263,7 +263,7 @@ pub fn parse(
 fn unreadable(name: &str, message: String, help: &str) -> ConfigErrors {
     ConfigErrors {
         name: name.to_owned(),
-        findings: vec![Finding::error(message).help(help)],
+        findings: vec![ConfigFinding::error(message).help(help)],
     }
 }
 

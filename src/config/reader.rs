@@ -4,10 +4,10 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    finding::Finding,
-    key::{Key, Presence, Section, join},
+    finding::ConfigFinding,
+    key::{ConfigSection, Key, Presence, join},
     setting::{Setting, Wrong},
-    source::{Entry, Origin, Source},
+    source::{ConfigEntry, Origin, Source},
 };
 
 /// Reads keys.
@@ -23,8 +23,8 @@ pub(super) struct Reader {
     pub(super) demanding: bool,
     /// Whether secrets must be there: not to try the mapping, where none is used.
     pub(super) needs_secrets: bool,
-    pub(super) problems: Vec<Finding>,
-    pub(super) warnings: Vec<Finding>,
+    pub(super) problems: Vec<ConfigFinding>,
+    pub(super) warnings: Vec<ConfigFinding>,
     /// What applies, for `config print`.
     pub(super) effective: Vec<Effective>,
 }
@@ -69,7 +69,7 @@ impl Reader {
         let path = key.path();
         let entry = match (self.source.entries.get(&path), key.rule.presence) {
             (Some(entry), _) => entry.clone(),
-            (None, Presence::Default(text)) => Entry {
+            (None, Presence::Default(text)) => ConfigEntry {
                 value: key.shape.value(text),
                 origin: Origin::Default,
             },
@@ -97,7 +97,7 @@ impl Reader {
             return None;
         }
         let prefix = format!("{path}.");
-        let entries: Vec<(String, Entry)> = self
+        let entries: Vec<(String, ConfigEntry)> = self
             .source
             .entries
             .iter()
@@ -126,7 +126,7 @@ impl Reader {
     }
 
     /// Whether a section's `enabled` is not false; from here on only an enabled one must be complete.
-    pub(super) fn is_enabled(&mut self, section: Section) -> bool {
+    pub(super) fn is_enabled(&mut self, section: ConfigSection) -> bool {
         let off = section
             .key("enabled")
             .and_then(|key| self.source.entries.get(&key.path()))
@@ -161,7 +161,7 @@ impl Reader {
                 key.section
             ));
         }
-        self.problem(Finding::error(format!("`{path}` is required")).help(help));
+        self.problem(ConfigFinding::error(format!("`{path}` is required")).help(help));
     }
 
     /// Whether a misspelt key was taken for this one, so that it is not reported as missing too.
@@ -173,8 +173,8 @@ impl Reader {
     }
 
     /// Notes a problem with a key's value.
-    pub(super) fn reject(&mut self, path: &str, entry: &Entry, wrong: Wrong) {
-        let finding = Finding {
+    pub(super) fn reject(&mut self, path: &str, entry: &ConfigEntry, wrong: Wrong) {
+        let finding = ConfigFinding {
             help: wrong.help,
             ..self.finding(path, entry, &wrong.rule)
         };
@@ -194,20 +194,20 @@ impl Reader {
     }
 
     /// A finding at an entry's place.
-    pub(super) fn finding(&self, path: &str, entry: &Entry, rule: &str) -> Finding {
+    pub(super) fn finding(&self, path: &str, entry: &ConfigEntry, rule: &str) -> ConfigFinding {
         self.source.finding(path, entry, rule)
     }
 
     /// A finding about a key that has a value, wherever that stands.
-    pub(super) fn about(&self, path: &str, rule: &str) -> Finding {
+    pub(super) fn about(&self, path: &str, rule: &str) -> ConfigFinding {
         self.source.about(path, rule)
     }
 
-    pub(super) fn problem(&mut self, finding: Finding) {
+    pub(super) fn problem(&mut self, finding: ConfigFinding) {
         self.problems.push(finding);
     }
 
-    pub(super) fn warn(&mut self, mut finding: Finding) {
+    pub(super) fn warn(&mut self, mut finding: ConfigFinding) {
         finding.severity = miette::Severity::Warning;
         self.warnings.push(finding);
     }

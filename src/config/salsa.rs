@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::{
     key::{default, optional, secret, table},
-    limits::Limits,
+    limits::DestinationLimits,
     section::section,
     url::BaseUrl,
 };
@@ -51,8 +51,8 @@ section! {
 
 impl SalsaConfig {
     /// The destination's limits.
-    pub fn limits(&self) -> Limits {
-        Limits {
+    pub fn limits(&self) -> DestinationLimits {
+        DestinationLimits {
             concurrency: self.concurrency,
             rate_per_minute: self.rate_per_minute,
             timeout: self.timeout,

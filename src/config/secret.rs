@@ -5,11 +5,11 @@ use std::{io::Read as _, path::Path};
 use secrecy::SecretString;
 
 use super::{
-    finding::Finding,
+    finding::ConfigFinding,
     key::{Key, Presence, Shape, join, variable},
     read::Read,
     reader::Reader,
-    source::{Entry, Origin},
+    source::{ConfigEntry, Origin},
 };
 use crate::visible::without_byte_order_mark;
 
@@ -54,7 +54,7 @@ pub(super) fn missing(reader: &mut Reader, key: &Key, rule: &str) {
     if !reader.demanding || !reader.needs_secrets || reader.is_suspected(&path) {
         return;
     }
-    let finding = Finding::error(format!("the secret `{path}` {rule}")).help(format!(
+    let finding = ConfigFinding::error(format!("the secret `{path}` {rule}")).help(format!(
         "set the environment variable {variable}, or `{file} = \"PATH\"` in [{section}]",
         variable = key.named_variable(),
         file = key.file_name(),
@@ -83,7 +83,7 @@ fn read(reader: &mut Reader, key: &'static Key) -> Option<SecretString> {
             let finding = reader
                 .finding(&file_path, &file, "is set twice")
                 .help(format!("remove one of {one} and {other}"));
-            let finding = Finding {
+            let finding = ConfigFinding {
                 message: format!("{one} and {other} are both set"),
                 ..finding
             };
@@ -98,7 +98,7 @@ fn read(reader: &mut Reader, key: &'static Key) -> Option<SecretString> {
     }
 }
 
-fn is_variable(entry: &Entry) -> bool {
+fn is_variable(entry: &ConfigEntry) -> bool {
     matches!(entry.origin, Origin::Variable(_))
 }
 
@@ -106,7 +106,7 @@ fn from_entry(
     reader: &mut Reader,
     key: &'static Key,
     path: &str,
-    entry: &Entry,
+    entry: &ConfigEntry,
 ) -> Option<SecretString> {
     let Some(text) = entry.value.as_str() else {
         let finding = reader.finding(path, entry, "must be a text in quotes");
@@ -131,7 +131,7 @@ fn from_file(
     reader: &mut Reader,
     key: &'static Key,
     path: &str,
-    entry: &Entry,
+    entry: &ConfigEntry,
 ) -> Option<SecretString> {
     let read = match entry.value.as_str() {
         None | Some("") => Err("must be the path of a file".to_owned()),
@@ -184,7 +184,7 @@ fn accept(
         Origin::Variable(variable) => format!(" (from the variable {variable})"),
         _ => String::new(),
     };
-    let finding = Finding::error(format!("the secret `{}` {wrong}{from}", key.path()));
+    let finding = ConfigFinding::error(format!("the secret `{}` {wrong}{from}", key.path()));
     reader.problem(finding);
     None
 }

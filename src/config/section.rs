@@ -25,7 +25,7 @@ macro_rules! section {
 
         impl $name {
             /// The section's keys.
-            pub const SECTION: $crate::config::key::Section = $crate::config::key::Section {
+            pub const SECTION: $crate::config::key::ConfigSection = $crate::config::key::ConfigSection {
                 path: $path,
                 doc: &[$($section_doc),*],
                 keys: &[$(

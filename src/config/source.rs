@@ -11,7 +11,7 @@ use toml::{
 
 use super::{
     SECTIONS,
-    finding::{Finding, Place},
+    finding::{ConfigFinding, SourceLocation},
     key::{self, Key, Shape},
     mask, nearest,
 };
@@ -21,7 +21,7 @@ const MAPPING: [&str; 4] = ["alumniq.fields", "crm.map", "salsa.map", "map.test"
 
 /// One key's value and where it came from.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(super) struct ConfigEntry {
     pub(super) value: toml::Value,
     pub(super) origin: Origin,
 }
@@ -45,8 +45,8 @@ pub(super) enum Origin {
 pub(super) struct Source {
     /// The file's text with its secrets masked, for the carets.
     pub(super) text: Arc<NamedSource<String>>,
-    pub(super) entries: BTreeMap<String, Entry>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) entries: BTreeMap<String, ConfigEntry>,
+    pub(super) findings: Vec<ConfigFinding>,
     /// Right names that a wrong one was taken for: not reported as missing too.
     pub(super) suspected: Vec<String>,
     /// Whether the file is no TOML: then its keys are not looked at, half of them would seem missing.
@@ -69,7 +69,7 @@ impl Source {
             let message = format!("this is not TOML: {}", error.message());
             let finding = match error.span() {
                 Some(span) => source.at(span, "here", message),
-                None => Finding::error(message),
+                None => ConfigFinding::error(message),
             };
             source.findings.push(finding);
         }
@@ -95,9 +95,9 @@ impl Source {
     }
 
     /// A problem at a place of the file.
-    pub(super) fn at(&self, span: Range<usize>, label: &str, message: String) -> Finding {
-        let mut finding = Finding::error(message);
-        finding.place = Some(Place {
+    pub(super) fn at(&self, span: Range<usize>, label: &str, message: String) -> ConfigFinding {
+        let mut finding = ConfigFinding::error(message);
+        finding.place = Some(SourceLocation {
             source: Arc::clone(&self.text),
             span,
             label: label.to_owned(),
@@ -106,24 +106,24 @@ impl Source {
     }
 
     /// A finding at an entry's place.
-    pub(super) fn finding(&self, path: &str, entry: &Entry, rule: &str) -> Finding {
+    pub(super) fn finding(&self, path: &str, entry: &ConfigEntry, rule: &str) -> ConfigFinding {
         match &entry.origin {
             Origin::File { value, .. } => {
                 let message = format!("`{path}` {rule}");
                 self.at(value.clone(), "this value", message)
             }
             Origin::Variable(variable) => {
-                Finding::error(format!("`{path}` {rule} (set by the variable {variable})"))
+                ConfigFinding::error(format!("`{path}` {rule} (set by the variable {variable})"))
             }
-            Origin::Default => Finding::error(format!("`{path}` {rule}")),
+            Origin::Default => ConfigFinding::error(format!("`{path}` {rule}")),
         }
     }
 
     /// A finding about a key that has a value, wherever that stands.
-    pub(super) fn about(&self, path: &str, rule: &str) -> Finding {
+    pub(super) fn about(&self, path: &str, rule: &str) -> ConfigFinding {
         match self.entries.get(path) {
             Some(entry) => self.finding(path, entry, rule),
-            None => Finding::error(format!("`{path}` {rule}")),
+            None => ConfigFinding::error(format!("`{path}` {rule}")),
         }
     }
 
@@ -175,7 +175,7 @@ impl Source {
         match toml::Value::deserialize(ValueDeserializer::from(value.clone())) {
             Ok(value) => {
                 let origin = Origin::File { key, value: span };
-                self.entries.insert(path, Entry { value, origin });
+                self.entries.insert(path, ConfigEntry { value, origin });
             }
             Err(error) => {
                 let finding = self.at(span, "unusable", format!("`{path}`: {}", error.message()));
@@ -206,7 +206,7 @@ impl Source {
             Some((key, _)) if key.shape == Shape::Table => self.whole_table(variable),
             Some((key, _)) if key.shape == Shape::Tables => {
                 let path = key.path();
-                let finding = Finding::error(format!("the variable {variable} sets nothing"))
+                let finding = ConfigFinding::error(format!("the variable {variable} sets nothing"))
                     .help(format!("write [[{path}]] in the file"));
                 self.findings.push(finding);
             }
@@ -215,25 +215,25 @@ impl Source {
             Some((key, _)) => self.set_variable(lower, key.shape.value(text), variable),
             None if is_section(&lower) => self.whole_table(variable),
             None => {
-                let finding = Finding::error(format!("the variable {variable} names no key"));
+                let finding = ConfigFinding::error(format!("the variable {variable} names no key"));
                 self.unknown(&lower, finding);
             }
         }
     }
 
     fn whole_table(&mut self, variable: &str) {
-        let finding = Finding::error(format!("the variable {variable} names a whole table"))
+        let finding = ConfigFinding::error(format!("the variable {variable} names a whole table"))
             .help(format!("name one key in it: {variable}__KEY"));
         self.findings.push(finding);
     }
 
     fn set_variable(&mut self, path: String, value: toml::Value, variable: &str) {
         let origin = Origin::Variable(variable.to_owned());
-        self.entries.insert(path, Entry { value, origin });
+        self.entries.insert(path, ConfigEntry { value, origin });
     }
 
     /// Adds what the unknown `path` may have meant.
-    fn unknown(&mut self, path: &str, finding: Finding) {
+    fn unknown(&mut self, path: &str, finding: ConfigFinding) {
         let from_variable = finding.place.is_none();
         let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
         let spelt = |meant: &str| match from_variable {

@@ -4,11 +4,11 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::role::Role;
+use super::role::ConsoleRole;
 
 /// `console.operator_token` and `console.viewer_token`.
 #[derive(Debug, Clone, Default)]
-pub struct Tokens {
+pub struct ConsoleTokens {
     /// May look and act.
     pub operator: Option<SecretString>,
     /// May look.
@@ -21,14 +21,14 @@ pub enum Access {
     /// No token is configured: everything is open to who can reach it.
     Open,
     /// The right token of this role.
-    Bearer(Role),
+    Bearer(ConsoleRole),
     /// A token that is none of ours.
     Wrong,
     /// No bearer token.
     None,
 }
 
-impl Tokens {
+impl ConsoleTokens {
     /// Whether everything is open.
     pub fn is_open(&self) -> bool {
         self.operator.is_none() && self.viewer.is_none()
@@ -50,7 +50,7 @@ impl Tokens {
 
     /// The role of a token. Both are always compared, and the comparison's time does not depend on where two
     /// tokens of one length differ.
-    pub fn role(&self, given: &[u8]) -> Option<Role> {
+    pub fn role(&self, given: &[u8]) -> Option<ConsoleRole> {
         let is = |token: &Option<SecretString>| {
             token.as_ref().map_or(Choice::from(0), |token| {
                 token.expose_secret().as_bytes().ct_eq(given)
@@ -59,8 +59,8 @@ impl Tokens {
         let (operator, viewer) = (is(&self.operator), is(&self.viewer));
         match (given.is_empty(), bool::from(operator), bool::from(viewer)) {
             (true, ..) => None,
-            (_, true, _) => Some(Role::Operator),
-            (_, _, true) => Some(Role::Viewer),
+            (_, true, _) => Some(ConsoleRole::Operator),
+            (_, _, true) => Some(ConsoleRole::Viewer),
             _ => None,
         }
     }
@@ -87,19 +87,28 @@ mod tests {
 
     #[test]
     fn without_tokens_everyone_may_look() {
-        assert!(Tokens::default().may_look(&headers(None)));
+        assert!(ConsoleTokens::default().may_look(&headers(None)));
     }
 
     #[test]
     fn with_tokens_only_a_bearer_of_one_may_look_and_the_token_is_the_role() {
-        let tokens = Tokens {
+        let tokens = ConsoleTokens {
             operator: Some("open-sesame".into()),
             viewer: Some("just-looking".into()),
         };
         for (authorization, expected) in [
-            (Some("Bearer open-sesame"), Access::Bearer(Role::Operator)),
-            (Some("bearer just-looking"), Access::Bearer(Role::Viewer)),
-            (Some("Bearer  just-looking "), Access::Bearer(Role::Viewer)),
+            (
+                Some("Bearer open-sesame"),
+                Access::Bearer(ConsoleRole::Operator),
+            ),
+            (
+                Some("bearer just-looking"),
+                Access::Bearer(ConsoleRole::Viewer),
+            ),
+            (
+                Some("Bearer  just-looking "),
+                Access::Bearer(ConsoleRole::Viewer),
+            ),
             (Some("Bearer open-sesam"), Access::Wrong),
             (Some("Bearer open-sesame2"), Access::Wrong),
             (Some("Bearer "), Access::None),
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_empty_token_admits_nobody() {
-        let tokens = Tokens {
+        let tokens = ConsoleTokens {
             operator: Some("".into()),
             viewer: None,
         };

@@ -23,11 +23,11 @@ use axum::{
 };
 use futures::StreamExt;
 
-use self::identity::Identity;
+use self::identity::CallerIdentity;
 use super::{
     paths,
     refusal::{Audience, Refusal},
-    role::Role,
+    role::ConsoleRole,
     rules::Guard,
     state::Console,
 };
@@ -71,13 +71,13 @@ async fn entering(
     parts: &Parts,
     body: Body,
     audience: Audience,
-) -> Result<(Identity, Body), Refusal> {
+) -> Result<(CallerIdentity, Body), Refusal> {
     origin::check(guard, parts)?;
     let identity = identity::of(guard, parts, audience).await?;
     if !is_write(&parts.method) {
         return Ok((identity, body));
     }
-    if identity.visitor.role != Role::Operator && !is_own(parts.uri.path()) {
+    if identity.visitor.role != ConsoleRole::Operator && !is_own(parts.uri.path()) {
         return Err(Refusal::ViewerOnly);
     }
     let body = form::check(&identity, parts, body).await?;
@@ -96,7 +96,7 @@ fn is_own(path: &str) -> bool {
 
 fn leaving(
     guard: Arc<Guard>,
-    identity: Identity,
+    identity: CallerIdentity,
     audience: Audience,
     secure: bool,
     mut response: Response,

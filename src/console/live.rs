@@ -32,7 +32,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    pages::{Asked, Snapshot, Watched, fragments},
+    pages::{PageContext, Snapshot, Watched, fragments},
     state::Console,
 };
 use crate::{observe::Heartbeats, operations::client::Local};
@@ -164,7 +164,7 @@ struct Wanted {
 
 /// `/live?page=…`.
 async fn serve(
-    asked: Asked,
+    asked: PageContext,
     State(console): State<Console>,
     Extension(live): Extension<Live>,
     Query(wanted): Query<Wanted>,
@@ -199,7 +199,7 @@ struct Watcher {
     latest: watch::Receiver<Option<Arc<Snapshot>>>,
     /// Kept so that it goes on.
     feed: Arc<Feed>,
-    asked: Asked,
+    asked: PageContext,
     page: Watched,
     bulk: String,
     /// Which version of each fragment the browser has.

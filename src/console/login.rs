@@ -16,7 +16,7 @@ use axum::{
 use maud::{Markup, html};
 use queue::{
     audit::{Actor, AuditAction, Note, Via},
-    sessions::{Door, Session},
+    sessions::{LoginMethod, Session},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ use super::{
     pages::outside::page,
     paths::{HOME, LOGIN, own},
     refusal::{Audience, Refusal},
-    role::Role,
+    role::ConsoleRole,
     rules::Guard,
     session::{SessionId, no_cookie},
     state::Console,
@@ -36,7 +36,7 @@ use super::{
 
 /// What the address says.
 #[derive(Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct LoginQuery {
     #[serde(default)]
     next: String,
 }
@@ -44,7 +44,7 @@ pub(super) struct Wanted {
 /// The form.
 pub(super) async fn form(
     State(console): State<Console>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    wanted: Result<Query<LoginQuery>, QueryRejection>,
     request: Parts,
 ) -> Response {
     if let Err(refusal) = guard::origin(&console.guard, &request) {
@@ -124,7 +124,7 @@ pub(super) async fn log_in(
     };
     let token = SecretString::from(token.trim());
     let role = guard.rules.tokens.role(token.expose_secret().as_bytes());
-    if let Knock::Wait(wait) = guard::knock(guard, Door::Login, &request, role).await {
+    if let Knock::Wait(wait) = guard::knock(guard, LoginMethod::Login, &request, role).await {
         let seconds = seconds(wait);
         let problem = format!(
             "Too many wrong tokens came from there. Try again in {seconds} s; until then not even the right one counts."
@@ -159,7 +159,7 @@ pub(super) async fn log_in(
 
 async fn open(
     guard: &Guard,
-    role: Role,
+    role: ConsoleRole,
     name: String,
     token: &SecretString,
     before: Option<SessionId>,
@@ -169,7 +169,7 @@ async fn open(
     let id = SessionId::random();
     let session = Session {
         name,
-        operator: role == Role::Operator,
+        operator: role == ConsoleRole::Operator,
         token: id.digest_of(token.expose_secret()),
     };
     let (idle, lifetime) = (guard.rules.session_idle, guard.rules.session_lifetime);

@@ -28,8 +28,8 @@ pub mod state;
 pub mod visitor;
 
 pub use self::{
-    access::Tokens,
-    role::Role,
+    access::ConsoleTokens,
+    role::ConsoleRole,
     rules::{Guard, Rules},
     server::{BindError, bind, router, serve},
     state::Console,

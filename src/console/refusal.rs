@@ -69,8 +69,8 @@ struct Told {
 
 impl Refusal {
     /// Told to `audience`.
-    pub fn to(self, audience: Audience) -> Refused {
-        Refused {
+    pub fn to(self, audience: Audience) -> RefusalResponse {
+        RefusalResponse {
             refusal: self,
             audience,
             wanted: None,
@@ -148,14 +148,14 @@ impl Refusal {
 
 /// A refusal on its way to whom it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusalResponse {
     refusal: Refusal,
     audience: Audience,
     /// The page that was asked for: after the login it is opened.
     wanted: Option<String>,
 }
 
-impl Refused {
+impl RefusalResponse {
     /// While this was asked for.
     pub fn on(mut self, uri: &Uri) -> Self {
         self.wanted = uri.path_and_query().map(ToString::to_string);
@@ -163,7 +163,7 @@ impl Refused {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RefusalResponse {
     fn into_response(self) -> Response {
         let told = self.refusal.told();
         let mut response = match (self.audience, self.refusal) {

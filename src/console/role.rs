@@ -2,14 +2,14 @@
 
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum ConsoleRole {
     /// May look.
     Viewer,
     /// May look and act.
     Operator,
 }
 
-impl Role {
+impl ConsoleRole {
     /// In words.
     pub fn as_str(self) -> &'static str {
         match self {

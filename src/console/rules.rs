@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, request::Parts};
 use queue::Queue;
 
 use super::{
-    access::Tokens,
+    access::ConsoleTokens,
     network::{Client, Peer},
-    role::Role,
+    role::ConsoleRole,
 };
 use crate::config::{ConsoleConfig, Network, SecureCookie};
 
@@ -19,7 +19,7 @@ use crate::config::{ConsoleConfig, Network, SecureCookie};
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Without any, everything is open to who can reach the console.
-    pub tokens: Tokens,
+    pub tokens: ConsoleTokens,
     /// Whether viewers see xids, rows and documents.
     pub viewer_sees_people: bool,
     /// Names of the console beside its own.
@@ -38,7 +38,7 @@ impl Rules {
     /// Of an open console.
     pub fn open() -> Self {
         Self {
-            tokens: Tokens::default(),
+            tokens: ConsoleTokens::default(),
             viewer_sees_people: false,
             allowed_hosts: Vec::new(),
             secure_cookie: SecureCookie::Auto,
@@ -52,7 +52,7 @@ impl Rules {
 impl From<&ConsoleConfig> for Rules {
     fn from(config: &ConsoleConfig) -> Self {
         Self {
-            tokens: Tokens {
+            tokens: ConsoleTokens {
                 operator: config.operator_token.clone(),
                 viewer: config.viewer_token.clone(),
             },
@@ -106,7 +106,7 @@ impl Guard {
         Client::of(peer, &request.headers, &self.rules.trusted_proxies)
     }
 
-    pub(super) fn sees_people(&self, role: Role) -> bool {
-        role == Role::Operator || self.rules.viewer_sees_people
+    pub(super) fn sees_people(&self, role: ConsoleRole) -> bool {
+        role == ConsoleRole::Operator || self.rules.viewer_sees_people
     }
 }

@@ -8,8 +8,8 @@ use axum::{
 use queue::audit::{Actor, Via};
 
 use super::{
-    refusal::{Audience, Refusal, Refused},
-    role::Role,
+    refusal::{Audience, Refusal, RefusalResponse},
+    role::ConsoleRole,
     state::Console,
 };
 use crate::{operations::wire::NAME_HEADER, visible::is_hidden};
@@ -23,7 +23,7 @@ pub struct Visitor {
     /// Who, for the audit.
     pub actor: Actor,
     /// What they may do.
-    pub role: Role,
+    pub role: ConsoleRole,
     /// Whether xids, rows and documents may be shown to them.
     pub sees_people: bool,
     /// What each form that they send must carry as `csrf`, and each request of a script as `x-csrf-token`; `None`
@@ -39,22 +39,27 @@ pub struct Operator(pub Visitor);
 
 /// Whom the [guard](super::guard) let in. Outside of it there is nobody.
 impl FromRequestParts<Console> for Visitor {
-    type Rejection = Refused;
+    type Rejection = RefusalResponse;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Console) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, _: &Console) -> Result<Self, RefusalResponse> {
         let known = parts.extensions.get::<Self>().cloned();
         known.ok_or_else(|| Refusal::Nobody.to(Audience::of(&parts.method, &parts.uri)))
     }
 }
 
 impl FromRequestParts<Console> for Operator {
-    type Rejection = Refused;
+    type Rejection = RefusalResponse;
 
-    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Refused> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        console: &Console,
+    ) -> Result<Self, RefusalResponse> {
         let visitor = Visitor::from_request_parts(parts, console).await?;
         match visitor.role {
-            Role::Operator => Ok(Self(visitor)),
-            Role::Viewer => Err(Refusal::ViewerOnly.to(Audience::of(&parts.method, &parts.uri))),
+            ConsoleRole::Operator => Ok(Self(visitor)),
+            ConsoleRole::Viewer => {
+                Err(Refusal::ViewerOnly.to(Audience::of(&parts.method, &parts.uri)))
+            }
         }
     }
 }
@@ -70,7 +75,7 @@ impl Audience {
 }
 
 /// The name in [`NAME_HEADER`], or none in particular.
-pub(super) fn name(headers: &HeaderMap, role: Role) -> String {
+pub(super) fn name(headers: &HeaderMap, role: ConsoleRole) -> String {
     let given = headers.get(NAME_HEADER).map(|value| value.as_bytes());
     let given = String::from_utf8_lossy(given.unwrap_or_default());
     clean_name(&given).unwrap_or_else(|| role.nobody_in_particular().to_owned())
@@ -113,9 +118,12 @@ mod tests {
     #[test]
     fn who_gives_no_name_is_named_by_the_role() {
         let none = HeaderMap::new();
-        assert_eq!(name(&none, Role::Operator), "an operator");
-        assert_eq!(name(&none, Role::Viewer), "a viewer");
+        assert_eq!(name(&none, ConsoleRole::Operator), "an operator");
+        assert_eq!(name(&none, ConsoleRole::Viewer), "a viewer");
         let named = [(NAME_HEADER.parse().unwrap(), "Ada".parse().unwrap())];
-        assert_eq!(name(&named.into_iter().collect(), Role::Viewer), "Ada");
+        assert_eq!(
+            name(&named.into_iter().collect(), ConsoleRole::Viewer),
+            "Ada"
+        );
     }
 }

@@ -21,9 +21,9 @@ pub struct File {
 }
 
 /// The files of a crate by their module.
-pub struct Files(pub BTreeMap<Names, File>);
+pub struct CrateFiles(pub BTreeMap<Names, File>);
 
-impl Files {
+impl CrateFiles {
     /// All below `root` but tests and other crates.
     pub fn below(root: &Path) -> Self {
         let mut paths = Vec::new();
@@ -253,7 +253,7 @@ mod tests {
 
     fn circle(texts: &[(&str, &str)]) -> Option<Vec<String>> {
         let texts = texts.iter();
-        let files = Files::of(texts.map(|(path, text)| (path.into(), (*text).to_owned())));
+        let files = CrateFiles::of(texts.map(|(path, text)| (path.into(), (*text).to_owned())));
         let circle = files.circle()?;
         Some(circle.into_iter().map(|module| module.join("::")).collect())
     }

@@ -9,7 +9,7 @@ use std::{
     panic,
 };
 
-use jobs::call_log::Call;
+use jobs::call_log::VendorCall;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, filter, fmt::MakeWriter, layer::SubscriberExt, registry::Registry,
@@ -119,8 +119,8 @@ pub fn init(
 }
 
 /// One line a call to a vendor, for who looks closely.
-pub fn called(call: &Call) {
-    let Call {
+pub fn called(call: &VendorCall) {
+    let VendorCall {
         vendor,
         operation,
         status,

@@ -27,7 +27,7 @@ use jobs::call_log::CallLog;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanProcessor};
 use tokio_util::sync::CancellationToken;
 
-use self::identity::Identity;
+use self::identity::TraceIds;
 use crate::{config::TelemetryConfig, vendors::ClientError};
 
 /// How long the end of a process waits for the collector.
@@ -47,7 +47,7 @@ struct Tracer {
 
 /// One step of a change's way that is over.
 #[derive(Debug)]
-pub struct Step<'a> {
+pub struct TraceStep<'a> {
     /// Which change.
     pub change_id: &'a str,
     /// When it was fetched first, ms by Redis' clock.
@@ -97,7 +97,7 @@ impl Traces {
     }
 
     /// Tells a step. Never waits.
-    pub fn step(&self, step: &Step<'_>) {
+    pub fn step(&self, step: &TraceStep<'_>) {
         if let Some((tracer, identity)) = self.sampled(step.change_id, step.fetched_at) {
             for span in span::of_step(&identity, step, &tracer.worker) {
                 tracer.batches.on_end(span);
@@ -124,9 +124,9 @@ impl Traces {
         }
     }
 
-    fn sampled(&self, change_id: &str, fetched_at: u64) -> Option<(&Tracer, Identity)> {
+    fn sampled(&self, change_id: &str, fetched_at: u64) -> Option<(&Tracer, TraceIds)> {
         let tracer = self.0.as_deref()?;
-        let identity = Identity::of(&tracer.namespace, change_id, fetched_at);
+        let identity = TraceIds::of(&tracer.namespace, change_id, fetched_at);
         identity
             .is_sampled(tracer.sample_ratio)
             .then_some((tracer, identity))

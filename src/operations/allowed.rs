@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 /// Limits of ours; a vendor may say lower ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Allowed {
+#[schema(as = Allowed)]
+pub struct ConfiguredLimits {
     /// Calls at the same time, over the fleet; absent: one of each process.
     pub concurrency: Option<u32>,
     /// Calls a minute, over the fleet; absent: no limit of ours.

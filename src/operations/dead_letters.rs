@@ -10,14 +10,14 @@ use jiff::{Timestamp, tz::TimeZone};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use queue::{
     QueueError,
-    letters::{LetterFilter, LetterPage, LetterRef, Order},
+    letters::{DeadLetterOrder, LetterFilter, LetterPage, LetterRef},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Operations,
-    error::{OperatorError, Refused},
+    error::{OperatorError, RefusalKind},
     moment::Moment,
 };
 
@@ -129,7 +129,7 @@ impl Operations {
     /// A page of dead letters, and how many there are in all.
     pub(super) async fn letters(
         &self,
-        order: Order,
+        order: DeadLetterOrder,
         filter: &DeadLetterFilter,
         cursor: Option<&LetterRef>,
         limit: usize,
@@ -158,7 +158,7 @@ impl Operations {
         if names.is_empty() {
             let limit = if only_count { 1 } else { HANDLED_AT_ONCE };
             let page = self
-                .letters(Order::OldestFirst, filter, None, limit)
+                .letters(DeadLetterOrder::OldestFirst, filter, None, limit)
                 .await?;
             let letters = page.items.into_iter();
             let letters = letters.map(|letter| (letter.destination, letter.change_id));
@@ -189,7 +189,7 @@ impl Operations {
 /// Naming something that is not there is a mistake: nothing is done then.
 pub(super) fn no_letter(change_id: &str) -> OperatorError {
     OperatorError::refused(
-        Refused::NotFound,
+        RefusalKind::NotFound,
         format!("change {change_id} has no such dead letter"),
         "see the list of dead letters; nothing was done",
     )

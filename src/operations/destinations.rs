@@ -9,7 +9,7 @@ use queue::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Operations, allowed::Allowed};
+use super::{Operations, allowed::ConfiguredLimits};
 
 /// What is known of one.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -25,7 +25,7 @@ pub struct DestinationShown {
     /// Why its gate is shut; absent: it is open.
     pub pause: Option<Pause>,
     /// The configured limits; absent: it is switched off.
-    pub allowed: Option<Allowed>,
+    pub allowed: Option<ConfiguredLimits>,
     /// What it said of its limits, and how much of them is used.
     pub limits: VendorLimits,
     /// The newest calls of all processes, the newest first; nothing of people is in them.

@@ -28,7 +28,7 @@ pub enum OperatorError {
     #[diagnostic(help("{advice}"))]
     Refused {
         /// Which kind of refusal.
-        why: Refused,
+        why: RefusalKind,
         /// What happened.
         message: String,
         /// What to do next.
@@ -40,7 +40,7 @@ pub enum OperatorError {
 
 /// Which kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum RefusalKind {
     /// There is nothing by that name.
     NotFound,
     /// The request breaks a rule.
@@ -57,7 +57,11 @@ pub enum Refused {
 
 impl OperatorError {
     /// One that is not about fields.
-    pub fn refused(why: Refused, message: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub fn refused(
+        why: RefusalKind,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
         Self::Refused {
             why,
             message: message.into(),
@@ -69,7 +73,7 @@ impl OperatorError {
     /// Fields that break rules.
     pub fn invalid(message: impl Into<String>, problems: Vec<FieldProblem>) -> Self {
         Self::Refused {
-            why: Refused::Invalid,
+            why: RefusalKind::Invalid,
             message: message.into(),
             advice: "correct the fields that are named".to_owned(),
             problems,
@@ -89,7 +93,7 @@ impl OperatorError {
     }
 
     /// Whether it was refused so.
-    pub fn is(&self, kind: Refused) -> bool {
+    pub fn is(&self, kind: RefusalKind) -> bool {
         matches!(self, Self::Refused { why, .. } if *why == kind)
     }
 }
@@ -106,13 +110,13 @@ impl From<FetchError> for OperatorError {
         match error {
             FetchError::Queue(error) => error.into(),
             FetchError::Feed(_) => Self::refused(
-                Refused::Vendor,
+                RefusalKind::Vendor,
                 message,
                 "try again once AlumnIQ answers; what was repaired by then stays repaired",
             ),
             FetchError::Date(_) => Self::invalid_field("since", &message),
             FetchError::Full | FetchError::Sorting(_) | FetchError::Stopped => Self::refused(
-                Refused::Unavailable,
+                RefusalKind::Unavailable,
                 message,
                 "try again later; what was repaired by then stays repaired",
             ),

@@ -18,9 +18,9 @@ use jobs::{
     destination::{Destination, Vendor},
     trial::DestinationMappings,
 };
-use queue::{Queue, QueueError, watched::Seen};
+use queue::{Queue, QueueError, watched::FleetView};
 
-use self::allowed::Allowed;
+use self::allowed::ConfiguredLimits;
 use crate::pipeline::producer::Producer;
 
 pub mod allowed;
@@ -51,7 +51,7 @@ pub struct OperationsConfig {
     /// `acknowledge.max_wait`.
     pub max_wait: Duration,
     /// The limits towards each vendor; none towards one that is switched off.
-    pub allowed: BTreeMap<Vendor, Allowed>,
+    pub allowed: BTreeMap<Vendor, ConfiguredLimits>,
 }
 
 /// One campus, as operators work on it. The queue is private: what operators do to it has its rules here. Clones share
@@ -91,12 +91,12 @@ impl Operations {
     }
 
     /// The configured limits towards a vendor that is switched on.
-    pub fn allowed(&self, vendor: Vendor) -> Option<Allowed> {
+    pub fn allowed(&self, vendor: Vendor) -> Option<ConfiguredLimits> {
         self.config.allowed.get(&vendor).copied()
     }
 
     /// What the pages show of the fleet, read at one moment.
-    pub async fn watched(&self) -> Result<Seen, QueueError> {
+    pub async fn watched(&self) -> Result<FleetView, QueueError> {
         self.queue().watched().await
     }
 }

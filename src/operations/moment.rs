@@ -76,9 +76,9 @@ fn within_calendar(day: Date) -> Result<Date, String> {
 
 /// A day of the campus, as people write it: `2026-11-21` and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Day(pub Date);
+pub struct CampusDay(pub Date);
 
-impl FromStr for Day {
+impl FromStr for CampusDay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -90,19 +90,19 @@ impl FromStr for Day {
     }
 }
 
-impl fmt::Display for Day {
+impl fmt::Display for CampusDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl Serialize for Day {
+impl Serialize for CampusDay {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Day {
+impl<'de> Deserialize<'de> for CampusDay {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
             .parse()
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
-impl PartialSchema for Day {
+impl PartialSchema for CampusDay {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
@@ -120,7 +120,7 @@ impl PartialSchema for Day {
     }
 }
 
-impl ToSchema for Day {
+impl ToSchema for CampusDay {
     fn name() -> Cow<'static, str> {
         "Day".into()
     }

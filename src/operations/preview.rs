@@ -25,7 +25,7 @@ use jobs::{
     outcome::{DeadClass, Outcome},
     salsa_upsert::SalsaMapping,
 };
-use queue::{Queue, intake::NewChange, standing::Asked};
+use queue::{Queue, intake::NewChange, standing::ChangeLookup};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,10 +34,10 @@ use self::{
     listing::{Listing, PersonChange},
     salsa::SupportersByNow,
 };
-use super::supporters::Calls;
+use super::supporters::SupporterCalls;
 use crate::{
     pipeline::producer::FetchError,
-    vendors::{AlumniqClient, Filter},
+    vendors::{AlumniqClient, FeedFilter},
 };
 
 /// Everything that a preview needs.
@@ -67,7 +67,7 @@ pub struct PreviewedSalsa {
     /// `salsa.create_missing`.
     pub create_missing: bool,
     /// Sends the searches.
-    pub calls: Calls,
+    pub calls: SupporterCalls,
 }
 
 /// `preview --json`. Holds personal data.
@@ -75,7 +75,7 @@ pub struct PreviewedSalsa {
 pub struct Previewed {
     // First: the people are printed block by block, and the rest is known after the last one.
     /// The person with the oldest change first. Empty in [`Lookahead::totals`].
-    pub people: Vec<Person>,
+    pub people: Vec<PersonPreview>,
     /// Rows that AlumnIQ sent.
     pub fetched: u64,
     /// Changes in this preview.
@@ -94,7 +94,8 @@ pub struct Previewed {
 
 /// One person's changes.
 #[derive(Serialize, ToSchema)]
-pub struct Person {
+#[schema(as = Person)]
+pub struct PersonPreview {
     /// `None`: the row names nobody, or can't be read.
     pub xid: Option<String>,
     /// Oldest first.
@@ -118,7 +119,7 @@ pub struct Previewing {
 /// Some of the people, in their order.
 pub struct PreviewBlock {
     /// These.
-    pub people: Vec<Person>,
+    pub people: Vec<PersonPreview>,
     /// Whether the first of them is the last one of the block before, with more changes.
     pub continues: bool,
 }
@@ -151,7 +152,7 @@ impl Preview {
     /// See [`PreviewError`].
     pub async fn look(
         self,
-        filter: Option<Filter>,
+        filter: Option<FeedFilter>,
         limit: usize,
     ) -> Result<Lookahead, PreviewError> {
         let mut totals = Previewed {
@@ -200,7 +201,8 @@ impl Lookahead {
         let standing = match &self.preview.queue {
             None => vec![None; changes.len()],
             Some(queue) => {
-                let asked: Vec<Asked> = changes.iter().map(|one| asked(&one.change)).collect();
+                let asked: Vec<ChangeLookup> =
+                    changes.iter().map(|one| asked(&one.change)).collect();
                 let standing = queue.standing(&asked).await?;
                 standing.into_iter().map(Some).collect()
             }
@@ -266,18 +268,18 @@ impl Preview {
 }
 
 /// What the queue is asked about a row.
-pub(super) fn asked(change: &NewChange) -> Asked {
-    Asked::of(&change.change_id, change.xid.as_deref(), &change.order)
+pub(super) fn asked(change: &NewChange) -> ChangeLookup {
+    ChangeLookup::of(&change.change_id, change.xid.as_deref(), &change.order)
 }
 
 /// The items are ordered by person.
-fn by_person(items: Vec<Item>) -> Vec<Person> {
-    let mut people: Vec<Person> = Vec::new();
+fn by_person(items: Vec<Item>) -> Vec<PersonPreview> {
+    let mut people: Vec<PersonPreview> = Vec::new();
     let mut last = None;
     for item in items {
         if last.as_ref() != Some(&item.person) {
             last = Some(item.person.clone());
-            people.push(Person {
+            people.push(PersonPreview {
                 xid: item.change.xid.clone(),
                 changes: Vec::new(),
             });

@@ -7,7 +7,7 @@ use jobs::{
     reply::Reply,
     salsa_upsert::{self, CallFailure, Payload, SalsaLimits},
 };
-use queue::calls::Purpose;
+use queue::calls::CallPurpose;
 use serde_json::Value;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
@@ -21,7 +21,7 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The operations that take batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
+pub enum SupporterOperation {
     /// `POST supporters/search`.
     Search,
     /// `DELETE supporters`.
@@ -30,10 +30,10 @@ pub enum Operation {
 
 /// A part of the ids and what was answered to it; `None`: it was never sent, because what came before it
 /// failed for everyone.
-pub type Answered = (Vec<String>, Option<Result<Payload, Outcome>>);
+pub type BatchAnswer = (Vec<String>, Option<Result<Payload, Outcome>>);
 
 /// Sends calls.
-pub struct Calls {
+pub struct SupporterCalls {
     client: SalsaClient,
     pace: Interval,
     /// The service's; `None`: there is none to share with.
@@ -42,7 +42,7 @@ pub struct Calls {
     batch: usize,
 }
 
-impl Calls {
+impl SupporterCalls {
     /// At half of `rate` calls a minute (what Salsa publishes, where none is configured): the token is the
     /// service's too. Each call is booked in the `fleet`'s limit.
     pub fn new(client: SalsaClient, rate: Option<u32>, fleet: Option<Throttle>) -> Self {
@@ -62,10 +62,10 @@ impl Calls {
     /// Sends `ids` in batches until each is answered or a failure meets them all alike.
     pub async fn each(
         &mut self,
-        operation: Operation,
+        operation: SupporterOperation,
         ids: &[String],
         body: impl Fn(&[String]) -> Value,
-    ) -> Vec<Answered> {
+    ) -> Vec<BatchAnswer> {
         let mut parts: VecDeque<Vec<String>> = split(ids, self.batch);
         let mut answered = Vec::new();
         while let Some(part) = parts.pop_front() {
@@ -108,7 +108,7 @@ impl Calls {
     ) -> Result<(Payload, usize), Outcome> {
         loop {
             let count = most.min(self.batch);
-            match self.call(Operation::Search, &body(count)).await {
+            match self.call(SupporterOperation::Search, &body(count)).await {
                 Ok(payload) => return Ok((payload, count)),
                 Err(failure @ CallFailure::BatchTooLarge { .. }) => {
                     match failure.smaller_batch(count) {
@@ -122,7 +122,11 @@ impl Calls {
     }
 
     /// One call; a throttled one is repeated after the wait that Salsa asks for.
-    async fn call(&mut self, operation: Operation, body: &Value) -> Result<Payload, CallFailure> {
+    async fn call(
+        &mut self,
+        operation: SupporterOperation,
+        body: &Value,
+    ) -> Result<Payload, CallFailure> {
         loop {
             let reply = self.send(operation, body).await;
             let failure = match salsa_upsert::classify(&reply) {
@@ -138,16 +142,16 @@ impl Calls {
         }
     }
 
-    async fn send(&mut self, operation: Operation, body: &Value) -> Reply {
+    async fn send(&mut self, operation: SupporterOperation, body: &Value) -> Reply {
         self.pace.tick().await;
         let place = match &self.fleet {
-            Some(fleet) => fleet.reserve_without_lease(Purpose::Hand).await,
+            Some(fleet) => fleet.reserve_without_lease(CallPurpose::Hand).await,
             None => None,
         };
         let call = async {
             match operation {
-                Operation::Search => self.client.search(body, None).await,
-                Operation::Delete => self.client.delete(body, None).await,
+                SupporterOperation::Search => self.client.search(body, None).await,
+                SupporterOperation::Delete => self.client.delete(body, None).await,
             }
         };
         match (&self.fleet, place) {

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     dead_letters::{DeadLetterFilter, LetterName},
     error::FieldProblem,
-    moment::Day,
+    moment::CampusDay,
     shapes::{objects, optional_object},
 };
 
@@ -183,13 +183,13 @@ pub struct EraseRequest {
 pub struct DaysRequest {
     /// Only this one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub on: Option<Day>,
+    pub on: Option<CampusDay>,
     /// From this one, at most a hundred.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub since: Option<Day>,
+    pub since: Option<CampusDay>,
     /// To this one, included; absent: to today.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub until: Option<Day>,
+    pub until: Option<CampusDay>,
 }
 
 impl LettersHandled {

@@ -26,7 +26,7 @@ use self::telling::{Put, Stop, Telling};
 use crate::{
     observe::{
         Heartbeat, metrics,
-        traces::{Step, Traces},
+        traces::{TraceStep, Traces},
     },
     vendors::AlumniqClient,
 };
@@ -255,7 +255,7 @@ impl Acknowledger {
                 target: CHANGE, change_id, %destination, ms, worker, request_id = request_id(), cause, "{outcome}"
             ),
         }
-        self.traces.step(&Step {
+        self.traces.step(&TraceStep {
             change_id,
             fetched_at: change.fetched_at,
             name: "acknowledge",

@@ -6,7 +6,7 @@ use queue::{driver::Attempted, executor::Transition};
 
 use crate::observe::{
     metrics,
-    traces::{Step, Traces},
+    traces::{TraceStep, Traces},
 };
 
 /// Tells of one attempt.
@@ -85,7 +85,7 @@ fn trace(attempted: &Attempted<'_>, traces: &Traces) {
         None => ("refused", Some("the lease was lost")),
         Some(transition) => (transition.kind(), failure(transition)),
     };
-    traces.step(&Step {
+    traces.step(&TraceStep {
         change_id: &attempted.lease.change_id,
         fetched_at: attempted.lease.fetched_at,
         name: attempted.destination.step(),

@@ -29,7 +29,7 @@ use super::{
     publisher::Publisher, roles::Role, throttle::Throttle,
 };
 use crate::{
-    config::Limits,
+    config::DestinationLimits,
     observe::{Heartbeats, traces::Traces},
 };
 
@@ -69,7 +69,7 @@ pub struct Consumer {
     /// Where it applies changes.
     pub destination: Destination,
     /// From the configuration.
-    pub limits: Limits,
+    pub limits: DestinationLimits,
     /// The job.
     pub job: Arc<dyn Job>,
     /// Where the vendor says its limits.
@@ -165,34 +165,35 @@ impl Fleet {
             });
         }
 
-        let start = |destination: Destination, limits: &Limits, batch: Arc<AtomicUsize>| {
-            let queue = self.queue.clone();
-            let settings = DriverSettings {
-                destination,
-                worker: self.worker.clone(),
-                concurrency: limits.concurrency as usize,
-                batch,
-                lease: self.lease,
-                retry: retry_policy(limits.max_attempts),
+        let start =
+            |destination: Destination, limits: &DestinationLimits, batch: Arc<AtomicUsize>| {
+                let queue = self.queue.clone();
+                let settings = DriverSettings {
+                    destination,
+                    worker: self.worker.clone(),
+                    concurrency: limits.concurrency as usize,
+                    batch,
+                    lease: self.lease,
+                    retry: retry_policy(limits.max_attempts),
+                };
+                let bell = bells.of(destination.into()).clone();
+                let beat = self.heartbeats.register(destination.as_str(), STUCK);
+                let beat: Arc<dyn Fn() + Send + Sync> = Arc::new(move || beat.beat());
+                let (stopping, traces) = (stopping.clone(), self.traces.clone());
+                move || {
+                    let traces = traces.clone();
+                    Driver::start(
+                        queue.clone(),
+                        settings.clone(),
+                        bell.clone(),
+                        Arc::new(move |attempted: &Attempted<'_>| {
+                            attempts::observe(attempted, &traces);
+                        }),
+                        Arc::clone(&beat),
+                        stopping.clone(),
+                    )
+                }
             };
-            let bell = bells.of(destination.into()).clone();
-            let beat = self.heartbeats.register(destination.as_str(), STUCK);
-            let beat: Arc<dyn Fn() + Send + Sync> = Arc::new(move || beat.beat());
-            let (stopping, traces) = (stopping.clone(), self.traces.clone());
-            move || {
-                let traces = traces.clone();
-                Driver::start(
-                    queue.clone(),
-                    settings.clone(),
-                    bell.clone(),
-                    Arc::new(move |attempted: &Attempted<'_>| {
-                        attempts::observe(attempted, &traces);
-                    }),
-                    Arc::clone(&beat),
-                    stopping.clone(),
-                )
-            }
-        };
         // A worker that ends by itself is a defect: better a process that exits and is started again.
         let mut monitor = Monitor::new().should_restart(|_, _| false);
         let mut consumers = self.consumers;

@@ -39,12 +39,12 @@ use self::fetch::Fetch;
 pub(crate) use self::poured::{Poured, pour};
 pub(crate) use self::sorting::Sorter;
 pub use self::{
-    arrival::arrival, change_ids::ChangeIds, error::FetchError, feed::Rows, fetch::Fetched,
+    arrival::arrival, change_ids::ChangeIds, error::FetchError, feed::RowFormat, fetch::Fetched,
 };
 use crate::{
     config::Schedule,
     observe::{Heartbeat, metrics, traces::Traces},
-    vendors::{AlumniqClient, Filter},
+    vendors::{AlumniqClient, FeedFilter},
 };
 
 /// The longest lease of the lead. A `worker.lease` may be long because calls to vendors are: nobody should wait
@@ -200,8 +200,8 @@ impl Producer {
     }
 
     /// How the feed's rows are read.
-    pub fn rows(&self) -> Rows {
-        Rows {
+    pub fn rows(&self) -> RowFormat {
+        RowFormat {
             names: Arc::clone(&self.names),
             timezone: self.timezone.clone(),
         }
@@ -318,7 +318,7 @@ impl Producer {
     /// See [`FetchError`].
     pub async fn fetch_once(
         &self,
-        filter: Option<Filter>,
+        filter: Option<FeedFilter>,
         named: bool,
         stop: &CancellationToken,
     ) -> Result<Fetched, FetchError> {
@@ -329,7 +329,7 @@ impl Producer {
                 let last_sweep = self.queue.producer_record().await?.last_sweep;
                 fetch.sweep(last_sweep).await?;
             }
-            Some(Filter::ChangedSince(since)) => {
+            Some(FeedFilter::ChangedSince(since)) => {
                 let today = calendar::day(self.queue.now().await?, &self.timezone)?;
                 fetch.since(since, today).await?;
             }

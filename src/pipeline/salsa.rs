@@ -19,7 +19,7 @@ use jobs::{
 use queue::{
     batch::{Batch, Verdicts},
     lease::Hold,
-    sent::Sent,
+    sent::SentDocument,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use super::{
     fleet::Job,
     rows::Rows,
-    throttle::{Place, Throttle},
+    throttle::{CallPermit, Throttle},
 };
 use crate::{observe::metrics, vendors::SalsaClient};
 
@@ -97,7 +97,7 @@ impl Job for SalsaConsumer {
 struct Item<T> {
     place: usize,
     call_log: CallLog,
-    sent: Sent,
+    sent: SentDocument,
     has: T,
 }
 
@@ -119,11 +119,11 @@ struct Calls {
     hold: Hold,
     /// The place of the PUT, taken together with that of the search: what was read is written at once, and not
     /// a minute later.
-    put: Mutex<Option<Place>>,
+    put: Mutex<Option<CallPermit>>,
 }
 
 impl Calls {
-    fn put(&self) -> std::sync::MutexGuard<'_, Option<Place>> {
+    fn put(&self) -> std::sync::MutexGuard<'_, Option<CallPermit>> {
         self.put.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -270,7 +270,7 @@ impl SalsaConsumer {
         Some(answer)
     }
 
-    async fn place(&self, operation: Operation, calls: &Calls) -> Option<Place> {
+    async fn place(&self, operation: Operation, calls: &Calls) -> Option<CallPermit> {
         let kept = calls.put().take();
         match (operation, kept) {
             (Operation::Put, Some(kept)) => Some(kept),

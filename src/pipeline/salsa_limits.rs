@@ -8,7 +8,7 @@ use jobs::{
 };
 use queue::{
     QueueError,
-    calls::{Purpose, Turn},
+    calls::{CallPurpose, LimitsTurn},
     wake::Bell,
 };
 
@@ -57,11 +57,11 @@ async fn look(salsa: &SalsaConsumer) -> Result<Duration, QueueError> {
         .limits_turn(&throttle.limit, AGE, CLAIM)
         .await?;
     throttle.know_batch(batch);
-    if let Turn::Wait(wait) = turn {
+    if let LimitsTurn::Wait(wait) = turn {
         return Ok(wait);
     }
     // The question is a call like any other in Salsa's count.
-    let place = throttle.reserve_without_lease(Purpose::Question);
+    let place = throttle.reserve_without_lease(CallPurpose::Question);
     let Ok(Some(place)) = tokio::time::timeout(CLAIM, place).await else {
         return Ok(LOOK_AGAIN);
     };

@@ -10,7 +10,7 @@ use std::{
 
 use queue::{
     Queue,
-    calls::{Booking, CallLimit, Purpose},
+    calls::{Booking, CallLimit, CallPurpose},
     lease::Hold,
 };
 use tokio::sync::Mutex;
@@ -37,7 +37,7 @@ pub struct Throttle {
 
 /// The right to make one call now: [`Throttle::spend`] or [`Throttle::give_back`] it.
 #[derive(Debug)]
-pub struct Place {
+pub struct CallPermit {
     /// `None`: the vendor has no limit.
     id: Option<String>,
 }
@@ -46,9 +46,9 @@ impl Throttle {
     /// Waits for places for `calls` calls under a lease; a limit that is lower gives fewer, at least one.
     /// `None`: do not call (the lease ended, the vendor is paused, we are closing, or Redis cannot say); what
     /// was not called can be given back.
-    pub async fn reserve(&self, hold: &Hold, calls: usize) -> Option<Vec<Place>> {
+    pub async fn reserve(&self, hold: &Hold, calls: usize) -> Option<Vec<CallPermit>> {
         self.unless_closing(async {
-            hold.while_held(self.places(Purpose::Work, calls))
+            hold.while_held(self.places(CallPurpose::Work, calls))
                 .await
                 .flatten()
         })
@@ -56,12 +56,12 @@ impl Throttle {
     }
 
     /// The same for one call about no change, which needs no lease.
-    pub async fn reserve_without_lease(&self, purpose: Purpose) -> Option<Place> {
+    pub async fn reserve_without_lease(&self, purpose: CallPurpose) -> Option<CallPermit> {
         self.unless_closing(self.places(purpose, 1)).await?.pop()
     }
 
     /// Makes the call that the place is for.
-    pub async fn spend<F: Future>(&self, place: Place, call: F) -> F::Output {
+    pub async fn spend<F: Future>(&self, place: CallPermit, call: F) -> F::Output {
         let output = call.await;
         if let Some(id) = place.id {
             // Where Redis does not hear of it the place is only free later.
@@ -71,7 +71,7 @@ impl Throttle {
     }
 
     /// Gives a place back for which no call was made.
-    pub async fn give_back(&self, place: Place) {
+    pub async fn give_back(&self, place: CallPermit) {
         if let Some(id) = place.id {
             let _ = self.queue.call_unused(self.limit.vendor, &id).await;
         }
@@ -97,17 +97,17 @@ impl Throttle {
         }
     }
 
-    async fn places(&self, purpose: Purpose, calls: usize) -> Option<Vec<Place>> {
+    async fn places(&self, purpose: CallPurpose, calls: usize) -> Option<Vec<CallPermit>> {
         if self.limit.configured.is_none() && self.limit.published.is_none() {
-            return Some((0..calls).map(|_| Place { id: None }).collect());
+            return Some((0..calls).map(|_| CallPermit { id: None }).collect());
         }
         let mut ids: Vec<String> = (0..calls)
             .map(|_| format!("{:016x}", rand::random::<u64>()))
             .collect();
         // A question and a person's command do not stand behind the work.
         let _turn = match purpose {
-            Purpose::Work => Some(self.turn.lock().await),
-            Purpose::Question | Purpose::Hand => None,
+            CallPurpose::Work => Some(self.turn.lock().await),
+            CallPurpose::Question | CallPurpose::Hand => None,
         };
         loop {
             let booked = self
@@ -118,7 +118,11 @@ impl Throttle {
             match booking {
                 Booking::Given(places) => {
                     ids.truncate(places);
-                    return Some(ids.into_iter().map(|id| Place { id: Some(id) }).collect());
+                    return Some(
+                        ids.into_iter()
+                            .map(|id| CallPermit { id: Some(id) })
+                            .collect(),
+                    );
                 }
                 Booking::Wait(wait) => tokio::time::sleep(wait.min(LOOK_AGAIN)).await,
                 Booking::Shut => return None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jobs::{destination::Vendor, outcome::PauseReason};
 
-use super::{Queue, QueueError, gate::Turn, scripts::or_empty};
+use super::{Queue, QueueError, gate::PauseChange, scripts::or_empty};
 
 /// A leased list.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ impl Queue {
             .arg(word)
             .arg(ids);
         let (verdicts, turn): (String, String) = self.run(&mut call).await?;
-        if let Some(turn) = Turn::read(&turn) {
+        if let Some(turn) = PauseChange::read(&turn) {
             turn.log(Vendor::Alumniq, word, detail);
         }
         Ok(verdicts.chars().map(|verdict| verdict == 's').collect())

@@ -8,9 +8,9 @@ use std::fmt;
 
 use super::{
     Queue, QueueError, QueueSettings,
-    durability::{Allowed, Finding, catalogue::Severity},
-    scripts::{Transition, or_empty},
-    trouble::Trouble,
+    durability::{DurabilityExceptions, DurabilityFinding, catalogue::Severity},
+    scripts::{QueueScript, or_empty},
+    trouble::RedisErrorKind,
 };
 
 /// What a process and its namespace do not agree on.
@@ -122,16 +122,16 @@ impl fmt::Display for Mismatch {
 
 /// Why a process may not write.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum AdmissionError {
     /// This Redis could lose changes.
-    Unfit(Vec<Finding>),
+    Unfit(Vec<DurabilityFinding>),
     /// The process does not agree with its namespace.
     Mismatch(Mismatch),
     /// Redis could not be asked.
     Queue(QueueError),
 }
 
-impl From<QueueError> for Refusal {
+impl From<QueueError> for AdmissionError {
     fn from(error: QueueError) -> Self {
         match error {
             QueueError::Mismatch(mismatch) => Self::Mismatch(mismatch),
@@ -145,7 +145,7 @@ pub struct Admitted {
     /// The handle.
     pub queue: Queue,
     /// The weaknesses that are no reason to refuse.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<DurabilityFinding>,
 }
 
 /// Without the handle, which has nothing to show.
@@ -162,7 +162,7 @@ impl Queue {
     ///
     /// # Errors
     /// This Redis could lose changes, or the process does not agree with its namespace.
-    pub async fn admit(self, allowed: Allowed) -> Result<Admitted, Refusal> {
+    pub async fn admit(self, allowed: DurabilityExceptions) -> Result<Admitted, AdmissionError> {
         self.enter("admit", allowed).await
     }
 
@@ -170,27 +170,36 @@ impl Queue {
     ///
     /// # Errors
     /// As [`Queue::admit`]; and changes wait for a destination that would be left out.
-    pub async fn adopt_destinations(self, allowed: Allowed) -> Result<Admitted, Refusal> {
+    pub async fn adopt_destinations(
+        self,
+        allowed: DurabilityExceptions,
+    ) -> Result<Admitted, AdmissionError> {
         self.enter("adopt", allowed).await
     }
 
-    async fn enter(self, how: &str, allowed: Allowed) -> Result<Admitted, Refusal> {
+    async fn enter(
+        self,
+        how: &str,
+        allowed: DurabilityExceptions,
+    ) -> Result<Admitted, AdmissionError> {
         let findings = self.examine(allowed).await?.findings;
         let (fatal, findings): (Vec<_>, Vec<_>) = findings
             .into_iter()
             .partition(|finding| finding.severity == Severity::Refuses);
         if !fatal.is_empty() {
-            return Err(Refusal::Unfit(fatal));
+            return Err(AdmissionError::Unfit(fatal));
         }
         let mismatch = match self.compared(&self.scripts.admit, how).await {
             // It takes no writes now and is waited for. What is taken in then is compared again.
-            Err(error) if how == "admit" && error.trouble().is_some_and(Trouble::is_of_writes) => {
+            Err(error)
+                if how == "admit" && error.trouble().is_some_and(RedisErrorKind::is_of_writes) =>
+            {
                 self.mismatch().await?
             }
             compared => compared?,
         };
         if let Some(mismatch) = mismatch {
-            return Err(Refusal::Mismatch(mismatch));
+            return Err(AdmissionError::Mismatch(mismatch));
         }
         let queue = Self {
             is_admitted: true,
@@ -206,7 +215,7 @@ impl Queue {
 
     async fn compared(
         &self,
-        script: &Transition,
+        script: &QueueScript,
         how: &str,
     ) -> Result<Option<Mismatch>, QueueError> {
         let seals = &self.settings.seals;

@@ -19,7 +19,7 @@ pub struct CallLimit {
 
 /// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum CallPurpose {
     /// Changes: not while the vendor's gate is shut or its limits are in doubt.
     Work,
     /// The question for the vendor's limits.
@@ -28,7 +28,7 @@ pub enum Purpose {
     Hand,
 }
 
-impl Purpose {
+impl CallPurpose {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Work => "work",
@@ -51,7 +51,7 @@ pub enum Booking {
 
 /// Whether it is this process's turn to ask for the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum LimitsTurn {
     /// Ask, and tell [`Queue::limits_told`] or [`Queue::limits_untold`].
     Ask,
     /// Somebody did or does: look again after this.
@@ -68,7 +68,7 @@ impl Queue {
     pub async fn book_calls(
         &self,
         limit: &CallLimit,
-        purpose: Purpose,
+        purpose: CallPurpose,
         longest: Duration,
         ids: &[String],
     ) -> Result<(Booking, ToldBatch), QueueError> {
@@ -108,7 +108,7 @@ impl Queue {
         limit: &CallLimit,
         age: Duration,
         claim: Duration,
-    ) -> Result<(Turn, ToldBatch), QueueError> {
+    ) -> Result<(LimitsTurn, ToldBatch), QueueError> {
         let mut call = self.throttle(limit.vendor, "turn");
         call.arg(limit.configured.unwrap_or(0))
             .arg(limit.published.unwrap_or(0))
@@ -116,8 +116,8 @@ impl Queue {
             .arg(claim.as_millis() as u64);
         let (mine, wait, batch): (bool, u64, usize) = self.run(&mut call).await?;
         let turn = match mine {
-            true => Turn::Ask,
-            false => Turn::Wait(Duration::from_millis(wait)),
+            true => LimitsTurn::Ask,
+            false => LimitsTurn::Wait(Duration::from_millis(wait)),
         };
         Ok((turn, told(batch)))
     }

@@ -1,7 +1,7 @@
 //! All keys of a namespace: are there any, and away with them. A server may hold other things, and is looked
 //! through in bounded steps.
 
-use super::{Queue, QueueError, scripts::Transition};
+use super::{Queue, QueueError, scripts::QueueScript};
 
 /// How many of the server's keys one step looks at.
 const KEYS_A_STEP: u32 = 1_000;
@@ -26,7 +26,7 @@ impl Queue {
     }
 
     /// Once through all keys of the server; how many were the namespace's.
-    async fn go_round(&self, script: &Transition, remove: bool) -> Result<u64, QueueError> {
+    async fn go_round(&self, script: &QueueScript, remove: bool) -> Result<u64, QueueError> {
         let (mut cursor, mut found) = ("0".to_owned(), 0);
         loop {
             let mut call = script.prepare_invoke();

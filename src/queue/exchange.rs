@@ -5,7 +5,8 @@ use tokio::time::Instant;
 
 use super::{
     Queue, QueueError,
-    gate::Turn,
+    executor::Transition,
+    gate::PauseChange,
     hold::Hold,
     lease::{ClaimRequest, Claimed, RawClaim},
     settlement::Settlement,
@@ -55,13 +56,16 @@ impl Queue {
         }
         let (verdicts, turn, claimed): (String, String, RawClaim) = self.run(&mut call).await?;
         let verdicts: Vec<_> = verdicts.chars().map(SettleVerdict::of).collect();
-        if let Some(turn) = Turn::read(&turn) {
-            let ended = ended.iter().zip(&verdicts);
-            let (reason, cause) = ended
-                .filter_map(|(item, verdict)| item.pauses(*verdict))
-                .next()
-                .unwrap_or((PauseReason::Outage, ""));
-            turn.log(destination.into(), reason.as_str(), cause);
+        if let Some(turn) = PauseChange::read(&turn) {
+            let settled = ended.iter().zip(&verdicts);
+            let mut settled =
+                settled.filter_map(|(item, verdict)| item.transition.settled_as(*verdict));
+            let pause = settled.find_map(|settled| match settled.into_owned() {
+                Transition::Pause { reason, cause, .. } => Some((reason, cause)),
+                _ => None,
+            });
+            let (reason, cause) = pause.unwrap_or((PauseReason::Outage, String::new()));
+            turn.log(destination.into(), reason.as_str(), &cause);
         }
         let lease = request.map_or_else(Default::default, |request| request.lease);
         let claimed = self.claimed(claimed, Hold::since(sent, lease));

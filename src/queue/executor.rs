@@ -118,6 +118,12 @@ impl Transition {
 
     /// What the queue made of it; `None`: nothing, the lease was lost.
     pub fn settled_as(&self, verdict: SettleVerdict) -> Option<Cow<'_, Self>> {
+        let exhausted = |attempts, cause: &String| Self::Dead {
+            class: DeadClass::Exhausted,
+            cause: cause.clone(),
+            advice: EXHAUSTED_ADVICE.to_owned(),
+            attempts,
+        };
         Some(Cow::Owned(match (verdict, self) {
             (SettleVerdict::LeaseLost, _) => return None,
             (
@@ -154,12 +160,7 @@ impl Transition {
                 Self::Exhausted {
                     attempts, cause, ..
                 },
-            ) => Self::Dead {
-                class: DeadClass::Exhausted,
-                cause: cause.clone(),
-                advice: EXHAUSTED_ADVICE.to_owned(),
-                attempts: *attempts,
-            },
+            ) => exhausted(*attempts, cause),
             (
                 _,
                 Self::Defer {
@@ -168,12 +169,7 @@ impl Transition {
                     cause,
                     ..
                 },
-            ) => Self::Dead {
-                class: DeadClass::Exhausted,
-                cause: cause.clone(),
-                advice: EXHAUSTED_ADVICE.to_owned(),
-                attempts: attempts.saturating_add(*deferrals),
-            },
+            ) => exhausted(attempts.saturating_add(*deferrals), cause),
             (_, as_it_was_said) => return Some(Cow::Borrowed(as_it_was_said)),
         }))
     }

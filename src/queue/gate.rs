@@ -8,12 +8,12 @@ use super::{Queue, QueueError, audit::Actor, scripts::or_empty};
 
 /// What a transition made of a gate; a script tells it to one caller in the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum PauseChange {
     Paused,
     Resumed,
 }
 
-impl Turn {
+impl PauseChange {
     /// A script's word; empty where it left the gate as it was.
     pub fn read(word: &str) -> Option<Self> {
         match word {
@@ -74,7 +74,7 @@ impl Queue {
             self.push_hand(&mut call, by.into());
         }
         let turn: String = self.run(&mut call).await?;
-        if let Some(turn) = Turn::read(&turn) {
+        if let Some(turn) = PauseChange::read(&turn) {
             turn.log(vendor, reason, cause);
         }
         Ok(())

@@ -6,7 +6,7 @@ use jobs::{destination::Destination, outcome::DeadClass};
 use serde_json::{json, value::RawValue};
 
 pub use super::hold::Hold;
-use super::{Queue, QueueError, sent::Sent};
+use super::{Queue, QueueError, sent::SentDocument};
 use jobs::call_log::CallLog;
 
 /// After how many lost leases a change is held to kill its workers.
@@ -32,7 +32,7 @@ pub struct Lease {
     /// The calls that are made for it.
     pub call_log: CallLog,
     /// The document that is sent for it.
-    pub sent: Sent,
+    pub sent: SentDocument,
 }
 
 /// What to claim.
@@ -176,7 +176,7 @@ impl Queue {
                     fetched_at,
                     row,
                     call_log: CallLog::default(),
-                    sent: Sent::default(),
+                    sent: SentDocument::default(),
                 }
             })
             .collect();

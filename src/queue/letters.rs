@@ -20,7 +20,7 @@ pub(super) use self::groups::MOST_CANDIDATES;
 pub use self::{
     cursor::{LetterRef, NoCursor},
     groups::LetterGroup,
-    listing::Order,
+    listing::DeadLetterOrder,
 };
 use super::Keys;
 

@@ -165,10 +165,10 @@ use self::{
     connection::Connection,
     keys::Keys,
     rights::{MissingRights, Proved},
-    scripts::{Answer, Invocation, Purpose, Scripts},
+    scripts::{Invocation, ScriptPurpose, ScriptReply, Scripts},
     seal::{SealError, Seals},
     seen::Seen,
-    trouble::{Trouble, Watch},
+    trouble::{RedisErrorKind, RedisErrorReporter},
 };
 
 /// What went wrong between us and Redis.
@@ -216,10 +216,10 @@ impl From<redis::RedisError> for QueueError {
 
 impl QueueError {
     /// What Redis is in, if it is Redis.
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn trouble(&self) -> Option<RedisErrorKind> {
         match self {
-            Self::Redis(error) => Some(Trouble::of(error)),
-            Self::Rights(_) => Some(Trouble::MissingRights),
+            Self::Redis(error) => Some(RedisErrorKind::of(error)),
+            Self::Rights(_) => Some(RedisErrorKind::MissingRights),
             Self::Deposed
             | Self::Mismatch(_)
             | Self::ReadOnly
@@ -230,7 +230,7 @@ impl QueueError {
 
     /// Redis takes nothing new in until there is room again.
     pub fn is_full(&self) -> bool {
-        self.trouble() == Some(Trouble::Full)
+        self.trouble() == Some(RedisErrorKind::Full)
     }
 
     fn unreadable(what: impl Into<String>, why: impl ToString) -> Self {
@@ -289,7 +289,7 @@ pub struct Queue {
     scripts: Arc<Scripts>,
     keys: Keys,
     settings: Arc<QueueSettings>,
-    watch: Arc<Watch>,
+    watch: Arc<RedisErrorReporter>,
     proved: Arc<Proved>,
     seen: Arc<Seen>,
 }
@@ -334,7 +334,7 @@ impl Queue {
         &self,
         invocation: &mut Invocation<'_>,
     ) -> Result<T, QueueError> {
-        if invocation.purpose > Purpose::Counts && !self.is_admitted {
+        if invocation.purpose > ScriptPurpose::Counts && !self.is_admitted {
             return Err(QueueError::ReadOnly);
         }
         self.run_unadmitted(invocation).await
@@ -348,12 +348,12 @@ impl Queue {
             if let QueueError::Redis(error) = error {
                 self.watch.failed(error);
             } else {
-                self.watch.begins(Trouble::MissingRights, error);
+                self.watch.begins(RedisErrorKind::MissingRights, error);
             }
         })?;
         let mut connection = self.connection.clone();
         match invocation.invoke(&self.keys, &mut connection).await {
-            Ok(Answer { value, warnings }) => {
+            Ok(ScriptReply { value, warnings }) => {
                 self.watch.succeeded(invocation.purpose);
                 for warning in warnings {
                     self.proved.look_at_warning(&warning);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Queue, QueueError, scripts::Purpose, trouble::Trouble};
+use super::{Queue, QueueError, scripts::ScriptPurpose, trouble::RedisErrorKind};
 
 /// The share of the limit that is to be free: the next block, and what Redis needs to read it, must find room.
 const FREE: f64 = 0.1;
@@ -77,7 +77,7 @@ impl Queue {
         }
         match memory {
             memory if memory.is_full() => self.watch.begins(
-                Trouble::Full,
+                RedisErrorKind::Full,
                 &format_args!(
                     "{} bytes in use, maxmemory is {}",
                     memory.used, memory.limit
@@ -85,7 +85,7 @@ impl Queue {
             ),
             // It says so itself, though nothing may be at hand to take in.
             memory if memory.limit > 0 && memory.has_room() => {
-                self.watch.succeeded(Purpose::TakesIn);
+                self.watch.succeeded(ScriptPurpose::TakesIn);
             }
             _ => {}
         }

@@ -14,7 +14,7 @@ use super::keys::Keys;
 /// What a script is for decides when Redis may refuse it. The flags in a script's first line say so to Redis,
 /// which then refuses a call before it has begun, never in its middle. They exist since Redis 7.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Purpose {
+pub(super) enum ScriptPurpose {
     /// Reads only: runs on a Redis that takes no writes, too.
     Looks,
     /// Counts calls to vendors, of commands that only read the queue, too: what it writes ends by itself.
@@ -25,7 +25,7 @@ pub(super) enum Purpose {
     TakesIn,
 }
 
-impl Purpose {
+impl ScriptPurpose {
     /// A script's first line.
     const fn first_line(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ fn include(script: &mut String, included: &mut Vec<&'static str>, name: &str) {
     }
 }
 
-fn assemble(purpose: Purpose, text: &'static str) -> String {
+fn assemble(purpose: ScriptPurpose, text: &'static str) -> String {
     let mut script = purpose.first_line().to_owned() + &destinations();
     let mut included = Vec::new();
     for name in ALWAYS {
@@ -113,14 +113,14 @@ fn assemble(purpose: Purpose, text: &'static str) -> String {
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident: $purpose:ident $file:literal,)*) => {
         /// Every script, put together once. A script that Redis has forgotten is loaded again on the way.
-        pub(super) struct Scripts { $($(#[$doc])* pub $name: Transition,)* }
+        pub(super) struct Scripts { $($(#[$doc])* pub $name: QueueScript,)* }
 
         impl Scripts {
             pub fn new() -> Self {
-                Self { $($name: Transition {
-                    purpose: Purpose::$purpose,
+                Self { $($name: QueueScript {
+                    purpose: ScriptPurpose::$purpose,
                     script: Script::new(&assemble(
-                        Purpose::$purpose,
+                        ScriptPurpose::$purpose,
                         include_str!(concat!("scripts/", $file, ".lua")),
                     )),
                 },)* }
@@ -181,12 +181,12 @@ scripts! {
 }
 
 /// A script and what it is for.
-pub(super) struct Transition {
-    purpose: Purpose,
+pub(super) struct QueueScript {
+    purpose: ScriptPurpose,
     script: Script,
 }
 
-impl Transition {
+impl QueueScript {
     /// A call of it, still without arguments.
     pub fn prepare_invoke(&self) -> Invocation<'_> {
         Invocation {
@@ -202,14 +202,14 @@ impl Transition {
 }
 
 /// What a script answered, and what it has for the log.
-pub(super) struct Answer<T> {
+pub(super) struct ScriptReply<T> {
     pub value: T,
     pub warnings: Vec<String>,
 }
 
 /// A call of a script that knows what it is for.
 pub(super) struct Invocation<'a> {
-    pub purpose: Purpose,
+    pub purpose: ScriptPurpose,
     call: ScriptInvocation<'a>,
 }
 
@@ -220,10 +220,10 @@ impl Invocation<'_> {
         &mut self,
         keys: &Keys,
         connection: &mut impl ConnectionLike,
-    ) -> RedisResult<Answer<T>> {
+    ) -> RedisResult<ScriptReply<T>> {
         let call = self.call.key(keys.prefix()).key(keys.of(&["none"]));
         let (value, warnings) = call.invoke_async(connection).await?;
-        Ok(Answer { value, warnings })
+        Ok(ScriptReply { value, warnings })
     }
 }
 
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_script_has_what_it_names_once_and_before_itself() {
         let script = assemble(
-            Purpose::TakesIn,
+            ScriptPurpose::TakesIn,
             "-- @include lanes\n-- @include lanes\nlocal function transition() end\n",
         );
         assert_eq!(script.matches("local lanes = {").count(), 1);

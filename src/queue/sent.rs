@@ -12,9 +12,9 @@ use super::{Queue, QueueError};
 
 /// Where a job puts the document that it is about to send. Clones are one.
 #[derive(Clone, Default)]
-pub struct Sent(Arc<Mutex<Option<String>>>);
+pub struct SentDocument(Arc<Mutex<Option<String>>>);
 
-impl Sent {
+impl SentDocument {
     /// This is about to be sent.
     pub fn put(&self, document: &impl Serialize) {
         // What cannot be written as JSON cannot be sent either.
@@ -32,7 +32,7 @@ impl Sent {
 }
 
 /// Never the document: it is personal data.
-impl fmt::Debug for Sent {
+impl fmt::Debug for SentDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_there = self.lock().is_some();
         f.debug_tuple("Sent").field(&is_there).finish()

@@ -20,7 +20,7 @@ pub struct Session {
 
 /// Where a token was presented; wrong ones are counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum LoginMethod {
     /// On the login page.
     Login,
     /// As a bearer token.
@@ -71,7 +71,7 @@ pub enum Knocked {
 /// So long a client that presented the right token is not held up by what others guess.
 pub const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
-impl Door {
+impl LoginMethod {
     fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -131,7 +131,7 @@ impl Queue {
     /// `client` has presented a token.
     pub async fn knock(
         &self,
-        door: Door,
+        door: LoginMethod,
         client: &str,
         right: bool,
     ) -> Result<Knocked, QueueError> {

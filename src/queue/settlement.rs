@@ -1,13 +1,12 @@
-//! The end of a lease: what came of it, and what the queue made of that.
+//! The end of a lease: the transition of its change, as settle.lua takes it.
 
 use std::time::Duration;
 
-use jobs::outcome::{Blame, PauseReason};
+use jobs::outcome::Blame;
 
 use super::{
     executor::{EXHAUSTED_ADVICE, Transition},
     scripts::or_empty,
-    verdict::SettleVerdict,
 };
 
 /// What the timeline says of a call that was given up.
@@ -33,21 +32,6 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// Why the destination is paused, where this says so.
-    pub(super) fn pauses(&self, verdict: SettleVerdict) -> Option<(PauseReason, &str)> {
-        match (&self.transition, verdict) {
-            (_, SettleVerdict::LeaseLost) => None,
-            (Transition::Pause { reason, cause, .. }, _) => Some((*reason, cause)),
-            (
-                Transition::Retry { cause, .. }
-                | Transition::Exhausted { cause, .. }
-                | Transition::Defer { cause, .. },
-                SettleVerdict::Paused,
-            ) => Some((PauseReason::Outage, cause)),
-            _ => None,
-        }
-    }
-
     /// The eleven fields of settle.lua.
     pub(super) fn push_arguments(&self, call: &mut redis::ScriptInvocation<'_>) {
         let (mut detail, mut delay, mut word, mut advice) = ("", None, "", "");

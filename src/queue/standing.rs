@@ -15,14 +15,14 @@ const ALUMNIQ_BIT: u8 = 4;
 
 /// What is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct ChangeLookup {
     /// Which change.
     pub change_id: String,
     lane: String,
     member: String,
 }
 
-impl Asked {
+impl ChangeLookup {
     /// A change of `xid` with its place among that person's changes.
     pub fn of(change_id: &str, xid: Option<&str>, order: &str) -> Self {
         Self {
@@ -112,7 +112,7 @@ pub struct Counted {
 
 impl Queue {
     /// Where these stand, in their order. Each call of the script is one instant; many changes take several.
-    pub async fn standing(&self, asked: &[Asked]) -> Result<Vec<Standing>, QueueError> {
+    pub async fn standing(&self, asked: &[ChangeLookup]) -> Result<Vec<Standing>, QueueError> {
         let mut standing = Vec::with_capacity(asked.len());
         for part in asked.chunks(CHANGES_A_CALL) {
             let mut call = self.scripts.standing.prepare_invoke();

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     ClassifyForPeople, Queue, QueueError, defects::LastCheck, recent::RecentCall, room::Memory,
-    timestamp::rfc3339, trouble::Trouble,
+    timestamp::rfc3339, trouble::RedisErrorKind,
 };
 
 /// How long after its last sign of life a process still counts as living, if it does not say when the next one comes.
@@ -52,7 +52,7 @@ pub struct Status {
     pub workers: BTreeMap<String, serde_json::Value>,
     /// What happened in the last hour: `fetched`, each destination's name (applied there), `acknowledged`.
     #[serde(default)]
-    pub rates: BTreeMap<String, Rate>,
+    pub rates: BTreeMap<String, EventRate>,
     /// Redis' memory.
     pub memory: Memory,
     /// Why Redis refuses every write, where somebody tried; absent where it does not.
@@ -177,14 +177,15 @@ pub struct ProducerStatus {
 
 /// How often something happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Rate {
+#[schema(as = Rate)]
+pub struct EventRate {
     /// In the last minute.
     pub per_minute: f64,
     /// In each minute of the last hour, oldest first; the last one may still be running.
     pub minutes: Vec<u64>,
 }
 
-impl Rate {
+impl EventRate {
     /// How many of the queue's buckets are a minute.
     const MINUTE: usize = 6;
 
@@ -263,14 +264,14 @@ impl Queue {
             .query_async::<()>(&mut self.connection.clone())
             .await
             .err()?;
-        let trouble = Trouble::of(&error);
+        let trouble = RedisErrorKind::of(&error);
         let refuses = matches!(
             trouble,
-            Trouble::Full
-                | Trouble::DiskFails
-                | Trouble::Replica
-                | Trouble::TooFewReplicas
-                | Trouble::Refused
+            RedisErrorKind::Full
+                | RedisErrorKind::DiskFails
+                | RedisErrorKind::Replica
+                | RedisErrorKind::TooFewReplicas
+                | RedisErrorKind::Refused
         );
         refuses.then(|| trouble.to_string())
     }
@@ -406,7 +407,7 @@ impl From<RawStatus> for Status {
             rates: raw
                 .rates
                 .into_iter()
-                .map(|(name, buckets)| (name, Rate::of(&buckets, now)))
+                .map(|(name, buckets)| (name, EventRate::of(&buckets, now)))
                 .collect(),
             memory: raw.memory,
             writes_refused: None,

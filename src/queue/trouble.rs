@@ -11,11 +11,11 @@ use std::{
 use redis::RedisError;
 use transport::TlsFault;
 
-use super::scripts::Purpose;
+use super::scripts::ScriptPurpose;
 
 /// Why Redis does not do what it is asked for. Whatever it is, no change is charged: everybody tries again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RedisErrorKind {
     /// More memory in use than `maxmemory` allows.
     Full,
     /// Its last snapshot or append failed.
@@ -48,7 +48,7 @@ pub enum Trouble {
     Other,
 }
 
-impl Trouble {
+impl RedisErrorKind {
     /// The one table of Redis' errors.
     pub(super) fn of(error: &RedisError) -> Self {
         if let Some(fault) = TlsFault::of(error) {
@@ -161,21 +161,21 @@ impl Trouble {
 
     /// Whether only writes are refused.
     pub(super) const fn is_of_writes(self) -> bool {
-        !matches!(self.proof_of_end(), Purpose::Looks)
+        !matches!(self.proof_of_end(), ScriptPurpose::Looks)
     }
 
     /// What must succeed before the trouble is over: a full Redis answers everybody else.
-    const fn proof_of_end(self) -> Purpose {
+    const fn proof_of_end(self) -> ScriptPurpose {
         match self {
-            Self::Full => Purpose::TakesIn,
-            Self::DiskFails | Self::Replica | Self::TooFewReplicas => Purpose::CarriesOn,
-            _ => Purpose::Looks,
+            Self::Full => ScriptPurpose::TakesIn,
+            Self::DiskFails | Self::Replica | Self::TooFewReplicas => ScriptPurpose::CarriesOn,
+            _ => ScriptPurpose::Looks,
         }
     }
 }
 
 /// What it is and what to do, in a sentence.
-impl fmt::Display for Trouble {
+impl fmt::Display for RedisErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, todo) = self.words();
         write!(f, "{what}: {todo}")
@@ -186,9 +186,9 @@ const TOO_MANY_CLIENTS: &str = "max number of clients";
 
 /// An error as people read it: what it is, what to do, and Redis' own words.
 pub(super) fn explain(error: &RedisError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match Trouble::of(error) {
-        Trouble::Other => write!(f, "Redis: {error}"),
-        Trouble::Full => write!(f, "{}", Trouble::Full),
+    match RedisErrorKind::of(error) {
+        RedisErrorKind::Other => write!(f, "Redis: {error}"),
+        RedisErrorKind::Full => write!(f, "{}", RedisErrorKind::Full),
         trouble => {
             let (what, todo) = trouble.words();
             write!(f, "{what} ({error}): {todo}")
@@ -199,7 +199,7 @@ pub(super) fn explain(error: &RedisError, f: &mut fmt::Formatter<'_>) -> fmt::Re
 /// The trouble that Redis is in, as far as this process has seen: each is told once, however many loops run into
 /// it and however it changes its face, and once that it is over.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct RedisErrorReporter {
     episode: Mutex<Option<Episode>>,
     warnings: Mutex<BTreeSet<String>>,
 }
@@ -210,17 +210,17 @@ const WARNINGS: usize = 1_000;
 #[derive(Debug)]
 struct Episode {
     since: Instant,
-    told: Vec<Trouble>,
+    told: Vec<RedisErrorKind>,
 }
 
-impl Watch {
+impl RedisErrorReporter {
     /// A call failed.
     pub fn failed(&self, error: &RedisError) {
-        self.begins(Trouble::of(error), error);
+        self.begins(RedisErrorKind::of(error), error);
     }
 
     /// `cause`: how it was seen.
-    pub fn begins(&self, trouble: Trouble, cause: &dyn fmt::Display) {
+    pub fn begins(&self, trouble: RedisErrorKind, cause: &dyn fmt::Display) {
         let mut known = self.episode.lock().unwrap_or_else(PoisonError::into_inner);
         let episode = known.get_or_insert_with(|| Episode {
             since: Instant::now(),
@@ -242,7 +242,7 @@ impl Watch {
     }
 
     /// A call with this purpose succeeded.
-    pub fn succeeded(&self, purpose: Purpose) {
+    pub fn succeeded(&self, purpose: ScriptPurpose) {
         let mut known = self.episode.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |episode: &mut Episode| {
             let told = episode.told.iter();
@@ -270,48 +270,66 @@ mod tests {
     #[test]
     fn every_refusal_of_redis_has_a_name_and_says_what_to_do() {
         for (line, trouble) in [
-            ("OOM allow-oom flag is not set on the script", Trouble::Full),
+            (
+                "OOM allow-oom flag is not set on the script",
+                RedisErrorKind::Full,
+            ),
             (
                 "MISCONF Redis is configured to save RDB snapshots",
-                Trouble::DiskFails,
+                RedisErrorKind::DiskFails,
             ),
             (
                 "LOADING Redis is loading the dataset in memory",
-                Trouble::Loading,
+                RedisErrorKind::Loading,
             ),
             (
                 "READONLY You can't write against a read only replica.",
-                Trouble::Replica,
+                RedisErrorKind::Replica,
             ),
-            ("MASTERDOWN Link with MASTER is down", Trouble::Replica),
+            (
+                "MASTERDOWN Link with MASTER is down",
+                RedisErrorKind::Replica,
+            ),
             (
                 "NOREPLICAS Not enough good replicas to write.",
-                Trouble::TooFewReplicas,
+                RedisErrorKind::TooFewReplicas,
             ),
-            ("BUSY Redis is busy running a script.", Trouble::Busy),
-            ("NOAUTH Authentication required.", Trouble::Refused),
-            ("WRONGPASS invalid username-password pair", Trouble::Refused),
-            ("NOPERM User default has no permissions", Trouble::Refused),
-            ("ERR max number of clients reached", Trouble::TooManyClients),
-            ("CLUSTERDOWN The cluster is down", Trouble::ClusterDown),
-            ("ASK 3999 127.0.0.1:6381", Trouble::SlotMoves),
+            ("BUSY Redis is busy running a script.", RedisErrorKind::Busy),
+            ("NOAUTH Authentication required.", RedisErrorKind::Refused),
+            (
+                "WRONGPASS invalid username-password pair",
+                RedisErrorKind::Refused,
+            ),
+            (
+                "NOPERM User default has no permissions",
+                RedisErrorKind::Refused,
+            ),
+            (
+                "ERR max number of clients reached",
+                RedisErrorKind::TooManyClients,
+            ),
+            (
+                "CLUSTERDOWN The cluster is down",
+                RedisErrorKind::ClusterDown,
+            ),
+            ("ASK 3999 127.0.0.1:6381", RedisErrorKind::SlotMoves),
             (
                 "TRYAGAIN Multiple keys request during rehashing of slot",
-                Trouble::SlotMoves,
+                RedisErrorKind::SlotMoves,
             ),
             (
                 "WRONGTYPE {campus}:ready:crm holds a string, where the queue keeps a list",
-                Trouble::ForeignKey,
+                RedisErrorKind::ForeignKey,
             ),
             (
                 "ERR The user executing the script can't run this command or subcommand",
-                Trouble::Refused,
+                RedisErrorKind::Refused,
             ),
-            ("MOVED 3999 127.0.0.1:6381", Trouble::ClusterDown),
-            ("ERR unknown command", Trouble::Other),
+            ("MOVED 3999 127.0.0.1:6381", RedisErrorKind::ClusterDown),
+            ("ERR unknown command", RedisErrorKind::Other),
         ] {
             let error = answered(line);
-            assert_eq!(Trouble::of(&error), trouble, "{line}");
+            assert_eq!(RedisErrorKind::of(&error), trouble, "{line}");
             let said = super::super::QueueError::from(error).to_string();
             assert!(said.starts_with(&*trouble.words().0), "{said}");
         }
@@ -319,30 +337,30 @@ mod tests {
 
     #[test]
     fn a_full_redis_that_answers_other_calls_is_still_full() {
-        let watch = Watch::default();
+        let watch = RedisErrorReporter::default();
         let is_told = |trouble| {
             let episode = watch.episode.lock().unwrap();
             episode.as_ref().is_some_and(|e| e.told == [trouble])
         };
         watch.failed(&answered("OOM"));
-        watch.succeeded(Purpose::Looks);
-        watch.succeeded(Purpose::CarriesOn);
-        assert!(is_told(Trouble::Full));
-        watch.succeeded(Purpose::TakesIn);
+        watch.succeeded(ScriptPurpose::Looks);
+        watch.succeeded(ScriptPurpose::CarriesOn);
+        assert!(is_told(RedisErrorKind::Full));
+        watch.succeeded(ScriptPurpose::TakesIn);
         assert!(watch.episode.lock().unwrap().is_none());
     }
 
     #[test]
     fn a_redis_that_answers_a_reader_may_still_refuse_to_write() {
-        let watch = Watch::default();
+        let watch = RedisErrorReporter::default();
         let is_told = |trouble| {
             let episode = watch.episode.lock().unwrap();
             episode.as_ref().is_some_and(|e| e.told == [trouble])
         };
         watch.failed(&answered("MISCONF"));
-        watch.succeeded(Purpose::Looks);
-        assert!(is_told(Trouble::DiskFails));
-        watch.succeeded(Purpose::CarriesOn);
+        watch.succeeded(ScriptPurpose::Looks);
+        assert!(is_told(RedisErrorKind::DiskFails));
+        watch.succeeded(ScriptPurpose::CarriesOn);
         assert!(watch.episode.lock().unwrap().is_none());
     }
 }

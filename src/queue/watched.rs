@@ -13,7 +13,7 @@ use super::{
 
 /// The fleet at one moment.
 #[derive(Debug)]
-pub struct Seen {
+pub struct FleetView {
     /// The counts.
     pub status: Result<Status, QueueError>,
     /// Dead letters of one cause each, most frequent first.
@@ -34,7 +34,7 @@ impl Queue {
     ///
     /// # Errors
     /// Redis did not answer. What it holds and cannot be read is left out, or said in its place.
-    pub async fn watched(&self) -> Result<Seen, QueueError> {
+    pub async fn watched(&self) -> Result<FleetView, QueueError> {
         let mut call = self.scripts.watch.prepare_invoke();
         call.arg(super::letters::MOST_CANDIDATES);
         for class in DeadClass::ALL {
@@ -46,7 +46,7 @@ impl Queue {
             let calls = recent::read(calls).ok()?;
             Some((vendor, (VendorLimits::read(told, places_used), calls)))
         });
-        Ok(Seen {
+        Ok(FleetView {
             status: Status::read(&status),
             traffic: traffic.collect(),
             groups: self.letter_groups_of(causes).await,

@@ -11,7 +11,7 @@ mod section;
 
 pub use self::{
     page::{STYLE, page},
-    section::{Section, find, nearest, sections},
+    section::{RunbookSection, find, nearest, sections},
 };
 
 /// The file, as it is.

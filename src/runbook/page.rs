@@ -6,7 +6,7 @@ use pulldown_cmark::{CowStr, Event, Parser, Tag, TagEnd, html};
 
 use super::{
     TEXT,
-    section::{self, OPTIONS, Section},
+    section::{self, OPTIONS, RunbookSection},
 };
 
 /// The style sheet that the page names as `runbook.css`.
@@ -48,7 +48,10 @@ pub(super) fn document(text: &str) -> String {
 
 /// The text's events, each heading with its name. Raw HTML is left out, and so are links to files: this page stands
 /// alone.
-fn events<'a>(text: &'a str, sections: &'a [Section<'a>]) -> impl Iterator<Item = Event<'a>> {
+fn events<'a>(
+    text: &'a str,
+    sections: &'a [RunbookSection<'a>],
+) -> impl Iterator<Item = Event<'a>> {
     let mut slugs = sections.iter().map(|section| section.slug.as_str());
     let mut leads_nowhere = false;
     Parser::new_ext(text, OPTIONS).filter_map(move |event| match event {
@@ -74,7 +77,7 @@ fn events<'a>(text: &'a str, sections: &'a [Section<'a>]) -> impl Iterator<Item 
 }
 
 /// Chapters that fold, with their sections below them; on a wide screen the style sheet keeps them open.
-fn contents(sections: &[Section<'_>]) -> String {
+fn contents(sections: &[RunbookSection<'_>]) -> String {
     let mut out = String::new();
     let mut rest = sections
         .iter()
@@ -100,7 +103,7 @@ fn contents(sections: &[Section<'_>]) -> String {
     out
 }
 
-fn link(section: &Section<'_>) -> String {
+fn link(section: &RunbookSection<'_>) -> String {
     format!(
         "<a href=\"#{}\">{}</a>",
         escaped(&section.slug),

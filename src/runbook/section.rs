@@ -6,7 +6,7 @@ use super::TEXT;
 
 /// One heading and what stands below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Section<'a> {
+pub struct RunbookSection<'a> {
     /// 1 is the whole text's title.
     pub level: u8,
     /// The heading, without marks.
@@ -18,7 +18,7 @@ pub struct Section<'a> {
 }
 
 /// Every section of the runbook, in its order.
-pub fn sections() -> Vec<Section<'static>> {
+pub fn sections() -> Vec<RunbookSection<'static>> {
     split(TEXT)
 }
 
@@ -26,7 +26,7 @@ pub fn sections() -> Vec<Section<'static>> {
 pub(super) const OPTIONS: Options = Options::ENABLE_TABLES;
 
 /// Every section of `text`.
-pub(super) fn split(text: &str) -> Vec<Section<'_>> {
+pub(super) fn split(text: &str) -> Vec<RunbookSection<'_>> {
     let mut headings: Vec<(u8, usize, String)> = Vec::new();
     let mut inside = false;
     for (event, range) in Parser::new_ext(text, OPTIONS).into_offset_iter() {
@@ -54,7 +54,7 @@ pub(super) fn split(text: &str) -> Vec<Section<'_>> {
     headings
         .into_iter()
         .zip(ends)
-        .map(|((level, start, title), end)| Section {
+        .map(|((level, start, title), end)| RunbookSection {
             level,
             slug: slug(&title),
             title,
@@ -93,7 +93,7 @@ pub(super) fn slug(title: &str) -> String {
 const PREFIXES: [&str; 3] = ["", "alumniqrelay", "exit-code-"];
 
 /// The section that `topic` names, whatever its case.
-pub fn find(topic: &str) -> Option<Section<'static>> {
+pub fn find(topic: &str) -> Option<RunbookSection<'static>> {
     let topic = slug(topic);
     let sections = sections();
     PREFIXES.into_iter().find_map(|prefix| {
@@ -113,7 +113,7 @@ const LIKENESS: f64 = 0.6;
 pub fn nearest(topic: &str) -> Vec<String> {
     let topic = slug(topic);
     let topic = without_prefix(&topic);
-    let likeness = |section: &Section<'_>| {
+    let likeness = |section: &RunbookSection<'_>| {
         let name = without_prefix(&section.slug);
         match topic.len() > 2 && name.contains(topic) {
             true => 1.0,

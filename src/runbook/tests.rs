@@ -16,7 +16,7 @@ const README: &str = include_str!("../../README.md");
 /// How it is deployed and watched.
 const OPERATING: &str = include_str!("../../deploy/README.md");
 
-fn section(title: &str) -> Section<'static> {
+fn section(title: &str) -> RunbookSection<'static> {
     sections()
         .into_iter()
         .find(|section| section.title == title)
@@ -30,7 +30,7 @@ fn titles(chapter: &str) -> Vec<String> {
 }
 
 /// The first line of a section's text.
-fn first_line(section: &Section<'static>) -> &'static str {
+fn first_line(section: &RunbookSection<'static>) -> &'static str {
     let text = section.text.lines().skip(1);
     text.map(str::trim)
         .find(|line| !line.is_empty())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     checker::ledger::{Times, slot},
-    http::{Answer, Call},
+    http::{SandboxRequest, SandboxResponse},
     options::Limits,
     world::{World, lock},
 };
@@ -32,47 +32,48 @@ pub struct ChangeState {
     pub times: Times,
 }
 
-pub(super) fn answer(world: &World, call: &Call) -> Answer {
+pub(super) fn answer(world: &World, call: &SandboxRequest) -> SandboxResponse {
     let Some(path) = call.path.strip_prefix("/_sandbox/") else {
         return problem(404, "no vendor of the sandbox has this path");
     };
     let answer = match (call.method.as_str(), path) {
-        ("GET", "report") => Ok(Answer::json(200, &world.report())),
-        ("GET", "writes") => Ok(Answer::json(
+        ("GET", "report") => Ok(SandboxResponse::json(200, &world.report())),
+        ("GET", "writes") => Ok(SandboxResponse::json(
             200,
             &json!({ "writes": lock(&world.traffic).writes }),
         )),
-        ("GET", "progress") => Ok(Answer::json(200, &lock(&world.ledger).progress)),
+        ("GET", "progress") => Ok(SandboxResponse::json(200, &lock(&world.ledger).progress)),
         ("GET", "times") => {
             let ledger = lock(&world.ledger);
             let times: Vec<_> = ledger.entries.iter().map(|entry| entry.times).collect();
-            Ok(Answer::json(200, &times))
+            Ok(SandboxResponse::json(200, &times))
         }
-        ("GET", "faults") => Ok(Answer::json(200, &lock(&world.faults).faults)),
+        ("GET", "faults") => Ok(SandboxResponse::json(200, &lock(&world.faults).faults)),
         ("PUT", "faults") => read(call).map(|faults| {
             lock(&world.faults).replace(faults);
-            Answer::empty(204)
+            SandboxResponse::empty(204)
         }),
-        ("GET", "limits") => Ok(Answer::json(200, &*lock(&world.limits))),
+        ("GET", "limits") => Ok(SandboxResponse::json(200, &*lock(&world.limits))),
         ("PUT", "limits") => change_limits(world, call),
-        ("GET", "webhook") => Ok(Answer::json(200, &lock(&world.inbox).shown())),
+        ("GET", "webhook") => Ok(SandboxResponse::json(200, &lock(&world.inbox).shown())),
         ("PUT", "webhook") => read(call).map(|mood| {
             lock(&world.inbox).mood = mood;
-            Answer::empty(204)
+            SandboxResponse::empty(204)
         }),
         ("POST", "repair") => {
             world.repair();
-            Ok(Answer::empty(204))
+            Ok(SandboxResponse::empty(204))
         }
-        ("POST", "changes") => read(call)
-            .map(|wanted| Answer::json(200, &json!({ "change_ids": world.add_changes(&wanted) }))),
+        ("POST", "changes") => read(call).map(|wanted| {
+            SandboxResponse::json(200, &json!({ "change_ids": world.add_changes(&wanted) }))
+        }),
         ("POST", "marked") => read(call).map(|marked| {
             world.mark(&marked);
-            Answer::empty(204)
+            SandboxResponse::empty(204)
         }),
         ("POST", "forgotten") => read(call).map(|forgotten| {
             let repeatable = lock(&world.ledger).forget(forgotten);
-            Answer::json(200, &json!({ "repeatable": repeatable }))
+            SandboxResponse::json(200, &json!({ "repeatable": repeatable }))
         }),
         ("GET", path) => {
             one(world, path).ok_or_else(|| problem(404, "there is nothing of this name"))
@@ -82,23 +83,23 @@ pub(super) fn answer(world: &World, call: &Call) -> Answer {
     answer.unwrap_or_else(|refusal| refusal)
 }
 
-fn problem(status: u16, error: &str) -> Answer {
-    Answer::json(status, &json!({ "error": error }))
+fn problem(status: u16, error: &str) -> SandboxResponse {
+    SandboxResponse::json(status, &json!({ "error": error }))
 }
 
-fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
+fn read<T: DeserializeOwned>(call: &SandboxRequest) -> Result<T, SandboxResponse> {
     serde_json::from_slice(&call.body).map_err(|error| problem(400, &error.to_string()))
 }
 
 /// The body names only the limits to change.
-fn change_limits(world: &World, call: &Call) -> Result<Answer, Answer> {
+fn change_limits(world: &World, call: &SandboxRequest) -> Result<SandboxResponse, SandboxResponse> {
     let named: serde_json::Map<String, Value> = read(call)?;
     let mut limits = lock(&world.limits);
     let merged = limits
         .with(named)
         .map_err(|error| problem(400, &error.to_string()))?;
     *limits = merged;
-    Ok(Answer::json(200, &*limits))
+    Ok(SandboxResponse::json(200, &*limits))
 }
 
 impl Limits {
@@ -111,14 +112,14 @@ impl Limits {
     }
 }
 
-fn one(world: &World, path: &str) -> Option<Answer> {
+fn one(world: &World, path: &str) -> Option<SandboxResponse> {
     let (kind, id) = path.split_once('/')?;
     match kind {
-        "change" => Some(Answer::json(200, &world.change(id)?)),
+        "change" => Some(SandboxResponse::json(200, &world.change(id)?)),
         "person" => {
             let contact = json!(lock(&world.contacts).of_person(id));
             let supporters = lock(&world.supporters).of_person(id);
-            Some(Answer::json(
+            Some(SandboxResponse::json(
                 200,
                 &json!({ "contact": contact, "supporters": supporters }),
             ))

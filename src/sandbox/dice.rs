@@ -5,15 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jobs::destination::Vendor;
+
 use super::{
     faults::{Fault, Faults, Outage, VendorFaults},
-    operation::{Operation, Vendor},
+    operation::Operation,
     seeded::Seeded,
 };
 
 /// What one call meets.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Plan {
+pub(super) struct CallPlan {
     pub(super) fault: Fault,
     pub(super) latency: Duration,
     pub(super) hang: Duration,
@@ -44,7 +46,7 @@ impl FaultDice {
         self.since = Instant::now();
     }
 
-    pub(super) fn plan(&mut self, operation: Operation) -> Plan {
+    pub(super) fn plan(&mut self, operation: Operation) -> CallPlan {
         let elapsed = self.since.elapsed().as_secs_f64();
         let vendor = operation.vendor();
         let faults = self.faults.vendor_mut(vendor);
@@ -58,7 +60,7 @@ impl FaultDice {
                 .entry(fault)
                 .or_default() += 1;
         }
-        Plan {
+        CallPlan {
             fault,
             latency: Duration::from_millis(faults.latency_ms) + jitter,
             hang: Duration::try_from_secs_f64(faults.hang_seconds).unwrap_or_default(),

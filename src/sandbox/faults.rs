@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jobs::destination::Vendor;
 use serde::{Deserialize, Serialize};
-
-use super::operation::Vendor;
 
 /// One way in which a call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use super::faults::Instead;
 
 /// A request whose body has been read.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct SandboxRequest {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: String,
@@ -17,7 +17,7 @@ pub(super) struct Call {
     pub(super) body: Bytes,
 }
 
-impl Call {
+impl SandboxRequest {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -52,13 +52,13 @@ fn parameter(encoded: &[u8], name: &str) -> Option<String> {
 
 /// What goes back.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct SandboxResponse {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Bytes,
 }
 
-impl Answer {
+impl SandboxResponse {
     pub(super) fn empty(status: u16) -> Self {
         Self {
             status,

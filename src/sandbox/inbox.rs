@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::http::Call;
+use super::http::SandboxRequest;
 
 /// How many are kept.
 const KEPT: usize = 100;
@@ -70,7 +70,7 @@ impl Inbox {
     }
 
     /// Notes the call; how it is to be answered.
-    pub(super) fn take(&mut self, call: &Call) -> WebhookMood {
+    pub(super) fn take(&mut self, call: &SandboxRequest) -> WebhookMood {
         let headers = call.headers.iter();
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         self.count += 1;

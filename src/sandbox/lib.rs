@@ -42,6 +42,7 @@ mod tests;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+pub use jobs::destination::Vendor;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use self::world::{World, lock};
@@ -52,12 +53,11 @@ pub use self::{
     faults::{Fault, Faults, Instead, Outage, VendorFaults},
     inbox::{Posted, WebhookMood},
     marked::Marked,
-    operation::Vendor,
     options::{
         Limits, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
         SANDBOX_WEBHOOK_SECRET, SandboxOptions,
     },
-    traffic::{Batches, Calls, TrafficReport},
+    traffic::{Batches, CallCounts, TrafficReport},
 };
 
 /// The base URLs, as the relay's configuration wants them.

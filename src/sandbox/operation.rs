@@ -1,19 +1,7 @@
 //! The vendors and what can be asked of them: which path and method means what.
 
 use hyper::Method;
-use serde::{Deserialize, Serialize};
-
-/// One of the three simulated vendors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Vendor {
-    /// AlumnIQ, the source.
-    Alumniq,
-    /// The CRM (QS).
-    Crm,
-    /// Salsa Engage.
-    Salsa,
-}
+use jobs::destination::Vendor;
 
 /// What a call asks for; the last of each vendor is what it does not offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

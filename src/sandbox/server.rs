@@ -20,6 +20,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use jobs::destination::Vendor;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -28,12 +29,12 @@ use tokio::{
 
 use super::{
     admin, alumniq, crm,
-    dice::Plan,
+    dice::CallPlan,
     faults::Fault,
-    http::{Answer, Call},
-    operation::{Operation, Vendor},
+    http::{SandboxRequest, SandboxResponse},
+    operation::Operation,
     salsa,
-    traffic::Ended,
+    traffic::CallEnd,
     webhook,
     world::{World, lock},
 };
@@ -85,11 +86,11 @@ async fn serve(
     let body = match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return Ok(whole(Answer::empty(413)));
+            return Ok(whole(SandboxResponse::empty(413)));
         }
         Err(_) => return Err(Hangup),
     };
-    let call = Call {
+    let call = SandboxRequest {
         method: head.method,
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
@@ -106,7 +107,7 @@ async fn serve(
 async fn vendor_call(
     world: &World,
     operation: Operation,
-    call: &Call,
+    call: &SandboxRequest,
     reset: &AtomicBool,
 ) -> Result<Response<Body>, Hangup> {
     lock(&world.traffic).arrived(operation, call.header("x-request-id"));
@@ -116,7 +117,7 @@ async fn vendor_call(
     }
     let ended = |ended| lock(&world.traffic).ended(operation, ended);
     if matches!(plan.fault, Fault::Hang | Fault::Reset | Fault::Close) {
-        ended(Ended::Unanswered(plan.fault));
+        ended(CallEnd::Unanswered(plan.fault));
         if plan.fault == Fault::Hang {
             sleep(plan.hang).await;
         }
@@ -132,8 +133,8 @@ async fn vendor_call(
         lock(&world.traffic).changes_in_lost_answers += carried(operation, call);
     }
     ended(match cut {
-        true => Ended::Unanswered(plan.fault),
-        false => Ended::Answered(answer.status),
+        true => CallEnd::Unanswered(plan.fault),
+        false => CallEnd::Answered(answer.status),
     });
     if !plan.latency.is_zero() {
         sleep(plan.latency / 2).await;
@@ -146,7 +147,7 @@ async fn vendor_call(
 }
 
 /// How many changes the call carries to a destination.
-fn carried(operation: Operation, call: &Call) -> u64 {
+fn carried(operation: Operation, call: &SandboxRequest) -> u64 {
     match operation {
         Operation::Update | Operation::Upsert => 1,
         Operation::Put => call
@@ -158,32 +159,37 @@ fn carried(operation: Operation, call: &Call) -> u64 {
 }
 
 /// The answer that a fault gives in the vendor's stead.
-fn injected(world: &World, operation: Operation, plan: Plan) -> Option<Answer> {
+fn injected(world: &World, operation: Operation, plan: CallPlan) -> Option<SandboxResponse> {
     let salsa = operation.vendor() == Vendor::Salsa;
     let answer = match plan.fault {
         Fault::ServerError => match operation.vendor() {
-            Vendor::Alumniq => Answer::empty(500),
-            Vendor::Crm => Answer::json_text(500, crm::SERVER_ERROR),
-            Vendor::Salsa => Answer::text(500, "Internal Server Error"),
+            Vendor::Alumniq => SandboxResponse::empty(500),
+            Vendor::Crm => SandboxResponse::json_text(500, crm::SERVER_ERROR),
+            Vendor::Salsa => SandboxResponse::text(500, "Internal Server Error"),
         },
-        Fault::Unavailable => Answer::empty(503).with_retry_after(plan.retry_after),
+        Fault::Unavailable => SandboxResponse::empty(503).with_retry_after(plan.retry_after),
         Fault::Throttle if salsa => {
-            Answer::text(429, salsa::RATE_EXCEEDED).with_retry_after(plan.retry_after)
+            SandboxResponse::text(429, salsa::RATE_EXCEEDED).with_retry_after(plan.retry_after)
         }
-        Fault::Throttle => Answer::empty(429).with_retry_after(plan.retry_after),
-        Fault::ThrottleText => Answer::text(200, salsa::RATE_EXCEEDED_IN_OK),
-        Fault::HtmlPage => Answer::html(504, GATEWAY_PAGE),
-        Fault::HtmlInOk => Answer::html(200, GATEWAY_PAGE),
+        Fault::Throttle => SandboxResponse::empty(429).with_retry_after(plan.retry_after),
+        Fault::ThrottleText => SandboxResponse::text(200, salsa::RATE_EXCEEDED_IN_OK),
+        Fault::HtmlPage => SandboxResponse::html(504, GATEWAY_PAGE),
+        Fault::HtmlInOk => SandboxResponse::html(200, GATEWAY_PAGE),
         Fault::Instead => {
             let faults = &lock(&world.faults).faults;
-            Answer::instead(&faults.vendor(operation.vendor()).instead)
+            SandboxResponse::instead(&faults.vendor(operation.vendor()).instead)
         }
         _ => return None,
     };
     Some(answer)
 }
 
-fn handle(world: &World, operation: Operation, call: &Call, fault: Fault) -> Answer {
+fn handle(
+    world: &World,
+    operation: Operation,
+    call: &SandboxRequest,
+    fault: Fault,
+) -> SandboxResponse {
     match operation.vendor() {
         Vendor::Alumniq => alumniq::answer(world, operation, call),
         Vendor::Crm => crm::answer(world, operation, call, fault == Fault::RevokeToken),
@@ -191,14 +197,14 @@ fn handle(world: &World, operation: Operation, call: &Call, fault: Fault) -> Ans
     }
 }
 
-fn response(answer: &Answer) -> hyper::http::response::Builder {
+fn response(answer: &SandboxResponse) -> hyper::http::response::Builder {
     answer.headers.iter().fold(
         Response::builder().status(answer.status),
         |builder, (name, value)| builder.header(*name, value),
     )
 }
 
-fn whole(answer: Answer) -> Response<Body> {
+fn whole(answer: SandboxResponse) -> Response<Body> {
     let builder = response(&answer);
     let body = http_body_util::Full::new(answer.body).map_err(|never| match never {});
     let body = body.boxed_unsync();
@@ -208,7 +214,7 @@ fn whole(answer: Answer) -> Response<Body> {
 }
 
 /// Promises the whole body, sends half of it and ends the connection.
-fn truncated(mut answer: Answer) -> Response<Body> {
+fn truncated(mut answer: SandboxResponse) -> Response<Body> {
     let builder = response(&answer).header(CONTENT_LENGTH, answer.body.len());
     let half = answer.body.split_to(answer.body.len() / 2);
     let frames = [

@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use jobs::destination::Vendor;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    faults::Fault,
-    operation::{Operation, Vendor},
-};
+use super::{faults::Fault, operation::Operation};
 
 /// How a call ended for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Ended {
+pub(super) enum CallEnd {
     Answered(u16),
     Unanswered(Fault),
 }
@@ -22,7 +20,7 @@ const REQUEST_IDS: usize = 10_000;
 /// The counters.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
-    ended: HashMap<(Operation, Ended), u64>,
+    ended: HashMap<(Operation, CallEnd), u64>,
     batches: BTreeMap<(Vendor, &'static str), BTreeMap<usize, u64>>,
     request_ids: VecDeque<(Vendor, String)>,
     pub(super) throttled: u64,
@@ -32,7 +30,7 @@ pub(super) struct Traffic {
 }
 
 /// Calls by vendor, operation and status (`200`, or a fault's name where no whole answer went back).
-pub type Calls = BTreeMap<Vendor, BTreeMap<String, BTreeMap<String, u64>>>;
+pub type CallCounts = BTreeMap<Vendor, BTreeMap<String, BTreeMap<String, u64>>>;
 /// How many calls carried how many items, by vendor and operation.
 pub type Batches = BTreeMap<Vendor, BTreeMap<String, BTreeMap<usize, u64>>>;
 
@@ -40,7 +38,7 @@ pub type Batches = BTreeMap<Vendor, BTreeMap<String, BTreeMap<usize, u64>>>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrafficReport {
     /// Calls by vendor, operation and status.
-    pub calls: Calls,
+    pub calls: CallCounts,
     /// Sizes of batches by vendor and operation: size to number of calls.
     pub batches: Batches,
     /// Salsa calls refused because the rate limit was really exceeded (injected 429 are not counted).
@@ -70,7 +68,7 @@ impl Traffic {
         self.request_ids.iter().cloned().collect()
     }
 
-    pub(super) fn ended(&mut self, operation: Operation, ended: Ended) {
+    pub(super) fn ended(&mut self, operation: Operation, ended: CallEnd) {
         *self.ended.entry((operation, ended)).or_default() += 1;
     }
 
@@ -94,10 +92,10 @@ impl Traffic {
         };
         for ((operation, ended), count) in &self.ended {
             let status = match ended {
-                Ended::Answered(status) => status.to_string(),
-                Ended::Unanswered(fault) => fault.as_str().to_owned(),
+                CallEnd::Answered(status) => status.to_string(),
+                CallEnd::Unanswered(fault) => fault.as_str().to_owned(),
             };
-            if matches!(ended, Ended::Unanswered(Fault::Lost | Fault::Truncate)) {
+            if matches!(ended, CallEnd::Unanswered(Fault::Lost | Fault::Truncate)) {
                 report.lost_answers += count;
             }
             let operations = report.calls.entry(operation.vendor()).or_default();

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! - [`Roots`]: the certificate authorities that a client trusts; [`Identity`]: the certificate that it shows;
+//! - [`Roots`]: the certificate authorities that a client trusts; [`ClientIdentity`]: the certificate that it shows;
 //!   [`client_builder`]: where each TLS configuration begins
 //! - [`TlsFault`]: what an error of TLS means, and what to do; [`handshake_error`]: which error a server gives
 //! - [`Proxy`]: the proxy that the environment names, and what its errors mean
@@ -30,7 +30,7 @@ mod roots;
 pub use self::{
     client::client_builder,
     fault::TlsFault,
-    pem::{Identity, PemError},
+    pem::{ClientIdentity, PemError},
     probe::handshake_error,
     proxy::{Proxy, ProxyFault, ProxyVariableError},
     roots::{Roots, TrustVariableError},

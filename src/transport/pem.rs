@@ -48,14 +48,14 @@ impl PemError {
 
 /// A client's certificate with its key: what a server that asks for one is shown.
 #[derive(Clone)]
-pub struct Identity {
+pub struct ClientIdentity {
     /// The certificate and its chain, as PEM.
     pub certificate: Vec<u8>,
     /// The private key, as PEM.
     pub key: Vec<u8>,
 }
 
-impl Identity {
+impl ClientIdentity {
     /// Reads both files and makes sure that they belong together.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Identity {
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// Neither is shown: one is a secret, the other is long.
-impl std::fmt::Debug for Identity {
+impl std::fmt::Debug for ClientIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Identity").finish_non_exhaustive()
     }
@@ -207,7 +207,7 @@ mod tests {
         let encrypted =
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
         std::fs::write(path("encrypted"), encrypted).unwrap();
-        assert!(Identity::read(&path("a.pem"), &path("a.key")).is_ok());
+        assert!(ClientIdentity::read(&path("a.pem"), &path("a.key")).is_ok());
         for (certificate, key, says) in [
             (
                 "a.pem",
@@ -223,7 +223,7 @@ mod tests {
             ("a.key", "a.key", "a.key holds no certificate"),
             ("a.pem", "missing", "missing: No such file"),
         ] {
-            let error = Identity::read(&path(certificate), &path(key)).unwrap_err();
+            let error = ClientIdentity::read(&path(certificate), &path(key)).unwrap_err();
             assert!(error.to_string().contains(says), "{error}");
         }
     }

@@ -9,7 +9,7 @@ use rustls::{
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
-use super::{client::client_builder, fault::TlsFault, pem::Identity, roots::Roots};
+use super::{client::client_builder, fault::TlsFault, pem::ClientIdentity, roots::Roots};
 
 /// How long the server is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ pub async fn handshake_error(
     host: &str,
     port: u16,
     roots: &Roots,
-    identity: Option<&Identity>,
+    identity: Option<&ClientIdentity>,
 ) -> Option<io::Error> {
     let config = Arc::new(client_config(roots, identity).ok()?);
     let name = ServerName::try_from(host.to_owned()).ok()?;
@@ -50,7 +50,7 @@ pub async fn handshake_error(
 
 fn client_config(
     roots: &Roots,
-    identity: Option<&Identity>,
+    identity: Option<&ClientIdentity>,
 ) -> Result<ClientConfig, Box<dyn std::error::Error + Send + Sync>> {
     let config = client_builder(roots.store())?;
     Ok(match identity {

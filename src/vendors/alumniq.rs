@@ -22,7 +22,7 @@ const KEY_DAYS_REMAINING: &str = "x-api-key-days-remaining";
 /// Which unprocessed changes are asked for. AlumnIQ's filters exclude each other; dates are days in
 /// campus-local time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Filter {
+pub enum FeedFilter {
     /// Changed on this day. Not capped.
     ChangedOn(Date),
     /// Changed on this day or later. At most 500 rows, and no cursor.
@@ -31,7 +31,7 @@ pub enum Filter {
     Xid(String),
 }
 
-impl Filter {
+impl FeedFilter {
     fn parameter(&self) -> (&'static str, String) {
         match self {
             Self::ChangedOn(day) => ("changedOnDate", day.to_string()),
@@ -81,7 +81,7 @@ impl AlumniqClient {
     /// answer cannot be had again, so an answer that gets lost loses them.
     pub async fn fetch(
         &self,
-        filter: &Filter,
+        filter: &FeedFilter,
         mark_as_processed: bool,
         pipe: Sender<Bytes>,
     ) -> FeedReply {

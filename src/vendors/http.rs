@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use jobs::{
-    call_log::{Call, RequestId},
+    call_log::{RequestId, VendorCall},
     reply::{Answer, Reply},
 };
 use reqwest::{
@@ -509,7 +509,7 @@ impl<'a> Observation<'a> {
 
 impl Drop for Observation<'_> {
     fn drop(&mut self) {
-        (self.http.settings.observer)(&Call {
+        (self.http.settings.observer)(&VendorCall {
             vendor: self.http.vendor,
             operation: self.operation,
             status: self.status.take().unwrap_or_else(|| "lost".to_owned()),

@@ -29,7 +29,7 @@ mod salsa;
 mod testing;
 mod webhook;
 
-pub use alumniq::{AlumniqClient, FeedReply, Filter, feed};
+pub use alumniq::{AlumniqClient, FeedFilter, FeedReply, feed};
 pub use crm::{CrmCheck, CrmClient};
 pub use http::{
     BODY_LIMIT, ClientError, ClientSettings, FEED_BODY_LIMIT, Observer, Redactor, Timeouts,
@@ -41,4 +41,4 @@ pub use webhook::Webhook;
 /// The exchange itself, for what is no vendor: the traces' collector.
 pub(crate) use http::{Http, secret_header};
 
-pub use jobs::call_log::Call;
+pub use jobs::call_log::VendorCall;

@@ -22,11 +22,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Call, ClientSettings};
+use super::{ClientSettings, VendorCall};
 
 /// What the server was asked.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct ReceivedRequest {
     pub method: String,
     pub path: String,
     pub query: String,
@@ -36,7 +36,7 @@ pub struct Asked {
 }
 
 /// What the server does about it.
-pub enum Act {
+pub enum ScriptedReply {
     /// These bytes; the connection stays open.
     Answer(Vec<u8>),
     /// These bytes, then the end of the stream.
@@ -52,7 +52,7 @@ pub enum Act {
 }
 
 /// An answer with a body of its stated length.
-pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Act {
+pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> ScriptedReply {
     let body = body.as_ref();
     let mut bytes = format!(
         "HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n",
@@ -62,7 +62,7 @@ pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> 
         bytes += &format!("{name}: {value}\r\n");
     }
     bytes += "\r\n";
-    Act::Answer([bytes.as_bytes(), body].concat())
+    ScriptedReply::Answer([bytes.as_bytes(), body].concat())
 }
 
 /// `body`, gzipped.
@@ -79,20 +79,20 @@ pub async fn nobody() -> String {
 }
 
 /// Settings whose observer writes down what it is told.
-pub fn observed() -> (ClientSettings, Arc<Mutex<Vec<Call>>>) {
+pub fn observed() -> (ClientSettings, Arc<Mutex<Vec<VendorCall>>>) {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&calls);
     let settings = ClientSettings {
-        observer: Arc::new(move |call: &Call| seen.lock().unwrap().push(call.clone())),
+        observer: Arc::new(move |call: &VendorCall| seen.lock().unwrap().push(call.clone())),
         ..ClientSettings::default()
     };
     (settings, calls)
 }
 
 /// `operation status` of every call observed.
-pub fn told(calls: &Mutex<Vec<Call>>) -> Vec<String> {
+pub fn told(calls: &Mutex<Vec<VendorCall>>) -> Vec<String> {
     let calls = calls.lock().unwrap();
-    let line = |call: &Call| format!("{} {}", call.operation, call.status);
+    let line = |call: &VendorCall| format!("{} {}", call.operation, call.status);
     calls.iter().map(line).collect()
 }
 
@@ -137,11 +137,11 @@ pub fn tls_acceptor(protocols: &[&str]) -> (TlsAcceptor, String) {
     (TlsAcceptor::from(Arc::new(config)), cert.pem())
 }
 
-type Script = dyn Fn(&Asked) -> Act + Send + Sync;
+type Script = dyn Fn(&ReceivedRequest) -> ScriptedReply + Send + Sync;
 
 struct Shared {
     script: Box<Script>,
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<ReceivedRequest>>,
     connections: AtomicUsize,
     flooded: AtomicUsize,
 }
@@ -154,7 +154,9 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(script: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
+    pub async fn start(
+        script: impl Fn(&ReceivedRequest) -> ScriptedReply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -182,7 +184,7 @@ impl Server {
         format!("http://{}", self.addr)
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<ReceivedRequest> {
         self.shared.asked.lock().unwrap().clone()
     }
 
@@ -207,22 +209,24 @@ async fn serve(stream: TcpStream, shared: &Shared) {
     while let Some(asked) = read(&mut stream).await {
         shared.asked.lock().unwrap().push(asked.clone());
         match (shared.script)(&asked) {
-            Act::Answer(bytes) => stream.write_all(&bytes).await.unwrap_or_default(),
-            Act::BreakOff(bytes) => return stream.write_all(&bytes).await.unwrap_or_default(),
-            Act::Reset(bytes) => {
+            ScriptedReply::Answer(bytes) => stream.write_all(&bytes).await.unwrap_or_default(),
+            ScriptedReply::BreakOff(bytes) => {
+                return stream.write_all(&bytes).await.unwrap_or_default();
+            }
+            ScriptedReply::Reset(bytes) => {
                 stream.write_all(&bytes).await.unwrap_or_default();
                 stream.get_ref().set_zero_linger().unwrap();
                 return;
             }
-            Act::Hang => std::future::pending().await,
-            Act::Flood(head, piece) => {
+            ScriptedReply::Hang => std::future::pending().await,
+            ScriptedReply::Flood(head, piece) => {
                 stream.write_all(&head).await.unwrap_or_default();
                 while stream.write_all(&piece).await.is_ok() && stream.flush().await.is_ok() {
                     shared.flooded.fetch_add(piece.len(), Ordering::SeqCst);
                 }
                 return;
             }
-            Act::Drip(bytes) => {
+            ScriptedReply::Drip(bytes) => {
                 for byte in bytes {
                     stream.write_all(&[byte]).await.unwrap_or_default();
                     stream.flush().await.unwrap_or_default();
@@ -234,7 +238,7 @@ async fn serve(stream: TcpStream, shared: &Shared) {
     }
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
+async fn read(stream: &mut BufReader<TcpStream>) -> Option<ReceivedRequest> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -253,7 +257,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Asked> {
         .map_or(0, |n| n.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    Some(Asked {
+    Some(ReceivedRequest {
         method,
         path: path.to_owned(),
         query: query.to_owned(),

@@ -8,7 +8,9 @@ use jobs::{
     change::{self, FieldNames},
     destination::Destination,
 };
-use queue::{NO_TLS, Queue, QueueSettings, durability::Allowed, intake::NewChange, seal::Seals};
+use queue::{
+    NO_TLS, Queue, QueueSettings, durability::DurabilityExceptions, intake::NewChange, seal::Seals,
+};
 use sandbox::{ChangeState, Times};
 use serde::Serialize;
 use serde_json::{json, value::to_raw_value};
@@ -125,7 +127,9 @@ async fn queue(redis: &Redis) -> Outcome<Queue> {
         patience: DAY,
         seals: Seals::default(),
     };
-    let admitted = Queue::connect(settings).await?.admit(Allowed::default());
+    let admitted = Queue::connect(settings)
+        .await?
+        .admit(DurabilityExceptions::default());
     let admitted = admitted.await.map_err(|refusal| format!("{refusal:?}"))?;
     Ok(admitted.queue)
 }

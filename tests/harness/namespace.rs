@@ -10,7 +10,7 @@ use queue::{
     Queue, QueueSettings,
     acknowledgement::{AckBatch, AckClaim, AckEnd, AckLimits},
     audit::Actor,
-    calls::{Booking, CallLimit, Purpose},
+    calls::{Booking, CallLimit, CallPurpose},
     executor::Transition,
     intake::{Enqueued, NewChange},
     lease::{ClaimRequest, Claimed, Lease},
@@ -187,7 +187,7 @@ impl Namespace {
             published: None,
         };
         let ids = [format!("call to {vendor}")];
-        let booked = self.queue.book_calls(&limit, Purpose::Hand, LONG, &ids);
+        let booked = self.queue.book_calls(&limit, CallPurpose::Hand, LONG, &ids);
         assert_eq!(booked.await.unwrap().0, Booking::Given(1));
     }
 

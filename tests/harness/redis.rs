@@ -7,7 +7,7 @@ use std::{
 };
 
 use jobs::destination::Destination;
-use queue::{NO_TLS, Queue, QueueSettings, durability::Allowed, seal::Seals};
+use queue::{NO_TLS, Queue, QueueSettings, durability::DurabilityExceptions, seal::Seals};
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
 
@@ -170,7 +170,7 @@ impl Redis {
         namespace: &str,
         change: impl FnOnce(&mut QueueSettings),
     ) -> Queue {
-        let everything = Allowed {
+        let everything = DurabilityExceptions {
             no_persistence: true,
             eviction: true,
         };

@@ -6,7 +6,7 @@ mod fleet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alumniq_relay::observe::metrics::{ALL, Definition, Kind, NAMESPACE, Scope};
+use alumniq_relay::observe::metrics::{ALL, MetricDefinition, MetricKind, NAMESPACE, Scope};
 use harness::{
     exposition::{Exposition, Sample},
     service::Service,
@@ -23,7 +23,7 @@ async fn scrape(service: &Service) -> Exposition {
 }
 
 #[track_caller]
-fn definition(name: &str) -> &'static Definition {
+fn definition(name: &str) -> &'static MetricDefinition {
     let found = ALL.iter().find(|metric| metric.name == name);
     found.unwrap_or_else(|| panic!("{name} is defined nowhere"))
 }
@@ -46,7 +46,7 @@ fn everything_is_as_defined(exposition: &Exposition) {
             .iter()
             .map(|label| label.name)
             .chain([NAMESPACE])
-            .chain(bound.filter(|_| metric.kind == Kind::Histogram))
+            .chain(bound.filter(|_| metric.kind == MetricKind::Histogram))
             .collect();
         let found: BTreeSet<&str> = sample.labels.keys().map(String::as_str).collect();
         assert_eq!(found, defined, "{sample:?}");

@@ -12,7 +12,7 @@ use harness::{
     vendors::{vendors, vendors_with},
 };
 use jiff::ToSpan;
-use sandbox::{Calls, NewChanges, Sandbox, SandboxOptions, Vendor};
+use sandbox::{CallCounts, NewChanges, Sandbox, SandboxOptions, Vendor};
 use serde_json::Value;
 use tokio::{io::AsyncReadExt, net::unix::pipe};
 
@@ -26,7 +26,7 @@ async fn keyspace(redis: &Redis) -> Snapshot {
 }
 
 /// Which operations were called meanwhile.
-fn called(before: &Calls, after: &Calls) -> BTreeMap<Vendor, Vec<String>> {
+fn called(before: &CallCounts, after: &CallCounts) -> BTreeMap<Vendor, Vec<String>> {
     let mut called: BTreeMap<Vendor, Vec<String>> = BTreeMap::new();
     for (vendor, operations) in after {
         for (operation, statuses) in operations {

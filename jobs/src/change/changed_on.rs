@@ -14,14 +14,14 @@ const CFML_FORMATS: [&str; 2] = ["%B, %d %Y %H:%M:%S", "%B, %d %Y %H:%M:%S %z"];
 
 /// A moment, and what it counts as in the order of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(super) struct OrderedMoment {
     pub at: Timestamp,
     /// A local time that the clock shows twice cannot say which of the two it means: all such times of one night
     /// count as their first instant, and the changeId decides among them.
     pub order: Timestamp,
 }
 
-impl From<Timestamp> for Moment {
+impl From<Timestamp> for OrderedMoment {
     fn from(at: Timestamp) -> Self {
         Self { at, order: at }
     }
@@ -31,7 +31,7 @@ impl From<Timestamp> for Moment {
 /// epoch seconds (10 digits) and epoch milliseconds (11 digits and more). What names no offset is
 /// local to `tz`; in a gap or fold of daylight saving it is what jiff calls compatible. `None` when
 /// unreadable or outside the years 1970 to 9999.
-pub(super) fn parse(text: &str, tz: &TimeZone) -> Option<Moment> {
+pub(super) fn parse(text: &str, tz: &TimeZone) -> Option<OrderedMoment> {
     if text.len() > LONGEST {
         return None;
     }
@@ -46,7 +46,7 @@ pub(super) fn parse(text: &str, tz: &TimeZone) -> Option<Moment> {
         .into()
     } else {
         let text = literal(text).unwrap_or(text);
-        let instant = text.parse::<Timestamp>().ok().map(Moment::from);
+        let instant = text.parse::<Timestamp>().ok().map(OrderedMoment::from);
         instant
             .or_else(|| local(text.parse().ok()?, tz))
             .or_else(|| cfml(text, tz))?
@@ -64,7 +64,7 @@ fn literal(text: &str) -> Option<&str> {
     Some(quoted.strip_prefix('\'')?.strip_suffix('\'')?.trim())
 }
 
-fn local(text: DateTime, tz: &TimeZone) -> Option<Moment> {
+fn local(text: DateTime, tz: &TimeZone) -> Option<OrderedMoment> {
     let local = tz.to_ambiguous_timestamp(text);
     let offset = local.offset();
     let at = local.compatible().ok()?;
@@ -78,14 +78,14 @@ fn local(text: DateTime, tz: &TimeZone) -> Option<Moment> {
         }
         AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => at,
     };
-    Some(Moment { at, order })
+    Some(OrderedMoment { at, order })
 }
 
-fn cfml(text: &str, tz: &TimeZone) -> Option<Moment> {
+fn cfml(text: &str, tz: &TimeZone) -> Option<OrderedMoment> {
     let [plain, with_offset] = CFML_FORMATS;
     let local = || local(DateTime::strptime(plain, text).ok()?, tz);
     let instant = Timestamp::strptime(with_offset, text).ok();
-    instant.map(Moment::from).or_else(local)
+    instant.map(OrderedMoment::from).or_else(local)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ const SHOWN_KEY: usize = 80;
 
 /// What the queue must know of a change: which one, whose, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct ChangeIdentity {
     /// The changeId as text, fit to stand in a comma-delimited list.
     pub change_id: String,
     /// The constituent; `None` for an anonymous change.
@@ -106,7 +106,11 @@ pub fn change_id(row: &Value, names: &FieldNames) -> Result<String, Undecodable>
 ///
 /// # Errors
 /// When the row is no object or one of those three cannot be read.
-pub fn identify(row: &Value, names: &FieldNames, tz: &TimeZone) -> Result<Identity, Undecodable> {
+pub fn identify(
+    row: &Value,
+    names: &FieldNames,
+    tz: &TimeZone,
+) -> Result<ChangeIdentity, Undecodable> {
     Row::read(row, names)?
         .identity(tz)
         .map(|(identity, _)| identity)
@@ -120,7 +124,7 @@ pub fn identify(row: &Value, names: &FieldNames, tz: &TimeZone) -> Result<Identi
 pub fn decode(row: &Value, names: &FieldNames, tz: &TimeZone) -> Result<Change, Undecodable> {
     let row = Row::read(row, names)?;
     let (
-        Identity {
+        ChangeIdentity {
             change_id,
             xid,
             order,
@@ -247,7 +251,7 @@ impl<'r> Row<'r> {
         Ok(id.into_owned())
     }
 
-    fn identity(&self, tz: &TimeZone) -> Result<(Identity, Option<Timestamp>), Undecodable> {
+    fn identity(&self, tz: &TimeZone) -> Result<(ChangeIdentity, Option<Timestamp>), Undecodable> {
         let change_id = self.change_id()?;
         let wrong = |why: &str| {
             Undecodable::new(
@@ -281,7 +285,7 @@ impl<'r> Row<'r> {
                     .ok_or_else(|| unordered("is no date that can be read"))?,
             ),
         };
-        let identity = Identity {
+        let identity = ChangeIdentity {
             order: order_key(changed_on.map(|moment| moment.order), &change_id),
             xid: xid.map(Cow::into_owned),
             change_id,

@@ -12,7 +12,7 @@ fn decoded(row: Value) -> Result<Change, Undecodable> {
     decode(&row, &FieldNames::default(), &campus())
 }
 
-fn identified(row: Value) -> Result<Identity, Undecodable> {
+fn identified(row: Value) -> Result<ChangeIdentity, Undecodable> {
     identify(&row, &FieldNames::default(), &campus())
 }
 
@@ -327,7 +327,7 @@ proptest! {
         }
         match decoded(row) {
             Ok(change) => {
-                let expected = Identity { change_id: change.change_id, xid: change.xid, order: change.order };
+                let expected = ChangeIdentity { change_id: change.change_id, xid: change.xid, order: change.order };
                 prop_assert_eq!(identity.unwrap(), expected);
                 prop_assert!(change.fields.values().all(|text| !text.trim().is_empty()));
             }

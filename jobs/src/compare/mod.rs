@@ -29,7 +29,7 @@ pub enum Would {
     /// It would send this. What the destination has cannot be read.
     Send {
         /// The document, field by field.
-        fields: Vec<Sent>,
+        fields: Vec<SentField>,
     },
     /// It would change these fields of somebody who is there.
     Update {
@@ -66,7 +66,8 @@ pub enum Would {
 
 /// A field as it would be sent.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Sent {
+#[schema(as = Sent)]
+pub struct SentField {
     /// Its name, e.g. `PhoneWork` or `Tags[0].Tag`.
     pub field: String,
     /// Its value.
@@ -107,7 +108,7 @@ pub fn sent(document: &ContactUpsertDto) -> Would {
     Would::Send { fields }
 }
 
-fn flatten(field: String, value: &Value, fields: &mut Vec<Sent>) {
+fn flatten(field: String, value: &Value, fields: &mut Vec<SentField>) {
     match value {
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
@@ -119,11 +120,11 @@ fn flatten(field: String, value: &Value, fields: &mut Vec<Sent>) {
                 flatten(format!("{field}.{name}"), member, fields);
             }
         }
-        Value::String(text) => fields.push(Sent {
+        Value::String(text) => fields.push(SentField {
             field,
             new: text.clone(),
         }),
-        scalar => fields.push(Sent {
+        scalar => fields.push(SentField {
             field,
             new: scalar.to_string(),
         }),

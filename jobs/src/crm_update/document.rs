@@ -5,12 +5,12 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::schema::{CONTACT, CRM_NUMBER, Field, Kind};
+use super::schema::{CONTACT, CRM_NUMBER, DtoField, DtoType};
 use crate::{
     country::{self, CountryCodes},
     formats::{is_e164, is_email, is_iso_date},
     mapping::nearest,
-    problem::Problem,
+    problem::RuleViolation,
 };
 
 /// A valid `ContactUpsertDto`. Fields that a change does not carry are absent, which leaves them
@@ -29,7 +29,7 @@ impl ContactUpsertDto {
     pub fn from_fields(
         fields: Map<String, Value>,
         codes: CountryCodes,
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Vec<RuleViolation>> {
         let mut problems = Vec::new();
         let checked = object(CONTACT, "", fields, codes, &mut problems);
         if problems.is_empty() {
@@ -50,7 +50,7 @@ impl ContactUpsertDto {
         CONTACT
             .iter()
             .filter(|field| {
-                matches!(field.kind, Kind::Email | Kind::Phone) || field.name == CRM_NUMBER
+                matches!(field.kind, DtoType::Email | DtoType::Phone) || field.name == CRM_NUMBER
             })
             .any(|field| self.0.contains_key(field.name))
     }
@@ -66,11 +66,11 @@ impl fmt::Debug for ContactUpsertDto {
 
 /// The checked fields in the schema's order; `path` is what stands before their names in problems.
 fn object(
-    schema: &'static [Field],
+    schema: &'static [DtoField],
     path: &str,
     given: Map<String, Value>,
     codes: CountryCodes,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleViolation>,
 ) -> Map<String, Value> {
     let mut slots: Vec<Option<Value>> = vec![None; schema.len()];
     for (name, value) in given {
@@ -78,7 +78,7 @@ fn object(
             .iter()
             .position(|field| field.name.eq_ignore_ascii_case(&name))
         else {
-            problems.push(Problem::new(
+            problems.push(RuleViolation::new(
                 format!("{path}{name}"),
                 unknown(schema, &name),
             ));
@@ -100,23 +100,23 @@ fn object(
 }
 
 fn value_of(
-    kind: Kind,
+    kind: DtoType,
     path: &str,
     value: Value,
     codes: CountryCodes,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleViolation>,
 ) -> Option<Value> {
-    let Kind::Items { fields, most } = kind else {
+    let DtoType::Items { fields, most } = kind else {
         return scalar(kind, value, codes)
-            .map_err(|rule| problems.push(Problem::new(path, rule)))
+            .map_err(|rule| problems.push(RuleViolation::new(path, rule)))
             .ok();
     };
     let Value::Array(items) = value else {
-        problems.push(Problem::new(path, "is not a list of items"));
+        problems.push(RuleViolation::new(path, "is not a list of items"));
         return None;
     };
     if let Some(most) = most.filter(|most| items.len() > *most) {
-        problems.push(Problem::new(
+        problems.push(RuleViolation::new(
             path,
             format!("has {} items, at most {most} are allowed", items.len()),
         ));
@@ -132,18 +132,25 @@ fn value_of(
                 codes,
                 problems,
             ))),
-            _ => problems.push(Problem::new(format!("{path}[{at}]"), "is not an object")),
+            _ => problems.push(RuleViolation::new(
+                format!("{path}[{at}]"),
+                "is not an object",
+            )),
         }
     }
     Some(Value::Array(checked))
 }
 
 /// One value as the CRM wants it, or the rule that it breaks.
-pub(super) fn scalar(kind: Kind, value: Value, codes: CountryCodes) -> Result<Value, &'static str> {
+pub(super) fn scalar(
+    kind: DtoType,
+    value: Value,
+    codes: CountryCodes,
+) -> Result<Value, &'static str> {
     let is_number = value.is_number();
     let text = match value {
-        Value::Bool(_) if matches!(kind, Kind::Boolean) => return Ok(value),
-        Value::Number(_) if matches!(kind, Kind::Integer) && value.is_i64() => return Ok(value),
+        Value::Bool(_) if matches!(kind, DtoType::Boolean) => return Ok(value),
+        Value::Number(_) if matches!(kind, DtoType::Integer) && value.is_i64() => return Ok(value),
         Value::String(text) => text,
         Value::Number(number) => number.to_string(),
         _ => return Err("is not of the field's type"),
@@ -156,34 +163,34 @@ pub(super) fn scalar(kind: Kind, value: Value, codes: CountryCodes) -> Result<Va
         }
     };
     match kind {
-        Kind::Integer => text
+        DtoType::Integer => text
             .parse::<i64>()
             .map(Value::from)
             .map_err(|_| "is not a whole number"),
-        Kind::Boolean => match text.to_ascii_lowercase().as_str() {
+        DtoType::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" if !is_number => Ok(Value::Bool(true)),
             "false" if !is_number => Ok(Value::Bool(false)),
             _ => Err("is neither true nor false"),
         },
-        Kind::Country => match country::convert(&text, codes) {
+        DtoType::Country => match country::convert(&text, codes) {
             Some(country) => Ok(Value::from(country)),
             None => Err("is no country that ISO 3166 knows by code or English name"),
         },
-        Kind::Text => ok(true, ""),
-        Kind::Date => ok(
+        DtoType::Text => ok(true, ""),
+        DtoType::Date => ok(
             is_iso_date(&text),
             "is no ISO 8601 date (YYYY-MM-DD, with or without a time)",
         ),
-        Kind::Gender => ok(
+        DtoType::Gender => ok(
             matches!(text.as_str(), "M" | "F" | "X" | "N"),
             "is not one of M, F, X, N",
         ),
-        Kind::Email => ok(is_email(&text), "is no valid email address"),
-        Kind::Phone => ok(
+        DtoType::Email => ok(is_email(&text), "is no valid email address"),
+        DtoType::Phone => ok(
             is_e164(&text),
             "is no E.164 phone number (+ and 7 to 15 digits)",
         ),
-        Kind::Items { .. } => Err("is not a list of items"),
+        DtoType::Items { .. } => Err("is not a list of items"),
     }
 }
 
@@ -191,7 +198,7 @@ fn is_absent(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-fn unknown(schema: &'static [Field], name: &str) -> String {
+fn unknown(schema: &'static [DtoField], name: &str) -> String {
     match nearest(name, schema.iter().map(|field| field.name)) {
         Some(near) => format!("is no field of the CRM; did you mean `{near}`?"),
         None => "is no field of the CRM".to_owned(),

@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 
 use super::{
     document::{ContactUpsertDto, scalar},
-    schema::{CONTACT, Field, Kind, STUDENT_INSTITUTION_ID, find},
+    schema::{CONTACT, DtoField, DtoType, STUDENT_INSTITUTION_ID, find},
 };
 use crate::{
     change::{Change, FieldNames},
     country::CountryCodes,
     mapping::{MapValue, Template, TemplateError},
     outcome::{DeadClass, Outcome},
-    problem::{Problem, sentence},
+    problem::{RuleViolation, sentence},
     trial::{DestinationMapping, Mapped},
 };
 
@@ -59,7 +59,7 @@ const DEFAULTS: [(&str, &str); 4] = [
 /// ```
 #[derive(Debug)]
 pub struct CrmMapping {
-    entries: Vec<(&'static Field, Entry)>,
+    entries: Vec<(&'static DtoField, Entry)>,
     codes: CountryCodes,
 }
 
@@ -67,7 +67,7 @@ pub struct CrmMapping {
 enum Entry {
     Template(Template),
     Constant(Value),
-    Items(Vec<Vec<(&'static Field, Entry)>>),
+    Items(Vec<Vec<(&'static DtoField, Entry)>>),
 }
 
 impl CrmMapping {
@@ -174,7 +174,7 @@ impl CrmMapping {
     }
 }
 
-fn named<'m>(entries: &'m [(&'static Field, Entry)], fields: &mut BTreeSet<&'m str>) {
+fn named<'m>(entries: &'m [(&'static DtoField, Entry)], fields: &mut BTreeSet<&'m str>) {
     for (_, entry) in entries {
         match entry {
             Entry::Template(template) => fields.extend(template.fields()),
@@ -193,9 +193,9 @@ fn dead(class: DeadClass, cause: String, advice: &str) -> Outcome {
 }
 
 fn render(
-    entries: &[(&'static Field, Entry)],
+    entries: &[(&'static DtoField, Entry)],
     change: &Change,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleViolation>,
 ) -> Map<String, Value> {
     let mut fields = Map::new();
     for (field, entry) in entries {
@@ -253,10 +253,10 @@ impl Compiler<'_> {
     /// Later entries of `wanted` replace earlier ones of the same field.
     fn entries<'w>(
         &mut self,
-        schema: &'static [Field],
+        schema: &'static [DtoField],
         path: &str,
         wanted: impl Iterator<Item = (&'w String, &'w MapValue)>,
-    ) -> Vec<(&'static Field, Entry)> {
+    ) -> Vec<(&'static DtoField, Entry)> {
         let mut values: BTreeMap<&'static str, &MapValue> = BTreeMap::new();
         for (name, value) in wanted {
             match find(schema, name) {
@@ -290,9 +290,14 @@ impl Compiler<'_> {
         entries
     }
 
-    fn entry(&mut self, kind: Kind, path: &str, value: &MapValue) -> Result<Entry, TemplateError> {
+    fn entry(
+        &mut self,
+        kind: DtoType,
+        path: &str,
+        value: &MapValue,
+    ) -> Result<Entry, TemplateError> {
         match (kind, value) {
-            (Kind::Items { fields, most }, MapValue::List(items)) => {
+            (DtoType::Items { fields, most }, MapValue::List(items)) => {
                 if let Some(most) = most.filter(|most| items.len() > *most) {
                     let cause = format!("has {} items, the CRM allows at most {most}", items.len());
                     return Err(TemplateError::new(path, cause, "remove some"));
@@ -306,7 +311,7 @@ impl Compiler<'_> {
                         .collect(),
                 ))
             }
-            (Kind::Items { fields, .. }, _) => {
+            (DtoType::Items { fields, .. }, _) => {
                 let first = fields.first().map_or("", |field| field.name);
                 Err(TemplateError::new(
                     path,
@@ -331,7 +336,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn constant(&self, kind: Kind, path: &str, value: Value) -> Result<Entry, TemplateError> {
+    fn constant(&self, kind: DtoType, path: &str, value: Value) -> Result<Entry, TemplateError> {
         scalar(kind, value, self.codes)
             .map(Entry::Constant)
             .map_err(|rule| {
@@ -345,10 +350,10 @@ impl Compiler<'_> {
 }
 
 /// `""` switches any entry off, `false` any that is not a boolean itself.
-fn is_off(kind: Kind, value: &MapValue) -> bool {
+fn is_off(kind: DtoType, value: &MapValue) -> bool {
     match value {
         MapValue::Template(source) => source.trim().is_empty(),
-        MapValue::Bool(flag) => !flag && !matches!(kind, Kind::Boolean),
+        MapValue::Bool(flag) => !flag && !matches!(kind, DtoType::Boolean),
         MapValue::Integer(_) | MapValue::List(_) => false,
     }
 }

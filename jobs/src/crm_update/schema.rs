@@ -3,14 +3,14 @@
 
 /// A field of the DTO or of one of its collections' items.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(super) struct DtoField {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: DtoType,
 }
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum DtoType {
     Text,
     Integer,
     Boolean,
@@ -24,22 +24,22 @@ pub(super) enum Kind {
     /// Written as `crm.country_codes` says; the page names no form.
     Country,
     Items {
-        fields: &'static [Field],
+        fields: &'static [DtoField],
         /// Most items; the page limits courses only.
         most: Option<usize>,
     },
 }
 
-const fn field(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind }
+const fn field(name: &'static str, kind: DtoType) -> DtoField {
+    DtoField { name, kind }
 }
 
-const fn items(fields: &'static [Field]) -> Kind {
-    Kind::Items { fields, most: None }
+const fn items(fields: &'static [DtoField]) -> DtoType {
+    DtoType::Items { fields, most: None }
 }
 
 /// The field of `fields` with that name, in any case: environment variables may have lost it.
-pub(super) fn find(fields: &'static [Field], name: &str) -> Option<&'static Field> {
+pub(super) fn find(fields: &'static [DtoField], name: &str) -> Option<&'static DtoField> {
     fields
         .iter()
         .find(|field| field.name.eq_ignore_ascii_case(name))
@@ -51,62 +51,62 @@ pub(super) const STUDENT_INSTITUTION_ID: &str = "StudentInstitutionId";
 pub(super) const CRM_NUMBER: &str = "CrmNumber";
 
 /// `ContactUpsertDto`, in the vendor's order.
-pub(super) const CONTACT: &[Field] = &[
-    field(CRM_NUMBER, Kind::Integer),
-    field(STUDENT_INSTITUTION_ID, Kind::Text),
-    field("Salutation", Kind::Text),
-    field("Name", Kind::Text),
-    field("Surname", Kind::Text),
-    field("MiddleName", Kind::Text),
-    field("Alias", Kind::Text),
-    field("FormerName", Kind::Text),
-    field("Gender", Kind::Gender),
-    field("DateOfBirth", Kind::Date),
-    field("EmailAddress", Kind::Email),
-    field("EmailAddress2", Kind::Email),
-    field("Mobile", Kind::Phone),
-    field("PhoneWork", Kind::Phone),
-    field("PhoneHome", Kind::Text),
-    field("FaxWork", Kind::Text),
-    field("FaxHome", Kind::Text),
-    field("CorrespondenceStreetAddressLine1", Kind::Text),
-    field("CorrespondenceStreetAddressLine2", Kind::Text),
-    field("CorrespondenceStreetAddressLine3", Kind::Text),
-    field("CorrespondenceTownSuburb", Kind::Text),
-    field("CorrespondenceStateCity", Kind::Text),
-    field("CorrespondencePostcode", Kind::Text),
-    field("CorrespondenceCountry", Kind::Country),
-    field("CountryOfBirth", Kind::Country),
-    field("CountryOfCitizenship", Kind::Country),
-    field("DualCountryOfCitizenship", Kind::Country),
-    field("CountryOfResidence", Kind::Country),
-    field("IsPermanentResident", Kind::Boolean),
-    field("VisaType", Kind::Text),
-    field("VisaExpiryDate", Kind::Date),
-    field("InclusionStatus", Kind::Text),
-    field("HeatStatus", Kind::Text),
-    field("HeatStatusReason", Kind::Text),
-    field("SubChannel", Kind::Text),
-    field("Intake", Kind::Text),
-    field("ContactStatus", Kind::Text),
-    field("ContactStatusDate", Kind::Date),
-    field("ContactStatusReason", Kind::Text),
-    field("SubscribedToDirectEmails", Kind::Boolean),
-    field("SubscribedToDirectPhoneCalls", Kind::Boolean),
-    field("SubscribedToDirectSms", Kind::Boolean),
-    field("ContactNoteContent", Kind::Text),
-    field("ContactNoteType", Kind::Text),
-    field("Inactive", Kind::Boolean),
-    field("CreateTask", Kind::Boolean),
-    field("TaskType", Kind::Text),
-    field("TaskDescription", Kind::Text),
-    field("TaskActionDate", Kind::Date),
+pub(super) const CONTACT: &[DtoField] = &[
+    field(CRM_NUMBER, DtoType::Integer),
+    field(STUDENT_INSTITUTION_ID, DtoType::Text),
+    field("Salutation", DtoType::Text),
+    field("Name", DtoType::Text),
+    field("Surname", DtoType::Text),
+    field("MiddleName", DtoType::Text),
+    field("Alias", DtoType::Text),
+    field("FormerName", DtoType::Text),
+    field("Gender", DtoType::Gender),
+    field("DateOfBirth", DtoType::Date),
+    field("EmailAddress", DtoType::Email),
+    field("EmailAddress2", DtoType::Email),
+    field("Mobile", DtoType::Phone),
+    field("PhoneWork", DtoType::Phone),
+    field("PhoneHome", DtoType::Text),
+    field("FaxWork", DtoType::Text),
+    field("FaxHome", DtoType::Text),
+    field("CorrespondenceStreetAddressLine1", DtoType::Text),
+    field("CorrespondenceStreetAddressLine2", DtoType::Text),
+    field("CorrespondenceStreetAddressLine3", DtoType::Text),
+    field("CorrespondenceTownSuburb", DtoType::Text),
+    field("CorrespondenceStateCity", DtoType::Text),
+    field("CorrespondencePostcode", DtoType::Text),
+    field("CorrespondenceCountry", DtoType::Country),
+    field("CountryOfBirth", DtoType::Country),
+    field("CountryOfCitizenship", DtoType::Country),
+    field("DualCountryOfCitizenship", DtoType::Country),
+    field("CountryOfResidence", DtoType::Country),
+    field("IsPermanentResident", DtoType::Boolean),
+    field("VisaType", DtoType::Text),
+    field("VisaExpiryDate", DtoType::Date),
+    field("InclusionStatus", DtoType::Text),
+    field("HeatStatus", DtoType::Text),
+    field("HeatStatusReason", DtoType::Text),
+    field("SubChannel", DtoType::Text),
+    field("Intake", DtoType::Text),
+    field("ContactStatus", DtoType::Text),
+    field("ContactStatusDate", DtoType::Date),
+    field("ContactStatusReason", DtoType::Text),
+    field("SubscribedToDirectEmails", DtoType::Boolean),
+    field("SubscribedToDirectPhoneCalls", DtoType::Boolean),
+    field("SubscribedToDirectSms", DtoType::Boolean),
+    field("ContactNoteContent", DtoType::Text),
+    field("ContactNoteType", DtoType::Text),
+    field("Inactive", DtoType::Boolean),
+    field("CreateTask", DtoType::Boolean),
+    field("TaskType", DtoType::Text),
+    field("TaskDescription", DtoType::Text),
+    field("TaskActionDate", DtoType::Date),
     field("Tags", items(TAG)),
     field("Consents", items(CONSENT)),
-    field("PackageCourses", Kind::Boolean),
+    field("PackageCourses", DtoType::Boolean),
     field(
         "Courses",
-        Kind::Items {
+        DtoType::Items {
             fields: COURSE,
             most: Some(99),
         },
@@ -114,32 +114,35 @@ pub(super) const CONTACT: &[Field] = &[
     field("Communications", items(COMMUNICATION)),
 ];
 
-const TAG: &[Field] = &[field("Tag", Kind::Text), field("TagDate", Kind::Date)];
+const TAG: &[DtoField] = &[field("Tag", DtoType::Text), field("TagDate", DtoType::Date)];
 
-const CONSENT: &[Field] = &[field("Type", Kind::Text), field("Consent", Kind::Boolean)];
-
-const COURSE: &[Field] = &[
-    field("PreferenceNumber", Kind::Integer),
-    field("StudyLevel", Kind::Text),
-    field("Faculty", Kind::Text),
-    field("Course", Kind::Text),
-    field("Department", Kind::Text),
-    field("Campus", Kind::Text),
-    field("StudyArea", Kind::Text),
+const CONSENT: &[DtoField] = &[
+    field("Type", DtoType::Text),
+    field("Consent", DtoType::Boolean),
 ];
 
-const COMMUNICATION: &[Field] = &[
-    field("Incoming", Kind::Boolean),
-    field("Category", Kind::Text),
-    field("Type", Kind::Text),
-    field("Headline", Kind::Text),
-    field("Subject", Kind::Text),
-    field("Code", Kind::Text),
-    field("Effectiveness", Kind::Text),
-    field("FromEmailAddress", Kind::Email),
-    field("ToEmailAddress", Kind::Email),
-    field("SendExternal", Kind::Boolean),
-    field("Source", Kind::Text),
-    field("ReferralSource", Kind::Text),
-    field("DateCreated", Kind::Date),
+const COURSE: &[DtoField] = &[
+    field("PreferenceNumber", DtoType::Integer),
+    field("StudyLevel", DtoType::Text),
+    field("Faculty", DtoType::Text),
+    field("Course", DtoType::Text),
+    field("Department", DtoType::Text),
+    field("Campus", DtoType::Text),
+    field("StudyArea", DtoType::Text),
+];
+
+const COMMUNICATION: &[DtoField] = &[
+    field("Incoming", DtoType::Boolean),
+    field("Category", DtoType::Text),
+    field("Type", DtoType::Text),
+    field("Headline", DtoType::Text),
+    field("Subject", DtoType::Text),
+    field("Code", DtoType::Text),
+    field("Effectiveness", DtoType::Text),
+    field("FromEmailAddress", DtoType::Email),
+    field("ToEmailAddress", DtoType::Email),
+    field("SendExternal", DtoType::Boolean),
+    field("Source", DtoType::Text),
+    field("ReferralSource", DtoType::Text),
+    field("DateCreated", DtoType::Date),
 ];

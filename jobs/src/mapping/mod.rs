@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use self::filters::Complaint;
 use crate::{
     change::{Change, FieldNames},
-    problem::Problem,
+    problem::RuleViolation,
 };
 
 /// Most bytes that a template may render to.
@@ -158,7 +158,7 @@ impl Template {
     /// # Errors
     /// When a filter refuses the row's value, the result has more than [`MAX_OUTPUT`] bytes, or the
     /// template takes too many steps.
-    pub fn render(&self, change: &Change) -> Result<Option<String>, Problem> {
+    pub fn render(&self, change: &Change) -> Result<Option<String>, RuleViolation> {
         if let Some(constant) = self.constant() {
             return Ok(Some(constant.to_owned()).filter(|text| !text.is_empty()));
         }
@@ -170,7 +170,7 @@ impl Template {
         });
         let text = self
             .run(context)
-            .map_err(|error| Problem::new(&self.target, rule(&error)))?;
+            .map_err(|error| RuleViolation::new(&self.target, rule(&error)))?;
         Ok(Some(text.trim())
             .filter(|text| !text.is_empty())
             .map(str::to_owned))

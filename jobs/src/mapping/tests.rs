@@ -20,7 +20,7 @@ fn compile(source: &str) -> Result<Template, TemplateError> {
     Template::compile("Field", source, &FieldNames::default())
 }
 
-fn render(source: &str, fields: &[(&str, &str)]) -> Result<Option<String>, Problem> {
+fn render(source: &str, fields: &[(&str, &str)]) -> Result<Option<String>, RuleViolation> {
     compile(source).unwrap().render(&change(fields))
 }
 

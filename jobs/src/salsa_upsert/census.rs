@@ -10,20 +10,20 @@ use crate::formats;
 
 /// One field of the census, the address or the contacts (there, a contact's type).
 #[derive(Debug)]
-pub struct Field {
+pub struct CensusField {
     /// The name in a PUT, e.g. `addressLine1`.
     pub name: &'static str,
     /// Further spellings in answers, e.g. `line1`.
     pub also: &'static [&'static str],
     /// What a value must keep to.
-    pub rule: Rule,
+    pub rule: ValueRule,
     /// Who may set it.
-    pub access: Access,
+    pub access: FieldAccess,
 }
 
 /// Who may set a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum FieldAccess {
     /// A mapping may.
     Mapped,
     /// Salsa sets it; it is sent back because it says which supporter is meant.
@@ -34,7 +34,7 @@ pub enum Access {
 
 /// What a value must keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
+pub enum ValueRule {
     /// At most so many characters.
     MaxChars(usize),
     /// A code of two letters.
@@ -52,26 +52,26 @@ pub enum Rule {
     Unpublished,
 }
 
-const fn mapped(name: &'static str, rule: Rule) -> Field {
-    Field {
+const fn mapped(name: &'static str, rule: ValueRule) -> CensusField {
+    CensusField {
         name,
         also: &[],
         rule,
-        access: Access::Mapped,
+        access: FieldAccess::Mapped,
     }
 }
 
-const fn spelt(name: &'static str, also: &'static [&'static str], rule: Rule) -> Field {
-    Field {
+const fn spelt(name: &'static str, also: &'static [&'static str], rule: ValueRule) -> CensusField {
+    CensusField {
         also,
         ..mapped(name, rule)
     }
 }
 
-const fn read_only(name: &'static str, also: &'static [&'static str]) -> Field {
-    Field {
-        access: Access::ReadOnly,
-        ..spelt(name, also, Rule::Unpublished)
+const fn read_only(name: &'static str, also: &'static [&'static str]) -> CensusField {
+    CensusField {
+        access: FieldAccess::ReadOnly,
+        ..spelt(name, also, ValueRule::Unpublished)
     }
 }
 
@@ -85,32 +85,32 @@ pub const EMAIL: &str = "EMAIL";
 pub const CUSTOM_NAME_CHARS: usize = 64;
 
 /// The Supporter Census object, without `address`, `contacts`, `customFieldValues` and `result`.
-pub const CENSUS: [Field; 11] = [
-    Field {
-        access: Access::Key,
-        ..mapped(SUPPORTER_ID, Rule::MaxChars(36))
+pub const CENSUS: [CensusField; 11] = [
+    CensusField {
+        access: FieldAccess::Key,
+        ..mapped(SUPPORTER_ID, ValueRule::MaxChars(36))
     },
-    mapped("title", Rule::MaxChars(36)),
-    mapped("firstName", Rule::MaxChars(36)),
-    mapped("middleName", Rule::MaxChars(36)),
-    mapped("lastName", Rule::MaxChars(100)),
-    mapped("suffix", Rule::MaxChars(16)),
-    mapped("dateOfBirth", Rule::GmtInstant),
-    mapped("gender", Rule::OneOf(&["FEMALE", "MALE", "OTHER"])),
-    mapped(EXTERNAL_ID, Rule::MaxChars(100)),
+    mapped("title", ValueRule::MaxChars(36)),
+    mapped("firstName", ValueRule::MaxChars(36)),
+    mapped("middleName", ValueRule::MaxChars(36)),
+    mapped("lastName", ValueRule::MaxChars(100)),
+    mapped("suffix", ValueRule::MaxChars(16)),
+    mapped("dateOfBirth", ValueRule::GmtInstant),
+    mapped("gender", ValueRule::OneOf(&["FEMALE", "MALE", "OTHER"])),
+    mapped(EXTERNAL_ID, ValueRule::MaxChars(100)),
     read_only("createdDate", &[]),
     read_only("lastModified", &["lastModifiedDate"]),
 ];
 
 /// The Address object.
-pub const ADDRESS: [Field; 14] = [
-    spelt("addressLine1", &["line1"], Rule::MaxChars(128)),
-    spelt("addressLine2", &["line2"], Rule::MaxChars(128)),
-    mapped("city", Rule::MaxChars(64)),
-    mapped("state", Rule::TwoLetters),
-    mapped("postalCode", Rule::MaxChars(10)),
-    mapped("county", Rule::MaxChars(64)),
-    mapped("country", Rule::TwoLetters),
+pub const ADDRESS: [CensusField; 14] = [
+    spelt("addressLine1", &["line1"], ValueRule::MaxChars(128)),
+    spelt("addressLine2", &["line2"], ValueRule::MaxChars(128)),
+    mapped("city", ValueRule::MaxChars(64)),
+    mapped("state", ValueRule::TwoLetters),
+    mapped("postalCode", ValueRule::MaxChars(10)),
+    mapped("county", ValueRule::MaxChars(64)),
+    mapped("country", ValueRule::TwoLetters),
     read_only("federalHouseDistrict", &["federalDistrict"]),
     read_only("stateHouseDistrict", &[]),
     read_only("stateSenateDistrict", &[]),
@@ -121,24 +121,24 @@ pub const ADDRESS: [Field; 14] = [
 ];
 
 /// The Contact object's types. EMAIL stands first because it is the one that Salsa requires.
-pub const CONTACTS: [Field; 7] = [
-    mapped(EMAIL, Rule::Email),
-    mapped("HOME_PHONE", Rule::E164),
-    mapped("CELL_PHONE", Rule::E164),
-    mapped("WORK_PHONE", Rule::E164),
-    mapped("FACEBOOK_ID", Rule::Unpublished),
-    mapped("TWITTER_ID", Rule::Unpublished),
-    mapped("LINKEDIN_ID", Rule::Unpublished),
+pub const CONTACTS: [CensusField; 7] = [
+    mapped(EMAIL, ValueRule::Email),
+    mapped("HOME_PHONE", ValueRule::E164),
+    mapped("CELL_PHONE", ValueRule::E164),
+    mapped("WORK_PHONE", ValueRule::E164),
+    mapped("FACEBOOK_ID", ValueRule::Unpublished),
+    mapped("TWITTER_ID", ValueRule::Unpublished),
+    mapped("LINKEDIN_ID", ValueRule::Unpublished),
 ];
 
-impl Field {
+impl CensusField {
     /// Whether a mapping may set it.
     pub fn is_mapped(&self) -> bool {
-        self.access == Access::Mapped
+        self.access == FieldAccess::Mapped
     }
 }
 
-impl Rule {
+impl ValueRule {
     /// The rule that `value` breaks, in words that do not quote the value.
     pub fn broken_by(&self, value: &str) -> Option<String> {
         let kept = match self {
@@ -162,7 +162,7 @@ impl Rule {
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for ValueRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MaxChars(most) => write!(f, "must have at most {most} characters"),
@@ -191,7 +191,7 @@ fn is_gmt_instant(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn rule_of(table: &[Field], name: &str) -> Rule {
+    fn rule_of(table: &[CensusField], name: &str) -> ValueRule {
         table.iter().find(|field| field.name == name).unwrap().rule
     }
 
@@ -225,30 +225,30 @@ mod tests {
     #[test]
     fn forms_are_judged_as_documented() {
         let cases = [
-            (Rule::TwoLetters, "NY", true),
-            (Rule::TwoLetters, "NYC", false),
-            (Rule::TwoLetters, "1A", false),
-            (Rule::TwoLetters, "é", false),
+            (ValueRule::TwoLetters, "NY", true),
+            (ValueRule::TwoLetters, "NYC", false),
+            (ValueRule::TwoLetters, "1A", false),
+            (ValueRule::TwoLetters, "é", false),
             (rule_of(&CENSUS, "gender"), "OTHER", true),
             (rule_of(&CENSUS, "gender"), "male", false),
-            (Rule::GmtInstant, "2016-05-27T04:00:00.000Z", true),
-            (Rule::GmtInstant, "2016-05-27T04:00:00+00:00", true),
-            (Rule::GmtInstant, "2016-05-27T04:00:00+02:00", false),
-            (Rule::GmtInstant, "2016-05-27", false),
-            (Rule::GmtInstant, "2016-02-31T04:00:00Z", false),
-            (Rule::Email, "ada@example.org", true),
-            (Rule::Email, "bad@email@bad.com", false),
-            (Rule::Email, "Ada <ada@example.org>", false),
-            (Rule::Email, "ada@", false),
-            (Rule::Email, "ada@localhost", false),
-            (Rule::Email, "a da@example.org", false),
-            (Rule::E164, "+12065550123", true),
-            (Rule::E164, "12065550123", false),
-            (Rule::E164, "+1 206 555 0123", false),
-            (Rule::E164, "+0123456", false),
-            (Rule::E164, "+1234567890123456", false),
-            (Rule::E164, "+", false),
-            (Rule::Unpublished, "anything", true),
+            (ValueRule::GmtInstant, "2016-05-27T04:00:00.000Z", true),
+            (ValueRule::GmtInstant, "2016-05-27T04:00:00+00:00", true),
+            (ValueRule::GmtInstant, "2016-05-27T04:00:00+02:00", false),
+            (ValueRule::GmtInstant, "2016-05-27", false),
+            (ValueRule::GmtInstant, "2016-02-31T04:00:00Z", false),
+            (ValueRule::Email, "ada@example.org", true),
+            (ValueRule::Email, "bad@email@bad.com", false),
+            (ValueRule::Email, "Ada <ada@example.org>", false),
+            (ValueRule::Email, "ada@", false),
+            (ValueRule::Email, "ada@localhost", false),
+            (ValueRule::Email, "a da@example.org", false),
+            (ValueRule::E164, "+12065550123", true),
+            (ValueRule::E164, "12065550123", false),
+            (ValueRule::E164, "+1 206 555 0123", false),
+            (ValueRule::E164, "+0123456", false),
+            (ValueRule::E164, "+1234567890123456", false),
+            (ValueRule::E164, "+", false),
+            (ValueRule::Unpublished, "anything", true),
         ];
         for (rule, value, kept) in cases {
             assert_eq!(

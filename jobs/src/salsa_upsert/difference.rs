@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    census::{self, Access, Field},
+    census::{self, CensusField, FieldAccess},
     supporter::{CustomField, Fields, Supporter},
 };
 
@@ -21,7 +21,7 @@ pub struct FieldChange {
 
 /// What a document would change.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Difference {
+pub struct SupporterDiff {
     /// In the order of the census.
     pub fields: Vec<FieldChange>,
     /// Fields that the document sends as Salsa has them.
@@ -29,10 +29,10 @@ pub struct Difference {
 }
 
 /// What the `document` of a [`merge`](super::merge) would change of `current`; every field is new where there is none.
-pub fn difference(current: Option<&Supporter>, document: &Supporter) -> Difference {
+pub fn difference(current: Option<&Supporter>, document: &Supporter) -> SupporterDiff {
     let nobody = Supporter::default();
     let current = current.unwrap_or(&nobody);
-    let mut difference = Difference::default();
+    let mut difference = SupporterDiff::default();
     let mut compare = |field: String, old: Option<&str>, new: &str| {
         if old == Some(new) {
             difference.unchanged += 1;
@@ -68,10 +68,12 @@ pub fn difference(current: Option<&Supporter>, document: &Supporter) -> Differen
 
 /// What a document says of a supporter beyond which one it is.
 fn written<'f>(
-    table: &'static [Field],
+    table: &'static [CensusField],
     fields: &'f Fields,
 ) -> impl Iterator<Item = (&'static str, &'f str)> {
-    let written = table.iter().filter(|field| field.access == Access::Mapped);
+    let written = table
+        .iter()
+        .filter(|field| field.access == FieldAccess::Mapped);
     written.filter_map(|field| Some((field.name, fields.get(field.name)?.as_str())))
 }
 
@@ -126,7 +128,7 @@ mod tests {
     }
 
     /// One line a field.
-    fn told(difference: &Difference) -> Vec<String> {
+    fn told(difference: &SupporterDiff) -> Vec<String> {
         let line = |change: &FieldChange| {
             let old = change.old.as_deref().unwrap_or("-");
             format!("{}: {old} -> {}", change.field, change.new)

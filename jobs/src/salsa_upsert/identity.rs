@@ -3,13 +3,13 @@
 use super::supporter::Supporter;
 
 /// The ways in which one supporter can be told from another.
-pub(super) struct Identity {
+pub(super) struct SupporterIdentity {
     id: Option<String>,
     email: Option<String>,
     external_id: Option<String>,
 }
 
-impl Identity {
+impl SupporterIdentity {
     pub(super) fn of(supporter: &Supporter) -> Self {
         Self {
             id: supporter.id().map(folded),

@@ -14,7 +14,7 @@ use crate::{
     change::{Change, FieldNames},
     mapping::{MapValue, Template, TemplateError},
     outcome::{DeadClass, Outcome},
-    problem::{self, Problem},
+    problem::{self, RuleViolation},
     trial::{Death, DestinationMapping, Mapped},
 };
 
@@ -201,7 +201,7 @@ impl SalsaMapping {
 
     /// Renders every entry into `patch` and sets its key from the rendered externalSystemId. Gives the
     /// problems of the templates.
-    fn fill(&self, patch: &mut SupporterPatch, change: &Change) -> Vec<Problem> {
+    fn fill(&self, patch: &mut SupporterPatch, change: &Change) -> Vec<RuleViolation> {
         let mut problems = Vec::new();
         let mut address_touched = false;
         for Entry {
@@ -232,7 +232,7 @@ impl SalsaMapping {
                 (Ok(Some(value)), Target::Custom(name)) => {
                     patch.custom.push((name.clone(), value));
                 }
-                (Ok(None), _) if is_key => problems.push(Problem::new(
+                (Ok(None), _) if is_key => problems.push(RuleViolation::new(
                     census::EXTERNAL_ID,
                     "renders to nothing, and supporters are found by it",
                 )),
@@ -324,7 +324,7 @@ fn blank_row() -> Change {
 
 /// Every target but the custom fields, under its name in `[salsa.map]`.
 fn mapped_targets() -> impl Iterator<Item = (String, Target)> {
-    let of = |table: &'static [census::Field]| table.iter().filter(|field| field.is_mapped());
+    let of = |table: &'static [census::CensusField]| table.iter().filter(|field| field.is_mapped());
     let census = of(&census::CENSUS).map(|field| Target::Census(field.name));
     let address = of(&census::ADDRESS).map(|field| Target::Address(field.name));
     let contacts = of(&census::CONTACTS).map(|field| Target::Contact(field.name));

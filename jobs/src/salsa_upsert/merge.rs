@@ -3,7 +3,7 @@
 use super::{
     census,
     patch::{self, SupporterKey, SupporterPatch},
-    supporter::{Contact, CustomField, Supporter},
+    supporter::{CustomField, Supporter, SupporterContact},
 };
 use crate::{
     outcome::{DeadClass, Outcome},
@@ -79,10 +79,10 @@ fn laid_over(current: &Supporter, patch: &SupporterPatch) -> Supporter {
     }
 }
 
-fn set_contact(contacts: &mut Vec<Contact>, kind: &str, value: &str) {
+fn set_contact(contacts: &mut Vec<SupporterContact>, kind: &str, value: &str) {
     match contacts.iter_mut().find(|contact| contact.kind == kind) {
         Some(contact) => contact.value = value.to_owned(),
-        None => contacts.push(Contact {
+        None => contacts.push(SupporterContact {
             kind: kind.to_owned(),
             value: value.to_owned(),
             status: None,

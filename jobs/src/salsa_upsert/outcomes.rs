@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{errors, identity::Identity, supporter::Supporter, wire::Payload};
+use super::{errors, identity::SupporterIdentity, supporter::Supporter, wire::Payload};
 use crate::outcome::{Blame, DeadClass, Outcome};
 
 /// One outcome for each document of a PUT, in the documents' order. Records of nobody that was sent are
@@ -12,25 +12,25 @@ pub fn put_outcomes<'a>(
     payload: &Payload,
     sent: impl IntoIterator<Item = &'a Supporter>,
 ) -> Vec<Outcome> {
-    let sent = sent.into_iter().map(Identity::of);
+    let sent = sent.into_iter().map(SupporterIdentity::of);
     outcomes(payload, sent, put_outcome)
 }
 
 /// One outcome for each supporterId of a DELETE, in the ids' order.
 pub fn delete_outcomes(payload: &Payload, supporter_ids: &[String]) -> Vec<Outcome> {
-    let sent = supporter_ids.iter().map(|id| Identity::of_id(id));
+    let sent = supporter_ids.iter().map(|id| SupporterIdentity::of_id(id));
     outcomes(payload, sent, delete_outcome)
 }
 
 fn outcomes(
     payload: &Payload,
-    sent: impl Iterator<Item = Identity>,
+    sent: impl Iterator<Item = SupporterIdentity>,
     outcome: fn(&Value) -> Outcome,
 ) -> Vec<Outcome> {
     let answers: Vec<_> = payload
         .supporters()
         .iter()
-        .filter_map(|record| Some((Identity::of(&Supporter::read(record)?), record)))
+        .filter_map(|record| Some((SupporterIdentity::of(&Supporter::read(record)?), record)))
         .collect();
     sent.map(|one| {
         let (done, refused): (Vec<_>, Vec<_>) = answers

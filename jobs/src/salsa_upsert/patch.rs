@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::{
-    census::{self, Field, Rule},
+    census::{self, CensusField, ValueRule},
     supporter::Fields,
     wire::IdentifierType,
 };
-use crate::problem::Problem;
+use crate::problem::RuleViolation;
 
 /// What a supporter is found by.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -97,7 +97,7 @@ impl SupporterPatch {
     }
 
     /// Every rule that a value of the change breaks.
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems(&self) -> Vec<RuleViolation> {
         let census = broken(&census::CENSUS, &self.census, |name| name.to_owned());
         let address = broken(&census::ADDRESS, &self.address, |name| {
             format!("address.{name}")
@@ -121,10 +121,10 @@ impl fmt::Debug for SupporterPatch {
 }
 
 /// The problem of the row's work email, where it is to find or to become an EMAIL contact.
-pub(super) fn email_problem(email: &str) -> Option<Problem> {
-    Rule::Email
+pub(super) fn email_problem(email: &str) -> Option<RuleViolation> {
+    ValueRule::Email
         .broken_by(email)
-        .map(|rule| Problem::new("the work email", rule))
+        .map(|rule| RuleViolation::new("the work email", rule))
 }
 
 fn contact_path(kind: &str) -> String {
@@ -132,12 +132,12 @@ fn contact_path(kind: &str) -> String {
 }
 
 fn broken(
-    table: &'static [Field],
+    table: &'static [CensusField],
     fields: &Fields,
     path: impl Fn(&str) -> String,
-) -> impl Iterator<Item = Problem> {
+) -> impl Iterator<Item = RuleViolation> {
     table.iter().filter_map(move |field| {
         let rule = field.rule.broken_by(fields.get(field.name)?)?;
-        Some(Problem::new(path(field.name), rule))
+        Some(RuleViolation::new(path(field.name), rule))
     })
 }

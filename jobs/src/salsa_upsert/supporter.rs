@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::census::{self, Access, Field};
+use super::census::{self, CensusField, FieldAccess};
 
 /// The non-blank values of one object's fields, by their names in the census tables.
 pub(super) type Fields = BTreeMap<&'static str, String>;
@@ -18,14 +18,14 @@ pub(super) type Fields = BTreeMap<&'static str, String>;
 pub struct Supporter {
     pub(super) census: Fields,
     pub(super) address: Fields,
-    pub(super) contacts: Vec<Contact>,
+    pub(super) contacts: Vec<SupporterContact>,
     pub(super) custom: Vec<CustomField>,
 }
 
 /// One contact; a supporter has at most one of each type. A type that the census does not know is
 /// kept as well: it is Salsa's, and leaving it out of a PUT could remove it.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Contact {
+pub(super) struct SupporterContact {
     pub(super) kind: String,
     pub(super) value: String,
     /// Only read, for people; an update that names it could resubscribe someone who opted out.
@@ -159,7 +159,7 @@ fn text_at(object: &Map<String, Value>, key: &str) -> Option<String> {
     object.get(key).and_then(text)
 }
 
-fn read_fields(table: &'static [Field], object: &Map<String, Value>) -> Fields {
+fn read_fields(table: &'static [CensusField], object: &Map<String, Value>) -> Fields {
     table
         .iter()
         .filter_map(|field| {
@@ -171,10 +171,10 @@ fn read_fields(table: &'static [Field], object: &Map<String, Value>) -> Fields {
         .collect()
 }
 
-fn write_fields(table: &'static [Field], fields: &Fields) -> Map<String, Value> {
+fn write_fields(table: &'static [CensusField], fields: &Fields) -> Map<String, Value> {
     table
         .iter()
-        .filter(|field| field.access != Access::ReadOnly)
+        .filter(|field| field.access != FieldAccess::ReadOnly)
         .filter_map(|field| {
             let value = fields.get(field.name)?;
             Some((field.name.to_owned(), Value::from(value.as_str())))
@@ -190,11 +190,11 @@ fn objects(value: Option<&Value>) -> impl Iterator<Item = &Map<String, Value>> {
         .filter_map(Value::as_object)
 }
 
-fn read_contacts(value: Option<&Value>) -> Vec<Contact> {
+fn read_contacts(value: Option<&Value>) -> Vec<SupporterContact> {
     let mut seen = HashSet::new();
     objects(value)
         .filter_map(|object| {
-            Some(Contact {
+            Some(SupporterContact {
                 kind: text_at(object, "type")?.trim().to_ascii_uppercase(),
                 value: text_at(object, "value")?,
                 status: text_at(object, "status"),
@@ -204,7 +204,7 @@ fn read_contacts(value: Option<&Value>) -> Vec<Contact> {
         .collect()
 }
 
-fn write_contact(contact: &Contact) -> Value {
+fn write_contact(contact: &SupporterContact) -> Value {
     serde_json::json!({ "type": contact.kind, "value": contact.value })
 }
 

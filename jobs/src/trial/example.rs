@@ -31,7 +31,7 @@ pub enum Expected {
 
 /// One thing that is not as expected. It shows values: the rows of examples are the operator's own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
+pub struct ExampleMismatch {
     /// Where.
     pub destination: Destination,
     /// The field; `None`: the document as a whole.
@@ -42,7 +42,7 @@ pub struct Difference {
     pub got: Option<Value>,
 }
 
-impl Difference {
+impl ExampleMismatch {
     /// Where, in words: `crm.PhoneWork`, or the destination alone.
     pub fn place(&self) -> String {
         match &self.field {
@@ -53,7 +53,7 @@ impl Difference {
 }
 
 /// What differs from `example`, field by field. A destination that is switched off is not compared.
-pub fn differences(example: &Example, tried: &Tried) -> Vec<Difference> {
+pub fn differences(example: &Example, tried: &Tried) -> Vec<ExampleMismatch> {
     let mut differences = Vec::new();
     for (destination, expected) in &example.expected {
         if let Some(got) = tried.destinations.get(destination) {
@@ -75,10 +75,10 @@ fn compare(
     expected: &Expected,
     got: Result<&Map<String, Value>, &Death>,
     contains: bool,
-    differences: &mut Vec<Difference>,
+    differences: &mut Vec<ExampleMismatch>,
 ) {
     let mut differs = |field: Option<&str>, expected: Option<Value>, got: Option<Value>| {
-        differences.push(Difference {
+        differences.push(ExampleMismatch {
             destination,
             field: field.map(str::to_owned),
             expected,

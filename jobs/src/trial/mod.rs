@@ -11,7 +11,7 @@ use std::{
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-pub use self::example::{Difference, Example, Expected, differences};
+pub use self::example::{Example, ExampleMismatch, Expected, differences};
 use crate::{
     change::{self, Change, FieldNames},
     destination::Destination,

@@ -26,7 +26,7 @@ pub enum Behind {
 }
 
 /// A port of this machine that leads to a server.
-pub struct Door {
+pub struct ChaosProxy {
     address: SocketAddr,
     behind: Behind,
     accepting: Option<JoinHandle<Infallible>>,
@@ -34,7 +34,7 @@ pub struct Door {
     shut: Option<TcpSocket>,
 }
 
-impl Door {
+impl ChaosProxy {
     /// An open one, on a free port.
     pub fn new(behind: Behind) -> io::Result<Self> {
         let socket = bound((Ipv4Addr::LOCALHOST, 0).into())?;
@@ -80,7 +80,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for ChaosProxy {
     fn drop(&mut self) {
         if let Some(accepting) = &self.accepting {
             accepting.abort();
@@ -153,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_shut_door_refuses_and_ends_what_was_open_until_it_opens_again() {
-        let mut door = Door::new(Behind::Tcp(echo().await.to_string())).unwrap();
+        let mut door = ChaosProxy::new(Behind::Tcp(echo().await.to_string())).unwrap();
         let mut before = TcpStream::connect(door.address()).await.unwrap();
         assert!(answers(&mut before).await);
 

@@ -16,22 +16,22 @@ mod stage;
 mod summary;
 mod watch;
 
-pub use self::summary::Summary;
+pub use self::summary::ChaosSummary;
 
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
-use self::stage::Stage;
+use self::stage::ChaosRun;
 use super::signals;
 use crate::{
-    cli::{Global, chaos::Chaos},
+    cli::{GlobalArgs, chaos::ChaosArgs},
     config,
     exit::Exit,
     observe::logs,
 };
 
 /// Until every change is through, or a signal.
-pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: ChaosArgs) -> miette::Result<Exit> {
     let format = global.log_format.unwrap_or(config::LogFormat::Pretty);
     // What goes wrong is the point: it is told in the summary, not line by line.
     logs::init(format, global.log_flag(), Some("off")).map_err(super::misused)?;
@@ -42,7 +42,7 @@ pub async fn run(global: &Global, arguments: Chaos) -> miette::Result<Exit> {
         .unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let quiet = global.quiet || arguments.json;
     let json = arguments.json;
-    let mut stage = Stage::set(seed, arguments, quiet).await?;
+    let mut stage = ChaosRun::set(seed, arguments, quiet).await?;
     let ended = tokio::select! {
         ended = stage.play() => Some(ended),
         () = interrupted.cancelled() => None,

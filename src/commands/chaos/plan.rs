@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, ops::Range, time::Duration};
 
 use sandbox::{Vendor, seeded::Seeded};
 
-use crate::cli::chaos::Fault;
+use crate::cli::chaos::ChaosFault;
 
 /// A vendor must be up for so long before the next one goes down: its gate is probed once more and opens.
 const BETWEEN_OUTAGES: Duration = Duration::from_secs(3);
@@ -29,7 +29,7 @@ const CHANGES_AN_ACT: usize = 600;
 
 /// One thing that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum ChaosAct {
     /// New changes.
     Publish(usize),
     /// SIGKILL for a process, counted from 0.
@@ -60,7 +60,7 @@ pub enum Act {
     Mend(Vendor),
 }
 
-impl Act {
+impl ChaosAct {
     /// Whether calls that are under way lose what came of them, so that they are made again. The end of a
     /// fault does no harm of its own.
     pub fn interrupts(self) -> bool {
@@ -85,7 +85,7 @@ impl Act {
 }
 
 /// In people's words; processes are counted from 1.
-impl fmt::Display for Act {
+impl fmt::Display for ChaosAct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Publish(changes) => write!(f, "{changes} new changes"),
@@ -117,16 +117,16 @@ fn name(vendor: Vendor) -> &'static str {
 
 /// An act and its time, counted from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct PlannedAct {
     /// When.
     pub at: Duration,
     /// What.
-    pub act: Act,
+    pub act: ChaosAct,
 }
 
 /// What the plan is made for.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct ChaosParameters {
     /// Changes altogether.
     pub changes: usize,
     /// Processes.
@@ -136,21 +136,21 @@ pub struct Wanted {
     /// How long a vendor is down.
     pub outage: Duration,
     /// What may happen.
-    pub faults: BTreeSet<Fault>,
+    pub faults: BTreeSet<ChaosFault>,
 }
 
 /// A whole run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct ChaosPlan {
     /// Changes that are there from the start.
     pub first_changes: usize,
     /// The rest, in the order of time.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlannedAct>,
 }
 
-impl Plan {
+impl ChaosPlan {
     /// The same seed and wishes draw the same plan. Each fault that is wanted happens at least once.
-    pub fn draw(seed: u64, wanted: &Wanted) -> Self {
+    pub fn draw(seed: u64, wanted: &ChaosParameters) -> Self {
         let mut draft = Draft {
             dice: Seeded::new(seed),
             wanted,
@@ -170,20 +170,20 @@ impl Plan {
 
 struct Draft<'w> {
     dice: Seeded,
-    wanted: &'w Wanted,
-    steps: Vec<Step>,
+    wanted: &'w ChaosParameters,
+    steps: Vec<PlannedAct>,
 }
 
 impl Draft<'_> {
-    fn add(&mut self, at: Duration, act: Act) {
-        self.steps.push(Step { at, act });
+    fn add(&mut self, at: Duration, act: ChaosAct) {
+        self.steps.push(PlannedAct { at, act });
     }
 
     fn between(&mut self, least: f64, most: f64) -> Duration {
         Duration::from_secs_f64(least + (most - least) * self.dice.fraction())
     }
 
-    fn wants(&self, fault: Fault) -> bool {
+    fn wants(&self, fault: ChaosFault) -> bool {
         self.wanted.faults.contains(&fault)
     }
 
@@ -192,9 +192,9 @@ impl Draft<'_> {
     /// could go wrong. Returns when AlumnIQ is down.
     fn outages(&mut self) -> Vec<Range<Duration>> {
         let mut closed = Vec::new();
-        let kinds: [(Fault, Outage); 2] = [
-            (Fault::VendorStop, (Act::Shut, Act::Open)),
-            (Fault::VendorErrors, (Act::Fail, Act::Mend)),
+        let kinds: [(ChaosFault, Outage); 2] = [
+            (ChaosFault::VendorStop, (ChaosAct::Shut, ChaosAct::Open)),
+            (ChaosFault::VendorErrors, (ChaosAct::Fail, ChaosAct::Mend)),
         ];
         let mut destinations = Vec::new();
         let mut alumniq = Vec::new();
@@ -231,14 +231,14 @@ impl Draft<'_> {
         let mut weighted = Vec::new();
         let mut kinds = Vec::new();
         for (fault, weight) in [
-            (Fault::Kill, 6),
-            (Fault::Stop, 3),
-            (Fault::RedisRestart, 1),
-            (Fault::RedisKill, 1),
-            (Fault::RedisFull, 1),
+            (ChaosFault::Kill, 6),
+            (ChaosFault::Stop, 3),
+            (ChaosFault::RedisRestart, 1),
+            (ChaosFault::RedisKill, 1),
+            (ChaosFault::RedisFull, 1),
             // Once is enough: whatever is not acknowledged then is applied again, all of it.
-            (Fault::RedisEmpty, 0),
-            (Fault::RedisCut, 2),
+            (ChaosFault::RedisEmpty, 0),
+            (ChaosFault::RedisCut, 2),
         ] {
             if self.wants(fault) {
                 kinds.push(fault);
@@ -260,10 +260,10 @@ impl Draft<'_> {
         let mut now = Duration::from_secs(2);
         for kind in kinds {
             now += self.between(1.0, 3.0);
-            if matches!(kind, Fault::Kill | Fault::Stop) {
+            if matches!(kind, ChaosFault::Kill | ChaosFault::Stop) {
                 let worker = self.dice.below(stopped.len());
                 now = now.max(stopped[worker]);
-                let stops = kind == Fault::Stop;
+                let stops = kind == ChaosFault::Stop;
                 if stops
                     && stopped.iter().filter(|until| **until > now).count() + 1 == stopped.len()
                 {
@@ -271,34 +271,34 @@ impl Draft<'_> {
                     now = stopped.iter().copied().max().unwrap_or(now);
                 }
                 if !stops {
-                    self.add(now, Act::Kill(worker));
+                    self.add(now, ChaosAct::Kill(worker));
                     continue;
                 }
                 let for_long = self.wanted.lease + self.between(1.5, 4.0);
                 stopped[worker] = now + for_long + WAKES_UP;
-                self.add(now, Act::Stop(worker));
-                self.add(now + for_long, Act::Continue(worker));
+                self.add(now, ChaosAct::Stop(worker));
+                self.add(now + for_long, ChaosAct::Continue(worker));
                 continue;
             }
             now = now.max(redis);
             let mut lasts = Duration::ZERO;
             match kind {
-                Fault::RedisRestart => self.add(now, Act::RestartRedis),
-                Fault::RedisKill => self.add(now, Act::KillRedis),
-                Fault::RedisCut => self.add(now, Act::CutRedis),
-                Fault::RedisEmpty => {
+                ChaosFault::RedisRestart => self.add(now, ChaosAct::RestartRedis),
+                ChaosFault::RedisKill => self.add(now, ChaosAct::KillRedis),
+                ChaosFault::RedisCut => self.add(now, ChaosAct::CutRedis),
+                ChaosFault::RedisEmpty => {
                     // A process that sleeps through it would wake up in another world, and with it a call
                     // that the checker cannot tell from a new one.
                     now = stopped.iter().copied().fold(now, Duration::max) + Duration::from_secs(1);
                     // Nothing could be fetched again for long, and so nothing else could go wrong.
                     let again = |down: &&Range<Duration>| down.contains(&(now + REDIS_RECOVERS));
                     now = closed.iter().find(again).map_or(now, |down| down.end);
-                    self.add(now, Act::EmptyRedis);
+                    self.add(now, ChaosAct::EmptyRedis);
                 }
                 _ => {
                     lasts = FULL;
-                    self.add(now, Act::FillRedis);
-                    self.add(now + lasts, Act::FreeRedis);
+                    self.add(now, ChaosAct::FillRedis);
+                    self.add(now + lasts, ChaosAct::FreeRedis);
                 }
             }
             redis = now + lasts + REDIS_RECOVERS;
@@ -319,14 +319,14 @@ impl Draft<'_> {
             let size = later * (wave + 1) / waves - later * wave / waves;
             let at = WAVES * u32::try_from(wave).unwrap_or(0) + self.between(0.0, 3.9);
             if size > 0 {
-                self.add(at, Act::Publish(size));
+                self.add(at, ChaosAct::Publish(size));
             }
         }
         changes - later
     }
 }
 
-type Outage = (fn(Vendor) -> Act, fn(Vendor) -> Act);
+type Outage = (fn(Vendor) -> ChaosAct, fn(Vendor) -> ChaosAct);
 
 #[cfg(test)]
 mod tests;

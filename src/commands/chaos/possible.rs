@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cli::chaos::Fault;
+use crate::cli::chaos::ChaosFault;
 
 /// A fault that does not happen, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -28,17 +28,17 @@ pub struct Here {
 }
 
 impl Here {
-    fn forbids(self, fault: Fault) -> Option<&'static str> {
+    fn forbids(self, fault: ChaosFault) -> Option<&'static str> {
         let theirs = !self.own_redis;
         match fault {
-            Fault::RedisRestart | Fault::RedisKill | Fault::RedisFull if theirs => {
+            ChaosFault::RedisRestart | ChaosFault::RedisKill | ChaosFault::RedisFull if theirs => {
                 Some("that Redis is not ours")
             }
-            Fault::RedisCut if self.own_redis => Some("our own Redis is killed instead"),
-            Fault::RedisCut if !self.redis_door => {
+            ChaosFault::RedisCut if self.own_redis => Some("our own Redis is killed instead"),
+            ChaosFault::RedisCut if !self.redis_door => {
                 Some("connections with TLS or to several nodes cannot be cut")
             }
-            Fault::Skew if !self.faketime => {
+            ChaosFault::Skew if !self.faketime => {
                 Some("libfaketime is not installed (Debian: apt-get install faketime)")
             }
             _ => None,
@@ -46,7 +46,7 @@ impl Here {
     }
 
     /// Divides what is wanted.
-    pub fn divide(self, wanted: &BTreeSet<Fault>) -> (BTreeSet<Fault>, Vec<LeftOut>) {
+    pub fn divide(self, wanted: &BTreeSet<ChaosFault>) -> (BTreeSet<ChaosFault>, Vec<LeftOut>) {
         let (mut possible, mut left_out) = (BTreeSet::new(), Vec::new());
         for fault in wanted {
             match self.forbids(*fault) {
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn nothing_is_done_to_a_redis_that_is_not_ours_but_within_our_namespace() {
-        let all: BTreeSet<_> = Fault::value_variants().iter().copied().collect();
+        let all: BTreeSet<_> = ChaosFault::value_variants().iter().copied().collect();
         let theirs = Here {
             own_redis: false,
             redis_door: true,
@@ -80,6 +80,8 @@ mod tests {
         let (possible, left_out) = theirs.divide(&all);
         let words: Vec<_> = left_out.iter().map(|left| left.fault.as_str()).collect();
         assert_eq!(words, ["redis-restart", "redis-kill", "redis-full"]);
-        assert!(possible.contains(&Fault::RedisEmpty) && possible.contains(&Fault::RedisCut));
+        assert!(
+            possible.contains(&ChaosFault::RedisEmpty) && possible.contains(&ChaosFault::RedisCut)
+        );
     }
 }

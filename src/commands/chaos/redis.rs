@@ -13,8 +13,8 @@ use redis::{AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, RedisResu
 use tokio::process::{Child, Command};
 
 use super::{
-    door::{Behind, Door},
-    plan::Act,
+    door::{Behind, ChaosProxy},
+    plan::ChaosAct,
     processes::{Processes, signal},
 };
 
@@ -24,35 +24,35 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(20);
 
 /// Where the fleet's queue is.
-pub enum Redis {
+pub enum ChaosRedis {
     /// Ours.
     Own(OwnServer),
     /// Theirs, through a door that can cut connections, where there can be one.
-    Theirs(Option<Door>),
+    Theirs(Option<ChaosProxy>),
 }
 
-impl Redis {
+impl ChaosRedis {
     /// Does what an act does to Redis.
     pub async fn perform(
         &mut self,
-        act: Act,
+        act: ChaosAct,
         queue: &Queue,
         processes: &Processes,
     ) -> miette::Result<()> {
         match (act, self) {
-            (Act::RestartRedis, Self::Own(server)) => server.restart().await,
-            (Act::KillRedis, Self::Own(server)) => server.kill9().await,
-            (Act::FillRedis, Self::Own(server)) => server.fill().await.into_diagnostic(),
-            (Act::FreeRedis, Self::Own(server)) => server.free().await.into_diagnostic(),
-            (Act::EmptyRedis, Self::Own(server)) => server.empty().await.into_diagnostic(),
-            (Act::EmptyRedis, Self::Theirs(_)) => {
+            (ChaosAct::RestartRedis, Self::Own(server)) => server.restart().await,
+            (ChaosAct::KillRedis, Self::Own(server)) => server.kill9().await,
+            (ChaosAct::FillRedis, Self::Own(server)) => server.fill().await.into_diagnostic(),
+            (ChaosAct::FreeRedis, Self::Own(server)) => server.free().await.into_diagnostic(),
+            (ChaosAct::EmptyRedis, Self::Own(server)) => server.empty().await.into_diagnostic(),
+            (ChaosAct::EmptyRedis, Self::Theirs(_)) => {
                 // It takes several steps, and nobody may see it half-done.
                 processes.signal_all("STOP");
                 let emptied = queue.empty().await;
                 processes.signal_all("CONT");
                 emptied.map(|_| ()).into_diagnostic()
             }
-            (Act::CutRedis, Self::Theirs(Some(door))) => door.cut().await.into_diagnostic(),
+            (ChaosAct::CutRedis, Self::Theirs(Some(door))) => door.cut().await.into_diagnostic(),
             _ => Ok(()),
         }
     }
@@ -60,7 +60,7 @@ impl Redis {
 
 /// The door to somebody's Redis and the address that leads through it. `None`: with TLS or several nodes the
 /// address itself matters, and connections cannot be cut.
-pub fn door(url: &str) -> io::Result<Option<(Door, String)>> {
+pub fn door(url: &str) -> io::Result<Option<(ChaosProxy, String)>> {
     let Ok(info) = url.into_connection_info() else {
         return Ok(None);
     };
@@ -80,7 +80,7 @@ pub fn door(url: &str) -> io::Result<Option<(Door, String)>> {
             encoded(password.unwrap_or_default())
         ),
     };
-    let door = Door::new(behind)?;
+    let door = ChaosProxy::new(behind)?;
     let url = format!("redis://{credentials}{}/{}", door.address(), settings.db());
     Ok(Some((door, url)))
 }

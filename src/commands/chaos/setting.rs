@@ -11,7 +11,7 @@ use sandbox::{
     Urls, VendorFaults,
 };
 
-use crate::cli::chaos::Fault;
+use crate::cli::chaos::ChaosFault;
 
 /// `worker.lease`: the shortest there is.
 pub const LEASE: Duration = Duration::from_secs(2);
@@ -119,16 +119,16 @@ pub fn environment(redis_url: &str) -> BTreeMap<OsString, OsString> {
 
 /// What the vendors do to single calls. Whatever is held against a change is so rare that no change meets it
 /// on all of its attempts: in a good run nothing may die.
-pub fn faults(wanted: &BTreeSet<Fault>) -> Faults {
+pub fn faults(wanted: &BTreeSet<ChaosFault>) -> Faults {
     let mut faults = Faults::default();
     (faults.alumniq.latency_ms, faults.alumniq.jitter_ms) = (20, 20);
     (faults.crm.latency_ms, faults.crm.jitter_ms) = (60, 60);
     (faults.salsa.latency_ms, faults.salsa.jitter_ms) = (100, 100);
-    if wanted.contains(&Fault::Tokens) {
+    if wanted.contains(&ChaosFault::Tokens) {
         faults.crm.token_seconds = Some(5);
         failing(&mut faults.crm, 4.0, &[(CallFault::RevokeToken, 0.002)]);
     }
-    if wanted.contains(&Fault::Calls) {
+    if wanted.contains(&ChaosFault::Calls) {
         failing(
             &mut faults.alumniq,
             9.0,

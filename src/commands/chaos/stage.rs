@@ -14,21 +14,21 @@ use queue::{Queue, stats::Status};
 use sandbox::{Limits, Report, Sandbox, SandboxOptions, Urls, Vendor};
 
 use super::{
-    door::{Behind, Door},
-    plan::{Plan, Wanted},
+    door::{Behind, ChaosProxy},
+    plan::{ChaosParameters, ChaosPlan},
     possible::{Here, LeftOut},
     processes::{self, Processes},
-    redis::{self, OwnServer, Redis},
+    redis::{self, ChaosRedis, OwnServer},
     setting,
-    summary::{Counts, Done, Evidence, Summary},
-    watch::Watch,
+    summary::{ChaosSummary, Counts, Done, Evidence},
+    watch::QueueObserver,
 };
 use crate::{
-    cli::chaos::{Chaos, Fault},
+    cli::chaos::{ChaosArgs, ChaosFault},
     commands::{
         context::{self, Context},
         demo::dead_changes,
-        progress::Progress,
+        progress::ProgressDisplay,
         show,
         temporary::Temporary,
     },
@@ -52,33 +52,33 @@ const TIMELINES: usize = 4;
 const REDIS_SERVER: &str = "redis-server";
 
 /// The whole play.
-pub struct Stage {
+pub struct ChaosRun {
     seed: u64,
-    arguments: Chaos,
-    plan: Plan,
+    arguments: ChaosArgs,
+    plan: ChaosPlan,
     left_out: Vec<LeftOut>,
     directory: Temporary,
     sandbox: Sandbox,
-    doors: BTreeMap<Vendor, Door>,
-    redis: Redis,
+    doors: BTreeMap<Vendor, ChaosProxy>,
+    redis: ChaosRedis,
     connection: context::Redis,
     processes: Processes,
-    progress: Progress,
+    progress: ProgressDisplay,
     quiet: bool,
     counts: Counts,
     done: Vec<Done>,
 }
 
-impl Stage {
+impl ChaosRun {
     /// Puts everything up; no process of the fleet runs yet.
-    pub async fn set(seed: u64, arguments: Chaos, quiet: bool) -> miette::Result<Self> {
+    pub async fn set(seed: u64, arguments: ChaosArgs, quiet: bool) -> miette::Result<Self> {
         let directory = Temporary::new("chaos")?;
         let theirs = match &arguments.redis {
             Some(url) => Some((url.clone(), redis::door(url).into_diagnostic()?)),
             None => None,
         };
         let wanted = arguments.wanted();
-        let faketime = processes::faketime().filter(|_| wanted.contains(&Fault::Skew));
+        let faketime = processes::faketime().filter(|_| wanted.contains(&ChaosFault::Skew));
         let here = Here {
             own_redis: theirs.is_none(),
             redis_door: theirs.as_ref().is_some_and(|(_, door)| door.is_some()),
@@ -87,9 +87,9 @@ impl Stage {
         let (faults, left_out) = here.divide(&wanted);
         let workers = usize::from(arguments.workers);
         let outage = retry_policy(setting::ATTEMPTS).longest() + BEYOND_RETRIES;
-        let plan = Plan::draw(
+        let plan = ChaosPlan::draw(
             seed,
-            &Wanted {
+            &ChaosParameters {
                 changes: arguments.changes,
                 workers,
                 lease: setting::LEASE,
@@ -119,10 +119,10 @@ impl Stage {
             None => {
                 let server = OwnServer::start(directory.path(), REDIS_SERVER).await?;
                 let url = server.url();
-                (Redis::Own(server), url.clone(), url)
+                (ChaosRedis::Own(server), url.clone(), url)
             }
-            Some((url, Some((door, through)))) => (Redis::Theirs(Some(door)), url, through),
-            Some((url, None)) => (Redis::Theirs(None), url.clone(), url),
+            Some((url, Some((door, through)))) => (ChaosRedis::Theirs(Some(door)), url, through),
+            Some((url, None)) => (ChaosRedis::Theirs(None), url.clone(), url),
         };
         let connection = connect(&toml, &url, &namespace).await?;
         Ok(Self {
@@ -134,7 +134,7 @@ impl Stage {
                 setting::environment(&url_of_fleet),
                 faketime,
             )?,
-            progress: Progress::new(arguments.changes, quiet),
+            progress: ProgressDisplay::new(arguments.changes, quiet),
             arguments,
             plan,
             left_out,
@@ -154,9 +154,9 @@ impl Stage {
     }
 
     /// Plays it to its end.
-    pub async fn play(&mut self) -> miette::Result<Summary> {
+    pub async fn play(&mut self) -> miette::Result<ChaosSummary> {
         self.say(&self.opening())?;
-        let watch = Watch::start(self.queue());
+        let watch = QueueObserver::start(self.queue());
         let started = Instant::now();
         self.processes.revive()?;
         // The plan's clock stands still while something is done, so that nothing lasts shorter than planned.
@@ -178,7 +178,7 @@ impl Stage {
     }
 
     fn opening(&self) -> String {
-        let Chaos {
+        let ChaosArgs {
             changes,
             people,
             workers,
@@ -208,7 +208,7 @@ impl Stage {
     }
 
     /// What goes on all the time.
-    async fn tick(&mut self, watch: &Watch) -> miette::Result<usize> {
+    async fn tick(&mut self, watch: &QueueObserver) -> miette::Result<usize> {
         self.processes.revive()?;
         self.counts.starts = self.processes.started as u64;
         let acknowledged = self.sandbox.report().acknowledged;
@@ -220,7 +220,7 @@ impl Stage {
     }
 
     /// Until everything is through, or nothing moves; the queue's last words, and whether nothing moved.
-    async fn end(&mut self, watch: &Watch) -> miette::Result<(Status, bool)> {
+    async fn end(&mut self, watch: &QueueObserver) -> miette::Result<(Status, bool)> {
         let changes = self.arguments.changes;
         let mut last = (0, Instant::now());
         loop {
@@ -244,11 +244,11 @@ impl Stage {
 
     async fn summary(
         &self,
-        watch: &Watch,
+        watch: &QueueObserver,
         status: &Status,
         stalled: bool,
         seconds: f64,
-    ) -> miette::Result<Summary> {
+    ) -> miette::Result<ChaosSummary> {
         let report = self.sandbox.report();
         let seen = watch.seen();
         let dead = dead_changes(self.queue()).await.into_diagnostic()?;
@@ -261,7 +261,7 @@ impl Stage {
             in_flight: setting::in_flight(self.arguments.changes),
             stalled,
         };
-        Ok(Summary {
+        Ok(ChaosSummary {
             seed: self.seed,
             changes: self.arguments.changes,
             people: self.arguments.people,
@@ -302,11 +302,11 @@ impl Stage {
         self.progress.finish();
         self.processes.end().await;
         let emptied = match self.redis {
-            Redis::Own(server) => {
+            ChaosRedis::Own(server) => {
                 server.end().await;
                 Ok(())
             }
-            Redis::Theirs(_) => self.connection.queue.empty().await.map(|_| ()),
+            ChaosRedis::Theirs(_) => self.connection.queue.empty().await.map(|_| ()),
         };
         self.connection.close().await?;
         self.sandbox.stop().await;
@@ -315,11 +315,11 @@ impl Stage {
 }
 
 /// A door for each vendor, and the vendors' addresses through them.
-fn doors(sandbox: &Sandbox) -> miette::Result<(BTreeMap<Vendor, Door>, Urls)> {
+fn doors(sandbox: &Sandbox) -> miette::Result<(BTreeMap<Vendor, ChaosProxy>, Urls)> {
     let behind = sandbox.addr().to_string();
     let mut doors = BTreeMap::new();
     let mut through = |vendor, url: String| -> miette::Result<String> {
-        let door = Door::new(Behind::Tcp(behind.clone())).into_diagnostic()?;
+        let door = ChaosProxy::new(Behind::Tcp(behind.clone())).into_diagnostic()?;
         let url = url.replace(&behind, &door.address().to_string());
         doors.insert(vendor, door);
         Ok(url)

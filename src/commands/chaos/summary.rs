@@ -7,7 +7,7 @@ use sandbox::{Report, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{possible::LeftOut, watch::Seen};
+use super::{possible::LeftOut, watch::Observations};
 use crate::commands::status;
 
 /// One thing that was done.
@@ -42,7 +42,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Evidence<'e> {
     pub report: &'e Report,
-    pub seen: &'e Seen,
+    pub seen: &'e Observations,
     pub counts: &'e Counts,
     pub books: Books,
     /// By changeId.
@@ -116,7 +116,7 @@ impl Evidence<'_> {
             dead,
             difference,
         } = self.books;
-        let Seen {
+        let Observations {
             looks, unbalanced, ..
         } = self.seen;
         Verdict {
@@ -132,7 +132,7 @@ impl Evidence<'_> {
 
 /// The whole run, as `--json` prints it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Summary {
+pub struct ChaosSummary {
     pub seed: u64,
     pub changes: usize,
     pub people: usize,
@@ -154,7 +154,7 @@ pub struct Summary {
     pub status: Option<Status>,
 }
 
-impl Summary {
+impl ChaosSummary {
     /// Whether every promise held.
     pub fn held(&self) -> bool {
         self.promises.iter().all(|verdict| verdict.held)

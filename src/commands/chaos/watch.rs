@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// What was seen.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct Observations {
     /// How often the queue could be looked at.
     pub looks: u64,
     /// How often its books did not add up.
@@ -29,7 +29,7 @@ pub struct Seen {
     paused: Vec<jobs::destination::Vendor>,
 }
 
-impl Seen {
+impl Observations {
     fn look(&mut self, status: &Status) {
         self.looks += 1;
         self.unbalanced += u64::from(status.books.difference != 0);
@@ -48,17 +48,17 @@ impl Seen {
 }
 
 /// Looks until it is dropped.
-pub struct Watch {
+pub struct QueueObserver {
     queue: Queue,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Observations>>,
     looking: JoinHandle<()>,
 }
 
-impl Watch {
+impl QueueObserver {
     /// Begins.
     pub fn start(queue: &Queue) -> Self {
         let (looker, queue) = (queue.clone(), queue.clone());
-        let seen = Arc::<Mutex<Seen>>::default();
+        let seen = Arc::<Mutex<Observations>>::default();
         let looking = tokio::spawn({
             let seen = Arc::clone(&seen);
             async move {
@@ -81,23 +81,23 @@ impl Watch {
     }
 
     /// Everything so far.
-    pub fn seen(&self) -> Seen {
+    pub fn seen(&self) -> Observations {
         lock(&self.seen).clone()
     }
 }
 
-impl Drop for Watch {
+impl Drop for QueueObserver {
     fn drop(&mut self) {
         self.looking.abort();
     }
 }
 
-async fn look(queue: &Queue, seen: &Mutex<Seen>) -> Option<Status> {
+async fn look(queue: &Queue, seen: &Mutex<Observations>) -> Option<Status> {
     let status = queue.status().await.ok()?;
     lock(seen).look(&status);
     Some(status)
 }
 
-fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+fn lock(seen: &Mutex<Observations>) -> MutexGuard<'_, Observations> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

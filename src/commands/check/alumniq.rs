@@ -5,11 +5,11 @@ use std::time::Instant;
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde_json::value::RawValue;
 
-use super::{Finding, rows};
+use super::{CheckFinding, rows};
 use crate::{
     commands::context::Context,
     pipeline::producer::{FetchError, Poured, pour},
-    vendors::{AlumniqClient, Filter},
+    vendors::{AlumniqClient, FeedFilter},
 };
 
 const ABOUT: &str = "alumniq";
@@ -22,10 +22,10 @@ const KEY_DAYS: i64 = 30;
 
 /// Asks for today's changes, and where there are none, for those of the days that a poll looks back; marks
 /// nothing as processed.
-pub async fn probe(context: &Context) -> Vec<Finding> {
+pub async fn probe(context: &Context) -> Vec<CheckFinding> {
     let client = match context.alumniq() {
         Ok(client) => client,
-        Err(error) => return vec![Finding::fail(ABOUT, error.to_string(), "")],
+        Err(error) => return vec![CheckFinding::fail(ABOUT, error.to_string(), "")],
     };
     let alumniq = &context.config.alumniq;
     let today = Timestamp::now()
@@ -33,9 +33,9 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
         .date();
     let since = today.checked_sub(i64::from(alumniq.lookback_days).days());
     let mut findings = Vec::new();
-    let mut sample = fetch(&client, Filter::ChangedOn(today), &mut findings).await;
+    let mut sample = fetch(&client, FeedFilter::ChangedOn(today), &mut findings).await;
     if let (Some([]), Ok(since)) = (sample.as_deref(), since) {
-        sample = fetch(&client, Filter::ChangedSince(since), &mut findings).await;
+        sample = fetch(&client, FeedFilter::ChangedSince(since), &mut findings).await;
     }
     let sample = sample.unwrap_or_default();
     findings.extend(rows::judge(&sample, &context.config));
@@ -45,8 +45,8 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
 /// Some of the rows, or `None` after noting why there are none.
 async fn fetch(
     client: &AlumniqClient,
-    filter: Filter,
-    findings: &mut Vec<Finding>,
+    filter: FeedFilter,
+    findings: &mut Vec<CheckFinding>,
 ) -> Option<Vec<Box<RawValue>>> {
     let started = Instant::now();
     let keep = |sample: &mut Vec<_>, row| {
@@ -63,41 +63,41 @@ async fn fetch(
             if findings.is_empty() {
                 findings.push(key(key_days));
             }
-            findings.push(Finding::ok(ABOUT, what));
+            findings.push(CheckFinding::ok(ABOUT, what));
             Some(sample)
         }
         Err(FetchError::Feed(error)) => {
-            findings.push(Finding::fail(ABOUT, error.cause, error.advice));
+            findings.push(CheckFinding::fail(ABOUT, error.cause, error.advice));
             None
         }
         Err(error) => {
-            findings.push(Finding::fail(ABOUT, error.to_string(), ""));
+            findings.push(CheckFinding::fail(ABOUT, error.to_string(), ""));
             None
         }
     }
 }
 
-fn asked(filter: &Filter) -> String {
+fn asked(filter: &FeedFilter) -> String {
     let day = |day: &Date| day.strftime("%Y-%m-%d").to_string();
     match filter {
-        Filter::ChangedOn(today) => format!("of today, {}", day(today)),
-        Filter::ChangedSince(since) => format!("since {}", day(since)),
-        Filter::Xid(_) => "of one person".to_owned(),
+        FeedFilter::ChangedOn(today) => format!("of today, {}", day(today)),
+        FeedFilter::ChangedSince(since) => format!("since {}", day(since)),
+        FeedFilter::Xid(_) => "of one person".to_owned(),
     }
 }
 
-fn key(days: Option<i64>) -> Finding {
+fn key(days: Option<i64>) -> CheckFinding {
     let remedy = "ask AlumnIQ for a new key and put it into alumniq.api_key (ALUMNIQ_API_KEY)";
     match days {
-        None => Finding::ok(
+        None => CheckFinding::ok(
             ABOUT,
             "the key is accepted; AlumnIQ does not say for how long",
         ),
-        Some(days) if days <= 0 => Finding::fail(ABOUT, "the key has expired", remedy),
+        Some(days) if days <= 0 => CheckFinding::fail(ABOUT, "the key has expired", remedy),
         Some(days) if days < KEY_DAYS => {
-            Finding::warn(ABOUT, format!("the key expires in {days} days"), remedy)
+            CheckFinding::warn(ABOUT, format!("the key expires in {days} days"), remedy)
         }
-        Some(days) => Finding::ok(ABOUT, format!("the key is accepted for {days} more days")),
+        Some(days) => CheckFinding::ok(ABOUT, format!("the key is accepted for {days} more days")),
     }
 }
 

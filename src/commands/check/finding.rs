@@ -31,14 +31,14 @@ impl Mark {
 
 /// One thing that was found. Whatever is not good has a remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct CheckFinding {
     mark: Mark,
     about: &'static str,
     what: String,
     remedy: String,
 }
 
-impl Finding {
+impl CheckFinding {
     /// Good.
     pub fn ok(about: &'static str, what: impl Into<String>) -> Self {
         Self {
@@ -79,15 +79,15 @@ impl Finding {
 }
 
 /// A line each.
-pub fn show(findings: &[Finding], colours: bool) -> String {
+pub fn show(findings: &[CheckFinding], colours: bool) -> String {
     findings
         .iter()
         .map(|finding| line(finding, colours))
         .collect()
 }
 
-fn line(finding: &Finding, colours: bool) -> String {
-    let Finding {
+fn line(finding: &CheckFinding, colours: bool) -> String {
+    let CheckFinding {
         mark,
         about,
         what,
@@ -107,7 +107,7 @@ fn line(finding: &Finding, colours: bool) -> String {
 }
 
 /// The sentence that ends a check.
-pub fn verdict(findings: &[Finding]) -> String {
+pub fn verdict(findings: &[CheckFinding]) -> String {
     let count = |mark| {
         findings
             .iter()
@@ -132,9 +132,9 @@ mod tests {
     #[test]
     fn a_finding_is_one_line_with_a_mark_and_a_remedy() {
         let findings = [
-            Finding::ok("redis", "7.0.15"),
-            Finding::warn("salsa", "slow\nvery", "wait"),
-            Finding::fail("crm", "\u{1b}[2Jno token", "set crm.password"),
+            CheckFinding::ok("redis", "7.0.15"),
+            CheckFinding::warn("salsa", "slow\nvery", "wait"),
+            CheckFinding::fail("crm", "\u{1b}[2Jno token", "set crm.password"),
         ];
         assert_eq!(
             show(&findings, false),
@@ -147,9 +147,9 @@ mod tests {
 
     #[test]
     fn only_failures_fail_a_check() {
-        let ok = Finding::ok("crm", "");
-        let warn = Finding::warn("crm", "", "");
-        let fail = Finding::fail("crm", "", "");
+        let ok = CheckFinding::ok("crm", "");
+        let warn = CheckFinding::warn("crm", "", "");
+        let fail = CheckFinding::fail("crm", "", "");
         assert!(!ok.is_failure() && !warn.is_failure() && fail.is_failure());
         assert!(verdict(std::slice::from_ref(&ok)).starts_with("Everything works;"));
         assert!(verdict(&[ok, warn.clone()]).starts_with("Everything works, 1"));

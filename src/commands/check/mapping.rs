@@ -2,14 +2,14 @@
 
 use miette::Report;
 
-use super::Finding;
+use super::CheckFinding;
 use crate::{
     config::{self, Loaded},
     observe::logs,
 };
 
 /// A line each, and the place in the file where there is one.
-pub fn findings(loaded: &Loaded) -> Vec<(Finding, Option<config::Finding>)> {
+pub fn findings(loaded: &Loaded) -> Vec<(CheckFinding, Option<config::ConfigFinding>)> {
     let runs = loaded.run_examples();
     let (tried, failed) = (
         runs.len(),
@@ -17,18 +17,18 @@ pub fn findings(loaded: &Loaded) -> Vec<(Finding, Option<config::Finding>)> {
     );
     let hold = match (tried, failed) {
         (0, _) | (_, 1..) => None,
-        (1, 0) => Some(Finding::ok("map", "the example holds")),
-        (all, 0) => Some(Finding::ok("map", format!("all {all} examples hold"))),
+        (1, 0) => Some(CheckFinding::ok("map", "the example holds")),
+        (all, 0) => Some(CheckFinding::ok("map", format!("all {all} examples hold"))),
     };
     let failed = runs
         .into_iter()
         .filter_map(|run| run.finding)
         .map(|finding| {
-            let line = Finding::fail("map", place(&finding), remedy(&finding));
+            let line = CheckFinding::fail("map", place(&finding), remedy(&finding));
             (line, Some(finding))
         });
     let lints = loaded.lint().into_iter().map(|finding| {
-        let line = Finding::warn("map", place(&finding), remedy(&finding));
+        let line = CheckFinding::warn("map", place(&finding), remedy(&finding));
         (line, Some(finding))
     });
     let hold = hold.into_iter().map(|line| (line, None));
@@ -36,14 +36,14 @@ pub fn findings(loaded: &Loaded) -> Vec<(Finding, Option<config::Finding>)> {
 }
 
 /// Shows them in the file, on stderr like every warning.
-pub fn point_at(findings: Vec<(Finding, Option<config::Finding>)>) {
+pub fn point_at(findings: Vec<(CheckFinding, Option<config::ConfigFinding>)>) {
     for finding in findings.into_iter().filter_map(|(_, finding)| finding) {
         logs::tell(format_args!("{:?}", Report::new(finding)));
     }
 }
 
 /// What, and where in the file.
-pub fn place(finding: &config::Finding) -> String {
+pub fn place(finding: &config::ConfigFinding) -> String {
     match finding.location() {
         Some(location) => format!("{location}: {}", finding.message()),
         None => finding.message().to_owned(),
@@ -51,6 +51,6 @@ pub fn place(finding: &config::Finding) -> String {
 }
 
 /// What to do, if anything.
-pub fn remedy(finding: &config::Finding) -> String {
+pub fn remedy(finding: &config::ConfigFinding) -> String {
     finding.remedy().unwrap_or_default().to_owned()
 }

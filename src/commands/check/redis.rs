@@ -10,7 +10,7 @@ use queue::{
 };
 use tokio::time::timeout;
 
-use super::Finding;
+use super::CheckFinding;
 use crate::commands::{
     context::{Context, Redis},
     temporary::Temporary,
@@ -29,7 +29,7 @@ const START: Duration = Duration::from_secs(30);
 
 /// Looks without writing a key. Our own server is started where it would be; where it has no data yet, in a
 /// directory that goes again.
-pub async fn probe(context: &Context) -> Vec<Finding> {
+pub async fn probe(context: &Context) -> Vec<CheckFinding> {
     let redis = &context.config.redis;
     let embedded = redis.url.is_none();
     let temporary = match embedded && !redis.data_dir.exists() {
@@ -60,11 +60,11 @@ pub async fn probe(context: &Context) -> Vec<Finding> {
 }
 
 /// Of our own server only: nobody says how full the disk of another is.
-fn disk(data_dir: &Path) -> Option<Finding> {
+fn disk(data_dir: &Path) -> Option<CheckFinding> {
     let disk = rustix::fs::statvfs(data_dir).ok()?;
     let used = percent_used(disk.f_blocks, disk.f_bavail);
     (used >= DISK_NEARLY_FULL).then(|| {
-        Finding::warn(
+        CheckFinding::warn(
             ABOUT,
             format!("the disk of {} is {used} % full", data_dir.display()),
             "make room: once it is full, Redis takes no changes, and everything waits",
@@ -85,32 +85,36 @@ fn silent(patience: Duration) -> miette::Report {
     miette::miette!("no answer within {patience} (redis.response_timeout)")
 }
 
-fn unusable(context: &Context, error: &miette::Report) -> Finding {
+fn unusable(context: &Context, error: &miette::Report) -> CheckFinding {
     let remedy = match (error.help(), &context.config.redis.url) {
         (Some(help), _) => help.to_string(),
         (None, Some(_)) => "try again; if it lasts, look at Redis' log".to_owned(),
         (None, None) => "mend that, or name a Redis elsewhere in redis.url".to_owned(),
     };
-    Finding::fail(ABOUT, error.to_string(), remedy)
+    CheckFinding::fail(ABOUT, error.to_string(), remedy)
 }
 
-async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Result<Vec<Finding>> {
+async fn look(
+    context: &Context,
+    redis: &Redis,
+    elsewhere: bool,
+) -> miette::Result<Vec<CheckFinding>> {
     let queue = &redis.queue;
     let patience = context.config.redis.response_timeout * 2;
     let looking = async {
         let examined = queue.examine(context.allowed()).await?;
-        let mut findings = vec![Finding::ok(ABOUT, described(&examined))];
+        let mut findings = vec![CheckFinding::ok(ABOUT, described(&examined))];
         findings.extend(examined.findings.iter().map(shown));
         let books = queue.status().await?.books;
         findings.push(if elsewhere {
             let data_dir = context.config.redis.data_dir.display();
-            Finding::ok(
+            CheckFinding::ok(
                 ABOUT,
                 format!("the queue's scripts run; {data_dir} will be made at the first run"),
             )
         } else {
             let (flying, dead) = (books.in_flight, books.dead);
-            Finding::ok(
+            CheckFinding::ok(
                 ABOUT,
                 format!("the queue's scripts run: {flying} changes in flight, {dead} dead"),
             )
@@ -118,7 +122,7 @@ async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Resu
         match queue.mismatch().await? {
             Some(Mismatch::Keys(missing)) => findings.push(sealed(&missing, Sealing::default())),
             mismatch => {
-                let failed = |m: Mismatch| Finding::fail(ABOUT, m.to_string(), m.advice());
+                let failed = |m: Mismatch| CheckFinding::fail(ABOUT, m.to_string(), m.advice());
                 findings.extend(mismatch.map(failed));
                 if !context.seals().known().is_empty() {
                     findings.push(sealed(&[], queue.sealing(STEPS).await?));
@@ -134,14 +138,14 @@ async fn look(context: &Context, redis: &Redis, elsewhere: bool) -> miette::Resu
 }
 
 /// How the payloads are encrypted.
-fn sealed(missing: &[String], sealing: Sealing) -> Finding {
+fn sealed(missing: &[String], sealing: Sealing) -> CheckFinding {
     if !missing.is_empty() {
         let what = format!(
             "payloads are encrypted under {}, a key that is not configured",
             missing.join(", ")
         );
         let advice = "set it as encryption.key or add it to encryption.old_keys: no process starts without it";
-        return Finding::fail(ABOUT, what, advice);
+        return CheckFinding::fail(ABOUT, what, advice);
     }
     let Sealing {
         seen,
@@ -153,8 +157,8 @@ fn sealed(missing: &[String], sealing: Sealing) -> Finding {
         false => format!("of the first {seen} payloads"),
     };
     match behind {
-        0 => Finding::ok(ABOUT, format!("{among}, all are under the current key")),
-        _ => Finding::warn(
+        0 => CheckFinding::ok(ABOUT, format!("{among}, all are under the current key")),
+        _ => CheckFinding::warn(
             ABOUT,
             format!("{among}, {behind} are not under the current key"),
             "run `alumniq-relay encryption rotate`",
@@ -162,11 +166,13 @@ fn sealed(missing: &[String], sealing: Sealing) -> Finding {
     }
 }
 
-fn shown(found: &durability::Finding) -> Finding {
+fn shown(found: &durability::DurabilityFinding) -> CheckFinding {
     match found.severity {
-        Severity::Refuses | Severity::Fails => Finding::fail(ABOUT, &*found.what, found.advice()),
-        Severity::Warns => Finding::warn(ABOUT, &*found.what, found.advice()),
-        Severity::Tells => Finding::ok(ABOUT, &*found.what),
+        Severity::Refuses | Severity::Fails => {
+            CheckFinding::fail(ABOUT, &*found.what, found.advice())
+        }
+        Severity::Warns => CheckFinding::warn(ABOUT, &*found.what, found.advice()),
+        Severity::Tells => CheckFinding::ok(ABOUT, &*found.what),
     }
 }
 

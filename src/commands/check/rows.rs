@@ -9,14 +9,14 @@ use jobs::{
 };
 use serde_json::value::RawValue;
 
-use super::Finding;
+use super::CheckFinding;
 use crate::config::{AnonymousRows, Config};
 
 /// More row keys than this are counted, not named.
 const NAMED_KEYS: usize = 40;
 
 /// What is found in `rows`; none for no rows.
-pub fn judge(rows: &[Box<RawValue>], config: &Config) -> Vec<Finding> {
+pub fn judge(rows: &[Box<RawValue>], config: &Config) -> Vec<CheckFinding> {
     if rows.is_empty() {
         return Vec::new();
     }
@@ -44,14 +44,14 @@ pub fn judge(rows: &[Box<RawValue>], config: &Config) -> Vec<Finding> {
 }
 
 /// A warning for each row key that nothing maps, once.
-fn drift(changes: &[Change]) -> Vec<Finding> {
+fn drift(changes: &[Change]) -> Vec<CheckFinding> {
     let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
     for key in changes.iter().flat_map(|change| &change.unmapped) {
         *keys.entry(key).or_default() += 1;
     }
     let rows = changes.len();
     let named = keys.iter().take(NAMED_KEYS).map(|(key, count)| {
-        Finding::warn(
+        CheckFinding::warn(
             "alumniq",
             format!("nothing maps the row key `{key}` ({count} of {rows} rows have it)"),
             "name it in [alumniq.fields] if a template should use it; it is ignored otherwise",
@@ -59,7 +59,7 @@ fn drift(changes: &[Change]) -> Vec<Finding> {
     });
     let rest = keys.len().saturating_sub(NAMED_KEYS);
     let rest = (rest > 0).then(|| {
-        Finding::warn(
+        CheckFinding::warn(
             "alumniq",
             format!("nothing maps {rest} further row keys"),
             "compare the rows with [alumniq.fields]",
@@ -72,7 +72,7 @@ fn destination(
     about: &'static str,
     rows: usize,
     outcomes: impl Iterator<Item = Result<(), Outcome>>,
-) -> Vec<Finding> {
+) -> Vec<CheckFinding> {
     let mut deaths = Deaths::default();
     let mut good = 0;
     for outcome in outcomes {
@@ -91,7 +91,7 @@ fn destination(
     if good > 0 {
         findings.insert(
             0,
-            Finding::ok(about, format!("{good} of {rows} rows can be mapped")),
+            CheckFinding::ok(about, format!("{good} of {rows} rows can be mapped")),
         );
     }
     findings
@@ -107,7 +107,7 @@ impl Deaths {
     }
 
     /// Single rows are a warning; that none of them works is a failure of the configuration.
-    fn findings(self, about: &'static str, rows: usize) -> Vec<Finding> {
+    fn findings(self, about: &'static str, rows: usize) -> Vec<CheckFinding> {
         let deaths = self.0.into_iter();
         deaths
             .map(|(class, (count, cause, advice))| {
@@ -115,8 +115,8 @@ impl Deaths {
                     "{count} of {rows} rows would be dead letters of class {class}, the first because: {cause}"
                 );
                 match class {
-                    DeadClass::Undecodable if count == rows => Finding::fail(about, what, advice),
-                    _ => Finding::warn(about, what, advice),
+                    DeadClass::Undecodable if count == rows => CheckFinding::fail(about, what, advice),
+                    _ => CheckFinding::warn(about, what, advice),
                 }
             })
             .collect()

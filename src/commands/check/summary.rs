@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     commands::destinations::{self, Registration},
-    config::{AcknowledgeMode, AnonymousRows, Config, Limits, Schedule},
+    config::{AcknowledgeMode, AnonymousRows, Config, DestinationLimits, Schedule},
 };
 
 /// Indents the lines after a heading's first.
@@ -109,7 +109,7 @@ fn schedule(config: &Config, now: Timestamp) -> String {
     )
 }
 
-fn limits(limits: &Limits, unlimited: &str) -> String {
+fn limits(limits: &DestinationLimits, unlimited: &str) -> String {
     let rate = limits.rate_per_minute.map_or_else(
         || unlimited.to_owned(),
         |rate| format!("{rate} calls a minute"),

@@ -9,7 +9,7 @@ use queue::{Queue, calls::CallLimit};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{Registration, Summary};
+use super::{DestinationSummary, Registration};
 use crate::{
     commands::{
         context::{Context, settings},
@@ -76,13 +76,13 @@ fn consumer(
     }))
 }
 
-fn summary(config: &Config) -> Option<Summary> {
+fn summary(config: &Config) -> Option<DestinationSummary> {
     let operation = match config.crm.as_ref()?.operation {
         CrmOperation::Update => "updates contacts that exist",
         CrmOperation::Upsert => "updates contacts, and adds those that are missing",
     };
     let targets = config.mappings.crm.as_ref()?.targets();
-    Some(Summary {
+    Some(DestinationSummary {
         operation,
         targets: targets.map(str::to_owned).collect(),
         unlimited: "no limit of calls".to_owned(),

@@ -12,14 +12,14 @@ use queue::{Queue, calls::CallLimit};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
-use super::{Registration, Summary};
+use super::{DestinationSummary, Registration};
 use crate::{
     commands::{
         context::{Context, settings},
         misused,
     },
     config::{Config, SalsaConfig},
-    operations::supporters::Calls,
+    operations::supporters::SupporterCalls,
     pipeline::{fleet::Consumer, salsa::SalsaConsumer, salsa_limits, throttle::Throttle},
     vendors::SalsaClient,
 };
@@ -44,7 +44,7 @@ fn client(salsa: &SalsaConfig) -> miette::Result<SalsaClient> {
 }
 
 /// Calls by hand, counted in the limit of the service where its Redis runs.
-pub fn calls(salsa: &SalsaConfig, queue: Option<&Queue>) -> miette::Result<Calls> {
+pub fn calls(salsa: &SalsaConfig, queue: Option<&Queue>) -> miette::Result<SupporterCalls> {
     // Ctrl-C ends these commands where they stand.
     let fleet = queue.map(|queue| throttle(salsa, queue, &CancellationToken::new()));
     if fleet.is_none() {
@@ -52,7 +52,11 @@ pub fn calls(salsa: &SalsaConfig, queue: Option<&Queue>) -> miette::Result<Calls
             "no Redis answers: a service that uses the same token elsewhere does not know of these calls"
         );
     }
-    Ok(Calls::new(client(salsa)?, salsa.rate_per_minute, fleet))
+    Ok(SupporterCalls::new(
+        client(salsa)?,
+        salsa.rate_per_minute,
+        fleet,
+    ))
 }
 
 fn consumer(
@@ -100,12 +104,12 @@ fn throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> 
     }
 }
 
-fn summary(config: &Config) -> Option<Summary> {
+fn summary(config: &Config) -> Option<DestinationSummary> {
     let operation = match config.salsa.as_ref()?.create_missing {
         false => "updates supporters that exist",
         true => "updates supporters, and adds those that are missing",
     };
-    Some(Summary {
+    Some(DestinationSummary {
         operation,
         targets: config.mappings.salsa.as_ref()?.targets().collect(),
         unlimited: format!(

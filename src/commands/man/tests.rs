@@ -7,7 +7,7 @@ use std::{
 use super::*;
 use crate::exit::Exit;
 
-fn text(page: &Page) -> String {
+fn text(page: &ManPage) -> String {
     String::from_utf8(page.text.clone()).unwrap()
 }
 

@@ -13,8 +13,8 @@ use serde_json::Value;
 pub use self::view::{MapTestReport, MapTryReport};
 use crate::{
     cli::{
-        Global,
-        map::{MapCommand, MapTest, MapTry},
+        GlobalArgs,
+        map::{MapCommand, MapTestArgs, MapTryArgs},
     },
     config::{self, Loaded},
     exit::Exit,
@@ -26,7 +26,7 @@ use crate::{
 const MAX_INPUT: u64 = 64 * 1024 * 1024;
 
 /// Dispatches.
-pub fn run(global: &Global, command: MapCommand) -> miette::Result<Exit> {
+pub fn run(global: &GlobalArgs, command: MapCommand) -> miette::Result<Exit> {
     let loaded = config::load_without_secrets(global.config.as_deref(), config::environment())?;
     match command {
         MapCommand::Try(arguments) => try_rows(&loaded, &arguments),
@@ -34,7 +34,7 @@ pub fn run(global: &Global, command: MapCommand) -> miette::Result<Exit> {
     }
 }
 
-fn try_rows(loaded: &Loaded, arguments: &MapTry) -> miette::Result<Exit> {
+fn try_rows(loaded: &Loaded, arguments: &MapTryArgs) -> miette::Result<Exit> {
     let rows = read(&arguments.rows)?;
     let mappings = loaded.config.mappings.by_destination();
     let trial = loaded.config.trial(&mappings);
@@ -82,7 +82,7 @@ fn read(path: &Path) -> miette::Result<Vec<Value>> {
     }
 }
 
-fn test(loaded: &Loaded, arguments: &MapTest) -> miette::Result<Exit> {
+fn test(loaded: &Loaded, arguments: &MapTestArgs) -> miette::Result<Exit> {
     let lint = loaded.lint();
     let report = MapTestReport::of(&loaded.run_examples(), &lint);
     if arguments.json {

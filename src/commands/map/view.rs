@@ -2,14 +2,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
 
-use jobs::trial::{Death, Difference, Mapped, Tried};
+use jobs::trial::{Death, ExampleMismatch, Mapped, Tried};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
     commands::one_line,
-    config::{ExampleRun, Finding},
+    config::{ConfigFinding, ExampleRun},
 };
 
 /// `map try --json`.
@@ -264,7 +264,7 @@ pub struct LintWarning {
 
 impl MapTestReport {
     /// Of every example.
-    pub fn of(runs: &[ExampleRun<'_>], lint: &[Finding]) -> Self {
+    pub fn of(runs: &[ExampleRun<'_>], lint: &[ConfigFinding]) -> Self {
         let items: Vec<TestedExample> = runs.iter().map(TestedExample::of).collect();
         let passed = items.iter().filter(|item| item.passed).count();
         Self {
@@ -292,7 +292,7 @@ impl TestedExample {
         Self {
             name: run.example.name.clone(),
             passed: run.differences.is_empty(),
-            place: run.finding.as_ref().and_then(Finding::location),
+            place: run.finding.as_ref().and_then(ConfigFinding::location),
             differences: run.differences.iter().map(FieldDifference::of).collect(),
         }
     }
@@ -309,7 +309,7 @@ impl TestedExample {
 }
 
 impl FieldDifference {
-    fn of(difference: &Difference) -> Self {
+    fn of(difference: &ExampleMismatch) -> Self {
         Self {
             destination: difference.destination.to_string(),
             field: difference.field.clone(),
@@ -338,7 +338,7 @@ impl FieldDifference {
 }
 
 impl LintWarning {
-    fn of(finding: &Finding) -> Self {
+    fn of(finding: &ConfigFinding) -> Self {
         Self {
             place: finding.location(),
             message: finding.message().to_owned(),

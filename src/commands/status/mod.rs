@@ -6,16 +6,16 @@ use std::{cmp::Reverse, collections::BTreeSet, io::IsTerminal, time::Duration};
 
 use jobs::destination::{Destination, Vendor};
 use miette::IntoDiagnostic;
-use queue::{defects::LastCheck, stats::Status, trouble::Trouble};
+use queue::{defects::LastCheck, stats::Status, trouble::RedisErrorKind};
 
 use super::{
-    client::{Access, Session},
+    client::{ClientSession, QueueAccess},
     one_line,
     output::printed,
     table::{Column, table},
 };
 use crate::{
-    cli::{Global, Status as Arguments},
+    cli::{GlobalArgs, StatusArgs as Arguments},
     console::pages::verdict::{is_key_refused, judge},
     exit::Exit,
 };
@@ -24,17 +24,17 @@ use crate::{
 const REFRESH: Duration = Duration::from_secs(2);
 
 /// Prints once, or again and again.
-pub async fn run(global: &Global, arguments: Arguments) -> miette::Result<Exit> {
+pub async fn run(global: &GlobalArgs, arguments: Arguments) -> miette::Result<Exit> {
     let on_screen = arguments.watch && !arguments.json && has_screen();
     let global = match on_screen {
         // A line of the log would stand across the screen.
-        true => &Global {
+        true => &GlobalArgs {
             quiet: global.verbose == 0,
             ..global.clone()
         },
         false => global,
     };
-    let session = Session::open(global, Access::Read).await?;
+    let session = ClientSession::open(global, QueueAccess::Read).await?;
     match (arguments.watch, on_screen) {
         (false, _) => super::print(&show(&session.status().await?, arguments.json)?)?,
         (true, true) => {
@@ -76,7 +76,7 @@ fn show(status: &Status, json: bool) -> miette::Result<String> {
 pub fn text(status: &Status) -> String {
     let mut text = format!("{}\n", one_line(&verdict(status)));
     if status.memory.is_full() {
-        text += &format!("{}\n", Trouble::Full);
+        text += &format!("{}\n", RedisErrorKind::Full);
     }
     text += &format!("{}\n\n", status.books);
     let columns = [

@@ -14,11 +14,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    cli::vendor::SupporterDelete,
+    cli::vendor::SupporterDeleteArgs,
     commands::{one_line, print, usage},
     exit::Exit,
     observe::logs,
-    operations::supporters::{Answered, Calls, Operation, told},
+    operations::supporters::{BatchAnswer, SupporterCalls, SupporterOperation, told},
 };
 
 /// What became of one id.
@@ -47,7 +47,11 @@ pub struct DeleteReport {
 const DELETED: &str = "DELETED";
 
 /// Asks, deletes and tells of each id.
-pub async fn run(mut calls: Calls, url: &str, arguments: SupporterDelete) -> miette::Result<Exit> {
+pub async fn run(
+    mut calls: SupporterCalls,
+    url: &str,
+    arguments: SupporterDeleteArgs,
+) -> miette::Result<Exit> {
     let mut seen = HashSet::new();
     let ids: Vec<String> = arguments
         .ids
@@ -58,7 +62,7 @@ pub async fn run(mut calls: Calls, url: &str, arguments: SupporterDelete) -> mie
         return Err(miette!("nothing was deleted"));
     }
     let answers = calls
-        .each(Operation::Delete, &ids, salsa_upsert::delete_body)
+        .each(SupporterOperation::Delete, &ids, salsa_upsert::delete_body)
         .await;
     // Where already the first call failed for everyone there is nothing to tell id by id.
     if let [(_, Some(Err(outcome @ Outcome::Pause { .. }))), ..] = answers.as_slice() {
@@ -109,7 +113,7 @@ fn confirmed(count: usize, url: &str) -> miette::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn deletions((ids, answer): Answered) -> Vec<Deletion> {
+fn deletions((ids, answer): BatchAnswer) -> Vec<Deletion> {
     let (result, cause) = match answer {
         Some(Ok(payload)) => {
             let outcomes = salsa_upsert::delete_outcomes(&payload, &ids);
@@ -183,7 +187,7 @@ mod tests {
         ids.iter().map(|id| (*id).to_owned()).collect()
     }
 
-    fn results(answered: Answered) -> Vec<&'static str> {
+    fn results(answered: BatchAnswer) -> Vec<&'static str> {
         let deletions = deletions(answered).into_iter();
         deletions.map(|deletion| deletion.result).collect()
     }

@@ -10,19 +10,19 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    cli::{value::Moment, vendor::SupporterSearch},
+    cli::{value::Moment, vendor::SupporterSearchArgs},
     commands::{
         instant, one_line, print,
         table::{Column, table},
         usage,
     },
     exit::Exit,
-    operations::supporters::{Calls, Operation, told},
+    operations::supporters::{SupporterCalls, SupporterOperation, told},
 };
 
 /// `supporter search --json`.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct Found {
+pub struct SupporterSearchReport {
     /// The records as Salsa has them.
     #[schema(value_type = Vec<Object>)]
     supporters: Vec<Value>,
@@ -34,9 +34,9 @@ pub struct Found {
 
 /// Searches and prints.
 pub async fn run(
-    mut calls: Calls,
+    mut calls: SupporterCalls,
     timezone: &TimeZone,
-    arguments: SupporterSearch,
+    arguments: SupporterSearchArgs,
 ) -> miette::Result<Exit> {
     let limit = arguments.limit as usize;
     let mut found = match &arguments.modified_since {
@@ -76,7 +76,7 @@ fn period(
 }
 
 /// The kind of ids, which is one, and the ids, each once.
-fn wanted(arguments: &SupporterSearch) -> (IdentifierType, Vec<String>) {
+fn wanted(arguments: &SupporterSearchArgs) -> (IdentifierType, Vec<String>) {
     let (kind, ids) = if !arguments.id.is_empty() {
         (IdentifierType::SupporterId, &arguments.id)
     } else if !arguments.email.is_empty() {
@@ -98,13 +98,13 @@ fn folded(kind: IdentifierType, id: &str) -> String {
 }
 
 async fn identified(
-    calls: &mut Calls,
+    calls: &mut SupporterCalls,
     kind: IdentifierType,
     ids: Vec<String>,
-) -> miette::Result<Found> {
-    let mut found = Found::default();
+) -> miette::Result<SupporterSearchReport> {
+    let mut found = SupporterSearchReport::default();
     let body = |part: &[String]| salsa_upsert::search_body(part, kind);
-    for (part, answer) in calls.each(Operation::Search, &ids, body).await {
+    for (part, answer) in calls.each(SupporterOperation::Search, &ids, body).await {
         match answer {
             Some(Ok(payload)) => {
                 found.not_found.extend(missing(&part, kind, &payload));
@@ -118,12 +118,12 @@ async fn identified(
 }
 
 async fn modified(
-    calls: &mut Calls,
+    calls: &mut SupporterCalls,
     from: Timestamp,
     to: Option<Timestamp>,
     limit: usize,
-) -> miette::Result<Found> {
-    let mut found = Found::default();
+) -> miette::Result<SupporterSearchReport> {
+    let mut found = SupporterSearchReport::default();
     let mut offset = 0;
     loop {
         let left = limit - found.supporters.len();
@@ -171,7 +171,7 @@ fn missing(ids: &[String], kind: IdentifierType, payload: &Payload) -> Vec<Strin
         .collect()
 }
 
-fn text(found: &Found) -> String {
+fn text(found: &SupporterSearchReport) -> String {
     let mut text = String::new();
     if !found.supporters.is_empty() {
         let columns = [
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_same_id_is_asked_for_once() {
-        let arguments = SupporterSearch {
+        let arguments = SupporterSearchArgs {
             id: Vec::new(),
             email: vec!["Ada@example.org".to_owned(), "ada@example.org".to_owned()],
             external_id: Vec::new(),
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_supporter_is_a_row_and_cannot_command_the_terminal() {
-        let found = Found {
+        let found = SupporterSearchReport {
             supporters: vec![json!({
                 "supporterId": "s-1", "externalSystemId": "7", "firstName": "A\u{1b}[2Jda", "lastName": "Lee",
                 "contacts": [{"type": "EMAIL", "value": "ada@example.org", "status": "OPT_IN"}],

@@ -282,7 +282,7 @@ fn all_problems_are_told_at_once_in_the_order_of_the_file() {
     let places: Vec<_> = errors
         .findings()
         .iter()
-        .filter_map(Finding::location)
+        .filter_map(ConfigFinding::location)
         .collect();
     let expected = ["2:15", "3:8", "4:1", "6:9", "8:7"].map(|place| format!("relay.toml:{place}"));
     assert_eq!(places, expected);

@@ -5,7 +5,7 @@ use queue::audit::{AuditAction, AuditFilter, AuditPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{asking::Asked, error::ApiError};
+use super::{asking::ApiQuery, error::ApiError};
 use crate::{
     console::visitor::Visitor,
     operations::client::{Local, OperatorClient},
@@ -21,7 +21,7 @@ const LAST: u64 = (1 << 53) - 1;
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Page {
+pub(super) struct AuditParams {
     /// Whose
     by: Option<String>,
     /// Which kind
@@ -44,13 +44,13 @@ pub(super) struct Page {
     get,
     path = "/audit",
     tag = "audit",
-    params(Page),
+    params(AuditParams),
     responses((status = OK, description = "A page, and where the next one begins", body = AuditPage))
 )]
 pub(super) async fn audit(
     visitor: Visitor,
     client: Local,
-    Asked(page): Asked<Page>,
+    ApiQuery(page): ApiQuery<AuditParams>,
 ) -> Result<Json<AuditPage>, ApiError> {
     let limit = super::page_size(page.limit, PAGE)?;
     if page.cursor.is_some_and(|cursor| cursor > LAST) {

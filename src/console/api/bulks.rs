@@ -4,7 +4,7 @@ use axum::{Json, http::StatusCode};
 use queue::bulk::{BulkList, BulkView};
 
 use super::{
-    asking::{Named, Sent},
+    asking::{ApiBody, Named},
     error::ApiError,
     letters::{may_filter, within_bound},
 };
@@ -41,7 +41,7 @@ pub(super) async fn list(visitor: Visitor, client: Local) -> Result<Json<BulkLis
 pub(super) async fn start(
     Operator(visitor): Operator,
     client: Local,
-    Sent(asked): Sent<NewBulk>,
+    ApiBody(asked): ApiBody<NewBulk>,
 ) -> Result<(StatusCode, Json<BulkView>), ApiError> {
     may_filter(&visitor, &asked.filter)?;
     within_bound("change_ids", &asked.change_ids)?;

@@ -8,7 +8,7 @@ use crate::{
     console::visitor::Visitor,
     operations::{
         client::{Local, OperatorClient},
-        error::{OperatorError, Refused},
+        error::{OperatorError, RefusalKind},
     },
 };
 
@@ -28,7 +28,7 @@ pub(super) async fn change(
     let Some(mut timeline) = client.timeline(&change_id).await? else {
         let message = format!("nothing is known of change {change_id}");
         let advice = "it was never fetched, or its history has expired (`history.keep`)";
-        return Err(OperatorError::refused(Refused::NotFound, message, advice).into());
+        return Err(OperatorError::refused(RefusalKind::NotFound, message, advice).into());
     };
     if !visitor.sees_people {
         timeline = timeline.without_people();

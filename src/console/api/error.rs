@@ -12,7 +12,7 @@ use axum::{
 use queue::QueueError;
 
 use crate::operations::{
-    error::{OperatorError, Refused},
+    error::{OperatorError, RefusalKind},
     wire::{ErrorBody, Problem},
 };
 
@@ -145,12 +145,12 @@ impl From<OperatorError> for ApiError {
                 problems,
             } => {
                 let status = match why {
-                    Refused::NotFound => StatusCode::NOT_FOUND,
-                    Refused::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-                    Refused::Conflict => StatusCode::CONFLICT,
-                    Refused::Vendor => StatusCode::BAD_GATEWAY,
-                    Refused::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-                    Refused::Denied => StatusCode::FORBIDDEN,
+                    RefusalKind::NotFound => StatusCode::NOT_FOUND,
+                    RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+                    RefusalKind::Conflict => StatusCode::CONFLICT,
+                    RefusalKind::Vendor => StatusCode::BAD_GATEWAY,
+                    RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                    RefusalKind::Denied => StatusCode::FORBIDDEN,
                 };
                 let mut refused = Self::new(status, message, advice);
                 refused.problem.problems = problems;

@@ -5,7 +5,7 @@ use jobs::destination::Vendor;
 use queue::letters::Letter;
 
 use super::{
-    asking::{Named, Sent},
+    asking::{ApiBody, Named},
     error::ApiError,
     letters::sees_people,
 };
@@ -67,7 +67,7 @@ pub(super) async fn edit(
     Operator(visitor): Operator,
     client: Local,
     Named((destination, change_id)): Named<(Vendor, String)>,
-    Sent(asked): Sent<NewValues>,
+    ApiBody(asked): ApiBody<NewValues>,
 ) -> Result<Json<EditDone>, ApiError> {
     sees_people(&visitor)?;
     Ok(Json(client.edit(destination, &change_id, asked).await?))

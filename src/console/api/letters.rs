@@ -1,12 +1,12 @@
 //! Dead letters.
 
 use axum::Json;
-use queue::letters::{LetterPage, LetterRef, Order};
+use queue::letters::{DeadLetterOrder, LetterPage, LetterRef};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    asking::{Asked, Sent},
+    asking::{ApiBody, ApiQuery},
     error::ApiError,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub(super) enum OrderWord {
     Newest,
 }
 
-impl From<OrderWord> for Order {
+impl From<OrderWord> for DeadLetterOrder {
     fn from(word: OrderWord) -> Self {
         match word {
             OrderWord::Oldest => Self::OldestFirst,
@@ -87,11 +87,11 @@ impl From<OrderWord> for Order {
 pub(super) async fn list(
     visitor: Visitor,
     client: Local,
-    Asked(page): Asked<LetterQuery>,
+    ApiQuery(page): ApiQuery<LetterQuery>,
 ) -> Result<Json<LetterPage>, ApiError> {
     may_filter(&visitor, &page.filter)?;
     let limit = super::page_size(page.limit, PAGE)?;
-    let order = page.order.map(Order::from).unwrap_or_default();
+    let order = page.order.map(DeadLetterOrder::from).unwrap_or_default();
     let mut letters = client
         .letters(order, &page.filter, page.cursor.as_ref(), limit)
         .await?;
@@ -115,7 +115,7 @@ pub(super) async fn list(
 pub(super) async fn groups(
     visitor: Visitor,
     client: Local,
-    Asked(filter): Asked<DeadLetterFilter>,
+    ApiQuery(filter): ApiQuery<DeadLetterFilter>,
 ) -> Result<Json<LetterGroups>, ApiError> {
     may_filter(&visitor, &filter)?;
     let items = client.groups(&filter).await?;
@@ -133,7 +133,7 @@ pub(super) async fn groups(
 pub(super) async fn replay(
     Operator(visitor): Operator,
     client: Local,
-    Sent(asked): Sent<ReplayRequest>,
+    ApiBody(asked): ApiBody<ReplayRequest>,
 ) -> Result<Json<LettersHandled>, ApiError> {
     may_handle(&visitor, &asked.ids, asked.filter.as_ref())?;
     Ok(Json(client.replay(asked).await?))
@@ -150,7 +150,7 @@ pub(super) async fn replay(
 pub(super) async fn discard(
     Operator(visitor): Operator,
     client: Local,
-    Sent(asked): Sent<DiscardRequest>,
+    ApiBody(asked): ApiBody<DiscardRequest>,
 ) -> Result<Json<LettersHandled>, ApiError> {
     may_handle(&visitor, &asked.ids, asked.filter.as_ref())?;
     Ok(Json(client.discard(asked).await?))

@@ -34,7 +34,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::error::{ApiError, in_json};
 use super::state::Console;
 use crate::operations::{
-    moment::{Day, Moment},
+    moment::{CampusDay, Moment},
     wire::{API_ROOT, ErrorBody},
 };
 
@@ -44,7 +44,7 @@ use crate::operations::{
         title = "alumniq-relay",
         description = "The queue between AlumnIQ, the CRM and Salsa Engage: what is stuck and why, and what operators do about it."
     ),
-    components(schemas(ErrorBody, Day, Moment, letters::OrderWord)),
+    components(schemas(ErrorBody, CampusDay, Moment, letters::OrderWord)),
     security(("token" = []), ("session" = [])),
     modifiers(&Common)
 )]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    asking::{Asked, Named, Sent, to_its_end},
+    asking::{ApiBody, ApiQuery, Named, to_its_end},
     error::ApiError,
     letters::sees_people,
 };
@@ -47,7 +47,7 @@ pub(super) async fn person(
     visitor: Visitor,
     client: Local,
     Named(xid): Named<String>,
-    Asked(page): Asked<PersonPages>,
+    ApiQuery(page): ApiQuery<PersonPages>,
 ) -> Result<Json<Person>, ApiError> {
     sees_people(&visitor)?;
     let limit = super::page_size(page.limit, PAGE)?;
@@ -71,7 +71,7 @@ pub(super) async fn erase(
     Operator(visitor): Operator,
     client: Local,
     Named(xid): Named<String>,
-    Sent(asked): Sent<EraseRequest>,
+    ApiBody(asked): ApiBody<EraseRequest>,
 ) -> Result<Json<PersonErased>, ApiError> {
     sees_people(&visitor)?;
     let erasing = to_its_end(async move { client.erase(&xid, asked).await });

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    asking::{Asked, Sent, to_its_end},
+    asking::{ApiBody, ApiQuery, to_its_end},
     error::ApiError,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     operations::{
         client::{Local, OperatorClient},
         error::OperatorError,
-        moment::Day,
+        moment::CampusDay,
         reconcile::{Days, Reconciled},
         wire::DaysRequest,
     },
@@ -26,7 +26,7 @@ const DAYS: i32 = 100;
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
 fn read(asked: DaysRequest, client: &Local) -> Result<Days, ApiError> {
-    let date = |day: Option<Day>| day.map(|day| day.0);
+    let date = |day: Option<CampusDay>| day.map(|day| day.0);
     let days = Days::of(date(asked.on), date(asked.since), date(asked.until))
         .map_err(|muddled| OperatorError::invalid_field(muddled.field, muddled.problem))?;
     if let Days::Since(since, until) = days {
@@ -55,7 +55,7 @@ fn read(asked: DaysRequest, client: &Local) -> Result<Days, ApiError> {
 )]
 pub(super) async fn compare(
     client: Local,
-    Asked(days): Asked<DaysRequest>,
+    ApiQuery(days): ApiQuery<DaysRequest>,
 ) -> Result<Json<Reconciled>, ApiError> {
     let days = read(days, &client)?;
     let _turn = turn()?;
@@ -75,7 +75,7 @@ pub(super) async fn compare(
 pub(super) async fn fix(
     _: Operator,
     client: Local,
-    Sent(days): Sent<DaysRequest>,
+    ApiBody(days): ApiBody<DaysRequest>,
 ) -> Result<Json<Reconciled>, ApiError> {
     let days = read(days, &client)?;
     let turn = turn()?;

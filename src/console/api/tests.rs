@@ -12,12 +12,12 @@ use tower::Service;
 
 use super::*;
 use crate::{
-    console::{Guard, Rules, Tokens},
+    console::{ConsoleTokens, Guard, Rules},
     observe::Heartbeats,
 };
 
 /// A process that has no queue.
-async fn ask(request: Request<Body>, tokens: Tokens) -> (StatusCode, HeaderMap, Value) {
+async fn ask(request: Request<Body>, tokens: ConsoleTokens) -> (StatusCode, HeaderMap, Value) {
     let console = Console {
         metrics: crate::observe::metrics::install("test"),
         heartbeats: Heartbeats::default(),
@@ -57,7 +57,7 @@ async fn every_error_is_json_with_a_code_a_message_and_advice() {
         ),
     ] {
         let asked = request.uri().clone();
-        let (got, headers, body) = ask(request, Tokens::default()).await;
+        let (got, headers, body) = ask(request, ConsoleTokens::default()).await;
         assert_eq!(got.as_u16(), status, "{asked}");
         assert_eq!(headers[CONTENT_TYPE], "application/json", "{asked}");
         assert_eq!(body["error"]["code"], code, "{asked}");
@@ -75,13 +75,13 @@ async fn every_error_is_json_with_a_code_a_message_and_advice() {
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones() {
     let request = get("/api/v1/destinations/crm/pause");
-    let (_, headers, _) = ask(request, Tokens::default()).await;
+    let (_, headers, _) = ask(request, ConsoleTokens::default()).await;
     assert_eq!(headers[ALLOW], "POST");
 }
 
 #[tokio::test]
 async fn who_brings_no_token_is_refused_before_anything_else_is_looked_at() {
-    let guarded = || Tokens {
+    let guarded = || ConsoleTokens {
         operator: Some("open-sesame".into()),
         viewer: None,
     };
@@ -126,7 +126,7 @@ fn paths() -> Vec<(String, Vec<(Method, String)>)> {
 
 #[tokio::test]
 async fn the_document_is_served_and_every_operation_in_it_may_fail_in_the_common_form() {
-    let (status, _, served) = ask(get("/api/v1/openapi.json"), Tokens::default()).await;
+    let (status, _, served) = ask(get("/api/v1/openapi.json"), ConsoleTokens::default()).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(served, serde_json::from_str::<Value>(&document()).unwrap());
     let mut seen = 0;

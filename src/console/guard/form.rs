@@ -11,7 +11,7 @@ use axum::{
 };
 use tokio::time::timeout;
 
-use super::identity::Identity;
+use super::identity::CallerIdentity;
 use crate::{
     console::{refusal::Refusal, session::same},
     operations::wire::NAME_HEADER,
@@ -30,7 +30,7 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 const IN_TIME: Duration = Duration::from_secs(20);
 
 /// Takes the body in and holds the request against what this browser's own pages know.
-pub async fn check(identity: &Identity, parts: &Parts, body: Body) -> Result<Body, Refusal> {
+pub async fn check(identity: &CallerIdentity, parts: &Parts, body: Body) -> Result<Body, Refusal> {
     let header = |name: &str| {
         parts
             .headers

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use queue::{
     Queue,
     audit::{Actor, AuditAction, Note, Via},
-    sessions::{Door, Knocked, Session},
+    sessions::{Knocked, LoginMethod, Session},
 };
 use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
@@ -15,7 +15,7 @@ use crate::console::{
     access::Access,
     network::Client,
     refusal::{Audience, Refusal},
-    role::Role,
+    role::ConsoleRole,
     rules::Guard,
     session::{SessionId, same},
     visitor::{self, Visitor},
@@ -31,7 +31,7 @@ const WITHOUT_REDIS: Duration = Duration::from_secs(1);
 const LIVE: &str = "/live";
 
 /// Somebody, and how they were recognised.
-pub struct Identity {
+pub struct CallerIdentity {
     /// What handlers see.
     pub visitor: Visitor,
     /// The key of their session.
@@ -43,35 +43,45 @@ pub struct Identity {
 }
 
 /// Of a request.
-pub async fn of(guard: &Guard, request: &Parts, audience: Audience) -> Result<Identity, Refusal> {
+pub async fn of(
+    guard: &Guard,
+    request: &Parts,
+    audience: Audience,
+) -> Result<CallerIdentity, Refusal> {
     let headers = &request.headers;
     let secure = guard.is_tls(headers);
-    let as_role = |role: Role, name: String, csrf: Option<String>, logged_in: bool| Visitor {
-        actor: Actor {
-            name,
-            via: audience.via(),
-        },
-        role,
-        sees_people: guard.sees_people(role),
-        csrf,
-        logged_in,
-    };
+    let as_role =
+        |role: ConsoleRole, name: String, csrf: Option<String>, logged_in: bool| Visitor {
+            actor: Actor {
+                name,
+                via: audience.via(),
+            },
+            role,
+            sees_people: guard.sees_people(role),
+            csrf,
+            logged_in,
+        };
     match guard.rules.tokens.access(headers) {
         Access::Open => {
             let sent = SessionId::of(headers, secure);
             let is_stranger = sent.is_none();
             let id = sent.unwrap_or_else(SessionId::random);
-            let name = visitor::name(headers, Role::Operator);
-            Ok(Identity {
-                visitor: as_role(Role::Operator, name, Some(id.csrf(&guard.secret)), false),
+            let name = visitor::name(headers, ConsoleRole::Operator);
+            Ok(CallerIdentity {
+                visitor: as_role(
+                    ConsoleRole::Operator,
+                    name,
+                    Some(id.csrf(&guard.secret)),
+                    false,
+                ),
                 session: None,
                 new_cookie: is_stranger.then_some(id),
                 is_stranger,
             })
         }
         Access::Bearer(role) => {
-            admitted(knock(guard, Door::Bearer, request, Some(role)).await)?;
-            Ok(Identity {
+            admitted(knock(guard, LoginMethod::Bearer, request, Some(role)).await)?;
+            Ok(CallerIdentity {
                 visitor: as_role(role, visitor::name(headers, role), None, false),
                 session: None,
                 new_cookie: None,
@@ -79,13 +89,13 @@ pub async fn of(guard: &Guard, request: &Parts, audience: Audience) -> Result<Id
             })
         }
         Access::Wrong => {
-            admitted(knock(guard, Door::Bearer, request, None).await)?;
+            admitted(knock(guard, LoginMethod::Bearer, request, None).await)?;
             Err(Refusal::Nobody)
         }
         Access::None => {
             let id = SessionId::of(headers, secure).ok_or(Refusal::Nobody)?;
             let (session, role) = session(guard, &id, !is_live(request)).await?;
-            Ok(Identity {
+            Ok(CallerIdentity {
                 visitor: as_role(role, session.name, Some(id.csrf(b"")), true),
                 session: Some(id.key()),
                 new_cookie: None,
@@ -96,15 +106,19 @@ pub async fn of(guard: &Guard, request: &Parts, audience: Audience) -> Result<Id
 }
 
 /// The session of `id`, unless the token that it was opened with is no longer ours.
-async fn session(guard: &Guard, id: &SessionId, renew: bool) -> Result<(Session, Role), Refusal> {
+async fn session(
+    guard: &Guard,
+    id: &SessionId,
+    renew: bool,
+) -> Result<(Session, ConsoleRole), Refusal> {
     let queue = guard.queue.get().ok_or(Refusal::Away)?;
     let idle = renew.then_some(guard.rules.session_idle);
     let found = queue.session(&id.key(), idle).await;
     let session = found.map_err(|_| Refusal::Away)?.ok_or(Refusal::Nobody)?;
     let tokens = &guard.rules.tokens;
     let (role, token) = match session.operator {
-        true => (Role::Operator, &tokens.operator),
-        false => (Role::Viewer, &tokens.viewer),
+        true => (ConsoleRole::Operator, &tokens.operator),
+        false => (ConsoleRole::Viewer, &tokens.viewer),
     };
     let is_good = token
         .as_ref()
@@ -142,7 +156,12 @@ pub fn seconds(wait: Duration) -> u64 {
 }
 
 /// Counts a token that was presented, by the whole fleet; `role` is what it gives.
-pub async fn knock(guard: &Guard, door: Door, request: &Parts, role: Option<Role>) -> Knock {
+pub async fn knock(
+    guard: &Guard,
+    door: LoginMethod,
+    request: &Parts,
+    role: Option<ConsoleRole>,
+) -> Knock {
     let client = guard.client(request);
     if let Some(queue) = guard.queue.get() {
         let counted = queue.knock(door, client.as_str(), role.is_some());
@@ -164,10 +183,10 @@ pub async fn knock(guard: &Guard, door: Door, request: &Parts, role: Option<Role
 }
 
 /// Once in a while, see [`Knocked`].
-async fn note_refusal(queue: &Queue, door: Door, client: &Client) {
+async fn note_refusal(queue: &Queue, door: LoginMethod, client: &Client) {
     let (via, place) = match door {
-        Door::Login => (Via::Console, "the login page"),
-        Door::Bearer => (Via::Api, "a request"),
+        LoginMethod::Login => (Via::Console, "the login page"),
+        LoginMethod::Bearer => (Via::Api, "a request"),
     };
     let by = Actor {
         name: "somebody".to_owned(),
@@ -190,6 +209,6 @@ pub async fn may_look(guard: &Guard, request: &Parts) -> Result<(), Refusal> {
         Access::Wrong => None,
         Access::Bearer(role) => Some(role),
     };
-    admitted(knock(guard, Door::Bearer, request, role).await)?;
+    admitted(knock(guard, LoginMethod::Bearer, request, role).await)?;
     role.map(|_| ()).ok_or(Refusal::Nobody)
 }

@@ -104,7 +104,7 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
-    use crate::console::{Rules, Tokens};
+    use crate::console::{ConsoleTokens, Rules};
 
     fn with(rules: Rules, method: &str, headers: &[(&str, &str)]) -> Result<(), Refusal> {
         let mut request = Request::builder().method(method).uri("/dead-letters");
@@ -176,7 +176,7 @@ mod tests {
                 "{host}"
             );
         }
-        let tokens = Tokens {
+        let tokens = ConsoleTokens {
             operator: Some("t".into()),
             viewer: None,
         };

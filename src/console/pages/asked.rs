@@ -11,32 +11,32 @@ use queue::timeline::Timeline;
 use serde::de::DeserializeOwned;
 
 use super::{
-    filter::Wanted,
+    filter::DeadLetterQuery,
     layout::{Frame, Tab, page},
     links,
     text::foreign,
 };
 use crate::{
-    console::{role::Role, state::Console, visitor::Visitor},
+    console::{role::ConsoleRole, state::Console, visitor::Visitor},
     operations::{
         client::{Local, OperatorClient},
-        error::{OperatorError, Refused},
+        error::{OperatorError, RefusalKind},
     },
 };
 
 /// A visitor before a queue that has answered once.
 #[derive(Clone)]
-pub struct Asked {
+pub struct PageContext {
     /// Who.
     pub visitor: Visitor,
     /// What can be shown and done.
     pub client: Local,
 }
 
-impl Asked {
+impl PageContext {
     /// Whether forms are shown.
     pub fn may_act(&self) -> bool {
-        self.visitor.role == Role::Operator
+        self.visitor.role == ConsoleRole::Operator
     }
 
     /// The campus's time zone.
@@ -54,8 +54,12 @@ impl Asked {
     ///
     /// # Errors
     /// The page that says why nothing is listed or done. Boxed, because it is much larger than a filter.
-    pub fn wanted<T: DeserializeOwned>(&self, words: &[u8]) -> Result<Wanted<T>, Box<Response>> {
-        let wanted = Wanted::read(words).map_err(|problem| self.misunderstood(&problem))?;
+    pub fn wanted<T: DeserializeOwned>(
+        &self,
+        words: &[u8],
+    ) -> Result<DeadLetterQuery<T>, Box<Response>> {
+        let wanted =
+            DeadLetterQuery::read(words).map_err(|problem| self.misunderstood(&problem))?;
         match wanted.filter.xid {
             Some(_) if !self.sees_people() => Err(self.people_are_hidden().into()),
             _ => Ok(wanted),
@@ -155,8 +159,8 @@ impl Asked {
                 ..
             } => {
                 let status = match why {
-                    Refused::NotFound => StatusCode::NOT_FOUND,
-                    Refused::Conflict => StatusCode::CONFLICT,
+                    RefusalKind::NotFound => StatusCode::NOT_FOUND,
+                    RefusalKind::Conflict => StatusCode::CONFLICT,
                     _ => StatusCode::BAD_REQUEST,
                 };
                 let main = html! { p { (foreign(message)) "." } p { (foreign(advice)) "." } };
@@ -185,7 +189,7 @@ impl Asked {
     }
 }
 
-impl FromRequestParts<Console> for Asked {
+impl FromRequestParts<Console> for PageContext {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {

@@ -6,7 +6,7 @@ use queue::audit::{AuditAction, AuditEntry, AuditFilter, AuditPage};
 use serde::Deserialize;
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     layout::Tab,
     links,
     text::{self, changes, foreign, moment},
@@ -22,7 +22,7 @@ const NAMED: usize = 5;
 /// The words of an address. Empty = any.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct AuditQuery {
     by: String,
     action: String,
     change: String,
@@ -30,7 +30,7 @@ pub struct Wanted {
 }
 
 /// The page.
-pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
+pub async fn list(asked: PageContext, Query(wanted): Query<AuditQuery>) -> Response {
     let given = |word: &str| Some(word.trim().to_owned()).filter(|word| !word.is_empty());
     let action = given(&wanted.action).map(|word| word.parse::<AuditAction>());
     let before = given(&wanted.before).map(|word| word.parse::<u64>());
@@ -50,7 +50,7 @@ pub async fn list(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
     }
 }
 
-fn main(asked: &Asked, wanted: &Wanted, page: &AuditPage) -> Markup {
+fn main(asked: &PageContext, wanted: &AuditQuery, page: &AuditPage) -> Markup {
     html! {
         h1 { "Audit" }
         section.card aria-label="Entries" {
@@ -74,7 +74,7 @@ fn main(asked: &Asked, wanted: &Wanted, page: &AuditPage) -> Markup {
     }
 }
 
-fn row(asked: &Asked, entry: &AuditEntry) -> Markup {
+fn row(asked: &PageContext, entry: &AuditEntry) -> Markup {
     html! {
         tr data-audit=(entry.action) {
             td { (moment(&entry.at, asked.zone())) }
@@ -105,7 +105,7 @@ fn which(entry: &AuditEntry) -> Markup {
     }
 }
 
-fn form(wanted: &Wanted) -> Markup {
+fn form(wanted: &AuditQuery) -> Markup {
     html! {
         form.filter method="get" action=(links::AUDIT) aria-label="Filter" {
             p { label for="by" { "Who" } input #by name="by" value=(wanted.by) autocomplete="off" maxlength="100"; }
@@ -123,7 +123,7 @@ fn form(wanted: &Wanted) -> Markup {
     }
 }
 
-fn address(wanted: &Wanted, before: &str) -> String {
+fn address(wanted: &AuditQuery, before: &str) -> String {
     let query = [
         ("by", Some(wanted.by.as_str())),
         ("action", Some(&wanted.action)),

@@ -8,13 +8,13 @@ use jobs::outcome::DeadClass;
 use maud::{Markup, html};
 use queue::{
     bulk::BulkAction,
-    letters::{LetterGroup, Order as Letters},
+    letters::{DeadLetterOrder, LetterGroup},
 };
 use serde::Deserialize;
 
 use super::{
-    asked::Asked,
-    filter::{Wanted, WantedPage, address, hidden},
+    asked::PageContext,
+    filter::{DeadLetterPageQuery, DeadLetterQuery, address, hidden},
     layout::Tab,
     letter::{invalid_reason, reason_field},
     links,
@@ -26,7 +26,7 @@ use crate::{
         bulk::NewBulk,
         client::OperatorClient,
         dead_letters::DeadLetterFilter,
-        error::{OperatorError, Refused},
+        error::{OperatorError, RefusalKind},
         rate::Rate,
     },
 };
@@ -47,23 +47,25 @@ const fn verb(action: BulkAction) -> &'static str {
 }
 
 /// What would be replayed.
-pub async fn ask_replay(asked: Asked, RawForm(words): RawForm) -> Response {
+pub async fn ask_replay(asked: PageContext, RawForm(words): RawForm) -> Response {
     ask(&asked, BulkAction::Replay, &words).await
 }
 
 /// What would be given up.
-pub async fn ask_discard(asked: Asked, RawForm(words): RawForm) -> Response {
+pub async fn ask_discard(asked: PageContext, RawForm(words): RawForm) -> Response {
     ask(&asked, BulkAction::Discard, &words).await
 }
 
-async fn ask(asked: &Asked, action: BulkAction, words: &[u8]) -> Response {
-    let all = match asked.wanted::<WantedPage>(words) {
+async fn ask(asked: &PageContext, action: BulkAction, words: &[u8]) -> Response {
+    let all = match asked.wanted::<DeadLetterPageQuery>(words) {
         Ok(wanted) => wanted.filter,
         Err(refused) => return *refused,
     };
     let client = &asked.client;
     let counted = async {
-        let page = client.letters(Letters::OldestFirst, &all, None, 1).await?;
+        let page = client
+            .letters(DeadLetterOrder::OldestFirst, &all, None, 1)
+            .await?;
         Ok::<_, OperatorError>((page.total, client.groups(&all).await?))
     };
     match counted.await {
@@ -76,7 +78,7 @@ async fn ask(asked: &Asked, action: BulkAction, words: &[u8]) -> Response {
 }
 
 fn confirm(
-    asked: &Asked,
+    asked: &PageContext,
     action: BulkAction,
     all: &DeadLetterFilter,
     total: u64,
@@ -139,7 +141,7 @@ fn discard_fields() -> Markup {
 /// What the confirming form says besides which letters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Order {
+pub struct BulkForm {
     apply_stale: String,
     rate: Option<Rate>,
     reason: String,
@@ -147,20 +149,20 @@ pub struct Order {
 }
 
 /// Brings them back.
-pub async fn replay(_: Operator, asked: Asked, RawForm(words): RawForm) -> Response {
+pub async fn replay(_: Operator, asked: PageContext, RawForm(words): RawForm) -> Response {
     act(&asked, BulkAction::Replay, &words).await
 }
 
 /// Gives them up.
-pub async fn discard(_: Operator, asked: Asked, RawForm(words): RawForm) -> Response {
+pub async fn discard(_: Operator, asked: PageContext, RawForm(words): RawForm) -> Response {
     act(&asked, BulkAction::Discard, &words).await
 }
 
-async fn act(asked: &Asked, action: BulkAction, words: &[u8]) -> Response {
-    let Wanted {
+async fn act(asked: &PageContext, action: BulkAction, words: &[u8]) -> Response {
+    let DeadLetterQuery {
         filter,
         rest: order,
-    } = match asked.wanted::<Order>(words) {
+    } = match asked.wanted::<BulkForm>(words) {
         Ok(wanted) => wanted,
         Err(refused) => return *refused,
     };
@@ -176,7 +178,7 @@ async fn act(asked: &Asked, action: BulkAction, words: &[u8]) -> Response {
     };
     match asked.client.start_bulk(new).await {
         Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
-        Err(error) if error.is(Refused::Invalid) => invalid_reason(asked, &error, &back),
+        Err(error) if error.is(RefusalKind::Invalid) => invalid_reason(asked, &error, &back),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }

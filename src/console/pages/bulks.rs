@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use queue::bulk::{BulkAction, BulkView};
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     layout::Tab,
     links,
     progress::{tone, which},
@@ -14,14 +14,14 @@ use super::{
 use crate::operations::client::OperatorClient;
 
 /// The page.
-pub async fn list(asked: Asked) -> Response {
+pub async fn list(asked: PageContext) -> Response {
     match asked.client.bulks().await {
         Ok(bulks) => asked.page(Tab::Letters, "Bulks", &main(&asked, &bulks)),
         Err(error) => asked.failed(Tab::Letters, &error),
     }
 }
 
-fn main(asked: &Asked, bulks: &[BulkView]) -> Markup {
+fn main(asked: &PageContext, bulks: &[BulkView]) -> Markup {
     html! {
         p.crumbs { a href=(links::LETTERS) { "Dead letters" } }
         h1 { "Bulks" }
@@ -42,7 +42,7 @@ fn main(asked: &Asked, bulks: &[BulkView]) -> Markup {
     }
 }
 
-fn row(asked: &Asked, bulk: &BulkView) -> Markup {
+fn row(asked: &PageContext, bulk: &BulkView) -> Markup {
     let what = match bulk.action {
         BulkAction::Replay => "Replay",
         BulkAction::Discard => "Discard",

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use queue::timeline::Timeline;
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     layout::Tab,
     links,
     text::{self, foreign},
@@ -13,12 +13,12 @@ use super::{
 };
 
 /// The page.
-pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
+pub async fn show(asked: PageContext, Path(id): Path<String>) -> Response {
     one(&asked, &id).await
 }
 
 /// The same for an id that no path can hold.
-pub async fn one(asked: &Asked, id: &str) -> Response {
+pub async fn one(asked: &PageContext, id: &str) -> Response {
     match asked.timeline(id).await {
         Ok(Some(timeline)) => {
             let title = format!("Change {id}");
@@ -33,7 +33,7 @@ pub async fn one(asked: &Asked, id: &str) -> Response {
     }
 }
 
-fn main(asked: &Asked, timeline: &Timeline) -> Markup {
+fn main(asked: &PageContext, timeline: &Timeline) -> Markup {
     html! {
         div.title {
             h1 { "Change " (foreign(&timeline.change_id)) }

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use queue::stats::{DestinationStatus, Pause, Status};
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     fragment::Fragment,
     layout::Tab,
     links,
@@ -21,7 +21,7 @@ use super::{
 use crate::{console::visitor::Operator, operations::client::OperatorClient};
 
 /// The page.
-pub async fn show(asked: Asked) -> Response {
+pub async fn show(asked: PageContext) -> Response {
     let snapshot = Snapshot::read(&asked.client).await;
     let main = html! {
         h1 { "Destinations" }
@@ -32,7 +32,7 @@ pub async fn show(asked: Asked) -> Response {
 }
 
 /// One section a vendor.
-pub fn fragments(snapshot: &Snapshot, asked: &Asked) -> Vec<Fragment> {
+pub fn fragments(snapshot: &Snapshot, asked: &PageContext) -> Vec<Fragment> {
     let status = match &snapshot.status {
         Ok(status) => status,
         Err(why) => {
@@ -52,7 +52,7 @@ pub fn fragments(snapshot: &Snapshot, asked: &Asked) -> Vec<Fragment> {
         .collect()
 }
 
-fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &Asked) -> Markup {
+fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &PageContext) -> Markup {
     let pause = status.pauses.get(&vendor);
     let counts = vendor
         .destination()
@@ -73,7 +73,7 @@ fn one(vendor: Vendor, status: &Status, snapshot: &Snapshot, asked: &Asked) -> M
     }
 }
 
-fn gate(asked: &Asked, vendor: Vendor, pause: Option<&Pause>) -> Markup {
+fn gate(asked: &PageContext, vendor: Vendor, pause: Option<&Pause>) -> Markup {
     let held = pause.is_some_and(|pause| pause.seconds_left.is_none());
     html! {
         div.gate {
@@ -134,7 +134,7 @@ fn feed(status: &Status) -> Markup {
 }
 
 /// Shuts a gate.
-pub async fn pause(_: Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
+pub async fn pause(_: Operator, asked: PageContext, Path(vendor): Path<String>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return unknown(&asked);
     };
@@ -145,7 +145,7 @@ pub async fn pause(_: Operator, asked: Asked, Path(vendor): Path<String>) -> Res
 }
 
 /// Opens it.
-pub async fn resume(_: Operator, asked: Asked, Path(vendor): Path<String>) -> Response {
+pub async fn resume(_: Operator, asked: PageContext, Path(vendor): Path<String>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return unknown(&asked);
     };
@@ -159,7 +159,7 @@ fn back(vendor: Vendor) -> Response {
     Redirect::to(&format!("{}#{vendor}", links::DESTINATIONS)).into_response()
 }
 
-fn unknown(asked: &Asked) -> Response {
+fn unknown(asked: &PageContext) -> Response {
     let why = format!("There are {}.", Vendor::listed("and"));
     asked.not_found(Tab::Destinations, "There is no such destination", &why)
 }

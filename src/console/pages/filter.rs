@@ -11,7 +11,7 @@ use crate::operations::{dead_letters::DeadLetterFilter, moment::Moment};
 
 /// What an address or a form says: which letters, and `T` besides.
 #[derive(Debug, Deserialize)]
-pub struct Wanted<T> {
+pub struct DeadLetterQuery<T> {
     /// Which letters.
     #[serde(flatten)]
     pub filter: DeadLetterFilter,
@@ -23,12 +23,12 @@ pub struct Wanted<T> {
 /// Which page of a list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct WantedPage {
+pub struct DeadLetterPageQuery {
     /// Behind which letter it begins.
     pub after: Option<LetterRef>,
 }
 
-impl<T: DeserializeOwned> Wanted<T> {
+impl<T: DeserializeOwned> DeadLetterQuery<T> {
     /// Reads a query or a form. Fields that nobody filled in are as good as absent.
     ///
     /// # Errors
@@ -128,8 +128,8 @@ fn choice(value: &str, shown: &str, chosen: bool) -> Markup {
 mod tests {
     use super::*;
 
-    fn read(words: &str) -> Result<Wanted<WantedPage>, String> {
-        Wanted::read(words.as_bytes())
+    fn read(words: &str) -> Result<DeadLetterQuery<DeadLetterPageQuery>, String> {
+        DeadLetterQuery::read(words.as_bytes())
     }
 
     #[test]

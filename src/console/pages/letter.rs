@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     edit,
     layout::Tab,
     links,
@@ -25,14 +25,14 @@ use crate::{
     operations::{
         client::OperatorClient,
         dead_letters::LetterName,
-        error::{OperatorError, Refused},
+        error::{OperatorError, RefusalKind},
         reason::MAX_REASON,
         wire::{DiscardRequest, LettersHandled, ReplayRequest, Row},
     },
 };
 
 /// The page.
-pub async fn show(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> Response {
+pub async fn show(asked: PageContext, Path((vendor, id)): Path<(String, String)>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return asked.letter_gone(&id);
     };
@@ -56,7 +56,7 @@ struct Shown {
     sent: Option<String>,
 }
 
-fn answer(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Response {
+fn answer(asked: &PageContext, found: &Found, shown: Option<&Shown>) -> Response {
     let Letter {
         change_id,
         destination,
@@ -66,7 +66,11 @@ fn answer(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Response {
     asked.page(Tab::Letters, &title, &main(asked, found, shown))
 }
 
-async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, OperatorError> {
+async fn find(
+    asked: &PageContext,
+    vendor: Vendor,
+    id: &str,
+) -> Result<Option<Found>, OperatorError> {
     let Some(timeline) = asked.timeline(id).await? else {
         return Ok(None);
     };
@@ -80,7 +84,7 @@ async fn find(asked: &Asked, vendor: Vendor, id: &str) -> Result<Option<Found>, 
     Ok(Some(Found { letter, timeline }))
 }
 
-fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
+fn main(asked: &PageContext, found: &Found, shown: Option<&Shown>) -> Markup {
     let Found { letter, timeline } = found;
     let zone = asked.zone();
     let vendor = letter.destination;
@@ -127,7 +131,7 @@ fn main(asked: &Asked, found: &Found, shown: Option<&Shown>) -> Markup {
 }
 
 /// Hidden until asked for: who asks stands in the audit.
-fn row_data(asked: &Asked, letter: &Letter, shown: Option<&Shown>) -> Markup {
+fn row_data(asked: &PageContext, letter: &Letter, shown: Option<&Shown>) -> Markup {
     let path = links::letter(letter.destination, &letter.change_id);
     let at = letter.destination.noun();
     html! {
@@ -161,7 +165,7 @@ fn block(text: &str) -> Markup {
 }
 
 /// Shows the row, and writes down who looked. It changes nothing: whoever may see people may.
-pub async fn reveal(asked: Asked, Path((vendor, id)): Path<(String, String)>) -> Response {
+pub async fn reveal(asked: PageContext, Path((vendor, id)): Path<(String, String)>) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return asked.letter_gone(&id);
     };
@@ -176,7 +180,7 @@ pub async fn reveal(asked: Asked, Path((vendor, id)): Path<(String, String)>) ->
 }
 
 async fn uncovered(
-    asked: &Asked,
+    asked: &PageContext,
     vendor: Vendor,
     id: &str,
 ) -> Result<Option<(Found, Shown)>, OperatorError> {
@@ -192,7 +196,7 @@ async fn uncovered(
     Ok(Some((found, Shown { row, sent })))
 }
 
-fn actions(asked: &Asked, letter: &Letter) -> Markup {
+fn actions(asked: &PageContext, letter: &Letter) -> Markup {
     let path = links::letter(letter.destination, &letter.change_id);
     let is_stale = letter.class == DeadClass::Stale;
     html! {
@@ -226,16 +230,16 @@ fn actions(asked: &Asked, letter: &Letter) -> Markup {
 /// What the form of a replay says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Replay {
+pub struct ReplayForm {
     apply_stale: String,
 }
 
 /// Brings it back.
 pub async fn replay(
     _: Operator,
-    asked: Asked,
+    asked: PageContext,
     Path((vendor, id)): Path<(String, String)>,
-    Form(form): Form<Replay>,
+    Form(form): Form<ReplayForm>,
 ) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return asked.letter_gone(&id);
@@ -251,7 +255,7 @@ pub async fn replay(
 /// What the form of a discard says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Discard {
+pub struct DiscardForm {
     reason: String,
     keep_unacknowledged: String,
 }
@@ -259,9 +263,9 @@ pub struct Discard {
 /// Gives it up.
 pub async fn discard(
     _: Operator,
-    asked: Asked,
+    asked: PageContext,
     Path((vendor, id)): Path<(String, String)>,
-    Form(form): Form<Discard>,
+    Form(form): Form<DiscardForm>,
 ) -> Response {
     let Ok(vendor) = vendor.parse::<Vendor>() else {
         return asked.letter_gone(&id);
@@ -276,7 +280,7 @@ pub async fn discard(
 }
 
 fn handled(
-    asked: &Asked,
+    asked: &PageContext,
     vendor: Vendor,
     id: &str,
     handled: Result<LettersHandled, OperatorError>,
@@ -284,8 +288,8 @@ fn handled(
     match handled {
         Ok(handled) if handled.letters > 0 => Redirect::to(&links::change(id)).into_response(),
         Ok(_) => asked.letter_gone(id),
-        Err(error) if error.is(Refused::NotFound) => asked.letter_gone(id),
-        Err(error) if error.is(Refused::Invalid) => {
+        Err(error) if error.is(RefusalKind::NotFound) => asked.letter_gone(id),
+        Err(error) if error.is(RefusalKind::Invalid) => {
             invalid_reason(asked, &error, &links::letter(vendor, id))
         }
         Err(error) => asked.failed(Tab::Letters, &error),
@@ -301,7 +305,7 @@ pub fn reason_field() -> Markup {
 }
 
 /// A change is discarded only with a reason.
-pub fn invalid_reason(asked: &Asked, error: &OperatorError, back: &str) -> Response {
+pub fn invalid_reason(asked: &PageContext, error: &OperatorError, back: &str) -> Response {
     let main = html! {
         p { "Nothing was done: " (foreign(&error.to_string())) "." }
         p { a href=(back) { "Back" } }

@@ -2,11 +2,11 @@
 
 use axum::{extract::RawForm, response::Response};
 use maud::{Markup, html};
-use queue::letters::{Letter, LetterPage, Order};
+use queue::letters::{DeadLetterOrder, Letter, LetterPage};
 
 use super::{
-    asked::Asked,
-    filter::{self, Wanted, WantedPage, address, address_after},
+    asked::PageContext,
+    filter::{self, DeadLetterPageQuery, DeadLetterQuery, address, address_after},
     layout::Tab,
     links, panels,
     snapshot::Snapshot,
@@ -20,7 +20,7 @@ use crate::operations::{
 const A_PAGE: usize = 50;
 
 /// The page.
-pub async fn list(asked: Asked, RawForm(words): RawForm) -> Response {
+pub async fn list(asked: PageContext, RawForm(words): RawForm) -> Response {
     let wanted = match asked.wanted(&words) {
         Ok(wanted) => wanted,
         Err(refused) => return *refused,
@@ -35,19 +35,19 @@ pub async fn list(asked: Asked, RawForm(words): RawForm) -> Response {
 }
 
 async fn read(
-    asked: &Asked,
-    wanted: &Wanted<WantedPage>,
+    asked: &PageContext,
+    wanted: &DeadLetterQuery<DeadLetterPageQuery>,
 ) -> Result<(LetterPage, Snapshot), OperatorError> {
     let (client, after) = (&asked.client, wanted.rest.after.as_ref());
     let page = client
-        .letters(Order::NewestFirst, &wanted.filter, after, A_PAGE)
+        .letters(DeadLetterOrder::NewestFirst, &wanted.filter, after, A_PAGE)
         .await?;
     Ok((page, Snapshot::read(client).await))
 }
 
 fn main(
-    asked: &Asked,
-    wanted: &Wanted<WantedPage>,
+    asked: &PageContext,
+    wanted: &DeadLetterQuery<DeadLetterPageQuery>,
     page: &LetterPage,
     snapshot: &Snapshot,
 ) -> Markup {
@@ -89,7 +89,7 @@ fn bulks(filter: &DeadLetterFilter, total: u64) -> Markup {
     }
 }
 
-fn table(asked: &Asked, letters: &[Letter]) -> Markup {
+fn table(asked: &PageContext, letters: &[Letter]) -> Markup {
     let people = asked.sees_people();
     html! {
         table.letters {
@@ -118,7 +118,7 @@ fn table(asked: &Asked, letters: &[Letter]) -> Markup {
     }
 }
 
-fn paging(wanted: &Wanted<WantedPage>, page: &LetterPage) -> Markup {
+fn paging(wanted: &DeadLetterQuery<DeadLetterPageQuery>, page: &LetterPage) -> Markup {
     let filter = &wanted.filter;
     html! {
         nav.paging aria-label="Pages" {

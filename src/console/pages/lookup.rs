@@ -7,19 +7,19 @@ use axum::{
 use maud::html;
 use serde::Deserialize;
 
-use super::{asked::Asked, change, layout::Tab, links, person};
+use super::{asked::PageContext, change, layout::Tab, links, person};
 
 /// What is looked up.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct LookupQuery {
     find: String,
     xid: String,
     cursor: String,
 }
 
 /// Leads to what was asked for, or asks.
-pub async fn look_up(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
+pub async fn look_up(asked: PageContext, Query(wanted): Query<LookupQuery>) -> Response {
     let find = wanted.find.trim();
     let xid = find.strip_prefix("xid:").unwrap_or(&wanted.xid).trim();
     if !xid.is_empty() {
@@ -41,7 +41,7 @@ pub async fn look_up(asked: Asked, Query(wanted): Query<Wanted>) -> Response {
     }
 }
 
-fn ask(asked: &Asked) -> Response {
+fn ask(asked: &PageContext) -> Response {
     let main = html! {
         h1 { "Changes" }
         section.card.prose aria-label="Look up" {

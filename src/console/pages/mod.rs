@@ -47,7 +47,9 @@ use axum::{
     routing::{get, post},
 };
 
-pub(super) use self::{asked::Asked, refresh::fragments, snapshot::Snapshot, watched::Watched};
+pub(super) use self::{
+    asked::PageContext, refresh::fragments, snapshot::Snapshot, watched::Watched,
+};
 use super::state::Console;
 
 /// The pages. Whoever mounts them sees to it that only who may look comes in.

@@ -5,19 +5,19 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     flow,
     fragment::Fragment,
     layout::Tab,
     panels,
     snapshot::Snapshot,
     text::{age, countdown, foreign},
-    verdict::{self, Remark, Verdict},
+    verdict::{self, OverviewVerdict, Remark},
     watched::Watched,
 };
 
 /// The page.
-pub async fn show(asked: Asked) -> Response {
+pub async fn show(asked: PageContext) -> Response {
     let snapshot = Snapshot::read(&asked.client).await;
     let fragments = fragments(&snapshot, asked.may_act());
     let part = |id: &str| fragments.iter().find(|fragment| fragment.id == id);
@@ -57,7 +57,7 @@ pub fn fragments(snapshot: &Snapshot, may_act: bool) -> Vec<Fragment> {
     fragments
 }
 
-fn headline(verdict: &Verdict, now: Timestamp) -> Fragment {
+fn headline(verdict: &OverviewVerdict, now: Timestamp) -> Fragment {
     let inner = html! {
         @for (index, remark) in verdict.head.iter().enumerate() {
             @if index > 0 { " " }
@@ -87,7 +87,7 @@ fn sentence(remark: &Remark, now: Timestamp) -> Markup {
     }
 }
 
-fn aside(verdict: &Verdict, snapshot: &Snapshot) -> Fragment {
+fn aside(verdict: &OverviewVerdict, snapshot: &Snapshot) -> Fragment {
     let oldest = snapshot
         .status
         .as_ref()

@@ -11,7 +11,7 @@ use queue::{person::PersonCursor, timeline::Timeline};
 use serde::Deserialize;
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     change::state,
     layout::Tab,
     links,
@@ -24,9 +24,9 @@ const PAGE: usize = 50;
 
 /// The page.
 pub async fn show(
-    asked: Asked,
+    asked: PageContext,
     Path(xid): Path<String>,
-    Query(wanted): Query<WantedPage>,
+    Query(wanted): Query<PersonPageQuery>,
 ) -> Response {
     one(&asked, &xid, wanted.cursor.parse().ok().as_ref()).await
 }
@@ -34,12 +34,12 @@ pub async fn show(
 /// Where a page begins; what is no cursor is the first one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct WantedPage {
+pub struct PersonPageQuery {
     cursor: String,
 }
 
 /// The same for an xid that no path can hold.
-pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Response {
+pub async fn one(asked: &PageContext, xid: &str, cursor: Option<&PersonCursor>) -> Response {
     if !asked.sees_people() {
         let main = html! { p { "People are hidden from viewers here (" code { "console.viewer_sees_people" } ")." } };
         let what = "You cannot look at people";
@@ -56,7 +56,7 @@ pub async fn one(asked: &Asked, xid: &str, cursor: Option<&PersonCursor>) -> Res
     }
 }
 
-fn main(asked: &Asked, xid: &str, is_later: bool, page: &Person) -> Markup {
+fn main(asked: &PageContext, xid: &str, is_later: bool, page: &Person) -> Markup {
     let enabled = asked.client.operations.enabled();
     html! {
         div.title { h1 { "Person " (foreign(xid)) } @if page.next.is_none() && !is_later { span.tag { (changes(page.changes.len() as u64)) } } }
@@ -78,7 +78,7 @@ fn main(asked: &Asked, xid: &str, is_later: bool, page: &Person) -> Markup {
     }
 }
 
-fn row(asked: &Asked, timeline: &Timeline, enabled: &[Destination]) -> Markup {
+fn row(asked: &PageContext, timeline: &Timeline, enabled: &[Destination]) -> Markup {
     let last = timeline.events.last();
     let word = |field: &str| last.and_then(|event| event.get(field)?.as_str());
     html! {

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use queue::bulk::{BulkAction, BulkState, BulkView};
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     fragment::Fragment,
     layout::Tab,
     links,
@@ -20,12 +20,12 @@ use crate::{
     console::visitor::Operator,
     operations::{
         client::OperatorClient,
-        error::{OperatorError, Refused},
+        error::{OperatorError, RefusalKind},
     },
 };
 
 /// The page.
-pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
+pub async fn show(asked: PageContext, Path(id): Path<String>) -> Response {
     match asked.client.bulk(&id).await {
         Ok(bulk) => {
             let title = title(&bulk);
@@ -46,15 +46,15 @@ pub async fn show(asked: Asked, Path(id): Path<String>) -> Response {
 }
 
 /// Ends it before its next step.
-pub async fn cancel(_: Operator, asked: Asked, Path(id): Path<String>) -> Response {
+pub async fn cancel(_: Operator, asked: PageContext, Path(id): Path<String>) -> Response {
     match asked.client.cancel_bulk(&id).await {
         Ok(bulk) => Redirect::to(&links::bulk(&bulk.id)).into_response(),
         Err(error) => failed(&asked, &error),
     }
 }
 
-fn failed(asked: &Asked, error: &OperatorError) -> Response {
-    if !error.is(Refused::NotFound) {
+fn failed(asked: &PageContext, error: &OperatorError) -> Response {
+    if !error.is(RefusalKind::NotFound) {
         return asked.failed(Tab::Letters, error);
     }
     let why = "Only the last hundred are known, and for as long as the audit is kept.";
@@ -93,7 +93,7 @@ pub const fn tone(state: BulkState) -> &'static str {
 }
 
 /// What changes of it by itself.
-pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
+pub fn fragment(bulk: &BulkView, asked: &PageContext) -> Fragment {
     let zone = asked.zone();
     let done = bulk.handled + bulk.gone;
     let verb = match bulk.action {
@@ -125,7 +125,7 @@ pub fn fragment(bulk: &BulkView, asked: &Asked) -> Fragment {
 }
 
 /// The filter, in words.
-pub fn which(bulk: &BulkView, asked: &Asked, with_cause: bool) -> Markup {
+pub fn which(bulk: &BulkView, asked: &PageContext, with_cause: bool) -> Markup {
     let filter = &bulk.filter;
     html! {
         (filter.destination.map_or("every destination", Vendor::label))

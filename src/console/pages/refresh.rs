@@ -1,14 +1,14 @@
 //! The parts of a watched page that change by themselves.
 
 use super::{
-    Asked, Snapshot, destinations, fragment::Fragment, overview, progress, watched::Watched,
+    PageContext, Snapshot, destinations, fragment::Fragment, overview, progress, watched::Watched,
 };
 use crate::operations::client::OperatorClient;
 
 /// Those of `page`, as they are now; `bulk` is the id of the bulk that its page shows.
 pub async fn fragments(
     page: Watched,
-    asked: &Asked,
+    asked: &PageContext,
     bulk: &str,
     snapshot: &Snapshot,
 ) -> Vec<Fragment> {

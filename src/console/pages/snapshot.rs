@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jobs::destination::{Destination, Vendor};
 use queue::{letters::LetterGroup, stats::Status};
 
-use super::traffic::Traffic;
+use super::traffic::VendorTraffic;
 use crate::operations::client::Local;
 
 /// The fleet at one moment.
@@ -21,7 +21,7 @@ pub struct Snapshot {
     /// Dead letters of one cause each, most frequent first.
     pub groups: Vec<LetterGroup>,
     /// Limits and calls, as far as they can be read.
-    pub traffic: BTreeMap<Vendor, Traffic>,
+    pub traffic: BTreeMap<Vendor, VendorTraffic>,
 }
 
 impl Snapshot {
@@ -34,7 +34,7 @@ impl Snapshot {
         };
         let traffic = traffic.into_iter().filter_map(|(vendor, (limits, calls))| {
             let allowed = operations.allowed(vendor)?;
-            let traffic = Traffic {
+            let traffic = VendorTraffic {
                 allowed,
                 limits,
                 calls,

@@ -1,7 +1,7 @@
 //! How the last hour went: a small picture, and the same in words.
 
 use maud::{Markup, html};
-use queue::stats::Rate;
+use queue::stats::EventRate;
 
 use super::text::count;
 
@@ -9,7 +9,7 @@ use super::text::count;
 const HEIGHT: f64 = 20.0;
 
 /// What happened a minute now, and in each minute of the last hour. `what`: in words that begin a sentence.
-pub fn spark(rate: Option<&Rate>, what: &str) -> Markup {
+pub fn spark(rate: Option<&EventRate>, what: &str) -> Markup {
     let Some(rate) = rate else {
         return Markup::default();
     };
@@ -65,7 +65,7 @@ mod tests {
         let mut minutes = vec![0; 60];
         minutes[10] = 1200;
         minutes[59] = 34;
-        let rate = Rate {
+        let rate = EventRate {
             per_minute: 0.42,
             minutes,
         };
@@ -77,7 +77,7 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("L10 1.0 L11 19.0"), "{html}");
-        let none = Rate {
+        let none = EventRate {
             per_minute: 0.0,
             minutes: vec![0; 60],
         };

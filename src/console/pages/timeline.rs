@@ -6,12 +6,12 @@ use queue::letters::Letter;
 use serde_json::Value;
 
 use super::{
-    asked::Asked,
+    asked::PageContext,
     text::{class as class_mark, duration, foreign, moment, reason},
 };
 
 /// All of it, or on a letter's page what was tried there: the page has told already why it died.
-pub fn list(events: &[Value], only: Option<&Letter>, asked: &Asked) -> Markup {
+pub fn list(events: &[Value], only: Option<&Letter>, asked: &PageContext) -> Markup {
     let of = |event: &&Value| {
         only.is_none_or(|letter| text(event, "destination") == Some(letter.destination.as_str()))
     };
@@ -23,7 +23,7 @@ pub fn list(events: &[Value], only: Option<&Letter>, asked: &Asked) -> Markup {
     }
 }
 
-fn entry(event: &Value, told: Option<&str>, asked: &Asked) -> Markup {
+fn entry(event: &Value, told: Option<&str>, asked: &PageContext) -> Markup {
     let kind = text(event, "event").unwrap_or("unreadable");
     let (words, tone) = words(kind, event);
     let vendor = text(event, "destination").and_then(|word| word.parse::<Vendor>().ok());

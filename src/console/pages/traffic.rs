@@ -6,23 +6,23 @@ use maud::{Markup, html};
 use queue::recent::{RecentCall, VendorLimits};
 
 use super::text::{count, foreign, moment};
-use crate::operations::allowed::Allowed;
+use crate::operations::allowed::ConfiguredLimits;
 
 /// How many calls are shown at once; the rest on request.
 const SHOWN: usize = 8;
 
 /// Of one vendor.
 #[derive(Debug, Clone)]
-pub struct Traffic {
+pub struct VendorTraffic {
     /// By the configuration.
-    pub allowed: Allowed,
+    pub allowed: ConfiguredLimits,
     /// Beside the configuration.
     pub limits: VendorLimits,
     /// The newest first.
     pub calls: Vec<RecentCall>,
 }
 
-impl Traffic {
+impl VendorTraffic {
     /// The lower of the limits in calls a minute.
     fn most(&self) -> Option<u32> {
         let limits = [self.allowed.rate_per_minute, self.limits.told_rate];
@@ -31,7 +31,7 @@ impl Traffic {
 }
 
 /// How near its limit a vendor is, where there is something to say; `what`: in words.
-pub fn places(vendor: Vendor, traffic: &Traffic, what: &str) -> Markup {
+pub fn places(vendor: Vendor, traffic: &VendorTraffic, what: &str) -> Markup {
     let used = traffic.limits.places_used;
     html! {
         @if let Some(most) = traffic.most() {
@@ -44,8 +44,8 @@ pub fn places(vendor: Vendor, traffic: &Traffic, what: &str) -> Markup {
 }
 
 /// Limits and calls.
-pub fn show(vendor: Vendor, traffic: &Traffic, zone: &TimeZone) -> Markup {
-    let Traffic {
+pub fn show(vendor: Vendor, traffic: &VendorTraffic, zone: &TimeZone) -> Markup {
+    let VendorTraffic {
         allowed,
         limits,
         calls,
@@ -114,9 +114,9 @@ fn tone(status: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn traffic(configured: Option<u32>, told_rate: Option<u32>, places_used: u64) -> Traffic {
-        Traffic {
-            allowed: Allowed {
+    fn traffic(configured: Option<u32>, told_rate: Option<u32>, places_used: u64) -> VendorTraffic {
+        VendorTraffic {
+            allowed: ConfiguredLimits {
                 concurrency: Some(32),
                 rate_per_minute: configured,
                 batch: Some(1),
@@ -184,7 +184,7 @@ mod tests {
             request_id: number.to_string(),
             worker: "relay-0".to_owned(),
         };
-        let traffic = Traffic {
+        let traffic = VendorTraffic {
             calls: (0..SHOWN + 3).map(call).collect(),
             ..traffic(None, None, 0)
         };

@@ -85,7 +85,7 @@ impl Remark {
 
 /// What stands on top of the overview.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub struct OverviewVerdict {
     /// The worst of all remarks.
     pub level: Level,
     /// The headline: one or two.
@@ -95,7 +95,7 @@ pub struct Verdict {
 }
 
 /// Judges; `enabled`: the destinations that are switched on, where processes are expected to run at all.
-pub fn judge(status: &Status, enabled: Option<&[Destination]>) -> Verdict {
+pub fn judge(status: &Status, enabled: Option<&[Destination]>) -> OverviewVerdict {
     let mut remarks = Vec::new();
     remarks.extend(refused_writes(status));
     remarks.extend(memory(status));
@@ -133,17 +133,17 @@ pub fn judge(status: &Status, enabled: Option<&[Destination]>) -> Verdict {
     let also = remarks.split_off(remarks.len().min(if level == Level::Good { 0 } else { 2 }));
     let mut head = remarks;
     head.extend(rest.map(|rest| Remark::new(Level::Good, rest)));
-    Verdict { level, head, also }
+    OverviewVerdict { level, head, also }
 }
 
 /// When there is no status at all.
-pub fn unreachable(why: &str) -> Verdict {
+pub fn unreachable(why: &str) -> OverviewVerdict {
     let gone = Remark::new(
         Level::Bad,
         "Redis does not answer: nothing is lost, and nothing moves",
     )
     .help("when-redis-is-away");
-    Verdict {
+    OverviewVerdict {
         level: Level::Bad,
         head: vec![gone],
         also: vec![Remark::new(Level::Bad, why)],

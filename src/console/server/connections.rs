@@ -23,7 +23,7 @@ use crate::console::{guard::is_stream, network::Peer};
 
 /// What a client may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     /// Connections at a time.
     pub connections: usize,
     /// Until a request's head is there, counted also between two requests.
@@ -35,7 +35,7 @@ pub(super) struct Limits {
 }
 
 /// Far above what probes, a few Prometheis and people need.
-pub(super) const LIMITS: Limits = Limits {
+pub(super) const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 128,
     head: Duration::from_secs(10),
     lifetime: Duration::from_secs(600),
@@ -52,7 +52,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     shutdown: impl Future<Output = ()>,
 ) {
     let closing = CancellationToken::new();
@@ -145,7 +145,7 @@ async fn connection(
     stream: TcpStream,
     peer: Peer,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     closing: CancellationToken,
     place: Place,
 ) {

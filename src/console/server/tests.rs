@@ -11,14 +11,14 @@ use tower::Service;
 
 use super::*;
 use crate::{
-    console::{Guard, Rules, Tokens},
+    console::{ConsoleTokens, Guard, Rules},
     observe::Heartbeats,
 };
 use axum::http::HeaderMap;
 
 const MAX: Duration = Duration::from_secs(10);
 
-fn console(tokens: Tokens) -> Console {
+fn console(tokens: ConsoleTokens) -> Console {
     Console {
         metrics: crate::observe::metrics::install("test"),
         heartbeats: Heartbeats::default(),
@@ -31,7 +31,7 @@ fn console(tokens: Tokens) -> Console {
 }
 
 fn guarded() -> Console {
-    console(Tokens {
+    console(ConsoleTokens {
         operator: None,
         viewer: Some("just-looking".into()),
     })
@@ -67,7 +67,7 @@ fn parse(body: &str) -> Value {
 
 #[tokio::test]
 async fn metrics_are_text_exposition() {
-    let (status, headers, body) = get(&console(Tokens::default()), "/metrics").await;
+    let (status, headers, body) = get(&console(ConsoleTokens::default()), "/metrics").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         headers[CONTENT_TYPE],
@@ -117,7 +117,7 @@ async fn probes_answer_without_a_token_but_without_details() {
 
 #[tokio::test]
 async fn readiness_goes_when_a_loop_ends_and_says_which() {
-    let console = console(Tokens::default());
+    let console = console(ConsoleTokens::default());
     let (redis, crm) = (
         console.heartbeats.register("redis", MAX),
         console.heartbeats.register("crm", MAX),
@@ -155,7 +155,7 @@ async fn a_process_that_leaves_is_alive_and_not_ready_although_its_loops_turn() 
 
 #[tokio::test]
 async fn a_process_without_a_loop_is_alive_and_not_ready() {
-    let console = console(Tokens::default());
+    let console = console(ConsoleTokens::default());
     assert_eq!(get(&console, "/healthz").await.0, StatusCode::OK);
     let (status, _, body) = get(&console, "/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -205,7 +205,7 @@ async fn the_runbook_is_served_to_everybody_and_runs_and_fetches_nothing() {
 
 #[tokio::test]
 async fn an_unknown_address_names_the_known_ones() {
-    let (status, _, body) = get(&console(Tokens::default()), "/nowhere").await;
+    let (status, _, body) = get(&console(ConsoleTokens::default()), "/nowhere").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(body.contains("/readyz"), "{body}");
 }
@@ -225,7 +225,7 @@ async fn the_server_answers_over_a_socket_and_ends_when_told_even_with_an_idle_c
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let served = tokio::spawn(serve(listener, console(Tokens::default()), async {
+    let served = tokio::spawn(serve(listener, console(ConsoleTokens::default()), async {
         let _ = stopped.await;
     }));
     let _idle = TcpStream::connect(addr).await.unwrap();
@@ -329,11 +329,13 @@ fn no_request_shows_what_a_token_guards_or_stops_the_server() {
 }
 
 /// A server with these limits; it ends when the guard is dropped.
-async fn limited(limits: connections::Limits) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
+async fn limited(
+    limits: connections::ConnectionLimits,
+) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let routes = router(console(Tokens::default()));
+    let routes = router(console(ConsoleTokens::default()));
     tokio::spawn(connections::serve(listener, routes, limits, async {
         drop(stopped.await);
     }));
@@ -341,7 +343,7 @@ async fn limited(limits: connections::Limits) -> (SocketAddr, tokio::sync::onesh
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
-const NO_LIMITS: connections::Limits = connections::Limits {
+const NO_LIMITS: connections::ConnectionLimits = connections::ConnectionLimits {
     connections: 100,
     head: HOUR,
     lifetime: HOUR,
@@ -360,7 +362,7 @@ async fn is_hung_up(client: &mut TcpStream) -> bool {
 
 #[tokio::test]
 async fn half_a_request_is_not_waited_for() {
-    let (addr, _stop) = limited(connections::Limits {
+    let (addr, _stop) = limited(connections::ConnectionLimits {
         head: Duration::from_millis(50),
         ..NO_LIMITS
     })
@@ -374,7 +376,7 @@ async fn half_a_request_is_not_waited_for() {
 
 #[tokio::test]
 async fn no_connection_lasts_for_ever() {
-    let (addr, _stop) = limited(connections::Limits {
+    let (addr, _stop) = limited(connections::ConnectionLimits {
         lifetime: Duration::from_millis(50),
         ..NO_LIMITS
     })
@@ -385,7 +387,7 @@ async fn no_connection_lasts_for_ever() {
 
 #[tokio::test]
 async fn who_comes_when_all_places_are_taken_gets_the_place_of_the_idlest() {
-    let (addr, _stop) = limited(connections::Limits {
+    let (addr, _stop) = limited(connections::ConnectionLimits {
         connections: 2,
         ..NO_LIMITS
     })

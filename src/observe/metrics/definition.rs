@@ -2,11 +2,11 @@
 
 /// Everything that is known about one metric.
 #[derive(Debug)]
-pub struct Definition {
+pub struct MetricDefinition {
     /// The full name, prefix included.
     pub name: &'static str,
     /// Counter, gauge or histogram.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What one unit of the value is.
     pub unit: &'static str,
     /// The labels, in the order in which their values are written. Beside them every series has [`NAMESPACE`].
@@ -48,7 +48,7 @@ impl Label {
 
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows, but for a new start of its process.
     Counter,
     /// Goes up and down.
@@ -67,13 +67,13 @@ pub enum Scope {
 }
 
 /// A counter whose `N` labels the compiler counts.
-pub(super) struct Counter<const N: usize>(pub(super) &'static Definition);
+pub(super) struct Counter<const N: usize>(pub(super) &'static MetricDefinition);
 
 /// A gauge, likewise.
-pub(super) struct Gauge<const N: usize>(pub(super) &'static Definition);
+pub(super) struct Gauge<const N: usize>(pub(super) &'static MetricDefinition);
 
 /// A histogram, likewise.
-pub(super) struct Histogram<const N: usize>(pub(super) &'static Definition);
+pub(super) struct Histogram<const N: usize>(pub(super) &'static MetricDefinition);
 
 impl<const N: usize> Counter<N> {
     pub(super) fn add(&self, values: [&str; N], count: u64) {
@@ -108,7 +108,7 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
-impl Definition {
+impl MetricDefinition {
     /// Every combination of the label values; `None` where a label's are not known beforehand.
     pub(super) fn series(&self) -> Option<Vec<Vec<&'static str>>> {
         let mut series = vec![Vec::new()];
@@ -130,24 +130,26 @@ impl Definition {
     )]
     pub(super) fn start(&self) {
         match self.kind {
-            Kind::Counter => ::metrics::describe_counter!(self.name, self.help),
-            Kind::Gauge => ::metrics::describe_gauge!(self.name, self.help),
-            Kind::Histogram => ::metrics::describe_histogram!(self.name, self.help),
+            MetricKind::Counter => ::metrics::describe_counter!(self.name, self.help),
+            MetricKind::Gauge => ::metrics::describe_gauge!(self.name, self.help),
+            MetricKind::Histogram => ::metrics::describe_histogram!(self.name, self.help),
         }
         for values in self.series().unwrap_or_default() {
             match self.kind {
-                Kind::Counter => {
+                MetricKind::Counter => {
                     ::metrics::counter!(self.name, labels(self, &values)).increment(0);
                 }
-                Kind::Histogram => drop(::metrics::histogram!(self.name, labels(self, &values))),
+                MetricKind::Histogram => {
+                    drop(::metrics::histogram!(self.name, labels(self, &values)))
+                }
                 // Nobody has looked yet: 0 would be an answer.
-                Kind::Gauge => {}
+                MetricKind::Gauge => {}
             }
         }
     }
 }
 
-fn labels(definition: &Definition, values: &[&str]) -> Vec<::metrics::Label> {
+fn labels(definition: &MetricDefinition, values: &[&str]) -> Vec<::metrics::Label> {
     definition
         .labels
         .iter()

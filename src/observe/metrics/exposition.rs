@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::{
 };
 
 use super::{
-    definition::{Kind, NAMESPACE, Scope},
+    definition::{MetricKind, NAMESPACE, Scope},
     names::{self, ALL},
     snapshot::{self, Growth, QueueSnapshot},
 };
@@ -136,7 +136,7 @@ impl Exposition {
 /// A recorder with the buckets of every histogram.
 fn recorder(namespace: &str) -> PrometheusRecorder {
     ALL.iter()
-        .filter(|metric| metric.kind == Kind::Histogram)
+        .filter(|metric| metric.kind == MetricKind::Histogram)
         .fold(PrometheusBuilder::new(), |builder, metric| {
             let matcher = Matcher::Full(metric.name.to_owned());
             // The one error is an empty bucket list, which a test rules out for every definition.

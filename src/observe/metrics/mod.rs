@@ -20,7 +20,7 @@ pub mod table;
 mod tests;
 
 pub use self::{
-    definition::{Definition, Kind, Label, NAMESPACE, Scope},
+    definition::{Label, MetricDefinition, MetricKind, NAMESPACE, Scope},
     exposition::{Exposition, forget_queue, install, publish},
     names::ALL,
     record::*,

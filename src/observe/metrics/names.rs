@@ -7,7 +7,7 @@ use jobs::{
 };
 use queue::{defects::DefectKind, executor::Transition};
 
-use super::definition::{Counter, Definition, Gauge, Histogram, Kind, Label, Scope};
+use super::definition::{Counter, Gauge, Histogram, Label, MetricDefinition, MetricKind, Scope};
 
 /// Where changes are applied.
 const DESTINATION: Label = Label::closed("destination", || {
@@ -92,9 +92,9 @@ macro_rules! define {
         $(
             $(#[doc = $help])+
             pub(super) const $ident: $kind<{ let labels: &[Label] = &[$(label!($label)),*]; labels.len() }> =
-                $kind(&Definition {
+                $kind(&MetricDefinition {
                     name: concat!("alumniq_relay_", $name),
-                    kind: Kind::$kind,
+                    kind: MetricKind::$kind,
                     unit: $unit,
                     labels: &[$(label!($label)),*],
                     scope: Scope::$scope,
@@ -104,7 +104,7 @@ macro_rules! define {
         )+
 
         /// Every metric, in the order of the documents' table.
-        pub const ALL: &[&Definition] = &[$($ident.0),+];
+        pub const ALL: &[&MetricDefinition] = &[$($ident.0),+];
     };
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    definition::{Kind, Scope},
+    definition::{MetricKind, Scope},
     names,
 };
 
@@ -14,9 +14,9 @@ pub fn table() -> String {
     );
     for metric in names::ALL {
         let kind = match metric.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         let scope = match metric.scope {
             Scope::Process => "process",

@@ -4,12 +4,12 @@ use sha1_smol::Sha1;
 
 /// A trace's name and its root's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct TraceIds {
     pub trace: [u8; 16],
     pub root: [u8; 8],
 }
 
-impl Identity {
+impl TraceIds {
     /// Of a change of `namespace` that was fetched first at `fetched_at` (ms). Retries, replays and corrections of
     /// the row leave that as it is; a change that AlumnIQ lists although it was told of it is fetched anew, and so
     /// begins another trace.
@@ -44,12 +44,12 @@ mod tests {
 
     #[test]
     fn a_trace_is_named_for_namespace_change_and_fetch() {
-        let identity = Identity::of("campus", "41", 1_790_000_000_000);
-        assert_eq!(identity, Identity::of("campus", "41", 1_790_000_000_000));
+        let identity = TraceIds::of("campus", "41", 1_790_000_000_000);
+        assert_eq!(identity, TraceIds::of("campus", "41", 1_790_000_000_000));
         for other in [
-            Identity::of("campus-2", "41", 1_790_000_000_000),
-            Identity::of("campus", "42", 1_790_000_000_000),
-            Identity::of("campus", "41", 1_790_000_000_001),
+            TraceIds::of("campus-2", "41", 1_790_000_000_000),
+            TraceIds::of("campus", "42", 1_790_000_000_000),
+            TraceIds::of("campus", "41", 1_790_000_000_001),
         ] {
             assert_ne!((identity.trace, identity.root), (other.trace, other.root));
         }
@@ -59,7 +59,7 @@ mod tests {
     fn the_share_of_traces_that_is_told_is_the_ratio() {
         let told = |ratio: f64| {
             (0..10_000)
-                .filter(|id| Identity::of("campus", &id.to_string(), 1).is_sampled(ratio))
+                .filter(|id| TraceIds::of("campus", &id.to_string(), 1).is_sampled(ratio))
                 .count()
         };
         assert_eq!((told(0.0), told(1.0)), (0, 10_000));

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jobs::call_log::Call;
+use jobs::call_log::VendorCall;
 use opentelemetry::{
     InstrumentationScope, KeyValue,
     trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState},
@@ -15,7 +15,7 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanEvents, SpanLinks},
 };
 
-use super::{Step, identity::Identity};
+use super::{TraceStep, identity::TraceIds};
 
 /// Who tells.
 pub(super) fn resource(namespace: &str, worker: &str) -> Resource {
@@ -31,7 +31,7 @@ pub(super) fn resource(namespace: &str, worker: &str) -> Resource {
 
 /// The root: from the fetch until now.
 pub(super) fn root(
-    identity: &Identity,
+    identity: &TraceIds,
     change_id: &str,
     fetched_at: u64,
     outcome: &'static str,
@@ -57,7 +57,7 @@ pub(super) fn root(
 }
 
 /// A step, and its calls as its children.
-pub(super) fn of_step(identity: &Identity, step: &Step<'_>, worker: &str) -> Vec<SpanData> {
+pub(super) fn of_step(identity: &TraceIds, step: &TraceStep<'_>, worker: &str) -> Vec<SpanData> {
     let calls = step.call_log.calls();
     let id = rand::random::<[u8; 8]>();
     let mut attributes = vec![
@@ -98,7 +98,7 @@ pub(super) fn of_step(identity: &Identity, step: &Step<'_>, worker: &str) -> Vec
 }
 
 /// A call is named by its request id in every trace that it belongs to.
-fn of_call(identity: &Identity, parent: [u8; 8], call: &Call) -> SpanData {
+fn of_call(identity: &TraceIds, parent: [u8; 8], call: &VendorCall) -> SpanData {
     let mut attributes = vec![
         KeyValue::new("vendor", call.vendor),
         KeyValue::new("operation", call.operation),
@@ -131,7 +131,7 @@ fn of_call(identity: &Identity, parent: [u8; 8], call: &Call) -> SpanData {
 
 /// A child of the root.
 fn span(
-    identity: &Identity,
+    identity: &TraceIds,
     id: [u8; 8],
     name: impl Into<Cow<'static, str>>,
     kind: SpanKind,

@@ -5,7 +5,7 @@ use jobs::destination::Vendor;
 use queue::{
     audit::{Actor, AuditFilter, AuditPage},
     bulk::BulkView,
-    letters::{Letter, LetterGroup, LetterPage, LetterRef, Order},
+    letters::{DeadLetterOrder, Letter, LetterGroup, LetterPage, LetterRef},
     person::PersonCursor,
     stats::Status,
     timeline::Timeline,
@@ -21,7 +21,7 @@ use crate::operations::{
     destinations::{Destinations, Gate},
     editing::{EditError, EditOutcome},
     erase::PersonErased,
-    error::{OperatorError, Refused},
+    error::{OperatorError, RefusalKind},
     reason::Reason,
     reconcile::{Days, Reconciled},
     wire::{
@@ -97,7 +97,7 @@ impl OperatorClient for Local {
 
     async fn letters(
         &self,
-        order: Order,
+        order: DeadLetterOrder,
         filter: &DeadLetterFilter,
         cursor: Option<&LetterRef>,
         limit: usize,
@@ -209,7 +209,7 @@ impl OperatorClient for Local {
         let bulk = self.operations.queue().bulk(id).await?;
         bulk.ok_or_else(|| {
             OperatorError::refused(
-                Refused::NotFound,
+                RefusalKind::NotFound,
                 format!("there is no bulk {id}"),
                 "only the newest hundred are known; what a bulk handled stays so",
             )
@@ -243,7 +243,7 @@ impl OperatorClient for Local {
 
 fn changed() -> OperatorError {
     OperatorError::refused(
-        Refused::Conflict,
+        RefusalKind::Conflict,
         "this record changed meanwhile: somebody was faster, or AlumnIQ sent it anew",
         "look at it again, then decide; nothing was changed",
     )
@@ -251,7 +251,7 @@ fn changed() -> OperatorError {
 
 fn no_letter(vendor: Vendor, change_id: &str) -> OperatorError {
     OperatorError::refused(
-        Refused::NotFound,
+        RefusalKind::NotFound,
         format!("change {change_id} has no dead letter at {vendor} (any more)"),
         "see the list of dead letters, or the change's timeline",
     )

@@ -9,7 +9,7 @@ use jobs::destination::Vendor;
 use queue::{
     audit::{AuditFilter, AuditPage},
     bulk::BulkView,
-    letters::{Letter, LetterGroup, LetterPage, LetterRef, Order},
+    letters::{DeadLetterOrder, Letter, LetterGroup, LetterPage, LetterRef},
     person::PersonCursor,
     stats::Status,
     timeline::Timeline,
@@ -62,7 +62,7 @@ pub trait OperatorClient: Send + Sync {
     /// A page of dead letters.
     async fn letters(
         &self,
-        order: Order,
+        order: DeadLetterOrder,
         filter: &DeadLetterFilter,
         cursor: Option<&LetterRef>,
         limit: usize,

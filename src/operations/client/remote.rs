@@ -5,7 +5,7 @@ use jobs::{destination::Vendor, reply::Reply};
 use queue::{
     audit::{AuditFilter, AuditPage},
     bulk::{BulkList, BulkView},
-    letters::{Letter, LetterGroup, LetterPage, LetterRef, Order},
+    letters::{DeadLetterOrder, Letter, LetterGroup, LetterPage, LetterRef},
     person::PersonCursor,
     stats::Status,
     timeline::Timeline,
@@ -24,8 +24,8 @@ use crate::{
         dead_letters::DeadLetterFilter,
         destinations::{Destinations, Gate},
         erase::PersonErased,
-        error::{OperatorError, Refused},
-        moment::Day,
+        error::{OperatorError, RefusalKind},
+        moment::CampusDay,
         reconcile::{Days, Reconciled},
         wire::{
             DaysRequest, DiscardRequest, EditDone, EraseRequest, ErrorBody, LetterGroups,
@@ -80,7 +80,7 @@ impl OperatorClient for Remote {
 
     async fn letters(
         &self,
-        order: Order,
+        order: DeadLetterOrder,
         filter: &DeadLetterFilter,
         cursor: Option<&LetterRef>,
         limit: usize,
@@ -94,7 +94,7 @@ impl OperatorClient for Remote {
         while page.items.len() < limit {
             let many = (limit - page.items.len()).min(1000);
             let mut query = vec![("limit", many.to_string())];
-            if order == Order::NewestFirst {
+            if order == DeadLetterOrder::NewestFirst {
                 query.push(("order", "newest".to_owned()));
             }
             query.extend(page.next.map(|next| ("cursor", next.to_string())));
@@ -181,13 +181,13 @@ impl OperatorClient for Remote {
         let asked = match days {
             Days::AsAPoll => DaysRequest::default(),
             Days::On(on) => DaysRequest {
-                on: Some(Day(on)),
+                on: Some(CampusDay(on)),
                 ..DaysRequest::default()
             },
             Days::Since(since, until) => DaysRequest {
                 on: None,
-                since: Some(Day(since)),
-                until: until.map(Day),
+                since: Some(CampusDay(since)),
+                until: until.map(CampusDay),
             },
         };
         match fix {
@@ -229,7 +229,7 @@ impl Remote {
         let body = serde_json::to_string(body).map_err(|error| {
             let message = format!("the request cannot be written: {error}");
             let advice = "this is a defect of the command";
-            OperatorError::refused(Refused::Invalid, message, advice)
+            OperatorError::refused(RefusalKind::Invalid, message, advice)
         })?;
         let json = HeaderValue::from_static("application/json");
         let request = self.request(Method::POST, path);
@@ -283,7 +283,7 @@ impl Remote {
 
     fn is_no_relay(&self, why: &str) -> OperatorError {
         OperatorError::refused(
-            Refused::Unavailable,
+            RefusalKind::Unavailable,
             format!(
                 "no alumniq-relay of this version serves {}: {why}",
                 self.url
@@ -305,7 +305,7 @@ fn unusable(cause: &str, advice: Option<String>) -> OperatorError {
             .to_owned()
     });
     let message = format!("the server cannot be used: {cause}");
-    OperatorError::refused(Refused::Unavailable, message, advice)
+    OperatorError::refused(RefusalKind::Unavailable, message, advice)
 }
 
 /// The server's own words, as an error of this command.
@@ -313,17 +313,17 @@ fn told(problem: Problem) -> OperatorError {
     let why = match problem.code.as_str() {
         "unauthenticated" => {
             return OperatorError::refused(
-                Refused::Denied,
+                RefusalKind::Denied,
                 "the server does not know this token",
                 "set ALUMNIQ_RELAY_TOKEN, or --token-file, to its console.operator_token or console.viewer_token",
             );
         }
-        "not_found" => Refused::NotFound,
-        "invalid" => Refused::Invalid,
-        "conflict" => Refused::Conflict,
-        "vendor" => Refused::Vendor,
-        "unavailable" => Refused::Unavailable,
-        _ => Refused::Denied,
+        "not_found" => RefusalKind::NotFound,
+        "invalid" => RefusalKind::Invalid,
+        "conflict" => RefusalKind::Conflict,
+        "vendor" => RefusalKind::Vendor,
+        "unavailable" => RefusalKind::Unavailable,
+        _ => RefusalKind::Denied,
     };
     OperatorError::Refused {
         why,

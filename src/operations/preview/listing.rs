@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Preview, Previewed};
 use crate::{
     pipeline::producer::{
-        FetchError, Rows, Sorter,
-        feed::{Clock, Feed, SortedGroups, Walk},
+        FetchError, RowFormat, Sorter,
+        feed::{Clock, FeedReader, SortedGroups, Walk},
         first_day,
     },
-    vendors::Filter,
+    vendors::FeedFilter,
 };
 
 /// How many changes are worked on at a time: few enough for little memory (some 16 kB each), and many enough that
@@ -92,17 +92,17 @@ impl Preview {
     /// person's changes oldest first.
     pub(super) async fn list(
         &self,
-        filter: Option<Filter>,
+        filter: Option<FeedFilter>,
         limit: usize,
         totals: &mut Previewed,
     ) -> Result<Listing, FetchError> {
         let clock = self.queue.as_ref().map_or(Clock::Own, Clock::Redis);
         let never = CancellationToken::new();
-        let rows = Rows {
+        let rows = RowFormat {
             names: Arc::clone(&self.names),
             timezone: self.timezone.clone(),
         };
-        let mut feed = Feed::looked_at(&self.client, rows, clock, &never);
+        let mut feed = FeedReader::looked_at(&self.client, rows, clock, &never);
         let mut walk = self.walk(filter, clock, &feed).await?;
         let (mut by_person, mut seen) = (ByPerson::default(), HashSet::new());
         'walk: while totals.previewed < limit
@@ -132,12 +132,12 @@ impl Preview {
 
     async fn walk(
         &self,
-        filter: Option<Filter>,
+        filter: Option<FeedFilter>,
         clock: Clock<'_>,
-        feed: &Feed<'_>,
+        feed: &FeedReader<'_>,
     ) -> Result<Walk, FetchError> {
         let since = match filter {
-            Some(Filter::ChangedSince(since)) => Some(since),
+            Some(FeedFilter::ChangedSince(since)) => Some(since),
             Some(filter) => return Ok(Walk::once(filter)),
             None => None,
         };

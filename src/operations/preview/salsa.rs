@@ -10,7 +10,7 @@ use jobs::{
 };
 
 use super::{Item, Preview, PreviewError};
-use crate::operations::supporters::{Calls, Operation};
+use crate::operations::supporters::{SupporterCalls, SupporterOperation};
 
 /// What Salsa would have by now, had the changes so far been applied.
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl Preview {
 
 /// What Salsa has for each patch. Each supporter is searched for once, however many patches need it.
 async fn found(
-    calls: &mut Calls,
+    calls: &mut SupporterCalls,
     patches: &[(usize, SupporterPatch)],
 ) -> Result<Vec<Result<Option<Supporter>, Outcome>>, PreviewError> {
     let mut found: Vec<Result<Option<Supporter>, Outcome>> = vec![Ok(None); patches.len()];
@@ -94,7 +94,7 @@ async fn found(
             }
         }
         let body = |part: &[String]| salsa_upsert::search_body(part, kind);
-        for (part, answer) in calls.each(Operation::Search, &ids, body).await {
+        for (part, answer) in calls.each(SupporterOperation::Search, &ids, body).await {
             let places: Vec<usize> = part.iter().flat_map(|id| &wanted[id]).copied().collect();
             match answer {
                 Some(Ok(payload)) => {

@@ -11,7 +11,7 @@ use jobs::outcome::DeadClass;
 use queue::{
     audit::{AuditAction, NAMED, Note},
     intake::NewChange,
-    standing::{Asked, Standing},
+    standing::{ChangeLookup, Standing},
 };
 use serde_json::value::RawValue;
 
@@ -19,7 +19,7 @@ use super::{LOOK_AGAIN, Listed, Look};
 use crate::{
     operations::preview::asked,
     pipeline::producer::{FetchError, day, feed::Block},
-    vendors::Filter,
+    vendors::FeedFilter,
 };
 
 /// How often at the most a fleet that is catching up is looked at again.
@@ -40,11 +40,11 @@ pub(super) struct Suspects {
     /// The days with differences, and which changes differ.
     days: Vec<(Date, HashSet<String>)>,
     /// Those that were unknown.
-    unknown: Vec<Asked>,
+    unknown: Vec<ChangeLookup>,
 }
 
 /// What AlumnIQ lists of a day.
-pub(super) struct Day {
+pub(super) struct FeedDay {
     date: Date,
     block: Block,
     /// What differs, and how.
@@ -52,7 +52,7 @@ pub(super) struct Day {
 }
 
 impl Suspects {
-    fn add(&mut self, day: &Day) {
+    fn add(&mut self, day: &FeedDay) {
         if day.odd.is_empty() {
             return;
         }
@@ -64,7 +64,7 @@ impl Suspects {
     }
 }
 
-impl Day {
+impl FeedDay {
     /// One GET; of its rows those that differ, and are among the `suspects`, where there are any.
     async fn once(
         look: &mut Look<'_>,
@@ -73,7 +73,7 @@ impl Day {
         rows: &mut u64,
     ) -> Result<Self, FetchError> {
         let operations = look.operations;
-        let mut block = look.feed.rows(&Filter::ChangedOn(date)).await?;
+        let mut block = look.feed.rows(&FeedFilter::ChangedOn(date)).await?;
         *rows = block.rows;
         let (mut seen, mut odd) = (Listed::default(), Vec::new());
         while let Some(mut changes) = block.next().await? {
@@ -84,7 +84,7 @@ impl Day {
                 changes.retain(|change| suspects.contains(&change.change_id));
             }
             changes.retain(|change| seen.add(&change.change_id));
-            let asked: Vec<Asked> = changes.iter().map(asked).collect();
+            let asked: Vec<ChangeLookup> = changes.iter().map(asked).collect();
             let standing = operations.queue().standing(&asked).await?;
             for (mut change, standing) in changes.into_iter().zip(standing) {
                 if is_odd(standing, block.fetched_at) {
@@ -160,7 +160,7 @@ impl Look<'_> {
         let mut suspects = Suspects::default();
         for date in days {
             let mut rows = 0;
-            let first = Day::once(self, date, None, &mut rows).await?;
+            let first = FeedDay::once(self, date, None, &mut rows).await?;
             self.report.feed.rows += rows;
             suspects.add(&first);
         }
@@ -169,14 +169,14 @@ impl Look<'_> {
         }
         self.catch_up(suspects.unknown).await?;
         for (date, suspects) in suspects.days {
-            let day = Day::once(self, date, Some(&suspects), &mut 0).await?;
+            let day = FeedDay::once(self, date, Some(&suspects), &mut 0).await?;
             self.judge(day).await?;
         }
         Ok(())
     }
 
     /// Waits for as long as a fleet takes in what was unknown.
-    async fn catch_up(&self, mut unknown: Vec<Asked>) -> Result<(), FetchError> {
+    async fn catch_up(&self, mut unknown: Vec<ChangeLookup>) -> Result<(), FetchError> {
         for _ in 0..LOOKS {
             let before = unknown.len();
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -194,7 +194,7 @@ impl Look<'_> {
     }
 
     /// Sorts what differs into the report, and mends it where somebody wants that.
-    async fn judge(&mut self, mut day: Day) -> Result<(), FetchError> {
+    async fn judge(&mut self, mut day: FeedDay) -> Result<(), FetchError> {
         let (mut mend, mut refused) = (Vec::new(), Vec::new());
         let odd = std::mem::take(&mut day.odd);
         for (change, standing) in odd {
@@ -225,7 +225,7 @@ impl Look<'_> {
     }
 
     /// What is unknown is taken in as a fetch does; of what was acknowledged AlumnIQ is told again.
-    async fn mend(&mut self, day: &Day, changes: Vec<NewChange>) -> Result<(), FetchError> {
+    async fn mend(&mut self, day: &FeedDay, changes: Vec<NewChange>) -> Result<(), FetchError> {
         let Some(by) = self.fix.filter(|_| !changes.is_empty()) else {
             return Ok(());
         };

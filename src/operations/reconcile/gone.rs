@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::{ToSpan, civil::Date};
 use jobs::change;
-use queue::standing::{Asked, OpenChange, Standing};
+use queue::standing::{ChangeLookup, OpenChange, Standing};
 
 use super::{LOOK_AGAIN, Look};
 use crate::{
     operations::Operations,
     pipeline::producer::{FetchError, day},
-    vendors::Filter,
+    vendors::FeedFilter,
 };
 
 impl Look<'_> {
@@ -41,8 +41,8 @@ impl Look<'_> {
     }
 
     /// What was open before the first GET and came with none, by the day on which it was made.
-    async fn suspects(&self) -> Result<BTreeMap<Date, Vec<Asked>>, FetchError> {
-        let mut suspects: BTreeMap<Date, Vec<Asked>> = BTreeMap::new();
+    async fn suspects(&self) -> Result<BTreeMap<Date, Vec<ChangeLookup>>, FetchError> {
+        let mut suspects: BTreeMap<Date, Vec<ChangeLookup>> = BTreeMap::new();
         let (mut cursor, mut seen) = (None, HashSet::new());
         loop {
             let page = self.operations.queue().open_changes(cursor).await?;
@@ -76,7 +76,7 @@ impl Look<'_> {
             days.extend(neighbours.into_iter().flatten());
         }
         for day in days {
-            let mut block = self.feed.rows(&Filter::ChangedOn(day)).await?;
+            let mut block = self.feed.rows(&FeedFilter::ChangedOn(day)).await?;
             while let Some(changes) = block.next().await? {
                 for change in changes {
                     self.listed.add(&change.change_id);
@@ -88,7 +88,7 @@ impl Look<'_> {
 }
 
 /// Its campus day and its place; `None` for a row that says no time: nobody knows on which day AlumnIQ lists it.
-fn placed(operations: &Operations, open: &OpenChange) -> Option<(Date, Asked)> {
+fn placed(operations: &Operations, open: &OpenChange) -> Option<(Date, ChangeLookup)> {
     let (names, timezone) = (&operations.producer.names, operations.timezone());
     let row = change::parse(open.record.row.get(), names).ok()?;
     let identity = change::identify(&row, names, timezone).ok()?;
@@ -99,6 +99,6 @@ fn placed(operations: &Operations, open: &OpenChange) -> Option<(Date, Asked)> {
         .ok()
         .filter(|ms| *ms > 0)?;
     let day = day(made_at, timezone).ok()?;
-    let asked = Asked::of(&open.change_id, identity.xid.as_deref(), &identity.order);
+    let asked = ChangeLookup::of(&open.change_id, identity.xid.as_deref(), &identity.order);
     Some((day, asked))
 }

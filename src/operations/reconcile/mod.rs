@@ -25,11 +25,11 @@ use jobs::destination::Vendor;
 use queue::{audit::Actor, leader::ProducerRecord};
 use tokio_util::sync::CancellationToken;
 
-pub use self::report::{Applied, Feed as FeedRead, Fixed, Found, Range, Reconciled};
+pub use self::report::{Applied, DifferingChanges, FeedSummary, Fixed, Range, Reconciled};
 use super::Operations;
 use crate::pipeline::producer::{
     FetchError, days,
-    feed::{Clock, Feed},
+    feed::{Clock, FeedReader},
     first_day,
 };
 
@@ -83,7 +83,7 @@ impl Days {
 /// A comparison under way.
 struct Look<'a> {
     operations: &'a Operations,
-    feed: Feed<'a>,
+    feed: FeedReader<'a>,
     /// Who mends what is safe to mend.
     fix: Option<&'a Actor>,
     /// The last fetch, as it was at the beginning.
@@ -110,7 +110,7 @@ impl Operations {
         let range = self.range(days, &fetched).await?;
         let mut look = Look {
             operations: self,
-            feed: Feed::looked_at(&self.producer.client, self.producer.rows(), clock, &never),
+            feed: FeedReader::looked_at(&self.producer.client, self.producer.rows(), clock, &never),
             fix,
             fetched,
             began: clock.now().await?,

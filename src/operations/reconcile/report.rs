@@ -25,21 +25,23 @@ pub struct Range {
 
 /// What was read of AlumnIQ's feed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct Feed {
+#[schema(as = Feed)]
+pub struct FeedSummary {
     /// Rows that it lists.
     pub rows: u64,
 }
 
 /// Changes that differ in one way.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-pub struct Found {
+#[schema(as = Found)]
+pub struct DifferingChanges {
     /// How many.
     pub count: u64,
     /// The first 100 of them.
     pub change_ids: Vec<String>,
 }
 
-impl Found {
+impl DifferingChanges {
     pub(super) fn add(&mut self, change_id: &str) {
         self.count += 1;
         if self.change_ids.len() < SHOWN {
@@ -104,15 +106,15 @@ pub struct Reconciled {
     /// Which days.
     pub range: Range,
     /// What AlumnIQ lists.
-    pub feed: Feed,
+    pub feed: FeedSummary,
     /// Unprocessed there and unknown here.
-    pub unknown_here: Found,
+    pub unknown_here: DifferingChanges,
     /// Acknowledged here and still unprocessed there.
-    pub acknowledged_but_listed: Found,
+    pub acknowledged_but_listed: DifferingChanges,
     /// Applied here and never acknowledged.
     pub applied_not_acknowledged: Applied,
     /// Open here and no longer listed there: somebody marked them.
-    pub open_but_not_listed: Found,
+    pub open_but_not_listed: DifferingChanges,
     /// Made after the last poll began: the next one brings them. No difference.
     pub not_yet_polled: u64,
     /// Contradictions within the queue's own data.
@@ -128,11 +130,11 @@ impl Reconciled {
         Self {
             books: Books::default(),
             range,
-            feed: Feed::default(),
-            unknown_here: Found::default(),
-            acknowledged_but_listed: Found::default(),
+            feed: FeedSummary::default(),
+            unknown_here: DifferingChanges::default(),
+            acknowledged_but_listed: DifferingChanges::default(),
             applied_not_acknowledged: Applied::default(),
-            open_but_not_listed: Found::default(),
+            open_but_not_listed: DifferingChanges::default(),
             not_yet_polled: 0,
             defects: Defects::default(),
             fixed: Fixed::default(),

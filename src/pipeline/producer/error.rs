@@ -2,7 +2,7 @@
 
 use std::io;
 
-use queue::{QueueError, trouble::Trouble};
+use queue::{QueueError, trouble::RedisErrorKind};
 
 use crate::vendors::feed::FeedError;
 
@@ -16,7 +16,7 @@ pub enum FetchError {
     #[error(transparent)]
     Queue(QueueError),
     /// Redis has no room for new changes.
-    #[error("{}", Trouble::Full)]
+    #[error("{}", RedisErrorKind::Full)]
     Full,
     /// A long answer can be held neither on disk nor in memory.
     #[error(

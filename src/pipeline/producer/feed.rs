@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     observe::metrics,
-    vendors::{AlumniqClient, Filter, feed::FeedFault},
+    vendors::{AlumniqClient, FeedFilter, feed::FeedFault},
 };
 
 /// The most rows that `changedSinceDate` answers (AlumnIQ, "Optional Filters"); `changedOnDate` has no cap.
@@ -64,9 +64,9 @@ impl Clock<'_> {
 }
 
 /// AlumnIQ's feed as it is read.
-pub struct Feed<'a> {
+pub struct FeedReader<'a> {
     client: &'a AlumniqClient,
-    rows: Rows,
+    rows: RowFormat,
     clock: Clock<'a>,
     /// Whether AlumnIQ marks the rows of each answer as processed.
     marks: bool,
@@ -77,7 +77,7 @@ pub struct Feed<'a> {
 
 /// How rows are read.
 #[derive(Clone)]
-pub struct Rows {
+pub struct RowFormat {
     /// The school's names of their fields.
     pub names: Arc<FieldNames>,
     /// Campus time.
@@ -134,11 +134,11 @@ impl SortedGroups {
     }
 }
 
-impl<'a> Feed<'a> {
+impl<'a> FeedReader<'a> {
     /// For looking: nothing is marked.
     pub fn looked_at(
         client: &'a AlumniqClient,
-        rows: Rows,
+        rows: RowFormat,
         clock: Clock<'a>,
         stop: &'a CancellationToken,
     ) -> Self {
@@ -155,7 +155,7 @@ impl<'a> Feed<'a> {
     /// For fetching; `marks`: AlumnIQ marks what it sends.
     pub(super) fn fetched(
         client: &'a AlumniqClient,
-        rows: Rows,
+        rows: RowFormat,
         queue: &'a Queue,
         marks: bool,
         stop: &'a CancellationToken,
@@ -170,7 +170,7 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     /// AlumnIQ gives no rows, the clock stands, or it was told to stop.
-    pub async fn rows(&mut self, filter: &Filter) -> Result<Block, FetchError> {
+    pub async fn rows(&mut self, filter: &FeedFilter) -> Result<Block, FetchError> {
         let mut attempt = 1;
         loop {
             if self.stop.is_cancelled() {
@@ -216,8 +216,8 @@ impl<'a> Feed<'a> {
 
     /// Hangs up when told to stop, unless AlumnIQ marks the rows as it sends them: they are waited for, because
     /// nobody can fetch them again.
-    async fn pour(&self, filter: &Filter) -> Result<Poured<Sorter>, FetchError> {
-        let Rows { names, timezone } = self.rows.clone();
+    async fn pour(&self, filter: &FeedFilter) -> Result<Poured<Sorter>, FetchError> {
+        let RowFormat { names, timezone } = self.rows.clone();
         let take = move |sorter: &mut Sorter, row| sorter.push(arrival(row, &names, &timezone));
         let poured = pour(self.client, filter, self.marks, Sorter::default(), take);
         if self.marks {
@@ -236,7 +236,7 @@ impl<'a> Feed<'a> {
 /// people. Rows that AlumnIQ marks while it sends them cannot be left alone: then only days are asked for.
 pub struct Walk {
     /// What comes before the days, until it was asked.
-    first: Option<Filter>,
+    first: Option<FeedFilter>,
     days: std::iter::Peekable<Box<dyn Iterator<Item = Date> + Send>>,
 }
 
@@ -251,7 +251,7 @@ impl Walk {
     }
 
     /// One GET and no more.
-    pub fn once(filter: Filter) -> Self {
+    pub fn once(filter: FeedFilter) -> Self {
         let days: Box<dyn Iterator<Item = Date> + Send> = Box::new(std::iter::empty());
         Self {
             first: Some(filter),
@@ -260,9 +260,9 @@ impl Walk {
     }
 
     /// From `first` until `today`, as `feed` may ask for it.
-    pub fn since(first: Date, today: Date, feed: &Feed<'_>) -> Self {
+    pub fn since(first: Date, today: Date, feed: &FeedReader<'_>) -> Self {
         Self {
-            first: (!feed.marks).then_some(Filter::ChangedSince(first)),
+            first: (!feed.marks).then_some(FeedFilter::ChangedSince(first)),
             ..Self::days(first, today)
         }
     }
@@ -275,11 +275,11 @@ impl Walk {
     /// The next block that is to be looked at; `None` at the end.
     ///
     /// # Errors
-    /// Those of [`Feed::rows`].
-    pub async fn next(&mut self, feed: &mut Feed<'_>) -> Result<Option<Block>, FetchError> {
+    /// Those of [`FeedReader::rows`].
+    pub async fn next(&mut self, feed: &mut FeedReader<'_>) -> Result<Option<Block>, FetchError> {
         if let Some(filter) = self.first.take() {
             let block = feed.rows(&filter).await?;
-            let is_whole = !matches!(filter, Filter::ChangedSince(_)) || block.rows < CAP;
+            let is_whole = !matches!(filter, FeedFilter::ChangedSince(_)) || block.rows < CAP;
             if is_whole {
                 while self.days.next().is_some() {}
                 return Ok(Some(block));
@@ -287,7 +287,7 @@ impl Walk {
             tracing::info!(?filter, "the feed is capped: walking it day by day");
         }
         match self.days.next() {
-            Some(day) => feed.rows(&Filter::ChangedOn(day)).await.map(Some),
+            Some(day) => feed.rows(&FeedFilter::ChangedOn(day)).await.map(Some),
             None => Ok(None),
         }
     }

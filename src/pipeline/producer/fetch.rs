@@ -15,11 +15,11 @@ use super::{
     Producer, calendar,
     change_ids::ChangeIds,
     error::FetchError,
-    feed::{Block, Feed, Walk},
+    feed::{Block, FeedReader, Walk},
 };
 use crate::{
-    observe::{metrics, traces::Step},
-    vendors::Filter,
+    observe::{metrics, traces::TraceStep},
+    vendors::FeedFilter,
 };
 
 /// How soon a Redis that is full, or in other trouble, is asked again.
@@ -42,7 +42,7 @@ pub(super) struct Fetch<'a> {
     /// By what right; `None`: by hand.
     lead: Option<Lead>,
     stop: &'a CancellationToken,
-    feed: Feed<'a>,
+    feed: FeedReader<'a>,
     /// What the fleet is to know of it.
     pub record: ProducerRecord,
     /// What it brought so far.
@@ -55,7 +55,7 @@ impl<'a> Fetch<'a> {
             producer,
             lead,
             stop,
-            feed: Feed::fetched(
+            feed: FeedReader::fetched(
                 &producer.client,
                 producer.rows(),
                 &producer.queue,
@@ -98,7 +98,7 @@ impl<'a> Fetch<'a> {
     }
 
     /// What one uncapped filter brings.
-    pub async fn all_of(&mut self, filter: &Filter) -> Result<(), FetchError> {
+    pub async fn all_of(&mut self, filter: &FeedFilter) -> Result<(), FetchError> {
         self.may_take_in().await?;
         let block = self.feed.rows(filter).await;
         self.record.key_days = self.feed.key_days;
@@ -210,7 +210,7 @@ impl<'a> Fetch<'a> {
                 target: CHANGE, change_id, worker = who, request_id = call_log.request_ids(), "{outcome}"
             ),
         }
-        traces.step(&Step {
+        traces.step(&TraceStep {
             change_id,
             fetched_at: block.fetched_at,
             name: "fetch",

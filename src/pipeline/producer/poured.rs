@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::{apart::apart, error::FetchError};
-use crate::vendors::{AlumniqClient, Filter, Redactor, feed};
+use crate::vendors::{AlumniqClient, FeedFilter, Redactor, feed};
 
 /// How many pieces may lie between the network and the parser, so that neither waits for the other at each.
 const PIECES: usize = 8;
@@ -24,7 +24,7 @@ pub struct Poured<T> {
 /// end only.
 pub async fn pour<T: Send + 'static>(
     client: &AlumniqClient,
-    filter: &Filter,
+    filter: &FeedFilter,
     marks: bool,
     mut into: T,
     mut take: impl FnMut(&mut T, Box<RawValue>) -> io::Result<()> + Send + 'static,

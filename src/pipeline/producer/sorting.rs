@@ -11,7 +11,7 @@ use std::{io, iter};
 
 use queue::intake::NewChange;
 
-use self::run::{Run, RunFile};
+use self::run::{RunFile, SortedRun};
 
 /// How much of an answer is sorted in memory, give or take a row: some 10 000 changes. Nearly every answer is shorter.
 const HELD: usize = 6 << 20;
@@ -33,7 +33,7 @@ pub struct Sorter {
     held: Vec<NewChange>,
     weight: usize,
     file: RunFile,
-    runs: Vec<Run>,
+    runs: Vec<SortedRun>,
     /// How many came.
     rows: u64,
 }
@@ -89,7 +89,7 @@ impl Sorter {
     /// All that came, oldest first; of two with the same place the one that came first.
     pub fn sorted(mut self) -> Sorted {
         sort(&mut self.held);
-        let last: Run = Box::new(self.held.into_iter().map(Ok));
+        let last: SortedRun = Box::new(self.held.into_iter().map(Ok));
         let runs = self.runs.into_iter().chain(iter::once(last));
         Sorted(runs.map(Iterator::peekable).collect())
     }
@@ -117,7 +117,7 @@ fn weight(change: &NewChange) -> usize {
 }
 
 /// Gives changes in their order: the runs, in the order in which they came.
-pub struct Sorted(Vec<iter::Peekable<Run>>);
+pub struct Sorted(Vec<iter::Peekable<SortedRun>>);
 
 impl Sorted {
     /// The next ones; none: that was all.

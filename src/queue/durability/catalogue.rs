@@ -15,7 +15,7 @@ pub enum Severity {
 
 /// One thing that can be found.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Definition {
+pub struct DurabilityRisk {
     /// In general words.
     pub found: &'static str,
     /// What follows.
@@ -37,7 +37,7 @@ macro_rules! define {
             todo $todo:literal;
     )+) => {
         $(
-            pub(super) const $name: &Definition = &Definition {
+            pub(super) const $name: &DurabilityRisk = &DurabilityRisk {
                 found: $found,
                 severity: Severity::$severity,
                 allowed_by: { let none: Option<&str> = None; $(let none = { let _ = none; Some($key) };)? none },
@@ -47,7 +47,7 @@ macro_rules! define {
         )+
 
         /// Every definition, in the order of the documents' table.
-        pub const ALL: &[&Definition] = &[$($name),+];
+        pub const ALL: &[&DurabilityRisk] = &[$($name),+];
     };
 }
 

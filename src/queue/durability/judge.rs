@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Allowed, Finding, OLDEST,
-    catalogue::{self, Definition, Severity},
+    DurabilityExceptions, DurabilityFinding, OLDEST,
+    catalogue::{self, DurabilityRisk, Severity},
     facts::Facts,
 };
 
@@ -14,8 +14,8 @@ pub const BYTES_A_CHANGE: u64 = 2048;
 /// The share of a limit from which on it is said, in tenths.
 const NEARLY: u64 = 8;
 
-fn find(definition: &'static Definition, what: impl Into<String>) -> Finding {
-    Finding {
+fn find(definition: &'static DurabilityRisk, what: impl Into<String>) -> DurabilityFinding {
+    DurabilityFinding {
         definition,
         severity: definition.severity,
         what: what.into(),
@@ -23,19 +23,23 @@ fn find(definition: &'static Definition, what: impl Into<String>) -> Finding {
 }
 
 /// What the key in the configuration allows is only warned of.
-fn find_unless(allowed: bool, definition: &'static Definition, what: impl Into<String>) -> Finding {
+fn find_unless(
+    allowed: bool,
+    definition: &'static DurabilityRisk,
+    what: impl Into<String>,
+) -> DurabilityFinding {
     let severity = match allowed {
         true => Severity::Warns,
         false => definition.severity,
     };
-    Finding {
+    DurabilityFinding {
         severity,
         ..find(definition, what)
     }
 }
 
 /// The server by itself.
-pub(super) fn judge(facts: &Facts<'_>, allowed: Allowed) -> Vec<Finding> {
+pub(super) fn judge(facts: &Facts<'_>, allowed: DurabilityExceptions) -> Vec<DurabilityFinding> {
     let mut findings = Vec::new();
     let hidden = facts.hidden();
     if !hidden.is_empty() {
@@ -66,7 +70,7 @@ fn version(text: &str) -> (u32, u32) {
     (next(), next())
 }
 
-fn persistence(facts: &Facts<'_>, allowed: Allowed) -> Vec<Finding> {
+fn persistence(facts: &Facts<'_>, allowed: DurabilityExceptions) -> Vec<DurabilityFinding> {
     let mut findings = Vec::new();
     match (facts.appends, facts.save) {
         (Some(false), Some("")) => findings.push(find_unless(
@@ -120,7 +124,7 @@ fn persistence(facts: &Facts<'_>, allowed: Allowed) -> Vec<Finding> {
     findings
 }
 
-fn memory(facts: &Facts<'_>, allowed: Allowed) -> Vec<Finding> {
+fn memory(facts: &Facts<'_>, allowed: DurabilityExceptions) -> Vec<DurabilityFinding> {
     let mut findings = Vec::new();
     let (used, limit, machine) = (facts.used_memory, facts.max_memory, facts.machine_memory);
     let mib = |bytes: u64| bytes >> 20;
@@ -212,7 +216,7 @@ fn an_estimate_has_two_digits() {
     }
 }
 
-fn replication(facts: &Facts<'_>) -> Vec<Finding> {
+fn replication(facts: &Facts<'_>) -> Vec<DurabilityFinding> {
     let mut findings = Vec::new();
     if facts.is_replica {
         findings.push(find(
@@ -241,7 +245,7 @@ pub(super) fn connection(
     urls: usize,
     round_trip: Duration,
     response_timeout: Duration,
-) -> Vec<Finding> {
+) -> Vec<DurabilityFinding> {
     let mut findings = Vec::new();
     let (clients, most) = (facts.clients, facts.max_clients);
     if most > 0 && clients > most / 10 * NEARLY {

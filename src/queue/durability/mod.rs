@@ -18,7 +18,7 @@ use redis::{FromRedisValue, Value};
 
 pub use self::judge::BYTES_A_CHANGE;
 use self::{
-    catalogue::{Definition, Severity},
+    catalogue::{DurabilityRisk, Severity},
     facts::{Facts, Settings},
 };
 use super::{Queue, QueueError};
@@ -31,19 +31,19 @@ const PINGS: u32 = 5;
 
 /// One thing about Redis that an operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct DurabilityFinding {
     /// Which one, with what it means and what to do.
-    pub definition: &'static Definition,
+    pub definition: &'static DurabilityRisk,
     /// How bad it is here: what the configuration allows is only warned of.
     pub severity: Severity,
     /// What was found, with its numbers.
     pub what: String,
 }
 
-impl Finding {
+impl DurabilityFinding {
     /// What it means, what to do, and the key that allows it where there is one.
     pub fn advice(&self) -> String {
-        let Definition { means, todo, .. } = self.definition;
+        let DurabilityRisk { means, todo, .. } = self.definition;
         match (self.severity, self.definition.allowed_by) {
             (Severity::Refuses, Some(key)) => {
                 format!("{means} {todo} Or allow it with `{key} = true`.")
@@ -55,7 +55,7 @@ impl Finding {
 
 /// What the configuration allows.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Allowed {
+pub struct DurabilityExceptions {
     /// `redis.allow_no_persistence`.
     pub no_persistence: bool,
     /// `redis.allow_eviction`.
@@ -76,13 +76,13 @@ pub struct Examined {
     /// What one call takes at the least: the network's share.
     pub round_trip: Duration,
     /// The worst first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<DurabilityFinding>,
 }
 
 impl Queue {
     /// Looks at version, persistence, eviction, memory, replication and connections. Managed services hide
     /// some of it: what cannot be read is a finding of its own.
-    pub async fn examine(&self, allowed: Allowed) -> Result<Examined, QueueError> {
+    pub async fn examine(&self, allowed: DurabilityExceptions) -> Result<Examined, QueueError> {
         let round_trip = self.round_trip().await?;
         let settings = self.settings_of_redis().await;
         let nodes = self.nodes().await?;
@@ -107,7 +107,7 @@ impl Queue {
                 self.settings.response_timeout,
             ));
             for mut finding in findings {
-                let known = |known: &Finding| known.definition == finding.definition;
+                let known = |known: &DurabilityFinding| known.definition == finding.definition;
                 if !examined.findings.iter().any(known) {
                     if nodes.len() > 1 {
                         finding.what = format!("node {address}: {}", finding.what);

@@ -1,7 +1,11 @@
 use super::*;
 
 /// A healthy append-only server, with these fields and settings in place of or beside its own.
-fn examined(fields: &[(&str, &str)], settings: &[(&str, &str)], allowed: Allowed) -> Vec<Finding> {
+fn examined(
+    fields: &[(&str, &str)],
+    settings: &[(&str, &str)],
+    allowed: DurabilityExceptions,
+) -> Vec<DurabilityFinding> {
     let healthy = [
         ("redis_version", "7.0.15"),
         ("role", "master"),
@@ -45,14 +49,14 @@ fn examined(fields: &[(&str, &str)], settings: &[(&str, &str)], allowed: Allowed
     findings
 }
 
-fn found(fields: &[(&str, &str)], settings: &[(&str, &str)]) -> Vec<&'static Definition> {
-    let findings = examined(fields, settings, Allowed::default());
+fn found(fields: &[(&str, &str)], settings: &[(&str, &str)]) -> Vec<&'static DurabilityRisk> {
+    let findings = examined(fields, settings, DurabilityExceptions::default());
     findings.iter().map(|finding| finding.definition).collect()
 }
 
 #[test]
 fn an_append_only_redis_in_good_health_gives_no_finding() {
-    assert_eq!(found(&[], &[]), [] as [&Definition; 0]);
+    assert_eq!(found(&[], &[]), [] as [&DurabilityRisk; 0]);
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn every_definition_is_found_where_its_fields_say_so_and_nothing_else_is() {
     use catalogue::*;
     const ROOMY: (&str, &str) = ("total_system_memory", "100000000000");
     type Pairs = &'static [(&'static str, &'static str)];
-    let table: &[(Pairs, Pairs, &[&Definition])] = &[
+    let table: &[(Pairs, Pairs, &[&DurabilityRisk])] = &[
         (&[("redis_version", "6.2.14")], &[], &[OLD]),
         (&[("redis_version", "10.0.0")], &[], &[]),
         (&[("aof_enabled", "0")], &[], &[KEEPS_NOTHING]),
@@ -149,7 +153,7 @@ fn every_definition_is_found_where_its_fields_say_so_and_nothing_else_is() {
         (&[("maxmemory_policy", "")], &[], &[HIDDEN]),
         (&[], &[("save", "hidden")], &[HIDDEN]),
     ];
-    let mut seen: Vec<&Definition> = Vec::new();
+    let mut seen: Vec<&DurabilityRisk> = Vec::new();
     for (fields, settings, expected) in table {
         assert_eq!(
             found(fields, settings),
@@ -190,15 +194,15 @@ fn a_key_of_the_configuration_makes_a_warning_of_what_it_names_and_of_nothing_el
     };
     let (persistence, eviction) = ("redis.allow_no_persistence", "redis.allow_eviction");
     assert_eq!(
-        refused(Allowed::default()),
+        refused(DurabilityExceptions::default()),
         [None, Some(persistence), Some(eviction), None]
     );
-    let no_persistence = Allowed {
+    let no_persistence = DurabilityExceptions {
         no_persistence: true,
-        ..Allowed::default()
+        ..DurabilityExceptions::default()
     };
     assert_eq!(refused(no_persistence), [None, Some(eviction), None]);
-    let both = Allowed {
+    let both = DurabilityExceptions {
         eviction: true,
         ..no_persistence
     };
@@ -212,7 +216,11 @@ fn a_server_that_tells_nothing_is_warned_of_and_refused_for_nothing() {
         ("aof_enabled", ""),
         ("maxmemory_policy", ""),
     ];
-    let findings = examined(&hidden, &[("save", "hidden")], Allowed::default());
+    let findings = examined(
+        &hidden,
+        &[("save", "hidden")],
+        DurabilityExceptions::default(),
+    );
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].severity, Severity::Warns);
     assert_eq!(

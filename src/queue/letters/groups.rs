@@ -6,7 +6,7 @@ use jobs::{destination::Vendor, outcome::DeadClass};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{LetterFilter, Order};
+use super::{DeadLetterOrder, LetterFilter};
 use crate::{Queue, QueueError, timestamp::rfc3339};
 
 /// How many groups are told, the most frequent.
@@ -199,7 +199,9 @@ impl Queue {
     }
 
     async fn groups_of_named(&self, filter: &LetterFilter) -> Result<Vec<LetterGroup>, QueueError> {
-        let letters = self.named_letters(Order::OldestFirst, filter).await?;
+        let letters = self
+            .named_letters(DeadLetterOrder::OldestFirst, filter)
+            .await?;
         let mut groups = BTreeMap::new();
         for (_, letter) in letters {
             match groups.entry((letter.destination, letter.class, letter.cause_key.clone())) {

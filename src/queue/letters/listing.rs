@@ -12,7 +12,7 @@ const NAMES_A_CALL: usize = 1000;
 
 /// In which order letters are listed: by the time of death.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum DeadLetterOrder {
     /// As they died.
     #[default]
     OldestFirst,
@@ -28,14 +28,14 @@ impl Queue {
         cursor: Option<&LetterRef>,
         limit: usize,
     ) -> Result<LetterPage, QueueError> {
-        self.letters_in(Order::OldestFirst, filter, cursor, limit)
+        self.letters_in(DeadLetterOrder::OldestFirst, filter, cursor, limit)
             .await
     }
 
     /// One page in an order. `cursor` comes from the page before in the same order.
     pub async fn letters_in(
         &self,
-        order: Order,
+        order: DeadLetterOrder,
         filter: &LetterFilter,
         cursor: Option<&LetterRef>,
         limit: usize,
@@ -99,7 +99,7 @@ impl Queue {
         after: Option<&LetterRef>,
         limit: usize,
     ) -> Result<Vec<LetterRef>, QueueError> {
-        let order = Order::OldestFirst;
+        let order = DeadLetterOrder::OldestFirst;
         if !filter.has_names() {
             return self.names_behind(order, filter, after, limit).await;
         }
@@ -125,7 +125,7 @@ impl Queue {
     /// The letters of the changes or the person that the filter names, as far as they pass it.
     pub(super) async fn named_letters(
         &self,
-        order: Order,
+        order: DeadLetterOrder,
         filter: &LetterFilter,
     ) -> Result<Vec<(LetterRef, Letter)>, QueueError> {
         let names: Vec<(Vendor, String)> = match &filter.change_ids[..] {
@@ -166,7 +166,7 @@ impl Queue {
 
     async fn names_behind(
         &self,
-        order: Order,
+        order: DeadLetterOrder,
         filter: &LetterFilter,
         after: Option<&LetterRef>,
         limit: usize,
@@ -182,8 +182,8 @@ impl Queue {
             let mut pipeline = redis::pipe();
             for look in &looks {
                 let (command, first, last) = match order {
-                    Order::OldestFirst => ("ZRANGEBYSCORE", &look.from, &look.to),
-                    Order::NewestFirst => ("ZREVRANGEBYSCORE", &look.to, &look.from),
+                    DeadLetterOrder::OldestFirst => ("ZRANGEBYSCORE", &look.from, &look.to),
+                    DeadLetterOrder::NewestFirst => ("ZREVRANGEBYSCORE", &look.to, &look.from),
                 };
                 pipeline
                     .cmd(command)
@@ -288,7 +288,7 @@ impl Queue {
     }
 }
 
-impl Order {
+impl DeadLetterOrder {
     fn compare(self, a: &LetterRef, b: &LetterRef) -> std::cmp::Ordering {
         match self {
             Self::OldestFirst => a.cmp(b),
@@ -315,7 +315,7 @@ struct Look {
 impl Look {
     /// `None`: nothing of this index can lie behind the cursor.
     fn new(
-        order: Order,
+        order: DeadLetterOrder,
         filter: &LetterFilter,
         after: Option<&LetterRef>,
         (vendor, class): (Vendor, DeadClass),
@@ -325,11 +325,11 @@ impl Look {
             let index = (vendor, class).cmp(&(after.vendor, after.class));
             let died_at = after.died_at;
             match order {
-                Order::OldestFirst => {
+                DeadLetterOrder::OldestFirst => {
                     let first = died_at + u64::from(index.is_lt());
                     from = first.max(filter.since.unwrap_or(0)).to_string();
                 }
-                Order::NewestFirst => {
+                DeadLetterOrder::NewestFirst => {
                     let last = died_at.checked_sub(u64::from(index.is_gt()))?;
                     let until = filter.until.map(|until| until.checked_sub(1));
                     let until = until.map_or(Some(last), |until| until)?;

@@ -12,7 +12,7 @@ const SINCE_CAP: usize = 500;
 
 /// The one filter of a GET.
 #[derive(Debug)]
-pub(super) enum Filter {
+pub(super) enum FetchFilter {
     On(Date),
     Since(Date),
     Xid(String),
@@ -45,7 +45,7 @@ impl Feed {
         self.changes.push(change);
     }
 
-    pub(super) fn select(&self, filter: &Filter) -> Vec<usize> {
+    pub(super) fn select(&self, filter: &FetchFilter) -> Vec<usize> {
         let open = |found: Option<&Vec<usize>>| -> Vec<usize> {
             let found = found.into_iter().flatten().copied();
             found
@@ -53,17 +53,17 @@ impl Feed {
                 .collect()
         };
         match filter {
-            Filter::On(date) => {
+            FetchFilter::On(date) => {
                 let mut found = open(self.by_date.get(date));
                 found.sort_unstable_by_key(|index| rank(*index));
                 found
             }
-            Filter::Since(date) => {
+            FetchFilter::Since(date) => {
                 let found = self.unprocessed.values().copied();
                 let recent = found.filter(|&index| self.changes[index].date >= *date);
                 recent.take(SINCE_CAP).collect()
             }
-            Filter::Xid(xid) => {
+            FetchFilter::Xid(xid) => {
                 let mut found = open(self.by_xid.get(xid));
                 found.sort_by_key(|&index| {
                     std::cmp::Reverse((self.changes[index].at_millis, index))

@@ -9,28 +9,32 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
-use self::feed::Filter;
+use self::feed::FetchFilter;
 use super::{
-    http::{Answer, Call},
+    http::{SandboxRequest, SandboxResponse},
     operation::Operation,
     options::SANDBOX_API_KEY,
     world::{World, lock},
 };
 
-pub(super) fn answer(world: &World, operation: Operation, call: &Call) -> Answer {
+pub(super) fn answer(
+    world: &World,
+    operation: Operation,
+    call: &SandboxRequest,
+) -> SandboxResponse {
     let answer = match operation {
         Operation::Fetch => fetch(world, call),
         Operation::Acknowledge => acknowledge(world, call),
         _ if call.path.ends_with("/sync/address-change/work") => Err(405),
         _ => Err(404),
     };
-    answer.unwrap_or_else(Answer::empty).with_header(
+    answer.unwrap_or_else(SandboxResponse::empty).with_header(
         "x-api-key-days-remaining",
         world.options.api_key_days_remaining,
     )
 }
 
-fn fetch(world: &World, call: &Call) -> Result<Answer, u16> {
+fn fetch(world: &World, call: &SandboxRequest) -> Result<SandboxResponse, u16> {
     if call.parameter("apikey").as_deref() != Some(SANDBOX_API_KEY) {
         return Err(401);
     }
@@ -56,7 +60,7 @@ fn fetch(world: &World, call: &Call) -> Result<Answer, u16> {
 }
 
 /// The filters exclude each other, and one there must be.
-fn filter(call: &Call) -> Result<Filter, u16> {
+fn filter(call: &SandboxRequest) -> Result<FetchFilter, u16> {
     let date = |text: String| -> Result<_, u16> {
         match text.len() {
             10 => text.parse().map_err(|_| 400), // YYYY-MM-DD and no other form
@@ -67,26 +71,28 @@ fn filter(call: &Call) -> Result<Filter, u16> {
     let since = call.parameter("changedSinceDate");
     let xid = call.parameter("xid");
     match (on, since, xid) {
-        (Some(on), None, None) => Ok(Filter::On(date(on)?)),
-        (None, Some(since), None) => Ok(Filter::Since(date(since)?)),
-        (None, None, Some(xid)) if !xid.is_empty() => Ok(Filter::Xid(xid)),
+        (Some(on), None, None) => Ok(FetchFilter::On(date(on)?)),
+        (None, Some(since), None) => Ok(FetchFilter::Since(date(since)?)),
+        (None, None, Some(xid)) if !xid.is_empty() => Ok(FetchFilter::Xid(xid)),
         _ => Err(400),
     }
 }
 
-fn compressed(world: &World, call: &Call, body: Bytes) -> Answer {
+fn compressed(world: &World, call: &SandboxRequest, body: Bytes) -> SandboxResponse {
     let accepted = call.header("accept-encoding").unwrap_or_default();
     if !world.options.gzip || !accepted.contains("gzip") {
-        return Answer::json_text(200, body);
+        return SandboxResponse::json_text(200, body);
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     match encoder.write_all(&body).and_then(|()| encoder.finish()) {
-        Ok(packed) => Answer::json_text(200, packed).with_header("content-encoding", "gzip"),
-        Err(_) => Answer::json_text(200, body),
+        Ok(packed) => {
+            SandboxResponse::json_text(200, packed).with_header("content-encoding", "gzip")
+        }
+        Err(_) => SandboxResponse::json_text(200, body),
     }
 }
 
-fn acknowledge(world: &World, call: &Call) -> Result<Answer, u16> {
+fn acknowledge(world: &World, call: &SandboxRequest) -> Result<SandboxResponse, u16> {
     let (key, list) = match call.media_type().as_str() {
         "application/x-www-form-urlencoded" => {
             (call.form_field("apikey"), call.form_field("changeIdList"))
@@ -122,7 +128,7 @@ fn acknowledge(world: &World, call: &Call) -> Result<Answer, u16> {
         ledger.acknowledge(id);
         feed.process_id(id);
     }
-    Ok(Answer::json_text(
+    Ok(SandboxResponse::json_text(
         200,
         format!(r#"{{"processed":{}}}"#, ids.len()),
     ))

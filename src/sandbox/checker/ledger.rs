@@ -34,7 +34,7 @@ struct Lane {
 
 /// What happened to one change, as sequence numbers of the log.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct LedgerEntry {
     pub(crate) id: String,
     pub(crate) xid: Option<String>,
     pub(crate) key: OrderKey,
@@ -80,7 +80,7 @@ pub struct Progress {
 pub(crate) struct Ledger {
     sequence: u64,
     pub(crate) progress: Progress,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<LedgerEntry>,
     by_id: HashMap<String, usize>,
     lanes: HashMap<(Destination, String), Lane>,
     pub(crate) inversions: Vec<Breach>,
@@ -95,7 +95,7 @@ pub(crate) struct Ledger {
     past_until: Option<Instant>,
 }
 
-/// Place of a destination in [`Entry::applied`].
+/// Place of a destination in [`LedgerEntry::applied`].
 pub(crate) fn slot(destination: Destination) -> usize {
     match destination {
         Destination::Crm => 0,
@@ -110,7 +110,7 @@ impl Ledger {
             return;
         }
         self.by_id.insert(change.id.clone(), self.entries.len());
-        self.entries.push(Entry {
+        self.entries.push(LedgerEntry {
             id: change.id.clone(),
             xid: change.xid.clone(),
             key: (change.at_millis, id_order(&change.id)),
@@ -127,7 +127,7 @@ impl Ledger {
         self.progress.changes += 1;
     }
 
-    pub(crate) fn entry(&self, id: &str) -> Option<&Entry> {
+    pub(crate) fn entry(&self, id: &str) -> Option<&LedgerEntry> {
         self.by_id.get(id).map(|&index| &self.entries[index])
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jobs::destination::Destination;
+use jobs::destination::{Destination, Vendor};
 use serde::{Deserialize, Serialize};
 
 use super::{
     breach::{Breach, Moved},
     ledger::{Ledger, slot},
 };
-use crate::{faults::Fault, operation::Vendor, traffic::TrafficReport};
+use crate::{faults::Fault, traffic::TrafficReport};
 
 /// A change applied more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::dto::Document;
-use crate::data::Person;
+use super::dto::BoundDocument;
+use crate::data::Constituent;
 
 /// CrmNumber of the first contact.
 const FIRST_NUMBER: usize = 5001;
@@ -50,7 +50,7 @@ pub(crate) struct Contacts {
     by_phone: HashMap<String, BTreeSet<usize>>,
 }
 
-fn texts<'a>(fields: &'a Document, names: &'a [&str]) -> impl Iterator<Item = String> + 'a {
+fn texts<'a>(fields: &'a BoundDocument, names: &'a [&str]) -> impl Iterator<Item = String> + 'a {
     let values = names.iter().filter_map(|name| fields.get(name)?.as_str());
     values
         .map(|text| text.trim().to_lowercase())
@@ -58,8 +58,8 @@ fn texts<'a>(fields: &'a Document, names: &'a [&str]) -> impl Iterator<Item = St
 }
 
 impl Contacts {
-    pub(crate) fn add_person(&mut self, person: &Person) {
-        self.create(&Document::from([
+    pub(crate) fn add_person(&mut self, person: &Constituent) {
+        self.create(&BoundDocument::from([
             ("StudentInstitutionId", json!(person.xid)),
             ("Name", json!(person.given_name)),
             ("Surname", json!(person.surname)),
@@ -68,7 +68,7 @@ impl Contacts {
         ]));
     }
 
-    pub(super) fn create(&mut self, document: &Document) -> usize {
+    pub(super) fn create(&mut self, document: &BoundDocument) -> usize {
         self.all.push(Contact::default());
         let index = self.all.len() - 1;
         self.update(index, document);
@@ -76,7 +76,7 @@ impl Contacts {
     }
 
     /// Fields that the document leaves out stay as they are; notes, tasks and collections grow.
-    pub(super) fn update(&mut self, index: usize, document: &Document) {
+    pub(super) fn update(&mut self, index: usize, document: &BoundDocument) {
         self.unindex(index);
         let contact = &mut self.all[index];
         let text = |name| {
@@ -140,7 +140,7 @@ impl Contacts {
 
     /// By CrmNumber alone where there is one; else, if matching is enabled, by institution id, then
     /// by the best score. Of equal scores the highest CrmNumber wins: it may be the wrong person.
-    pub(super) fn find(&self, document: &Document, matching: Matching) -> Option<usize> {
+    pub(super) fn find(&self, document: &BoundDocument, matching: Matching) -> Option<usize> {
         if let Some(number) = document.get("CrmNumber") {
             let number = match number {
                 Value::String(text) => text.trim().parse().ok()?,
@@ -160,7 +160,7 @@ impl Contacts {
             .or_else(|| self.best_match(document, matching))
     }
 
-    fn best_match(&self, document: &Document, matching: Matching) -> Option<usize> {
+    fn best_match(&self, document: &BoundDocument, matching: Matching) -> Option<usize> {
         let mut scores: BTreeMap<usize, i64> = BTreeMap::new();
         let shared = |index: &HashMap<String, BTreeSet<usize>>, keys: Vec<String>| {
             let found = keys.into_iter().filter_map(|key| index.get(&key).cloned());
@@ -184,8 +184,8 @@ impl Contacts {
             .map(|(index, _)| index)
     }
 
-    fn name_similarity(&self, index: usize, document: &Document) -> f64 {
-        let name = |fields: &Document| {
+    fn name_similarity(&self, index: usize, document: &BoundDocument) -> f64 {
+        let name = |fields: &BoundDocument| {
             texts(fields, &["Name", "Surname"])
                 .collect::<Vec<_>>()
                 .join(" ")
@@ -233,7 +233,7 @@ mod tests {
             ("b", "shared@example.org", "+2"),
             ("c", "shared@example.org", "+1"),
         ] {
-            contacts.create(&Document::from([
+            contacts.create(&BoundDocument::from([
                 ("StudentInstitutionId", json!(id)),
                 ("Name", json!("Ada")),
                 ("EmailAddress", json!(email)),
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn a_document_sent_twice_leaves_two_notes_and_keeps_what_it_leaves_out() {
         let mut contacts = contacts();
-        let document = Document::from([
+        let document = BoundDocument::from([
             ("ContactNoteContent", json!("note")),
             ("PhoneWork", json!("+3")),
             ("Tags", json!([{ "Tag": "t" }])),

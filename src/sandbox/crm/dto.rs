@@ -105,12 +105,12 @@ const FIELDS: &[(&str, Kind)] = &[
 ];
 
 /// A bound document: the vendor's field names and the values given.
-pub(super) type Document = BTreeMap<&'static str, Value>;
+pub(super) type BoundDocument = BTreeMap<&'static str, Value>;
 /// Messages by the path of the field.
 pub(super) type ModelState = BTreeMap<String, Vec<String>>;
 
 /// All that is wrong at once, as ASP.NET tells it.
-pub(super) fn bind(body: &Map<String, Value>) -> Result<Document, ModelState> {
+pub(super) fn bind(body: &Map<String, Value>) -> Result<BoundDocument, ModelState> {
     let mut problems = ModelState::new();
     let document = bind_fields(body, FIELDS, "dto", &mut problems);
     match problems.is_empty() {
@@ -124,8 +124,8 @@ fn bind_fields(
     fields: &[(&'static str, Kind)],
     path: &str,
     problems: &mut ModelState,
-) -> Document {
-    let mut document = Document::new();
+) -> BoundDocument {
+    let mut document = BoundDocument::new();
     for (key, value) in given {
         let known = fields
             .iter()
@@ -216,7 +216,7 @@ mod tests {
     fn unknown_fields_and_nulls_are_ignored() {
         let body = json!({ "Employer": { "deep": [1] }, "Gender": null, "phonework": "+1" });
         let bound = bind(body.as_object().unwrap()).unwrap();
-        assert_eq!(bound, Document::from([("PhoneWork", json!("+1"))]));
+        assert_eq!(bound, BoundDocument::from([("PhoneWork", json!("+1"))]));
     }
 
     #[test]

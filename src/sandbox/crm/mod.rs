@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use self::{
     contacts::{Contacts, Matching},
-    dto::{Document, ModelState},
+    dto::{BoundDocument, ModelState},
 };
 use super::{
     data::marked_change,
-    http::{Answer, Call},
+    http::{SandboxRequest, SandboxResponse},
     operation::Operation,
     options::{SANDBOX_PASSWORD, SANDBOX_USERNAME},
     world::{World, lock},
@@ -24,7 +24,12 @@ use super::{
 /// A 500 as ASP.NET writes it; its stack trace must never be stored.
 pub(super) const SERVER_ERROR: &str = r#"{"Message":"An error has occurred.","ExceptionMessage":"Timeout expired for alum@example.org.","ExceptionType":"System.Data.SqlClient.SqlException","StackTrace":"   at Crm.Processes.UpdateContact(ContactUpsertDto dto)"}"#;
 
-pub(super) fn answer(world: &World, operation: Operation, call: &Call, revoke: bool) -> Answer {
+pub(super) fn answer(
+    world: &World,
+    operation: Operation,
+    call: &SandboxRequest,
+    revoke: bool,
+) -> SandboxResponse {
     let answer = match operation {
         Operation::Token => token(world, call),
         Operation::Update | Operation::Upsert => {
@@ -35,21 +40,21 @@ pub(super) fn answer(world: &World, operation: Operation, call: &Call, revoke: b
     answer.unwrap_or_else(|refusal| refusal)
 }
 
-fn message(status: u16, message: &str) -> Answer {
-    Answer::json(status, &json!({ "Message": message }))
+fn message(status: u16, message: &str) -> SandboxResponse {
+    SandboxResponse::json(status, &json!({ "Message": message }))
 }
 
-fn no_route(call: &Call) -> Answer {
+fn no_route(call: &SandboxRequest) -> SandboxResponse {
     let uri = format!(
         "No HTTP resource was found that matches the request URI '{}'.",
         call.path
     );
     let detail = "No action was found that matches the request.";
-    Answer::json(404, &json!({ "Message": uri, "MessageDetail": detail }))
+    SandboxResponse::json(404, &json!({ "Message": uri, "MessageDetail": detail }))
 }
 
-fn token(world: &World, call: &Call) -> Result<Answer, Answer> {
-    let refuse = |error: &str| Answer::json(400, &json!({ "error": error }));
+fn token(world: &World, call: &SandboxRequest) -> Result<SandboxResponse, SandboxResponse> {
+    let refuse = |error: &str| SandboxResponse::json(400, &json!({ "error": error }));
     if call.form_field("grant_type").as_deref() != Some("password") {
         return Err(refuse("unsupported_grant_type"));
     }
@@ -61,10 +66,10 @@ fn token(world: &World, call: &Call) -> Result<Answer, Answer> {
     let seconds = seconds.unwrap_or(world.options.token_seconds);
     let token = lock(&world.tokens).issue(Duration::from_secs(seconds));
     let granted = json!({ "access_token": token, "token_type": "bearer", "expires_in": seconds });
-    Ok(Answer::json(200, &granted))
+    Ok(SandboxResponse::json(200, &granted))
 }
 
-fn authorize(world: &World, call: &Call, revoke: bool) -> Result<(), Answer> {
+fn authorize(world: &World, call: &SandboxRequest, revoke: bool) -> Result<(), SandboxResponse> {
     let header = call.header("authorization").unwrap_or_default();
     let token = header.strip_prefix("Bearer ").unwrap_or_default();
     let mut tokens = lock(&world.tokens);
@@ -80,7 +85,11 @@ fn authorize(world: &World, call: &Call, revoke: bool) -> Result<(), Answer> {
     }
 }
 
-fn write(world: &World, operation: Operation, call: &Call) -> Result<Answer, Answer> {
+fn write(
+    world: &World,
+    operation: Operation,
+    call: &SandboxRequest,
+) -> Result<SandboxResponse, SandboxResponse> {
     if !matches!(call.media_type().as_str(), "application/json" | "text/json") {
         return Err(message(
             415,
@@ -114,11 +123,11 @@ fn write(world: &World, operation: Operation, call: &Call) -> Result<Answer, Ans
     };
     let owner = owner.as_deref().or_else(|| contacts.institution_id(index));
     lock(&world.ledger).applied(Destination::Crm, marker(&document), owner);
-    Ok(Answer::json(200, &Contacts::crm_number(index)))
+    Ok(SandboxResponse::json(200, &Contacts::crm_number(index)))
 }
 
 /// The change that the document came from: said in the note by default, and by other mappings elsewhere.
-fn marker(document: &Document) -> Option<&str> {
+fn marker(document: &BoundDocument) -> Option<&str> {
     let note = document.get("ContactNoteContent").into_iter();
     note.chain(document.values()).find_map(marker_in)
 }
@@ -136,12 +145,12 @@ fn problem(path: &str, problem: &str) -> ModelState {
     ModelState::from([(path.to_owned(), vec![problem.to_owned()])])
 }
 
-fn invalid(problems: ModelState) -> Answer {
+fn invalid(problems: ModelState) -> SandboxResponse {
     let body = json!({ "Message": "The request is invalid.", "ModelState": problems });
-    Answer::json(400, &body)
+    SandboxResponse::json(400, &body)
 }
 
-fn matching(call: &Call) -> Result<Matching, ModelState> {
+fn matching(call: &SandboxRequest) -> Result<Matching, ModelState> {
     Ok(Matching {
         min_confirmed_score: uri_parameter(call, "contactMatchingMinConfirmedScore", 82)?,
         min_name_similarity: uri_parameter(call, "contactMatchingMinNameSimilarity", 0.4)?,
@@ -160,7 +169,11 @@ impl FromStr for CSharpBool {
     }
 }
 
-fn uri_parameter<T: FromStr>(call: &Call, name: &str, default: T) -> Result<T, ModelState> {
+fn uri_parameter<T: FromStr>(
+    call: &SandboxRequest,
+    name: &str,
+    default: T,
+) -> Result<T, ModelState> {
     match call.parameter(name) {
         None => Ok(default),
         Some(text) => text

@@ -19,7 +19,7 @@ use self::rows::Flaw;
 use super::{options::SandboxOptions, seeded::Seeded};
 
 pub(crate) use self::{
-    people::{Gaps, Person},
+    people::{Constituent, Gaps},
     rows::marked_change,
 };
 
@@ -60,7 +60,7 @@ pub(crate) struct Generator {
     rng: Seeded,
     timezone: TimeZone,
     next_id: u64,
-    people: Vec<(Person, Gaps)>,
+    people: Vec<(Constituent, Gaps)>,
     options: SandboxOptions,
 }
 
@@ -88,7 +88,7 @@ impl Generator {
         }
         let mut rng = Seeded::new(options.seed);
         let people = (0..options.people)
-            .map(|index| (Person::new(index, &mut rng), Gaps::default()))
+            .map(|index| (Constituent::new(index, &mut rng), Gaps::default()))
             .collect();
         // changeIds gain a digit half-way, so that comparing them as text goes wrong.
         let count = u64::try_from(options.changes).unwrap_or(0);
@@ -102,7 +102,7 @@ impl Generator {
         })
     }
 
-    pub(crate) fn people(&self) -> impl Iterator<Item = (&Person, Gaps)> {
+    pub(crate) fn people(&self) -> impl Iterator<Item = (&Constituent, Gaps)> {
         self.people.iter().map(|(person, gaps)| (person, *gaps))
     }
 
@@ -150,7 +150,7 @@ impl Generator {
         for _ in 0..wanted.count {
             let person = match &wanted.xid {
                 Some(xid) => self.person(xid),
-                None if self.people.is_empty() => Person::stranger("nobody"),
+                None if self.people.is_empty() => Constituent::stranger("nobody"),
                 None => self.people[self.rng.below(self.people.len())].0.clone(),
             };
             changes.push(self.change(&person, wanted.changed_on.unwrap_or(now), Flaw::None));
@@ -161,12 +161,12 @@ impl Generator {
         changes
     }
 
-    fn person(&self, xid: &str) -> Person {
+    fn person(&self, xid: &str) -> Constituent {
         let known = self.people.iter().find(|(person, _)| person.xid == xid);
-        known.map_or_else(|| Person::stranger(xid), |(person, _)| person.clone())
+        known.map_or_else(|| Constituent::stranger(xid), |(person, _)| person.clone())
     }
 
-    fn change(&mut self, person: &Person, time: DateTime, flaw: Flaw) -> PublishedChange {
+    fn change(&mut self, person: &Constituent, time: DateTime, flaw: Flaw) -> PublishedChange {
         let id = self.next_id.to_string();
         self.next_id += 1;
         let (row, corrected) = rows::row(&id, person, time, flaw, &mut self.rng);

@@ -6,7 +6,7 @@ use crate::seeded::Seeded;
 /// One constituent, as both destinations know them. Nobody real: addresses at example.org, phones
 /// from the blocks reserved for fiction.
 #[derive(Debug, Clone)]
-pub(crate) struct Person {
+pub(crate) struct Constituent {
     pub(crate) xid: String,
     pub(crate) given_name: &'static str,
     pub(crate) surname: &'static str,
@@ -26,7 +26,7 @@ pub(crate) struct Gaps {
     pub(crate) salsa: bool,
 }
 
-impl Person {
+impl Constituent {
     pub(super) fn new(index: usize, rng: &mut Seeded) -> Self {
         let number = 100_003 + index * 7;
         let xid = match rng.below(20) {

@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use serde_json::{Map, Value, json};
 
 use super::{
-    people::{Person, phone},
+    people::{Constituent, phone},
     words::{EMPLOYERS, PLACES, SECOND_LINES, STREETS, TITLES},
 };
 use crate::seeded::Seeded;
@@ -42,7 +42,7 @@ pub(crate) fn marked_change(text: &str) -> Option<&str> {
 /// A row, and the row that the repair puts in its place where it cannot be decoded or accepted.
 pub(super) fn row(
     change_id: &str,
-    person: &Person,
+    person: &Constituent,
     changed_on: DateTime,
     flaw: Flaw,
     rng: &mut Seeded,
@@ -78,7 +78,7 @@ pub(super) fn row(
 
 fn good_row(
     change_id: &str,
-    person: &Person,
+    person: &Constituent,
     changed_on: DateTime,
     rng: &mut Seeded,
 ) -> Map<String, Value> {

@@ -166,6 +166,6 @@ fn only_addresses_and_phones_reserved_for_examples_are_used() {
         );
         assert!(row["email"].as_str().unwrap().ends_with("@example.com"));
     }
-    let private = |person: &Person| person.email.to_lowercase().ends_with("@example.org");
+    let private = |person: &Constituent| person.email.to_lowercase().ends_with("@example.org");
     assert!(generator.people().all(|(person, _)| private(person)));
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    http::{Answer, Call},
+    http::{SandboxRequest, SandboxResponse},
     operation::Operation,
     options::SANDBOX_TOKEN,
     seeded::{self, Seeded},
@@ -29,17 +29,25 @@ pub(super) const RATE_EXCEEDED_IN_OK: &str =
 /// `rateLimit` where there is no limit.
 const UNLIMITED: usize = 1_000_000;
 
-pub(super) fn answer(world: &World, operation: Operation, call: &Call) -> Answer {
+pub(super) fn answer(
+    world: &World,
+    operation: Operation,
+    call: &SandboxRequest,
+) -> SandboxResponse {
     let answer = match operation {
-        Operation::UnknownToSalsa => Err(Answer::text(404, "Not Found")),
+        Operation::UnknownToSalsa => Err(SandboxResponse::text(404, "Not Found")),
         _ => respond(world, operation, call),
     };
     answer.unwrap_or_else(|refusal| refusal)
 }
 
-fn respond(world: &World, operation: Operation, call: &Call) -> Result<Answer, Answer> {
+fn respond(
+    world: &World,
+    operation: Operation,
+    call: &SandboxRequest,
+) -> Result<SandboxResponse, SandboxResponse> {
     if call.header("authToken") != Some(SANDBOX_TOKEN) {
-        return Err(Answer::text(401, "Unauthorized"));
+        return Err(SandboxResponse::text(401, "Unauthorized"));
     }
     admit(world)?;
     if operation == Operation::Metrics {
@@ -55,7 +63,7 @@ fn respond(world: &World, operation: Operation, call: &Call) -> Result<Answer, A
     })
 }
 
-fn admit(world: &World) -> Result<(), Answer> {
+fn admit(world: &World) -> Result<(), SandboxResponse> {
     let (most, as_text) = {
         let limits = lock(&world.limits);
         (limits.rate_per_minute, limits.throttle_as_text)
@@ -65,18 +73,18 @@ fn admit(world: &World) -> Result<(), Answer> {
         let mut traffic = lock(&world.traffic);
         traffic.throttled += 1;
         if as_text {
-            return Answer::text(200, RATE_EXCEEDED_IN_OK);
+            return SandboxResponse::text(200, RATE_EXCEEDED_IN_OK);
         }
         // The header comes with every other refusal only.
         let told = traffic
             .throttled
             .is_multiple_of(2)
             .then(|| wait.as_secs() + 1);
-        Answer::text(429, RATE_EXCEEDED).with_retry_after(told)
+        SandboxResponse::text(429, RATE_EXCEEDED).with_retry_after(told)
     })
 }
 
-fn metrics(world: &World) -> Answer {
+fn metrics(world: &World) -> SandboxResponse {
     let limits = lock(&world.limits).clone();
     let (rate, left) = match limits.rate_per_minute {
         0 => (UNLIMITED, UNLIMITED),
@@ -108,7 +116,7 @@ struct Header<'a> {
     ref_id: Option<&'a str>,
 }
 
-fn envelope<P: Serialize>(ref_id: Option<&str>, payload: &P) -> Answer {
+fn envelope<P: Serialize>(ref_id: Option<&str>, payload: &P) -> SandboxResponse {
     let timestamp = Timestamp::now();
     let envelope = Envelope {
         id: seeded::uuid(u64::try_from(timestamp.as_microsecond()).unwrap_or(0)),
@@ -120,11 +128,11 @@ fn envelope<P: Serialize>(ref_id: Option<&str>, payload: &P) -> Answer {
         },
         payload,
     };
-    Answer::json(200, &envelope)
+    SandboxResponse::json(200, &envelope)
 }
 
-fn bad_request(what: &str) -> Answer {
-    Answer::text(400, what.to_owned())
+fn bad_request(what: &str) -> SandboxResponse {
+    SandboxResponse::text(400, what.to_owned())
 }
 
 /// A request's envelope.
@@ -135,9 +143,9 @@ struct Request {
 }
 
 impl Request {
-    fn read(call: &Call) -> Result<Self, Answer> {
+    fn read(call: &SandboxRequest) -> Result<Self, SandboxResponse> {
         if call.media_type() != "application/json" {
-            return Err(Answer::text(415, "Unsupported Media Type"));
+            return Err(SandboxResponse::text(415, "Unsupported Media Type"));
         }
         let mut body = call
             .json_object()
@@ -159,7 +167,7 @@ impl Request {
     }
 
     /// The supporters of a PUT or DELETE.
-    fn supporters(mut self) -> Result<Vec<Value>, Answer> {
+    fn supporters(mut self) -> Result<Vec<Value>, SandboxResponse> {
         match self.payload.shift_remove("supporters") {
             Some(Value::Array(supporters)) if supporters.iter().all(Value::is_object) => {
                 Ok(supporters)
@@ -172,7 +180,7 @@ impl Request {
 }
 
 /// Refuses a batch above `maxBatchSize`, and counts it.
-fn admit_batch(world: &World, operation: Operation, size: usize) -> Result<(), Answer> {
+fn admit_batch(world: &World, operation: Operation, size: usize) -> Result<(), SandboxResponse> {
     let most = lock(&world.limits).max_batch;
     let mut traffic = lock(&world.traffic);
     traffic.batch(operation, size);
@@ -181,7 +189,7 @@ fn admit_batch(world: &World, operation: Operation, size: usize) -> Result<(), A
     }
     traffic.oversized += 1;
     let message = format!("Requested batch size exceeds the allowed size of: {most}");
-    Err(Answer::text(429, message))
+    Err(SandboxResponse::text(429, message))
 }
 
 /// Answers come in no order, so that nobody can correlate by position.

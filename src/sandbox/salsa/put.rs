@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::{Request, admit_batch, rules, shuffled, supporters::Supporters};
 use crate::{
     data::marked_change,
-    http::Answer,
+    http::SandboxResponse,
     operation::Operation,
     world::{World, lock},
 };
 
-pub(super) fn put(world: &World, request: Request) -> Result<Value, Answer> {
+pub(super) fn put(world: &World, request: Request) -> Result<Value, SandboxResponse> {
     let mut echoes = request.supporters()?;
     admit_batch(world, Operation::Put, echoes.len())?;
     let emails: Vec<_> = echoes.iter().map(rules::email).collect();
@@ -120,7 +120,7 @@ fn marker(supporter: &Value) -> Option<String> {
     values.find_map(marked_change).map(str::to_owned)
 }
 
-pub(super) fn delete(world: &World, request: Request) -> Result<Value, Answer> {
+pub(super) fn delete(world: &World, request: Request) -> Result<Value, SandboxResponse> {
     let sent = request.supporters()?;
     admit_batch(world, Operation::Delete, sent.len())?;
     let mut supporters = lock(&world.supporters);

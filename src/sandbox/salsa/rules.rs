@@ -42,22 +42,22 @@ const STATUSES: [&str; 3] = ["OPT_IN", "OPT_OUT", "HARD_BOUNCE"];
 
 /// A custom field as configured in Salsa.
 #[derive(Debug)]
-pub(super) struct CustomField {
+pub(super) struct ConfiguredField {
     pub(super) id: &'static str,
     pub(super) name: &'static str,
 }
 
 /// The custom fields that are configured.
-pub(super) const CUSTOM_FIELDS: [CustomField; 3] = [
-    CustomField {
+pub(super) const CUSTOM_FIELDS: [ConfiguredField; 3] = [
+    ConfiguredField {
         id: "aa90e308-c2e6-48d8-834a-e9a5160e0001",
         name: EMPLOYER,
     },
-    CustomField {
+    ConfiguredField {
         id: "b92c4b69-f927-4224-85a2-eda00b710002",
         name: "Job Title",
     },
-    CustomField {
+    ConfiguredField {
         id: "c424ab53-7e5f-4b15-8c6c-fd0c1a550003",
         name: "Class Year",
     },

@@ -9,14 +9,14 @@ use serde_json::{
 
 use super::{Request, admit_batch, bad_request, shuffled, supporters::Supporters};
 use crate::{
-    http::Answer,
+    http::SandboxResponse,
     operation::Operation,
     world::{World, lock},
 };
 
 /// The payload of an answer.
 #[derive(Debug, Serialize)]
-pub(super) struct Page {
+pub(super) struct SearchPage {
     count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<usize>,
@@ -24,7 +24,7 @@ pub(super) struct Page {
     supporters: Vec<Box<RawValue>>,
 }
 
-impl Page {
+impl SearchPage {
     fn new(offset: Option<usize>, total: usize, found: Vec<Box<RawValue>>) -> Self {
         Self {
             count: found.len(),
@@ -43,14 +43,18 @@ enum IdentifierType {
     ExternalId,
 }
 
-pub(super) fn search(world: &World, request: &Request) -> Result<Page, Answer> {
+pub(super) fn search(world: &World, request: &Request) -> Result<SearchPage, SandboxResponse> {
     match request.payload.get("identifiers").and_then(Value::as_array) {
         Some(identifiers) => by_identifiers(world, request, identifiers),
         None => by_date(world, request),
     }
 }
 
-fn by_identifiers(world: &World, request: &Request, identifiers: &[Value]) -> Result<Page, Answer> {
+fn by_identifiers(
+    world: &World,
+    request: &Request,
+    identifiers: &[Value],
+) -> Result<SearchPage, SandboxResponse> {
     let kind = match request
         .payload
         .get("identifierType")
@@ -74,7 +78,7 @@ fn by_identifiers(world: &World, request: &Request, identifiers: &[Value]) -> Re
             .ok_or_else(|| bad_request("Bad Request - identifiers must be text"))?;
         found.extend(one(&supporters, kind, identifier));
     }
-    Ok(Page::new(None, found.len(), found))
+    Ok(SearchPage::new(None, found.len(), found))
 }
 
 /// A miss is a record of its own, with the identifier that it was asked by.
@@ -105,7 +109,7 @@ fn shown(supporters: &Supporters, found: impl IntoIterator<Item = usize>) -> Vec
         .collect()
 }
 
-fn by_date(world: &World, request: &Request) -> Result<Page, Answer> {
+fn by_date(world: &World, request: &Request) -> Result<SearchPage, SandboxResponse> {
     let instant = |key: &str| match request.payload.get(key).and_then(Value::as_str) {
         None => Ok(None),
         Some(text) => match text.parse::<Timestamp>() {
@@ -131,5 +135,9 @@ fn by_date(world: &World, request: &Request) -> Result<Page, Answer> {
     let matching = supporters.modified(from, to);
     let page = matching.iter().copied().skip(offset).take(count);
     let told = offset.is_multiple_of(2).then_some(offset); // it is sometimes left out
-    Ok(Page::new(told, matching.len(), shown(&supporters, page)))
+    Ok(SearchPage::new(
+        told,
+        matching.len(),
+        shown(&supporters, page),
+    ))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::rules::{self, CENSUS, CUSTOM_FIELDS};
-use crate::{data::Person, seeded};
+use crate::{data::Constituent, seeded};
 
 /// One contact of a supporter; the status is the email's alone.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ struct Contact {
 
 /// One supporter.
 #[derive(Debug, Clone)]
-pub(crate) struct Supporter {
+pub(crate) struct StoredSupporter {
     id: String,
     census: Map<String, Value>,
     address: Map<String, Value>,
@@ -40,7 +40,7 @@ pub(super) struct Effects {
 #[derive(Debug)]
 pub(crate) struct Supporters {
     seed: u64,
-    all: Vec<Option<Supporter>>,
+    all: Vec<Option<StoredSupporter>>,
     by_id: HashMap<String, usize>,
     by_email: HashMap<String, usize>,
     by_external_id: HashMap<String, Vec<usize>>,
@@ -57,7 +57,7 @@ impl Supporters {
         }
     }
 
-    pub(crate) fn add_person(&mut self, person: &Person) {
+    pub(crate) fn add_person(&mut self, person: &Constituent) {
         let status = if person.opted_out {
             "OPT_OUT"
         } else {
@@ -94,7 +94,7 @@ impl Supporters {
         let number = u64::try_from(index).unwrap_or(u64::MAX);
         let id = seeded::uuid(seeded::mix(self.seed) ^ number);
         self.by_id.insert(id.clone(), index);
-        self.all.push(Some(Supporter {
+        self.all.push(Some(StoredSupporter {
             id,
             census: Map::new(),
             address: Map::new(),
@@ -106,7 +106,7 @@ impl Supporters {
         index
     }
 
-    pub(super) fn get(&self, index: usize) -> Option<&Supporter> {
+    pub(super) fn get(&self, index: usize) -> Option<&StoredSupporter> {
         self.all.get(index)?.as_ref()
     }
 
@@ -124,7 +124,7 @@ impl Supporters {
 
     /// Those modified in the period, oldest modification first.
     pub(super) fn modified(&self, from: Timestamp, to: Option<Timestamp>) -> Vec<usize> {
-        let within = |supporter: &Supporter| {
+        let within = |supporter: &StoredSupporter| {
             supporter.modified >= from && to.is_none_or(|to| supporter.modified <= to)
         };
         let mut found: Vec<_> = (0..self.all.len())
@@ -230,7 +230,7 @@ impl Supporters {
     }
 }
 
-impl Supporter {
+impl StoredSupporter {
     pub(super) fn id(&self) -> &str {
         &self.id
     }
@@ -266,7 +266,7 @@ impl Supporter {
     }
 
     /// The supporter as a search shows it: fields without a value are left out.
-    pub(super) fn document(&self) -> Document<'_> {
+    pub(super) fn document(&self) -> SupporterDocument<'_> {
         let contacts = self.contacts.iter().map(|(kind, contact)| ShownContact {
             kind,
             value: &contact.value,
@@ -281,7 +281,7 @@ impl Supporter {
                 kind: "STRING",
             })
         });
-        Document {
+        SupporterDocument {
             supporter_id: &self.id,
             result: "FOUND",
             census: &self.census,
@@ -301,7 +301,7 @@ impl Supporter {
 /// A supporter on the wire.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Document<'a> {
+pub(super) struct SupporterDocument<'a> {
     supporter_id: &'a str,
     result: &'static str,
     #[serde(flatten)]

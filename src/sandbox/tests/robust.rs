@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     alumniq, crm,
-    http::{Answer, Call},
+    http::{SandboxRequest, SandboxResponse},
     operation::Operation,
     salsa,
 };
@@ -75,7 +75,13 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn answer(world: &World, operation: Operation, query: &str, body: Vec<u8>, token: &str) -> Answer {
+fn answer(
+    world: &World,
+    operation: Operation,
+    query: &str,
+    body: Vec<u8>,
+    token: &str,
+) -> SandboxResponse {
     let mut headers = HeaderMap::new();
     let bearer = format!("Bearer {token}");
     for (name, value) in [
@@ -85,7 +91,7 @@ fn answer(world: &World, operation: Operation, query: &str, body: Vec<u8>, token
     ] {
         headers.insert(name, value.parse().unwrap());
     }
-    let call = Call {
+    let call = SandboxRequest {
         method: Method::POST,
         path: "/".to_owned(),
         query: query.to_owned(),

@@ -5,7 +5,7 @@ use jobs::reply::Answer;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::vendors::testing::{Act, Server, answer, gzip, nobody, observed, told};
+use crate::vendors::testing::{ScriptedReply, Server, answer, gzip, nobody, observed, told};
 
 const KEY: &str = "3E6B+1F/0A=9C&x";
 const KEY_ENCODED: &str = "3E6B%2B1F%2F0A%3D9C%26x";
@@ -15,7 +15,7 @@ fn client(url: &str, settings: ClientSettings) -> AlumniqClient {
 }
 
 /// The reply, and the body that was poured.
-async fn fetch(client: &AlumniqClient, filter: &Filter, mark: bool) -> (FeedReply, String) {
+async fn fetch(client: &AlumniqClient, filter: &FeedFilter, mark: bool) -> (FeedReply, String) {
     let (pipe, mut pieces) = mpsc::channel(1);
     let (reply, body) = tokio::join!(client.fetch(filter, mark, pipe), async {
         let mut body = Vec::new();
@@ -27,8 +27,8 @@ async fn fetch(client: &AlumniqClient, filter: &Filter, mark: bool) -> (FeedRepl
     (reply, body)
 }
 
-fn day() -> Filter {
-    Filter::ChangedOn("2026-03-01".parse().unwrap())
+fn day() -> FeedFilter {
+    FeedFilter::ChangedOn("2026-03-01".parse().unwrap())
 }
 
 #[tokio::test]
@@ -36,8 +36,8 @@ async fn a_fetch_asks_with_exactly_one_filter() {
     let server = Server::start(|_| answer(200, &[], "[]")).await;
     let base = format!("{}/api/v1/index.cfm", server.url());
     let client = client(&base, ClientSettings::default());
-    let since = Filter::ChangedSince("2026-02-09".parse().unwrap());
-    let person = Filter::Xid("a b&c=1".to_owned());
+    let since = FeedFilter::ChangedSince("2026-02-09".parse().unwrap());
+    let person = FeedFilter::Xid("a b&c=1".to_owned());
     for (filter, mark, query) in [
         (day(), false, "changedOnDate=2026-03-01"),
         (day(), true, "changedOnDate=2026-03-01&markAsProcessed=true"),
@@ -132,7 +132,7 @@ async fn only_a_good_answers_body_is_poured_and_no_further_than_somebody_reads()
     assert_eq!((answer.body.as_str(), body.as_str()), ("down", ""));
 
     let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-    let act = Mutex::new(Some(Act::Flood(head, vec![b' '; 1 << 16])));
+    let act = Mutex::new(Some(ScriptedReply::Flood(head, vec![b' '; 1 << 16])));
     let flood = Server::start(move |_| act.lock().unwrap().take().unwrap()).await;
     let client = client(&flood.url(), ClientSettings::default());
     let (pipe, mut pieces) = mpsc::channel(1);
@@ -198,8 +198,8 @@ async fn the_key_never_shows_whatever_goes_wrong() {
         answer(500, &[], page)
     })
     .await;
-    let hanging = Server::start(|_| Act::Hang).await;
-    let resetting = Server::start(|_| Act::Reset(Vec::new())).await;
+    let hanging = Server::start(|_| ScriptedReply::Hang).await;
+    let resetting = Server::start(|_| ScriptedReply::Reset(Vec::new())).await;
     for url in [echo.url(), hanging.url(), resetting.url(), nobody().await] {
         let (mut settings, calls) = observed();
         settings.timeouts.total = Duration::from_millis(200);

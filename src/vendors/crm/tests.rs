@@ -8,7 +8,9 @@ use jobs::reply::Answer;
 use serde_json::json;
 
 use super::*;
-use crate::vendors::testing::{Act, Asked, Server, answer, nobody, observed, told};
+use crate::vendors::testing::{
+    ReceivedRequest, ScriptedReply, Server, answer, nobody, observed, told,
+};
 
 const PASSWORD: &str = "p&ss word=ü";
 
@@ -54,7 +56,7 @@ fn status(reply: &Reply) -> u16 {
 /// A CRM whose tokens are `token-1`, `token-2`, …; `contacts` answers the rest.
 async fn crm(
     expires_in: serde_json::Value,
-    contacts: impl Fn(&Asked) -> Act + Send + Sync + 'static,
+    contacts: impl Fn(&ReceivedRequest) -> ScriptedReply + Send + Sync + 'static,
 ) -> Server {
     let issued = AtomicUsize::new(0);
     Server::start(move |asked| {
@@ -210,14 +212,14 @@ async fn a_second_401_is_the_answer() {
 
 #[tokio::test]
 async fn without_a_token_no_contact_is_sent() {
-    type Script = fn(&Asked) -> Act;
+    type Script = fn(&ReceivedRequest) -> ScriptedReply;
     let cases: [(Script, Option<u16>); 6] = [
         (|_| answer(401, &[], ""), Some(401)),
         (|_| answer(503, &[("retry-after", "9")], ""), Some(503)),
         (|_| answer(404, &[], "<html>no such page</html>"), None),
         (|_| answer(200, &[], "<html>log in</html>"), None),
-        (|_| Act::Reset(Vec::new()), None),
-        (|_| Act::BreakOff(Vec::new()), None),
+        (|_| ScriptedReply::Reset(Vec::new()), None),
+        (|_| ScriptedReply::BreakOff(Vec::new()), None),
     ];
     for (script, expected) in cases {
         let server = Server::start(script).await;
@@ -234,7 +236,7 @@ async fn without_a_token_no_contact_is_sent() {
 
 #[tokio::test]
 async fn a_contact_is_not_sent_once_the_token_took_up_the_lease() {
-    let hanging = Server::start(|_| Act::Hang).await;
+    let hanging = Server::start(|_| ScriptedReply::Hang).await;
     let client = client(&hanging.url());
     let deadline = Some(Instant::now() + Duration::from_millis(500));
     let reply = client.update(&json!({}), deadline).await;
@@ -253,7 +255,7 @@ async fn one_short_lease_does_not_fail_the_token_for_those_who_wait() {
             return answer(200, &[], "1");
         }
         match asked_before.fetch_add(1, Ordering::SeqCst) {
-            0 => Act::Hang,
+            0 => ScriptedReply::Hang,
             _ => answer(200, &[], "{\"access_token\":\"abcdef\"}"),
         }
     })

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
-use crate::vendors::testing::{Act, Server, answer, gzip, run_again_with};
+use crate::vendors::testing::{ScriptedReply, Server, answer, gzip, run_again_with};
 
 const SECRET: &str = "key/7d3f9c51a8";
 
@@ -116,7 +116,7 @@ fn whatever_bytes_answer_the_reply_is_one_of_the_closed_set_without_the_secret()
     let next = Arc::new(Mutex::new(Vec::new()));
     let script = Arc::clone(&next);
     let server = runtime.block_on(Server::start(move |_| {
-        Act::BreakOff(script.lock().unwrap().clone())
+        ScriptedReply::BreakOff(script.lock().unwrap().clone())
     }));
     let http = client(&server.url());
     proptest!(|(bytes in any_answer())| {
@@ -136,7 +136,7 @@ fn whatever_bytes_answer_the_reply_is_one_of_the_closed_set_without_the_secret()
 }
 
 /// Every way of never coming to an end.
-fn floods() -> Vec<(&'static str, Act)> {
+fn floods() -> Vec<(&'static str, ScriptedReply)> {
     let head = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}\r\n").into_bytes();
     let piece = vec![b' '; 64 << 10];
     let chunk = [b"10000\r\n".as_slice(), &piece, b"\r\n"].concat();
@@ -145,43 +145,43 @@ fn floods() -> Vec<(&'static str, Act)> {
     let bomb = gzip(vec![b' '; 64 << 20]);
     let header = format!("x: {}\r\n", "y".repeat(1000)).into_bytes();
     vec![
-        ("a body", Act::Flood(head(""), piece.clone())),
+        ("a body", ScriptedReply::Flood(head(""), piece.clone())),
         (
             "a body of a stated length",
-            Act::Flood(
+            ScriptedReply::Flood(
                 head("content-length: 18446744073709551615\r\n"),
                 piece.clone(),
             ),
         ),
-        ("chunks", Act::Flood(head(chunked), chunk)),
+        ("chunks", ScriptedReply::Flood(head(chunked), chunk)),
         (
             "chunks of one byte",
-            Act::Flood(head(chunked), b"1\r\n \r\n".repeat(10_000)),
+            ScriptedReply::Flood(head(chunked), b"1\r\n \r\n".repeat(10_000)),
         ),
         (
             "a chunk's extension",
-            Act::Flood([head(chunked), b"1;x=".to_vec()].concat(), piece.clone()),
+            ScriptedReply::Flood([head(chunked), b"1;x=".to_vec()].concat(), piece.clone()),
         ),
         (
             "trailers",
-            Act::Flood([head(chunked), b"0\r\n".to_vec()].concat(), header.clone()),
+            ScriptedReply::Flood([head(chunked), b"0\r\n".to_vec()].concat(), header.clone()),
         ),
-        ("members of gzip", Act::Flood(head(gzipped), bomb)),
+        ("members of gzip", ScriptedReply::Flood(head(gzipped), bomb)),
         (
             "empty members of gzip",
-            Act::Flood(head(gzipped), gzip("").repeat(1000)),
+            ScriptedReply::Flood(head(gzipped), gzip("").repeat(1000)),
         ),
         (
             "headers",
-            Act::Flood(b"HTTP/1.1 200 OK\r\n".to_vec(), header),
+            ScriptedReply::Flood(b"HTTP/1.1 200 OK\r\n".to_vec(), header),
         ),
         (
             "one header",
-            Act::Flood(b"HTTP/1.1 200 OK\r\nx: ".to_vec(), piece.clone()),
+            ScriptedReply::Flood(b"HTTP/1.1 200 OK\r\nx: ".to_vec(), piece.clone()),
         ),
         (
             "a status line",
-            Act::Flood(b"HTTP/1.1 200 ".to_vec(), piece),
+            ScriptedReply::Flood(b"HTTP/1.1 200 ".to_vec(), piece),
         ),
     ]
 }
@@ -226,7 +226,7 @@ async fn an_answer_that_drips_ends_with_the_total_timeout() {
         [head.as_slice(), &[b' '; 1_000_000]].concat(),
         [b'H'; 1_000_000].to_vec(),
     ] {
-        let server = Server::start(move |_| Act::Drip(drip.clone())).await;
+        let server = Server::start(move |_| ScriptedReply::Drip(drip.clone())).await;
         let mut settings = ClientSettings::default();
         settings.timeouts.total = Duration::from_millis(300);
         let http = Http::new("test", "test.url", &server.url(), &[], settings).unwrap();
@@ -250,7 +250,7 @@ async fn a_redirect_is_an_answer_and_nobody_else_learns_the_key() {
 async fn what_follows_an_answer_is_no_answer_to_the_next_question() {
     let planted = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n4711";
     let server = Server::start(move |asked| match asked.query.contains("first") {
-        true => Act::Answer(
+        true => ScriptedReply::Answer(
             format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]{planted}").into_bytes(),
         ),
         false => answer(404, &[], "its own"),

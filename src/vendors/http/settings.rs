@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use jobs::call_log::Call;
+use jobs::call_log::VendorCall;
 use transport::Roots;
 
 /// How many bytes of an answer are read by default, counted after decompression.
@@ -44,7 +44,7 @@ impl Default for Timeouts {
 }
 
 /// Is told of every HTTP call, exactly once, when it ends; a call whose caller gave up ends as `lost`.
-pub type Observer = Arc<dyn Fn(&Call) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(&VendorCall) + Send + Sync>;
 
 /// The settings of one client.
 #[derive(Clone)]

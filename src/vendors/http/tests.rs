@@ -1,6 +1,6 @@
 use super::*;
 use crate::vendors::testing::{
-    Act, Asked, Server, answer, gzip, nobody, observed, run_again_with, told,
+    ReceivedRequest, ScriptedReply, Server, answer, gzip, nobody, observed, run_again_with, told,
 };
 
 const SECRET: &str = "s3cret+key/42";
@@ -235,7 +235,7 @@ async fn a_failed_tls_handshake_sends_nothing() {
 
 #[tokio::test]
 async fn a_server_that_never_answers_is_lost_after_the_timeout() {
-    let server = Server::start(|_| Act::Hang).await;
+    let server = Server::start(|_| ScriptedReply::Hang).await;
     assert_lost(get(&http(&server.url(), impatient())).await, "in time");
 
     let mut settings = ClientSettings::default();
@@ -250,17 +250,17 @@ async fn an_answer_that_breaks_off_is_lost() {
     let mut cut = gzip("[{\"changeId\":1}]");
     cut.truncate(cut.len() - 12);
     let cut_gzip = || answer(200, &[("content-encoding", "gzip")], &cut);
-    let Act::Answer(cut_gzip) = cut_gzip() else {
+    let ScriptedReply::Answer(cut_gzip) = cut_gzip() else {
         unreachable!()
     };
-    type MakeAct = fn(Vec<u8>) -> Act;
+    type MakeAct = fn(Vec<u8>) -> ScriptedReply;
     let cases: [(MakeAct, Vec<u8>); 6] = [
-        (Act::BreakOff, Vec::new()),
-        (Act::BreakOff, head.clone()),
-        (Act::BreakOff, chunked),
-        (Act::Reset, Vec::new()),
-        (Act::Reset, head),
-        (Act::Answer, cut_gzip),
+        (ScriptedReply::BreakOff, Vec::new()),
+        (ScriptedReply::BreakOff, head.clone()),
+        (ScriptedReply::BreakOff, chunked),
+        (ScriptedReply::Reset, Vec::new()),
+        (ScriptedReply::Reset, head),
+        (ScriptedReply::Answer, cut_gzip),
     ];
     for (act, bytes) in cases {
         let server = Server::start(move |_| act(bytes.clone())).await;
@@ -275,7 +275,7 @@ async fn an_answer_that_breaks_off_is_lost() {
 async fn a_request_that_a_kept_alive_connection_swallows_is_lost_and_not_repeated() {
     let server = Server::start(|asked| match asked.path.as_str() {
         "/first" => answer(200, &[], ""),
-        _ => Act::BreakOff(Vec::new()),
+        _ => ScriptedReply::BreakOff(Vec::new()),
     })
     .await;
     let http = http(&server.url(), ClientSettings::default());
@@ -300,7 +300,7 @@ async fn past_the_deadline_the_network_is_not_touched() {
 
 #[tokio::test]
 async fn a_call_under_way_is_given_up_before_its_deadline() {
-    let server = Server::start(|_| Act::Hang).await;
+    let server = Server::start(|_| ScriptedReply::Hang).await;
     let http = http(&server.url(), ClientSettings::default());
     let now = Instant::now();
     for (deadline, timeout) in [
@@ -324,7 +324,7 @@ async fn a_call_under_way_is_given_up_before_its_deadline() {
 #[tokio::test]
 async fn a_call_that_its_caller_drops_is_still_observed_once() {
     let (settings, calls) = observed();
-    let server = Server::start(|_| Act::Hang).await;
+    let server = Server::start(|_| ScriptedReply::Hang).await;
     let http = http(&server.url(), settings);
     let call = get(&http);
     assert!(
@@ -337,7 +337,7 @@ async fn a_call_that_its_caller_drops_is_still_observed_once() {
 
 #[tokio::test]
 async fn a_secret_in_the_query_shows_up_nowhere() {
-    let echo = |asked: &Asked| {
+    let echo = |asked: &ReceivedRequest| {
         let page = format!(
             "<p>GET {}?{} failed; key {SECRET}</p>",
             asked.path, asked.query
@@ -392,7 +392,10 @@ async fn a_system_proxy_is_used_except_towards_loopback() {
 
 #[tokio::test]
 async fn a_connection_on_which_an_answer_was_lost_is_never_used_again() {
-    for lose in [|| Act::Hang, || Act::BreakOff(Vec::new())] {
+    for lose in [
+        || ScriptedReply::Hang,
+        || ScriptedReply::BreakOff(Vec::new()),
+    ] {
         let calls = std::sync::atomic::AtomicUsize::new(0);
         let server =
             Server::start(

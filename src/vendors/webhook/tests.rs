@@ -1,7 +1,7 @@
 use jobs::notice::{Delivery, classify};
 
 use super::*;
-use crate::vendors::testing::{Act, Server, answer};
+use crate::vendors::testing::{ScriptedReply, Server, answer};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -70,7 +70,7 @@ async fn a_redirect_is_not_followed_and_an_answer_without_end_is_not_read() {
     assert_eq!(other.connections(), 0);
 
     let head = b"HTTP/1.1 500 No\r\n\r\n".to_vec();
-    let server = Server::start(move |_| Act::Flood(head.clone(), vec![b'x'; 4096])).await;
+    let server = Server::start(move |_| ScriptedReply::Flood(head.clone(), vec![b'x'; 4096])).await;
     let reply = post(&webhook(&server.url()), None).await;
     assert!(matches!(
         classify(&reply),

@@ -1,6 +1,6 @@
 //! Every query of every panel, sent to a real Prometheus that scrapes a real fleet.
 
-use alumniq_relay::observe::metrics::{Kind, Scope};
+use alumniq_relay::observe::metrics::{MetricKind, Scope};
 use harness::{
     prometheus::Prometheus, redis::Redis, relay::Relay, service::Service, vendors::vendors_with,
     waiting::until_true,
@@ -75,7 +75,7 @@ fn is_shared(question: &Question) -> bool {
 /// Whether it adds up what each process counts: no share, no quantile.
 fn is_added_up(question: &Question) -> bool {
     let metrics = metrics(&question.expression);
-    let counted = |kind| matches!(kind, Kind::Counter | Kind::Histogram);
+    let counted = |kind| matches!(kind, MetricKind::Counter | MetricKind::Histogram);
     let own = metrics
         .iter()
         .all(|metric| matches!(metric.scope, Scope::Process) && counted(metric.kind));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use alumniq_relay::observe::metrics::{ALL, Definition, Kind, NAMESPACE, Scope};
+use alumniq_relay::observe::metrics::{ALL, MetricDefinition, MetricKind, NAMESPACE, Scope};
 use jobs::outcome::{DeadClass, PauseReason};
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::{dashboard, expressions, panel, targets};
 
 /// The metrics that an expression names, as often as it does; a histogram has three names.
 #[track_caller]
-pub fn metrics(expression: &str) -> Vec<&'static Definition> {
+pub fn metrics(expression: &str) -> Vec<&'static MetricDefinition> {
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let names = words.filter(|word| word.starts_with("alumniq_relay_"));
     let defined = names.map(|name| {
@@ -18,10 +18,10 @@ pub fn metrics(expression: &str) -> Vec<&'static Definition> {
             .iter()
             .copied()
             .find(|definition| match definition.kind {
-                Kind::Histogram => ["_bucket", "_sum", "_count"]
+                MetricKind::Histogram => ["_bucket", "_sum", "_count"]
                     .iter()
                     .any(|part| name.strip_suffix(part) == Some(definition.name)),
-                Kind::Counter | Kind::Gauge => name == definition.name,
+                MetricKind::Counter | MetricKind::Gauge => name == definition.name,
             });
         found.unwrap_or_else(|| panic!("there is no metric {name}"))
     });
@@ -69,14 +69,17 @@ fn the_namespace_narrows_everything_and_the_process_what_processes_count_for_the
             texts.filter(|text| *text == format!("${label}")).count()
         };
         assert_eq!(narrowed(NAMESPACE), metrics.len(), "{title}");
-        let own = |kinds: &[Kind]| {
+        let own = |kinds: &[MetricKind]| {
             let own = metrics.iter().filter(|metric| {
                 matches!(metric.scope, Scope::Process) && kinds.contains(&metric.kind)
             });
             own.count()
         };
         // The first screen speaks of the whole fleet, whichever process is chosen.
-        let (counted, gauges) = (own(&[Kind::Counter, Kind::Histogram]), own(&[Kind::Gauge]));
+        let (counted, gauges) = (
+            own(&[MetricKind::Counter, MetricKind::Histogram]),
+            own(&[MetricKind::Gauge]),
+        );
         assert!(
             (counted..=counted + gauges).contains(&narrowed("instance")),
             "{title}"

@@ -74,9 +74,9 @@ fn labels_of(name: &str, recorded: &BTreeSet<String>) -> Option<Vec<String>> {
         let suffix = name.strip_prefix(metric.name)?;
         let own = metric.labels.iter().map(|label| label.name);
         let bucket: &[&str] = match (metric.kind, suffix) {
-            (metrics::Kind::Histogram, "_bucket") => &["le"],
-            (metrics::Kind::Histogram, "_sum" | "_count") => &[],
-            (metrics::Kind::Counter | metrics::Kind::Gauge, "") => &[],
+            (metrics::MetricKind::Histogram, "_bucket") => &["le"],
+            (metrics::MetricKind::Histogram, "_sum" | "_count") => &[],
+            (metrics::MetricKind::Counter | metrics::MetricKind::Gauge, "") => &[],
             _ => return None,
         };
         let labels = own.chain(EVERYWHERE).chain(bucket.iter().copied());

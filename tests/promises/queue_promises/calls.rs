@@ -12,7 +12,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use queue::calls::{Booking, CallLimit, Purpose, Turn};
+use queue::calls::{Booking, CallLimit, CallPurpose, LimitsTurn};
 use redis::AsyncTypedCommands;
 
 const MINUTE: i64 = 60_000;
@@ -34,7 +34,7 @@ enum Step {
     /// So many ms pass.
     Pass(i64),
     /// Places for one or two calls are asked for.
-    Book(Purpose, usize),
+    Book(CallPurpose, usize),
     /// The call that runs longest ends; the vendor counted it at this part of its time (percent).
     End(i64),
     /// The newest place that was given is not used.
@@ -45,9 +45,9 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let purpose = prop_oneof![
-        8 => Just(Purpose::Work),
-        1 => Just(Purpose::Question),
-        1 => Just(Purpose::Hand),
+        8 => Just(CallPurpose::Work),
+        1 => Just(CallPurpose::Question),
+        1 => Just(CallPurpose::Hand),
     ];
     let step = prop_oneof![
         3 => (0_i64..6_000).prop_map(Step::Pass),
@@ -130,10 +130,10 @@ impl Run {
         self.ahead += ms;
     }
 
-    async fn book(&mut self, purpose: Purpose, calls: usize) {
+    async fn book(&mut self, purpose: CallPurpose, calls: usize) {
         let limit = self.most();
         let wanted = calls.min(limit);
-        let spare = usize::from(purpose != Purpose::Question && limit >= 20);
+        let spare = usize::from(purpose != CallPurpose::Question && limit >= 20);
         let ids: Vec<String> = (0..calls)
             .map(|n| format!("{}-{n}", self.calls.len()))
             .collect();
@@ -277,9 +277,9 @@ async fn one_process_of_the_fleet_asks_and_all_know_what_it_learned() {
     let mut namespace = Namespace::new(&redis).await;
     let queue = namespace.queue.clone();
     let turn = async || queue.limits_turn(&SALSA, LONG, LONG).await.unwrap();
-    assert_eq!(turn().await, (Turn::Ask, None));
+    assert_eq!(turn().await, (LimitsTurn::Ask, None));
     assert!(
-        matches!(turn().await, (Turn::Wait(_), None)),
+        matches!(turn().await, (LimitsTurn::Wait(_), None)),
         "somebody asks"
     );
     // Who asked is lost: after its claim another asks.
@@ -289,23 +289,23 @@ async fn one_process_of_the_fleet_asks_and_all_know_what_it_learned() {
         .hset(&limits, "asking", "1")
         .await
         .unwrap();
-    assert_eq!(turn().await.0, Turn::Ask);
+    assert_eq!(turn().await.0, LimitsTurn::Ask);
     queue.limits_told(Vendor::Salsa, 120, 7).await.unwrap();
     assert!(
-        matches!(turn().await, (Turn::Wait(_), Some(7))),
+        matches!(turn().await, (LimitsTurn::Wait(_), Some(7))),
         "it is known"
     );
     queue.batch_refused(Vendor::Salsa, 5).await.unwrap();
-    assert!(matches!(turn().await, (Turn::Wait(_), Some(5))));
+    assert!(matches!(turn().await, (LimitsTurn::Wait(_), Some(5))));
 
     namespace.connection.hset(&limits, "at", "1").await.unwrap();
     queue.pause(Vendor::Salsa, &tester()).await.unwrap();
     assert!(
-        matches!(turn().await.0, Turn::Wait(_)),
+        matches!(turn().await.0, LimitsTurn::Wait(_)),
         "a pause is a pause"
     );
     queue.resume(Vendor::Salsa, &tester()).await.unwrap();
-    assert_eq!(turn().await.0, Turn::Ask, "it was long ago");
+    assert_eq!(turn().await.0, LimitsTurn::Ask, "it was long ago");
 }
 
 #[tokio::test]
@@ -327,21 +327,25 @@ async fn work_waits_while_the_gate_is_shut_or_the_limits_are_in_doubt_and_a_pers
     let throttled = queue.shut(Vendor::Salsa, Some(LONG), PauseReason::Throttled, "429");
     throttled.await.unwrap();
     queue.doubt_limits(Vendor::Salsa, LONG).await.unwrap();
-    assert_eq!(book(Purpose::Work).await, Booking::Shut);
-    assert_eq!(book(Purpose::Hand).await, Booking::Given(1));
+    assert_eq!(book(CallPurpose::Work).await, Booking::Shut);
+    assert_eq!(book(CallPurpose::Hand).await, Booking::Given(1));
     let turn = async || queue.limits_turn(&SALSA, LONG, LONG).await.unwrap().0;
     assert!(
-        matches!(turn().await, Turn::Wait(_)),
+        matches!(turn().await, LimitsTurn::Wait(_)),
         "not before the pause is over"
     );
 
     namespace.gates_time_has_come(Vendor::Salsa).await;
     assert!(
-        matches!(book(Purpose::Work).await, Booking::Wait(_)),
+        matches!(book(CallPurpose::Work).await, Booking::Wait(_)),
         "in doubt"
     );
-    assert_eq!(turn().await, Turn::Ask, "although they were told just now");
-    assert_eq!(book(Purpose::Question).await, Booking::Given(1));
+    assert_eq!(
+        turn().await,
+        LimitsTurn::Ask,
+        "although they were told just now"
+    );
+    assert_eq!(book(CallPurpose::Question).await, Booking::Given(1));
     queue.limits_told(Vendor::Salsa, 120, 20).await.unwrap();
-    assert_eq!(book(Purpose::Work).await, Booking::Given(1));
+    assert_eq!(book(CallPurpose::Work).await, Booking::Given(1));
 }

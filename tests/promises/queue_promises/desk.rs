@@ -16,7 +16,7 @@ use queue::{
     audit::{Actor, AuditAction, AuditFilter, Handling, Note, Via},
     editing::Edited,
     executor::Transition,
-    letters::{LetterFilter, Order},
+    letters::{DeadLetterOrder, LetterFilter},
     person::PersonCursor,
     recent::RecentCall,
     stats::Status,
@@ -235,7 +235,7 @@ async fn a_page_of_a_hundred_thousand_letters_reads_a_page() {
         ),
     ];
     for (filter, total) in filters {
-        for order in [Order::OldestFirst, Order::NewestFirst] {
+        for order in [DeadLetterOrder::OldestFirst, DeadLetterOrder::NewestFirst] {
             let first = namespace.queue.letters_in(order, &filter, None, PAGE).await;
             let cursor = first.unwrap().next;
             let before = bytes_sent(&mut namespace).await;
@@ -277,7 +277,7 @@ async fn pages_hold_every_letter_once_in_either_order_although_many_died_in_one_
     }
     let filter = LetterFilter::default();
     let mut listed = Vec::new();
-    for order in [Order::OldestFirst, Order::NewestFirst] {
+    for order in [DeadLetterOrder::OldestFirst, DeadLetterOrder::NewestFirst] {
         let (mut ids, mut cursor) = (Vec::new(), None);
         loop {
             let page = namespace

@@ -16,7 +16,7 @@ use jobs::{
 use queue::{
     acknowledgement::{AckClaim, AckLimits},
     bulk::{BulkAction, BulkClaim, BulkNews, BulkOrder},
-    calls::{Booking, CallLimit, Purpose},
+    calls::{Booking, CallLimit, CallPurpose},
     lease::ClaimRequest,
     letters::LetterFilter,
     wake::{Bell, Bells},
@@ -100,7 +100,7 @@ async fn whatever_somebody_waits_for_is_called_out() {
         published: Some(300),
     };
     let ids = ["call".to_owned()];
-    let booked = queue.book_calls(&limit, Purpose::Work, minute, &ids);
+    let booked = queue.book_calls(&limit, CallPurpose::Work, minute, &ids);
     assert_eq!(booked.await.unwrap().0, Booking::Given(1));
     bells.limits().rung().await;
     queue.doubt_limits(Vendor::Salsa, minute).await.unwrap();

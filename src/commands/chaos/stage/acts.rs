@@ -7,12 +7,12 @@ use sandbox::{Fault as CallFault, Forgotten, NewChanges, Outage, Vendor};
 
 use super::{
     super::{
-        door::Door,
-        plan::{Act, Step},
+        door::ChaosProxy,
+        plan::{ChaosAct, PlannedAct},
         summary::Done,
-        watch::Watch,
+        watch::QueueObserver,
     },
-    Stage, TICK,
+    ChaosRun, TICK,
 };
 
 /// How long a process that is to be stopped may take to hold leases.
@@ -22,59 +22,63 @@ const UNTIL_BUSY: Duration = Duration::from_secs(12);
 /// notice its loss.
 const GRACE: Duration = Duration::from_secs(3);
 
-impl Stage {
+impl ChaosRun {
     /// Does what the step says.
-    pub(super) async fn perform(&mut self, step: Step, watch: &Watch) -> miette::Result<()> {
-        let Step { at, act } = step;
+    pub(super) async fn perform(
+        &mut self,
+        step: PlannedAct,
+        watch: &QueueObserver,
+    ) -> miette::Result<()> {
+        let PlannedAct { at, act } = step;
         let done = Done {
             at: (at.as_secs_f64() * 10.0).round() / 10.0,
             what: act.to_string(),
         };
-        if !matches!(act, Act::Publish(_)) {
+        if !matches!(act, ChaosAct::Publish(_)) {
             self.say(&format!("{:7.1} s  {}", done.at, done.what))?;
         }
         self.done.push(done);
         self.counts.interruptions += u64::from(act.interrupts());
         match act {
-            Act::Publish(count) => {
+            ChaosAct::Publish(count) => {
                 self.sandbox.add_changes(&NewChanges {
                     count,
                     ..NewChanges::default()
                 });
             }
-            Act::Kill(worker) => {
+            ChaosAct::Kill(worker) => {
                 self.counts.kills += 1;
                 self.processes.kill(worker).await;
             }
-            Act::Stop(worker) => {
+            ChaosAct::Stop(worker) => {
                 self.counts.stops += 1;
                 self.counts.zombies += u64::from(self.stop_with_leases(worker, watch).await?);
             }
-            Act::Continue(worker) => self.processes.signal(worker, "CONT"),
-            Act::Shut(vendor) => {
+            ChaosAct::Continue(worker) => self.processes.signal(worker, "CONT"),
+            ChaosAct::Shut(vendor) => {
                 self.counts.outages += 1;
                 self.door(vendor)?.shut().await.into_diagnostic()?;
             }
-            Act::Open(vendor) => self.door(vendor)?.open().into_diagnostic()?,
-            Act::Fail(vendor) => {
+            ChaosAct::Open(vendor) => self.door(vendor)?.open().into_diagnostic()?,
+            ChaosAct::Fail(vendor) => {
                 self.counts.outages += 1;
                 self.outage(vendor, Some(CallFault::ServerError));
             }
-            Act::Mend(vendor) => self.outage(vendor, None),
-            Act::RestartRedis
-            | Act::KillRedis
-            | Act::FillRedis
-            | Act::FreeRedis
-            | Act::EmptyRedis
-            | Act::CutRedis => {
+            ChaosAct::Mend(vendor) => self.outage(vendor, None),
+            ChaosAct::RestartRedis
+            | ChaosAct::KillRedis
+            | ChaosAct::FillRedis
+            | ChaosAct::FreeRedis
+            | ChaosAct::EmptyRedis
+            | ChaosAct::CutRedis => {
                 self.counts.redis += u64::from(act.interrupts());
-                if act == Act::EmptyRedis {
+                if act == ChaosAct::EmptyRedis {
                     // What it counted so far goes with it.
                     watch.look().await;
                 }
                 let queue = &self.connection.queue;
                 self.redis.perform(act, queue, &self.processes).await?;
-                if act == Act::EmptyRedis {
+                if act == ChaosAct::EmptyRedis {
                     self.sandbox.forgotten(Forgotten {
                         grace_seconds: GRACE.as_secs_f64(),
                     });
@@ -84,7 +88,7 @@ impl Stage {
         Ok(())
     }
 
-    fn door(&mut self, vendor: Vendor) -> miette::Result<&mut Door> {
+    fn door(&mut self, vendor: Vendor) -> miette::Result<&mut ChaosProxy> {
         let door = self.doors.get_mut(&vendor);
         door.ok_or_else(|| miette!("this vendor has no door"))
     }
@@ -102,7 +106,11 @@ impl Stage {
 
     /// A process that holds nothing when it is stopped would prove nothing when it wakes up. Returns whether it
     /// holds something.
-    async fn stop_with_leases(&mut self, worker: usize, watch: &Watch) -> miette::Result<bool> {
+    async fn stop_with_leases(
+        &mut self,
+        worker: usize,
+        watch: &QueueObserver,
+    ) -> miette::Result<bool> {
         let began = Instant::now();
         loop {
             if self.holds_leases(worker).await {

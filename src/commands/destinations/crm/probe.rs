@@ -4,7 +4,7 @@ use jobs::reply::Reply;
 
 use super::client;
 use crate::{
-    commands::{check::finding::Finding, context::Context},
+    commands::{check::finding::CheckFinding, context::Context},
     vendors::CrmCheck,
 };
 
@@ -13,23 +13,23 @@ const ABOUT: &str = "crm";
 const CHECK_URL: &str = "crm.url must be the base address of its API, e.g. https://HOST/crms/api";
 
 /// Obtains a token, or with nothing to obtain reads the operation's address.
-pub async fn probe(context: &Context) -> Vec<Finding> {
+pub async fn probe(context: &Context) -> Vec<CheckFinding> {
     let Some(crm) = &context.config.crm else {
-        return vec![Finding::ok(ABOUT, "switched off")];
+        return vec![CheckFinding::ok(ABOUT, "switched off")];
     };
     vec![match client(crm) {
         Ok(client) => judge(&client.check(None).await),
-        Err(error) => Finding::fail(ABOUT, error.to_string(), ""),
+        Err(error) => CheckFinding::fail(ABOUT, error.to_string(), ""),
     }]
 }
 
-fn judge(check: &CrmCheck) -> Finding {
+fn judge(check: &CrmCheck) -> CheckFinding {
     match check {
         CrmCheck::Authenticated { expires_in } => {
             let life = expires_in.map_or_else(String::new, |life| {
                 format!(", good for {}", humantime::format_duration(life))
             });
-            Finding::ok(ABOUT, format!("it gives a token{life}"))
+            CheckFinding::ok(ABOUT, format!("it gives a token{life}"))
         }
         CrmCheck::Reached { status } => reached(*status),
         CrmCheck::Failed(reply) => failed(reply),
@@ -37,23 +37,23 @@ fn judge(check: &CrmCheck) -> Finding {
 }
 
 /// An operation takes POST only, so a GET of its address is refused where it exists.
-fn reached(status: u16) -> Finding {
+fn reached(status: u16) -> CheckFinding {
     match status {
-        400 | 405 | 411 | 415 => Finding::ok(
+        400 | 405 | 411 | 415 => CheckFinding::ok(
             ABOUT,
             "it answers; whether it takes the credentials shows at the first update",
         ),
-        300..=399 => Finding::fail(
+        300..=399 => CheckFinding::fail(
             ABOUT,
             format!("it answers with a redirect ({status})"),
             CHECK_URL,
         ),
-        404 => Finding::warn(
+        404 => CheckFinding::warn(
             ABOUT,
             "it answers 404 at the operation's address",
             format!("{CHECK_URL}; some servers say so to anything but an update"),
         ),
-        _ => Finding::warn(
+        _ => CheckFinding::warn(
             ABOUT,
             format!("it answers {status} where an operation would refuse a GET (405)"),
             CHECK_URL,
@@ -61,7 +61,7 @@ fn reached(status: u16) -> Finding {
     }
 }
 
-fn failed(reply: &Reply) -> Finding {
+fn failed(reply: &Reply) -> CheckFinding {
     let (what, remedy) = match reply {
         Reply::Unreachable { cause, advice } => {
             (cause.clone(), advice.as_deref().unwrap_or(CHECK_URL))
@@ -85,7 +85,7 @@ fn failed(reply: &Reply) -> Finding {
             ),
         },
     };
-    Finding::fail(ABOUT, what, remedy)
+    CheckFinding::fail(ABOUT, what, remedy)
 }
 
 #[cfg(test)]

@@ -7,31 +7,31 @@ use jobs::{
 };
 
 use super::client;
-use crate::commands::{check::finding::Finding, context::Context};
+use crate::commands::{check::finding::CheckFinding, context::Context};
 
 const ABOUT: &str = "salsa";
 
 const CHECK_URL: &str = "check salsa.url (https://api.salsalabs.org) and the network";
 
 /// Reads the metrics, one call.
-pub async fn probe(context: &Context) -> Vec<Finding> {
+pub async fn probe(context: &Context) -> Vec<CheckFinding> {
     let Some(salsa) = &context.config.salsa else {
-        return vec![Finding::ok(ABOUT, "switched off")];
+        return vec![CheckFinding::ok(ABOUT, "switched off")];
     };
     match client(salsa) {
         Ok(client) => judge(&client.metrics(None).await, salsa.rate_per_minute),
-        Err(error) => vec![Finding::fail(ABOUT, error.to_string(), "")],
+        Err(error) => vec![CheckFinding::fail(ABOUT, error.to_string(), "")],
     }
 }
 
-fn judge(reply: &Reply, configured_rate: Option<u32>) -> Vec<Finding> {
+fn judge(reply: &Reply, configured_rate: Option<u32>) -> Vec<CheckFinding> {
     if let Reply::Lost { cause } = reply {
         let remedy = "try again; if it happens again, raise salsa.timeout or check salsa.url";
-        return vec![Finding::fail(ABOUT, cause.clone(), remedy)];
+        return vec![CheckFinding::fail(ABOUT, cause.clone(), remedy)];
     }
     if let Reply::Unreachable { cause, advice } = reply {
         let remedy = advice.as_deref().unwrap_or(CHECK_URL);
-        return vec![Finding::fail(ABOUT, cause.clone(), remedy)];
+        return vec![CheckFinding::fail(ABOUT, cause.clone(), remedy)];
     }
     let limits = match salsa_upsert::classify(reply) {
         Ok(payload) => SalsaLimits::read(&payload),
@@ -45,14 +45,14 @@ fn judge(reply: &Reply, configured_rate: Option<u32>) -> Vec<Finding> {
     let current = current_rate.map_or_else(String::new, |current| {
         format!(" (currentRateLimit {current})")
     });
-    let mut findings = vec![Finding::ok(
+    let mut findings = vec![CheckFinding::ok(
         ABOUT,
         format!(
             "it takes the token: {rate_per_minute} calls a minute{current}, {max_batch} supporters a call"
         ),
     )];
     if let Some(configured) = configured_rate.filter(|rate| *rate > rate_per_minute) {
-        findings.push(Finding::warn(
+        findings.push(CheckFinding::warn(
             ABOUT,
             format!("salsa.rate_per_minute = {configured} is more than Salsa admits"),
             format!("remove it: Salsa's own limit of {rate_per_minute} is used anyway"),
@@ -61,7 +61,7 @@ fn judge(reply: &Reply, configured_rate: Option<u32>) -> Vec<Finding> {
     findings
 }
 
-fn failed(outcome: Outcome) -> Finding {
+fn failed(outcome: Outcome) -> CheckFinding {
     let (what, remedy) = match outcome {
         Outcome::Pause { reason, cause, .. } => (
             cause,
@@ -79,7 +79,7 @@ fn failed(outcome: Outcome) -> Finding {
         ),
         Outcome::Done { detail } => (detail, ""),
     };
-    Finding::fail(ABOUT, what, remedy)
+    CheckFinding::fail(ABOUT, what, remedy)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
 ];
 
 /// Why the form is shown again.
-pub enum Trouble<'a> {
+pub enum FormError<'a> {
     /// What was written would be a dead letter again.
     Problems(&'a [FieldProblem]),
     /// Nothing was written.
@@ -46,12 +46,12 @@ pub enum Trouble<'a> {
 }
 
 /// The page.
-pub fn main(subject: &Subject<'_>, typed: &Typed, trouble: Option<&Trouble<'_>>) -> Markup {
+pub fn main(subject: &Subject<'_>, typed: &Typed, trouble: Option<&FormError<'_>>) -> Markup {
     let letter = &subject.letter;
     let vendor = letter.destination;
     let path = links::letter(vendor, &letter.change_id);
     let problems = match trouble {
-        Some(Trouble::Problems(problems)) => *problems,
+        Some(FormError::Problems(problems)) => *problems,
         _ => &[],
     };
     let fields = Fields {
@@ -97,11 +97,11 @@ pub fn main(subject: &Subject<'_>, typed: &Typed, trouble: Option<&Trouble<'_>>)
     }
 }
 
-fn told(subject: &Subject<'_>, trouble: &Trouble<'_>) -> Markup {
+fn told(subject: &Subject<'_>, trouble: &FormError<'_>) -> Markup {
     html! {
         div.alert.bad role="alert" #problems {
             @match trouble {
-                Trouble::Problems(problems) => {
+                FormError::Problems(problems) => {
                     p { b { "It would be a dead letter again. Nothing was changed." } }
                     ul {
                         @for problem in *problems {
@@ -112,8 +112,8 @@ fn told(subject: &Subject<'_>, trouble: &Trouble<'_>) -> Markup {
                         }
                     }
                 }
-                Trouble::Nothing => p { b { "Nothing is edited." } " Write into a field; or replay the change as it is, on " a href=(links::letter(subject.letter.destination, subject.id())) { "its page" } "." },
-                Trouble::Moved => {
+                FormError::Nothing => p { b { "Nothing is edited." } " Write into a field; or replay the change as it is, on " a href=(links::letter(subject.letter.destination, subject.id())) { "its page" } "." },
+                FormError::Moved => {
                     p { b { "The row is another by now." } " Somebody was faster, or AlumnIQ sent it anew. Nothing was changed." }
                     p { "What you wrote stands in the fields; under each that differs stands what the row has now. Look at them again, then go on." }
                 }

@@ -19,17 +19,17 @@ use queue::{
 };
 
 use self::{
-    form::Trouble,
-    typed::{Step, Typed},
+    form::FormError,
+    typed::{EditAction, Typed},
 };
-use super::{asked::Asked, layout::Tab, links};
+use super::{asked::PageContext, layout::Tab, links};
 use crate::{
     console::visitor::Operator,
     operations::{
         client::OperatorClient,
         dead_letters::LetterName,
         editing::Draft,
-        error::{OperatorError, Refused},
+        error::{OperatorError, RefusalKind},
         wire::{NewValues, ReplayRequest},
     },
 };
@@ -42,7 +42,7 @@ pub const fn can_help(class: DeadClass) -> bool {
 
 /// A letter, and its row as it is now.
 struct Subject<'a> {
-    asked: &'a Asked,
+    asked: &'a PageContext,
     letter: Letter,
     /// Where else the change is dead, and another row could help.
     others: Vec<Vendor>,
@@ -52,7 +52,7 @@ struct Subject<'a> {
 /// The form, with the row's values in it.
 pub async fn show(
     _: Operator,
-    asked: Asked,
+    asked: PageContext,
     Path((vendor, id)): Path<(String, String)>,
 ) -> Response {
     match Subject::find(&asked, &vendor, &id).await {
@@ -67,7 +67,7 @@ pub async fn show(
 /// What was written into it: shown as it would be sent, or replayed.
 pub async fn submit(
     _: Operator,
-    asked: Asked,
+    asked: PageContext,
     Path((vendor, id)): Path<(String, String)>,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
@@ -79,17 +79,17 @@ pub async fn submit(
     if typed.version != subject.draft.version {
         return subject.moved(&typed).await;
     }
-    if typed.step == Step::Change {
+    if typed.step == EditAction::Change {
         return subject.ask(StatusCode::OK, &typed, None).await;
     }
     let edits = typed.edits(&subject.draft);
     if edits.is_empty() {
-        let trouble = Trouble::Nothing;
+        let trouble = FormError::Nothing;
         return subject.refuse(&typed, &trouble).await;
     }
     let operations = &asked.client.operations;
     let vendor = subject.letter.destination;
-    if typed.step == Step::Preview {
+    if typed.step == EditAction::Preview {
         return match operations.preview_draft(vendor, &subject.draft, &edits) {
             Ok(accepted) => {
                 let elsewhere = subject.others.iter().map(|other| {
@@ -101,7 +101,7 @@ pub async fn submit(
                 subject.reveal(StatusCode::OK, &main).await
             }
             Err(problems) => {
-                let trouble = Trouble::Problems(&problems);
+                let trouble = FormError::Problems(&problems);
                 subject.refuse(&typed, &trouble).await
             }
         };
@@ -114,12 +114,16 @@ pub async fn submit(
     match asked.client.edit(vendor, &id, request).await {
         Ok(_) => subject.follow(&typed).await,
         Err(OperatorError::Refused {
-            why: Refused::Invalid,
+            why: RefusalKind::Invalid,
             problems,
             ..
-        }) => subject.refuse(&typed, &Trouble::Problems(&problems)).await,
-        Err(error) if error.is(Refused::NotFound) => asked.letter_gone(&id),
-        Err(error) if error.is(Refused::Conflict) => {
+        }) => {
+            subject
+                .refuse(&typed, &FormError::Problems(&problems))
+                .await
+        }
+        Err(error) if error.is(RefusalKind::NotFound) => asked.letter_gone(&id),
+        Err(error) if error.is(RefusalKind::Conflict) => {
             match Subject::find(&asked, vendor.as_str(), &id).await {
                 Ok(now) => now.moved(&typed).await,
                 Err(refused) => refused,
@@ -130,7 +134,7 @@ pub async fn submit(
 }
 
 impl<'a> Subject<'a> {
-    async fn find(asked: &'a Asked, vendor: &str, id: &str) -> Result<Self, Response> {
+    async fn find(asked: &'a PageContext, vendor: &str, id: &str) -> Result<Self, Response> {
         let Ok(vendor) = vendor.parse::<Vendor>() else {
             return Err(asked.letter_gone(id));
         };
@@ -182,13 +186,13 @@ impl<'a> Subject<'a> {
         &self,
         status: StatusCode,
         typed: &Typed,
-        trouble: Option<&Trouble<'_>>,
+        trouble: Option<&FormError<'_>>,
     ) -> Response {
         let main = form::main(self, typed, trouble);
         self.reveal(status, &main).await
     }
 
-    async fn refuse(&self, typed: &Typed, trouble: &Trouble<'_>) -> Response {
+    async fn refuse(&self, typed: &Typed, trouble: &FormError<'_>) -> Response {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         self.ask(status, typed, Some(trouble)).await
     }
@@ -208,7 +212,7 @@ impl<'a> Subject<'a> {
                 ..ReplayRequest::default()
             };
             match self.asked.client.replay(request).await {
-                Err(error) if !error.is(Refused::NotFound) => {
+                Err(error) if !error.is(RefusalKind::NotFound) => {
                     return self.asked.failed(Tab::Letters, &error);
                 }
                 // Somebody else may have handled them meanwhile.
@@ -220,7 +224,7 @@ impl<'a> Subject<'a> {
 
     /// Another row is there than the one that was seen.
     async fn moved(&self, typed: &Typed) -> Response {
-        let trouble = Trouble::Moved;
+        let trouble = FormError::Moved;
         self.ask(StatusCode::CONFLICT, typed, Some(&trouble)).await
     }
 
@@ -259,7 +263,7 @@ impl Subject<'_> {
     }
 }
 
-fn cannot(asked: &Asked, letter: &Letter, why: &str) -> Response {
+fn cannot(asked: &PageContext, letter: &Letter, why: &str) -> Response {
     let back = links::letter(letter.destination, &letter.change_id);
     let main = html! {
         p { (super::text::prose(why)) }

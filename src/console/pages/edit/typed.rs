@@ -12,7 +12,7 @@ pub const FIELD: &str = "field.";
 
 /// What is to be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum EditAction {
     /// Show what would be sent.
     Preview,
     /// Go on writing.
@@ -24,7 +24,7 @@ pub enum Step {
 /// The fields as they were written. Holds personal data.
 pub struct Typed {
     /// Which button.
-    pub step: Step,
+    pub step: EditAction,
     /// Of the row that was seen.
     pub version: String,
     /// Where else the change is replayed.
@@ -37,7 +37,7 @@ impl Typed {
     pub fn of(draft: &Draft) -> Self {
         let fields = draft.editable();
         Self {
-            step: Step::Preview,
+            step: EditAction::Preview,
             version: draft.version.clone(),
             also: Vec::new(),
             fields: fields
@@ -49,7 +49,7 @@ impl Typed {
     /// As a browser sends it. A step that nobody knows only shows.
     pub fn read(sent: Vec<(String, String)>) -> Self {
         let mut typed = Self {
-            step: Step::Preview,
+            step: EditAction::Preview,
             version: String::new(),
             also: Vec::new(),
             fields: BTreeMap::new(),
@@ -65,9 +65,9 @@ impl Typed {
                 ("version", _) => typed.version = value,
                 ("step", _) => {
                     typed.step = match value.as_str() {
-                        "replay" => Step::Replay,
-                        "change" => Step::Change,
-                        _ => Step::Preview,
+                        "replay" => EditAction::Replay,
+                        "change" => EditAction::Change,
+                        _ => EditAction::Preview,
                     };
                 }
                 _ => {}

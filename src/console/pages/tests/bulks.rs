@@ -3,11 +3,11 @@
 use axum::http::{StatusCode, header};
 use queue::wake::Bell;
 
-use super::stage::Stage;
+use super::stage::TestConsole;
 
 #[tokio::test]
 async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_none() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.kill(&["41", "42", "43"]).await;
     let page = "/dead-letters/discard?destination=alumniq&class=undecodable";
     let (_, body) = stage.get(page).await;
@@ -56,7 +56,7 @@ async fn many_are_counted_before_they_are_given_up_and_a_misread_filter_touches_
 
 #[tokio::test]
 async fn a_bulk_is_cancelled_on_its_page() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.kill(&["41"]).await;
     let page = "/dead-letters/replay?destination=alumniq";
     let (_, headers) = stage.submit(page, "/dead-letters/replay", &[]).await;
@@ -91,7 +91,7 @@ async fn a_bulk_is_cancelled_on_its_page() {
 
 #[tokio::test]
 async fn a_bulk_names_the_cause_that_its_letters_had_also_when_none_is_left() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     assert!(stage.get("/bulks").await.1.contains("None yet"));
     stage.kill(&["41"]).await;
     let (_, list) = stage.get("/dead-letters").await;

@@ -4,7 +4,7 @@ use jobs::destination::Vendor;
 use queue::{
     audit::{Actor, AuditFilter},
     bulk::BulkAction,
-    letters::Order,
+    letters::DeadLetterOrder,
 };
 use reqwest::header::HeaderValue;
 use serde::Serialize;
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::stage::{Stage, XID};
+use super::stage::{TestConsole, XID};
 use crate::{
     console,
     operations::{
         bulk::NewBulk,
         client::{Local, OperatorClient, Remote},
         dead_letters::{DeadLetterFilter, LetterName},
-        error::{OperatorError, Refused},
+        error::{OperatorError, RefusalKind},
         wire::{API_ROOT, DiscardRequest, NewValues, ReplayRequest},
     },
     vendors::{ClientSettings, Http},
@@ -69,7 +69,11 @@ async fn answers(client: &dyn OperatorClient) -> Vec<(&'static str, Value)> {
         ("nobody", said(client.person(nowhere, None, 10).await)),
         (
             "letters",
-            said(client.letters(Order::NewestFirst, &all, None, 1).await),
+            said(
+                client
+                    .letters(DeadLetterOrder::NewestFirst, &all, None, 1)
+                    .await,
+            ),
         ),
         ("groups", said(client.groups(&all).await)),
         ("letter", said(client.letter(alumniq, "41").await)),
@@ -109,7 +113,7 @@ fn said<T: Serialize>(answer: Result<T, OperatorError>) -> Value {
 
 #[tokio::test]
 async fn a_campus_answers_the_same_on_its_redis_and_over_the_api() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.kill(&["41", "42"]).await;
     let local = Local {
         operations: stage.console.operations.get().unwrap().clone(),
@@ -149,7 +153,7 @@ async fn a_campus_answers_the_same_on_its_redis_and_over_the_api() {
         assert_eq!(*here, there, "{what}");
     }
     let missing = remote.bulk("nothing").await.unwrap_err();
-    assert!(missing.is(Refused::NotFound), "{missing}");
+    assert!(missing.is(RefusalKind::NotFound), "{missing}");
 
     let discarded = remote.discard(DiscardRequest {
         ids: vec![LetterName::at(Vendor::Alumniq, "41")],

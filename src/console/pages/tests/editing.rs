@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use jobs::destination::Vendor;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, XID};
+use super::stage::{TestConsole, XID};
 
 const PAGE: &str = "/dead-letters/crm/41/edit";
 
@@ -40,7 +40,7 @@ fn form(body: &str) -> BTreeMap<String, String> {
     tags.collect()
 }
 
-impl Stage {
+impl TestConsole {
     async fn send(
         &self,
         mut form: BTreeMap<String, String>,
@@ -72,7 +72,7 @@ impl Stage {
 
 #[tokio::test]
 async fn every_problem_stands_beside_its_field_and_what_was_typed_is_kept() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.refuse(&[row()], None).await;
     let (_, letter) = stage.get("/dead-letters/crm/41").await;
     assert!(letter.contains("Edit and replay"), "{letter}");
@@ -123,7 +123,7 @@ async fn every_problem_stands_beside_its_field_and_what_was_typed_is_kept() {
 
 #[tokio::test]
 async fn what_would_be_sent_is_shown_before_it_is_replayed_and_the_audit_names_fields_only() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.refuse(&[row()], None).await;
     let (_, body) = stage.get(PAGE).await;
     assert_eq!(stage.audited("revealed").await, 1, "who saw the values");
@@ -176,7 +176,7 @@ async fn what_would_be_sent_is_shown_before_it_is_replayed_and_the_audit_names_f
 
 #[tokio::test]
 async fn nothing_is_sent_where_nothing_was_edited_or_the_row_is_another_by_now() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.refuse(&[row()], None).await;
     let fields = form(&stage.get(PAGE).await.1);
     let (status, _, body) = stage.send(fields.clone(), "replay", &[]).await;

@@ -2,11 +2,11 @@
 
 use axum::http::StatusCode;
 
-use super::stage::Stage;
+use super::stage::TestConsole;
 
 #[tokio::test]
 async fn a_gate_is_shut_and_opened_by_its_buttons() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     let (status, _) = stage
         .submit("/destinations", "/destinations/crm/pause", &[])
         .await;

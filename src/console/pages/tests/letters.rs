@@ -6,12 +6,12 @@ use axum::http::{StatusCode, header};
 
 use serde_json::json;
 
-use super::stage::{Stage, XID};
+use super::stage::{TestConsole, XID};
 use crate::operations::reason::MAX_REASON;
 
 #[tokio::test]
 async fn a_letter_is_discarded_with_a_reason_and_it_stands_in_the_audit() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.kill(&["41", "42"]).await;
     let page = "/dead-letters/alumniq/41";
     let action = "/dead-letters/alumniq/41/discard";
@@ -35,7 +35,7 @@ async fn a_letter_is_discarded_with_a_reason_and_it_stands_in_the_audit() {
 
 #[tokio::test]
 async fn row_data_is_hidden_until_asked_for_and_who_asks_is_written_down() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.kill(&["41"]).await;
     let page = "/dead-letters/alumniq/41";
     assert!(!stage.get(page).await.1.contains("no day"));
@@ -66,7 +66,7 @@ async fn row_data_is_hidden_until_asked_for_and_who_asks_is_written_down() {
 
 #[tokio::test]
 async fn what_was_sent_is_hidden_until_asked_for_too() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     let row = json!({"changeId": "41", "xid": XID, "changedOn": "2026-11-20", "employer": "Acme"});
     let sent = json!({"ContactNoteContent": "works at Acme now"});
     stage.refuse(&[row], Some(&sent)).await;
@@ -89,7 +89,7 @@ async fn what_was_sent_is_hidden_until_asked_for_too() {
 
 #[tokio::test]
 async fn letters_are_paged_newest_first_and_none_is_shown_twice() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     let ids: Vec<String> = (1000..1120).map(|id| id.to_string()).collect();
     stage
         .kill(&ids.iter().map(String::as_str).collect::<Vec<_>>())

@@ -7,12 +7,12 @@ use axum::{
 use futures::StreamExt;
 use tower::Service;
 
-use super::stage::Stage;
+use super::stage::TestConsole;
 use crate::console::router;
 
 #[tokio::test]
 async fn what_has_changed_is_told_to_who_watches() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     let request = stage.request("GET", "/live?page=overview", Body::empty());
     let response = router(stage.console.clone()).call(request).await.unwrap();
     assert_eq!(

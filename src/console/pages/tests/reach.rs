@@ -8,9 +8,9 @@ use queue::audit::Actor;
 
 use super::{
     super::links,
-    stage::{HOSTILE, Stage, XID},
+    stage::{HOSTILE, TestConsole, XID},
 };
-use crate::console::Tokens;
+use crate::console::ConsoleTokens;
 
 /// Every address that a page leads to: `href`, and where its forms go.
 fn addresses(body: &str) -> BTreeSet<String> {
@@ -25,7 +25,7 @@ fn addresses(body: &str) -> BTreeSet<String> {
 }
 
 /// Every page that can be come to from the overview.
-async fn crawl(stage: &Stage) -> Vec<(String, StatusCode, String)> {
+async fn crawl(stage: &TestConsole) -> Vec<(String, StatusCode, String)> {
     let mut todo = vec!["/".to_owned()];
     let mut seen = BTreeSet::from(["/".to_owned()]);
     let mut pages = Vec::new();
@@ -49,7 +49,7 @@ async fn crawl(stage: &Stage) -> Vec<(String, StatusCode, String)> {
 
 #[tokio::test]
 async fn every_link_and_form_of_every_page_leads_somewhere() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.kill(&["41", "42", HOSTILE, "..", "a/b?c#d"]).await;
     stage
         .queue
@@ -85,7 +85,7 @@ async fn every_link_and_form_of_every_page_leads_somewhere() {
 
 #[tokio::test]
 async fn what_others_wrote_stays_text_and_pages_bring_nothing_inline() {
-    let stage = Stage::new().await;
+    let stage = TestConsole::new().await;
     stage.kill(&[HOSTILE, "41"]).await;
     let by = Actor::at_command("<img src=x onerror=alert(1)>\u{202e}");
     stage.queue.pause(Vendor::Salsa, &by).await.unwrap();
@@ -134,11 +134,11 @@ async fn what_others_wrote_stays_text_and_pages_bring_nothing_inline() {
 
 #[tokio::test]
 async fn a_viewer_sees_neither_people_nor_forms_that_act() {
-    let tokens = Tokens {
+    let tokens = ConsoleTokens {
         operator: Some("open-sesame".into()),
         viewer: Some("just-looking".into()),
     };
-    let mut stage = Stage::guarded(tokens).await;
+    let mut stage = TestConsole::guarded(tokens).await;
     stage.kill(&["41", "42"]).await;
     let by = Actor::at_command("ana");
     let (letter, why) = ([(Vendor::Alumniq, "42".to_owned())], "asked by Jane Roe");

@@ -2,16 +2,16 @@
 
 use axum::http::{StatusCode, header};
 
-use super::{super::assets, stage::Stage};
-use crate::console::Tokens;
+use super::{super::assets, stage::TestConsole};
+use crate::console::ConsoleTokens;
 
 #[tokio::test]
 async fn assets_are_kept_for_good_and_need_nobody_logged_in() {
-    let tokens = Tokens {
+    let tokens = ConsoleTokens {
         operator: Some("open-sesame".into()),
         viewer: None,
     };
-    let stage = Stage::guarded(tokens).await;
+    let stage = TestConsole::guarded(tokens).await;
     for (asset, kind) in [
         (&assets::STYLE, "text/css; charset=utf-8"),
         (&assets::SCRIPT, "text/javascript; charset=utf-8"),

@@ -27,9 +27,9 @@ use tower::Service;
 
 use crate::{
     config::Schedule,
-    console::{Console, Guard, Rules, Tokens, router},
+    console::{Console, ConsoleTokens, Guard, Rules, router},
     observe::Heartbeats,
-    operations::{Operations, OperationsConfig, allowed::Allowed},
+    operations::{Operations, OperationsConfig, allowed::ConfiguredLimits},
     pipeline::producer::{Producer, arrival},
     vendors::{AlumniqClient, ClientSettings},
 };
@@ -38,7 +38,7 @@ pub const HOSTILE: &str = "x/<script>alert(1)</script>\"' onload=\"y\u{202e}\u{1
 pub const XID: &str = "1001-<b>secret</b>";
 
 /// A console before a queue of its own, and a browser that keeps its cookie.
-pub struct Stage {
+pub struct TestConsole {
     pub console: Console,
     pub queue: Queue,
     _redis: Redis,
@@ -46,12 +46,12 @@ pub struct Stage {
     pub token: Option<&'static str>,
 }
 
-impl Stage {
+impl TestConsole {
     pub async fn new() -> Self {
-        Self::guarded(Tokens::default()).await
+        Self::guarded(ConsoleTokens::default()).await
     }
 
-    pub async fn guarded(tokens: Tokens) -> Self {
+    pub async fn guarded(tokens: ConsoleTokens) -> Self {
         let redis = Redis::start().await;
         let queue = redis.queue_with("campus", |_| {}).await;
         let guard = Guard::new(Rules {
@@ -256,7 +256,7 @@ fn operations(queue: &Queue) -> Operations {
         max_wait: Duration::from_secs(5),
         allowed: Vendor::ALL
             .map(|vendor| {
-                let allowed = Allowed {
+                let allowed = ConfiguredLimits {
                     concurrency: Some(8),
                     rate_per_minute: None,
                     batch: None,

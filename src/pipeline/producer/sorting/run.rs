@@ -18,7 +18,7 @@ use queue::{
 use serde_json::value::RawValue;
 
 /// Changes in their order.
-pub(super) type Run = Box<dyn Iterator<Item = io::Result<NewChange>> + Send + Sync>;
+pub(super) type SortedRun = Box<dyn Iterator<Item = io::Result<NewChange>> + Send + Sync>;
 
 /// A change on its line: order, changeId, xid, row; class, cause, advice and `has_id` of its dead letter; digest and
 /// place in the answer. `replaces` is left out: no row of the feed replaces another.
@@ -62,7 +62,7 @@ impl RunFile {
     ///
     /// # Errors
     /// There is no room. The next run is written over what was.
-    pub fn write(&mut self, changes: &[NewChange]) -> io::Result<Run> {
+    pub fn write(&mut self, changes: &[NewChange]) -> io::Result<SortedRun> {
         let (file, start) = (self.file()?, self.end);
         let mut lines = BufWriter::new(Part {
             file: Arc::clone(&file),
@@ -87,7 +87,7 @@ impl RunFile {
         Ok(self.read(Part { file, at, end }))
     }
 
-    fn read(&self, part: Part) -> Run {
+    fn read(&self, part: Part) -> SortedRun {
         let (seals, start) = (self.seals.clone(), part.at);
         let lines = BufReader::new(part).lines().enumerate();
         Box::new(lines.map(move |(line, sealed)| {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    splitter::{Splitter, Step},
+    splitter::{SplitStep, Splitter},
     tidy::Tidy,
 };
 
@@ -82,12 +82,12 @@ pub(super) fn read_rows_of(
         for &byte in piece {
             taken += 1;
             match splitter.step(byte) {
-                Step::On if splitter.held() <= longest => {}
-                Step::On => {
+                SplitStep::On if splitter.held() <= longest => {}
+                SplitStep::On => {
                     return Err(Unread::Found(format!("a row of more than {longest} bytes")));
                 }
-                Step::Row(row) => rows.hand_on(row)?,
-                Step::End(last) => {
+                SplitStep::Row(row) => rows.hand_on(row)?,
+                SplitStep::End(last) => {
                     body.take(taken);
                     if let Some(row) = last {
                         rows.hand_on(row)?;
@@ -97,7 +97,7 @@ pub(super) fn read_rows_of(
                         false => found("a JSON array with something behind it, which is no JSON"),
                     };
                 }
-                Step::NoEnd { at } => {
+                SplitStep::NoEnd { at } => {
                     let row = rows.count + 1;
                     return Err(Unread::NoEnd { row, at });
                 }
@@ -106,11 +106,11 @@ pub(super) fn read_rows_of(
         body.take(taken);
     }
     match splitter.last_of_all() {
-        Step::End(Some(row)) => {
+        SplitStep::End(Some(row)) => {
             rows.hand_on(row)?;
             rows.all()
         }
-        Step::NoEnd { at } => Err(Unread::NoEnd {
+        SplitStep::NoEnd { at } => Err(Unread::NoEnd {
             row: rows.count + 1,
             at,
         }),

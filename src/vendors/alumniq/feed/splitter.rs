@@ -6,7 +6,7 @@
 //! certain is an error: a row that nobody may guess at must not swallow its neighbor.
 
 /// What a byte led to.
-pub(super) enum Step {
+pub(super) enum SplitStep {
     /// More is needed.
     On,
     /// A row has ended. Empty: there was nothing where a row should be.
@@ -53,7 +53,7 @@ impl Splitter {
         self.row.len()
     }
 
-    pub fn step(&mut self, byte: u8) -> Step {
+    pub fn step(&mut self, byte: u8) -> SplitStep {
         match self.within {
             Within::Text => {
                 self.row.push(byte);
@@ -74,9 +74,9 @@ impl Splitter {
             Within::Between => match byte {
                 b',' => {
                     self.is_due = true;
-                    return Step::Row(String::new());
+                    return SplitStep::Row(String::new());
                 }
-                b']' => return Step::End(self.is_due.then(String::new)),
+                b']' => return SplitStep::End(self.is_due.then(String::new)),
                 _ => {
                     self.within = Within::Row;
                     return self.mark(byte);
@@ -90,11 +90,11 @@ impl Splitter {
                 }
             }
         }
-        Step::On
+        SplitStep::On
     }
 
     /// A byte of a row, outside of its texts.
-    fn mark(&mut self, byte: u8) -> Step {
+    fn mark(&mut self, byte: u8) -> SplitStep {
         let (last, top) = (self.last, self.open.last().copied());
         // A text ends where something ends, and nothing but a comma or an end follows what was closed.
         let is_after_value = matches!(last, b'"' | b'}' | b']');
@@ -118,14 +118,14 @@ impl Splitter {
             let row = self.cut(self.row.len());
             self.is_due = byte == b',';
             return match byte {
-                b',' => Step::Row(row),
-                _ => Step::End(Some(row)),
+                b',' => SplitStep::Row(row),
+                _ => SplitStep::End(Some(row)),
             };
         }
         self.row.push(byte);
         if !fits {
             self.within = Within::Broken(self.row.len());
-            return Step::On;
+            return SplitStep::On;
         }
         self.last = byte;
         match byte {
@@ -136,19 +136,19 @@ impl Splitter {
             b',' | b':' => {}
             _ => self.last = WORD,
         }
-        Step::On
+        SplitStep::On
     }
 
     /// Whether a row begins with what was just read of a broken one, which ends in a colon.
-    fn next_row(&mut self, at: usize) -> Step {
+    fn next_row(&mut self, at: usize) -> SplitStep {
         let before_colon = &self.row[..self.row.len() - 1];
         let Some((brace, key)) = object_start(before_colon) else {
-            return Step::On;
+            return SplitStep::On;
         };
         let before_brace = self.row[..brace].trim_ascii_end();
         // The broken row's own start: it broke at its first colon, or before.
         if before_brace.is_empty() {
-            return Step::On;
+            return SplitStep::On;
         }
         let is_next = first_key(&self.row).is_some_and(|first| first == key);
         match before_brace.split_last() {
@@ -160,16 +160,16 @@ impl Splitter {
                 self.within = Within::Row;
                 self.open = vec![b'}'];
                 self.last = b':';
-                Step::Row(broken)
+                SplitStep::Row(broken)
             }
-            _ => Step::NoEnd { at: self.place(at) },
+            _ => SplitStep::NoEnd { at: self.place(at) },
         }
     }
 
     /// The body has ended. A broken row has certainly come to its end where the array's follows a text's.
-    pub fn last_of_all(mut self) -> Step {
+    pub fn last_of_all(mut self) -> SplitStep {
         let Within::Broken(at) = self.within else {
-            return Step::On;
+            return SplitStep::On;
         };
         let row = self.row.trim_ascii_end().strip_suffix(b"]");
         let row = row.map(<[u8]>::trim_ascii_end);
@@ -177,9 +177,9 @@ impl Splitter {
         match (row, text.map(<[u8]>::trim_ascii_end)) {
             (Some(row), Some(text)) if text.ends_with(b"\"") && row.starts_with(b"{") => {
                 let ends = row.len();
-                Step::End(Some(self.cut(ends)))
+                SplitStep::End(Some(self.cut(ends)))
             }
-            _ => Step::NoEnd { at: self.place(at) },
+            _ => SplitStep::NoEnd { at: self.place(at) },
         }
     }
 
