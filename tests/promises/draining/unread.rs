@@ -138,7 +138,7 @@ async fn a_terminal_that_is_stopped_stops_no_change() {
     let relay = Relay::new(&sandbox, Some(&redis)).set("log.level", "trace");
     let arguments = ["sync", "--wait"];
     let mut terminal = Terminal::start(&relay, 80, 24, &arguments);
-    terminal.shows("through").await;
+    terminal.shows("/300 applied").await;
     terminal.is_read(false);
     sandbox.set_faults(Faults::default());
     acknowledged(&sandbox, CHANGES).await;

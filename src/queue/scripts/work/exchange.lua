@@ -11,13 +11,15 @@
 -- Returns: a letter for each lease that ended, the gate's turn, [what claim.lua returns]
 
 local function transition()
-  local destination, b, worker, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], clock.now()
+  local destination, b, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
   local FIRST_ENDED = 18
   local has_ended, verdicts = ARGV[FIRST_ENDED] ~= nil, ''
-  -- A process that rests is to cost Redis little: where there is nothing to take, nothing is written.
-  if has_ended or redis.call('EXISTS', key('ready', destination), key('lease', destination), key('due', destination)) > 0 then
-    own.expect({ { name = destination } })
-  end
+  -- A process that rests costs Redis little: where there is nothing to take, nothing more is looked at.
+  local is_resting = not has_ended and redis.call('EXISTS', key('ready', destination), key('lease', destination),
+    key('due', destination), key('hungry', destination), key('gate', destination)) == 0
+  if is_resting then return { '', '', { -1, '0', {}, {}, {}, {} } } end
+  own.expect({ { name = destination } })
+  local now = clock.now()
   if has_ended then
     verdicts = settle_all(destination, b, worker, now, FIRST_ENDED)
     batch.write()
