@@ -10,7 +10,7 @@
 //! # use queue::{
 //! #     NO_TLS, Queue, QueueSettings,
 //! #     acknowledgement::{AckClaim, AckEnd, AckLimits},
-//! #     durability::Allowed,
+//! #     durability::DurabilityExceptions,
 //! #     embedded::EmbeddedRedis,
 //! #     executor::Transition,
 //! #     intake::NewChange,
@@ -55,7 +55,7 @@
 //! # };
 //! # let limits = AckLimits { max_batch: 200, max_wait: minute, eager: true, lease: minute };
 //! let queue = Queue::connect(settings).await?; // reads only, until it is admitted
-//! let queue = queue.admit(Allowed::default()).await.unwrap().queue;
+//! let queue = queue.admit(DurabilityExceptions::default()).await.unwrap().queue;
 //! queue.enqueue(queue.now().await?, &[change]).await?;
 //!
 //! let claimed = queue.claim(Destination::Crm, "worker-1", &request).await?;
