@@ -61,7 +61,7 @@ macro_rules! destinations {
             }
 
             /// The destination's bit in a change's set of pending destinations (see the queue's lanes). No bit may be left
-            /// out: the queue's scripts give AlumnIQ the sum of all of them plus 1.
+            /// out, see [`Vendor::bit`].
             pub const fn bit(self) -> u8 {
                 match self { $(Self::$name => $bit,)* }
             }
@@ -96,6 +96,14 @@ destinations! {
 }
 
 impl Vendor {
+    /// The vendor's bit in the set of vendors at which a change is dead; AlumnIQ's is the one above all destinations'.
+    pub const fn bit(self) -> u8 {
+        match self.destination() {
+            Some(destination) => destination.bit(),
+            None => 1 << Destination::ALL.len(),
+        }
+    }
+
     /// The wire name, as it stands in Redis keys, JSON, metrics and commands.
     pub const fn as_str(self) -> &'static str {
         match self.destination() {
@@ -213,6 +221,7 @@ mod tests {
         }
         // One more is AlumnIQ's bit, in the set of the vendors at which a change is dead.
         assert!((bits + 1).is_power_of_two(), "the bits leave a gap: {bits}");
+        assert_eq!(Vendor::Alumniq.bit(), bits + 1);
         assert_eq!(Vendor::ALL.last(), Some(&Vendor::Alumniq));
     }
 

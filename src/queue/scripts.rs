@@ -56,21 +56,20 @@ const FRAME: &str = include_str!("scripts/lib/frame.lua");
 /// What starts a line that names a file of the library.
 const INCLUDE: &str = "-- @include ";
 
-/// The destinations and their bits, and AlumnIQ's, as scripts know them.
+/// The destinations and the vendors with their bits, as scripts know them.
 fn destinations() -> String {
     let (mut named, mut bits, mut every) = (String::new(), String::new(), 0);
     for destination in Destination::ALL {
-        let (name, bit) = (destination.as_str(), destination.bit());
+        let bit = destination.bit();
         // Writing to a string cannot fail.
-        let _ = write!(named, "{{ name = '{name}', bit = {bit} }}, ");
-        let _ = write!(bits, "{name} = {bit}, ");
+        let _ = write!(named, "{{ name = '{destination}', bit = {bit} }}, ");
         every |= bit;
     }
+    for vendor in Vendor::ALL {
+        let _ = write!(bits, "{vendor} = {}, ", vendor.bit());
+    }
     format!(
-        "local DESTINATIONS, EVERY_DESTINATION = {{ {named}}}, {every}\n\
-         local VENDOR_BIT = {{ {bits}{} = {} }}\n",
-        Vendor::Alumniq,
-        every + 1,
+        "local DESTINATIONS, EVERY_DESTINATION = {{ {named}}}, {every}\nlocal VENDOR_BIT = {{ {bits}}}\n"
     )
 }
 

@@ -1,6 +1,9 @@
 //! Where changes stand, many at a time: to hold what AlumnIQ lists against what is known here. Only looks.
 
-use jobs::{destination::Destination, outcome::DeadClass};
+use jobs::{
+    destination::{Destination, Vendor},
+    outcome::DeadClass,
+};
 
 use super::{Queue, QueueError, Record, keys, letters::LetterFilter, record};
 
@@ -9,9 +12,6 @@ const CHANGES_A_CALL: usize = 200;
 
 /// How many of the server's keys one step through the open changes looks at.
 const KEYS_A_STEP: u32 = 200;
-
-/// `alumniq` in the mask of the dead.
-const ALUMNIQ_BIT: u8 = 4;
 
 /// What is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl Queue {
 fn read(known: &[String]) -> Standing {
     let text = |at: usize| known.get(at).map_or("", String::as_str);
     let mask = |at: usize| text(at).parse::<u8>().unwrap_or_default();
-    let destinations = |mask: u8| Places(mask & !ALUMNIQ_BIT);
+    let destinations = |mask: u8| Places(mask & !Vendor::Alumniq.bit());
     if let Some(end) = Some(text(1)).filter(|marker| !marker.is_empty()) {
         let mut words = end.split(' ');
         return Standing::Closed {
