@@ -166,7 +166,7 @@ impl Producer {
                 look: wait.min(ttl / 3),
             });
         }
-        if record.rolled_back.is_some() {
+        if record.has_gone_back() {
             tracing::warn!("fetching everything again, because Redis' state went back in time");
             metrics::queue_defects(DefectKind::RolledBack, 1);
         }

@@ -26,6 +26,12 @@ pub struct ProducerRecord {
 }
 
 impl ProducerRecord {
+    /// Whether Redis' state went back in time and nothing was fetched since.
+    pub fn has_gone_back(&self) -> bool {
+        self.rolled_back
+            .is_some_and(|noticed| self.last_started.is_none_or(|last| last < noticed))
+    }
+
     fn read(fields: &HashMap<String, String>) -> Self {
         let number = |field: &str| fields.get(field)?.parse().ok();
         Self {

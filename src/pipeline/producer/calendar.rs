@@ -22,8 +22,7 @@ pub(super) fn due_in(
     let Some(last) = record.last_started.filter(|last| *last <= now) else {
         return Duration::ZERO;
     };
-    let has_gone_back = |at: u64| last < at && record.last_sweep.is_none_or(|sweep| sweep < at);
-    if record.rolled_back.is_some_and(has_gone_back) {
+    if record.has_gone_back() {
         return Duration::ZERO;
     }
     let due = match record.error {
