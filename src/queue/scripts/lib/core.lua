@@ -33,7 +33,6 @@ local function fail(text)
 end
 
 -- What is done last, whatever happened.
-
 local at_end = {}
 
 local guard = { WRONG_TYPE = 'WRONGTYPE ', warnings = {} }

@@ -1,4 +1,5 @@
 -- @include ack
+-- @include audit
 -- @include changes
 -- @include lanes
 -- @include letters
@@ -6,13 +7,25 @@
 -- Letters that are brought back or given up.
 
 -- For the audit: the ids of those that were handled, and their vendor where it is one ('' = several).
-
 local handling = { handled = {}, handled_at = nil }
 
 function handling.note(vendor, id)
   if handling.handled_at and handling.handled_at ~= vendor then handling.handled_at = '' end
   handling.handled_at = handling.handled_at or vendor
   handling.handled[#handling.handled + 1] = id
+end
+
+-- Counts the step and writes it into the audit. Returns the script's answer: the letters of the items, and behind a space
+-- the entry of the audit, if there is one. `gone`: how many letters were none any more.
+function handling.answer(verdicts, now, actor, action, gone, reason)
+  audit.count_step(actor, #handling.handled, gone)
+  if #handling.handled > 0 then
+    actor.entry = audit.write_step(now, actor, {
+      action = action, destination = handling.handled_at, count = #handling.handled, ids = handling.handled,
+      reason = reason,
+    })
+  end
+  return table.concat(verdicts) .. ' ' .. actor.entry
 end
 
 -- The letter is removed; its change goes back where it was.

@@ -40,12 +40,5 @@ local function transition()
       verdicts[#verdicts + 1] = 'd'
     end
   end
-  audit.count_step(actor, #handling.handled, gone)
-  if #handling.handled > 0 then
-    actor.entry = audit.write_step(now, actor, {
-      action = 'discarded', destination = handling.handled_at, count = #handling.handled, ids = handling.handled,
-      reason = reason,
-    })
-  end
-  return table.concat(verdicts) .. ' ' .. actor.entry
+  return handling.answer(verdicts, now, actor, 'discarded', gone, reason)
 end

@@ -26,12 +26,6 @@ local function transition()
       verdicts[#verdicts + 1] = 'r'
     end
   end
-  audit.count_step(actor, #handling.handled, gone)
-  if #handling.handled > 0 then
-    local action = apply_stale and 'replayed_over_newer' or 'replayed'
-    actor.entry = audit.write_step(now, actor, {
-      action = action, destination = handling.handled_at, count = #handling.handled, ids = handling.handled,
-    })
-  end
-  return table.concat(verdicts) .. ' ' .. actor.entry
+  local action = apply_stale and 'replayed_over_newer' or 'replayed'
+  return handling.answer(verdicts, now, actor, action, gone)
 end
