@@ -32,7 +32,7 @@ pub struct Throttle {
     /// Whoever waits when this is cancelled gives up.
     pub closing: CancellationToken,
     /// Whose turn it is among this process's waiting work: one asks Redis, the others stand behind.
-    pub turn: Mutex<()>,
+    turn: Mutex<()>,
 }
 
 /// The right to make one call now: [`Throttle::spend`] or [`Throttle::give_back`] it.
@@ -43,6 +43,24 @@ pub struct CallPermit {
 }
 
 impl Throttle {
+    /// For calls of `batch` items until the vendor says otherwise.
+    pub fn new(
+        queue: &Queue,
+        limit: CallLimit,
+        longest_call: Duration,
+        batch: usize,
+        closing: &CancellationToken,
+    ) -> Self {
+        Self {
+            queue: queue.clone(),
+            limit,
+            longest_call,
+            batch: Arc::new(AtomicUsize::new(batch)),
+            closing: closing.clone(),
+            turn: Mutex::default(),
+        }
+    }
+
     /// Waits for places for `calls` calls under a lease; a limit that is lower gives fewer, at least one.
     /// `None`: do not call (the lease ended, the vendor is paused, we are closing, or Redis cannot say); what
     /// was not called can be given back.

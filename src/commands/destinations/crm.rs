@@ -2,11 +2,10 @@
 
 mod probe;
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::Arc;
 
 use jobs::destination::{Destination, Vendor};
 use queue::{Queue, calls::CallLimit};
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{DestinationSummary, Registration};
@@ -55,18 +54,17 @@ fn consumer(
         client: client(crm)?,
         mapping: Arc::clone(mapping),
         rows: context.rows(Destination::Crm),
-        throttle: Throttle {
-            queue: queue.clone(),
-            limit: CallLimit {
+        throttle: Throttle::new(
+            queue,
+            CallLimit {
                 vendor: Vendor::Crm,
                 configured: crm.rate_per_minute,
                 published: None,
             },
-            longest_call: crm.timeout,
-            batch: Arc::new(AtomicUsize::new(1)),
-            closing: closing.clone(),
-            turn: Mutex::default(),
-        },
+            crm.timeout,
+            1,
+            closing,
+        ),
     };
     Ok(Some(Consumer {
         destination: Destination::Crm,

@@ -2,14 +2,14 @@
 
 mod probe;
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::Arc;
 
 use jobs::{
     destination::{Destination, Vendor},
     salsa_upsert::SalsaLimits,
 };
 use queue::{Queue, calls::CallLimit};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{DestinationSummary, Registration};
@@ -90,18 +90,12 @@ fn consumer(
 /// For the service's calls and for those of commands.
 fn throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
     let published = SalsaLimits::default();
-    Throttle {
-        queue: queue.clone(),
-        limit: CallLimit {
-            vendor: Vendor::Salsa,
-            configured: salsa.rate_per_minute,
-            published: Some(published.rate_per_minute),
-        },
-        longest_call: salsa.timeout,
-        batch: Arc::new(AtomicUsize::new(published.max_batch)),
-        closing: closing.clone(),
-        turn: Mutex::default(),
-    }
+    let limit = CallLimit {
+        vendor: Vendor::Salsa,
+        configured: salsa.rate_per_minute,
+        published: Some(published.rate_per_minute),
+    };
+    Throttle::new(queue, limit, salsa.timeout, published.max_batch, closing)
 }
 
 fn summary(config: &Config) -> Option<DestinationSummary> {
