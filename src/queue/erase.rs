@@ -130,26 +130,12 @@ impl Queue {
             .filter_map(|name| Some(name.split_once(' ')?.1));
         let through = letters.chain(past.iter().map(String::as_str));
         changes.extend(through.map(|id| (id.to_owned(), String::new())));
-        let key = self.keys.of(&["lane", lane]);
-        let mut cursor = "0".to_owned();
-        loop {
-            let (next, members): (String, Vec<(String, String)>) = redis::cmd("ZSCAN")
-                .arg(&key)
-                .arg(&cursor)
-                .arg("COUNT")
-                .arg(A_STEP)
-                .query_async(&mut self.connection.clone())
-                .await?;
-            for (member, _) in members {
-                if let Some((_, id)) = member.split_once(' ') {
-                    changes.insert(id.to_owned(), member);
-                }
+        for (member, _) in self.lane_members(lane).await? {
+            if let Some((_, id)) = member.split_once(' ') {
+                changes.insert(id.to_owned(), member);
             }
-            if next == "0" {
-                return Ok(changes);
-            }
-            cursor = next;
         }
+        Ok(changes)
     }
 
     /// The person's changes by their records: those that are through and no index names any more are among them.

@@ -4,9 +4,9 @@
 //! campus lives in one slot and a script may touch all of it, while many campuses spread over a cluster.
 //!
 //! ```text
-//!                   lane:x:1001  (sorted by order; score = who still waits: 1 CRM, 2 Salsa, 3 both)
+//!                   lanes: x:1001 -> a line a change, oldest first (who still waits: 1 CRM, 2 Salsa, 3 both)
 //!                   .---------------------------------------------.
-//!  enqueue -------> | 3 "…:n0024 41" | 3 "…:n0024 42" | …         |      change:41 = fetched ms + record
+//!  enqueue -------> | 3…:n0024 41 | 3…:n0024 42 | …               |      change:41 = fetched ms + record
 //!                   '---------------------------------------------'
 //!                        the lane's name stands, per destination, in exactly one of:
 //!
@@ -14,7 +14,7 @@
 //!         ^    ^                      |         |        |
 //!         |    '---- lease expired ---'         |        '-- settle done/dead: leave the lane; next is ready
 //!         '------- due:crm (by time) <--retry---'
-//!                                                done: score loses the bit; 0 and nothing dead:
+//!                                                done: the set loses the bit; 0 and nothing dead:
 //!     ack (the line) --ack_claim--> acking (a lease on its first ids) --accepted--> done:41 (expires)
 //!
 //!     dead:   letter:crm:41 (the letter), dead (41 -> who is dead), and three ways to find it:
@@ -29,7 +29,8 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `change:<id>` | string | 13 digits (ms, the fetch) + JSON [`Record`](super::Record), its row sealed where there is a key; last in it `listed`: since when AlumnIQ lists this content (ms), its place in that answer, keyed digests of it; without the JSON: only what AlumnIQ is to be told of is left |
-//! | `lane:<lane>` | sorted set | `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change |
+//! | `lanes` | hash | lane -> a line a change, oldest first: a character for the set of destinations that wait for it (`0` and its bits), then its member, `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change. `*` where the lane has more than eight |
+//! | `lane:<lane>` | sorted set | such a lane: its members, scored by the set |
 //! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
 //! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |
 //! | `hungry:<d>` | sorted set with expiry | processes that find none of the fleet's places free, each by when (ms) it is forgotten |

@@ -119,6 +119,7 @@ pub mod gate;
 mod hold;
 pub mod intake;
 pub mod keys;
+mod lane_members;
 pub mod leader;
 pub mod lease;
 pub mod letters;

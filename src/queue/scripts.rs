@@ -46,7 +46,7 @@ macro_rules! library {
 
 library! {
     "ack" "audit" "batch" "breaker" "changes" "claim" "clock" "closed" "core" "correction" "defects" "handling" "lanes"
-    "lead" "letters" "memory" "namespace" "own" "rates" "rollback" "settle" "share" "stats" "timeline"
+    "lead" "letters" "memory" "namespace" "own" "rates" "rollback" "settle" "share" "stats" "timeline" "walk"
 }
 
 /// Every script has these before the ones that it names, and the frame behind it.

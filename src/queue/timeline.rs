@@ -145,13 +145,7 @@ impl Queue {
     async fn lane_view(&self, change_id: &str, xid: Option<&str>) -> Result<LaneView, QueueError> {
         let lane = keys::lane(xid, change_id);
         let mut connection = self.connection.clone();
-        let members: Vec<(String, u8)> = redis::cmd("ZRANGE")
-            .arg(self.keys.of(&["lane", &lane]))
-            .arg(0)
-            .arg(-1)
-            .arg("WITHSCORES")
-            .query_async(&mut connection)
-            .await?;
+        let members = self.lane_members(&lane).await?;
         let id = |member: &str| member.split_once(' ').map(|(_, id)| id.to_owned());
         let mut view = LaneView::default();
         for d in Destination::ALL {

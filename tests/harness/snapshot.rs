@@ -125,6 +125,31 @@ impl Snapshot {
             .collect()
     }
 
+    /// Every lane with its members, each with the destinations that wait for it.
+    pub fn lanes(&self) -> BTreeMap<&str, BTreeMap<&str, u8>> {
+        let fields = self.hash("lanes").into_iter();
+        let lanes: BTreeMap<_, _> = fields
+            .map(|(lane, text)| {
+                let members = match text {
+                    "*" => {
+                        let set = self.sorted(&format!("lane:{lane}")).into_iter();
+                        set.map(|(member, mask)| (member, mask as u8)).collect()
+                    }
+                    lines => {
+                        let lines = lines.split('\n');
+                        let lines = lines.map(|line| (&line[1..], line.as_bytes()[0] - b'0'));
+                        lines.collect()
+                    }
+                };
+                (lane, members)
+            })
+            .collect();
+        for long in self.below("lane:") {
+            assert_eq!(self.hash("lanes").get(long), Some(&"*"), "{long}");
+        }
+        lanes
+    }
+
     /// A hash.
     pub fn hash(&self, key: &str) -> BTreeMap<&str, &str> {
         self.list(key)

@@ -36,12 +36,13 @@ const LETTER: Question = Question("letter", DefectKind::Letter, 1);
 const INDEX: Question = Question("index", DefectKind::Letter, 2);
 const COUNT: Question = Question("count", DefectKind::Letter, 1);
 
-/// Open changes (id, block, state), closed ones, lanes with their members, letters, indexes, keys of a foreign type.
+/// Open changes (id, block, state), closed ones, lanes with their members, lanes of which a set was left behind, letters, indexes, keys of a foreign type.
 type Step = (
     String,
     Vec<(String, String, String)>,
     Vec<String>,
     Vec<Vec<String>>,
+    Vec<String>,
     Vec<String>,
     Vec<String>,
     Vec<String>,
@@ -186,7 +187,7 @@ impl<'a> Round<'a> {
             let mut call = self.queue.scripts.survey.prepare_invoke();
             call.arg(&cursor).arg(A_STEP).arg(LONGEST_LISTED);
             let step: Step = self.queue.run(&mut call).await?;
-            let (next, open, closed, lanes, letters, indexes, foreign) = step;
+            let (next, open, closed, lanes, left_behind, letters, indexes, foreign) = step;
             if !foreign.is_empty() {
                 let count = self.left.entry(DefectKind::Key).or_default();
                 *count = foreign.len() as u64;
@@ -206,6 +207,7 @@ impl<'a> Round<'a> {
             if missing.is_none() {
                 self.decide_changes(&without_letter).await?;
                 self.decide(CLOSED, closed).await?;
+                self.decide(LANE, left_behind).await?;
                 self.decide(LETTER, letters).await?;
                 self.indexes(indexes).await?;
             }
@@ -255,7 +257,10 @@ impl<'a> Round<'a> {
 
     /// A long lane's members with their scores.
     async fn scores(&self, lane: &str) -> Result<Vec<String>, QueueError> {
-        self.scan("ZSCAN", &["lane", lane]).await
+        let members = self.queue.lane_members(lane).await?.into_iter();
+        Ok(members
+            .flat_map(|(member, mask)| [member, mask.to_string()])
+            .collect())
     }
 
     /// What these indexes name, and how they count it.

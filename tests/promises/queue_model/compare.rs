@@ -321,20 +321,7 @@ fn changes(snapshot: &Snapshot, model: &Model) -> Checked {
                 .insert(&change.member, waiting);
         }
     }
-    let stored: BTreeMap<&str, BTreeMap<&str, u8>> = snapshot
-        .below("lane:")
-        .map(|lane| {
-            let members = snapshot.sorted(&format!("lane:{lane}"));
-            (
-                lane,
-                members
-                    .into_iter()
-                    .map(|(member, who)| (member, who as u8))
-                    .collect(),
-            )
-        })
-        .collect();
-    same("lane:*", stored, lanes)?;
+    same("lanes", snapshot.lanes(), lanes)?;
     let mut outstanding: BTreeMap<String, String> = BTreeMap::new();
     for (_, change) in open() {
         let block = format!("{:013}", change.block);

@@ -44,10 +44,11 @@ impl Witness {
             if corrected.contains(id) {
                 continue;
             }
-            let waiting = before.sorted(&format!("lane:{lane}")).into_iter();
+            let lanes = before.lanes();
+            let waiting = lanes.get(lane.as_str()).into_iter().flatten();
             let members = waiting
-                .filter(|(_, who)| *who as u8 & d.bit() != 0)
-                .map(|(member, _)| member)
+                .filter(|(_, who)| **who & d.bit() != 0)
+                .map(|(member, _)| *member)
                 .filter(|member| {
                     !left
                         .iter()

@@ -51,8 +51,7 @@ const KEYS: &[&str] = &[
     "gate:crm",
     "gate:alumniq",
     "audit",
-    "lane:x:ada",
-    "lane:x:bob",
+    "lanes",
     "change:1",
     "change:3",
     "done:1",
@@ -197,7 +196,7 @@ async fn time_passes(namespace: &mut Namespace) {
 /// What is left of changes that are through.
 fn is_left(key: &str) -> bool {
     let kinds = [
-        "change:", "lane:", "ready:", "lease:", "running:", "due:", "letter", "because:", "causes:",
+        "change:", "lane", "ready:", "lease:", "running:", "due:", "letter", "because:", "causes:",
     ];
     let names = ["ack", "acking", "dead", "outstanding", "discarded"];
     kinds.iter().any(|kind| key.starts_with(kind)) || names.contains(&key)

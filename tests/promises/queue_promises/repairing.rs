@@ -219,9 +219,7 @@ async fn a_change_that_is_nowhere_is_put_back_where_its_row_belongs() {
     let mut namespace = Namespace::new(&redis).await;
     namespace.enqueue(changes(4)).await;
     // The older of two changes of one person.
-    let member = format!("{} 2", order_key(Timestamp::from_millisecond(3).ok(), "2"));
-    let lane = namespace.key("lane:x:p1");
-    assert!(namespace.connection.zrem(lane, member).await.unwrap() == 1);
+    namespace.lose_from_lane("x:p1", "2").await;
     repaired(&mut namespace, &[DefectKind::Change, DefectKind::Books]).await;
     let got = drain(&mut namespace).await;
     let of_one = |vendor| {
@@ -375,13 +373,7 @@ async fn inflict(namespace: &mut Namespace, damage: Damage, pick: u8) {
         Damage::LoseHolder => format!("HDEL {prefix}running:{d} {lane}"),
         Damage::LoseLease => format!("ZREM {prefix}lease:{d} {lane}"),
         Damage::LeaveLane => {
-            let order = order_key(
-                Timestamp::from_millisecond(i64::from(id) + 1).ok(),
-                &id.to_string(),
-            );
-            let member = format!("{order} {id}");
-            let key = namespace.key(&format!("lane:{lane}"));
-            namespace.connection.zrem(key, member).await.unwrap();
+            namespace.lose_from_lane(&lane, &id.to_string()).await;
             return;
         }
         Damage::LeaveAck => format!("ZREM {prefix}ack {id}"),

@@ -38,7 +38,7 @@ local function transition()
         free(d, member)
       end
     end
-    if waits ~= 0 then redis.call('ZREM', key('lane', lane), member) end
+    if waits ~= 0 then lanes.put(lane, member, 0) end
     redis.call('ZREM', key('past', lane), id)
     redis.call('DEL', key('events', id), key('edits', id))
     redis.call('HDEL', key('corrected'), id)

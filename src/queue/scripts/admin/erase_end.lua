@@ -1,9 +1,10 @@
+-- @include lanes
 -- Removes a person's name from where it stands besides the changes themselves. ARGV: lane.
 -- Returns how many changes of the person are there again: they came meanwhile, and keep what they need.
 
 local function transition()
   local lane = ARGV[1]
   for _, d in ipairs(DESTINATIONS) do redis.call('HDEL', key('applied', d.name), lane) end
-  return redis.call('ZCARD', key('lane', lane)) + redis.call('SCARD', key('letters-of', lane))
+  return lanes.count(lane) + redis.call('SCARD', key('letters-of', lane))
     + redis.call('ZCARD', key('past', lane))
 end

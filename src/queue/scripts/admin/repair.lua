@@ -71,6 +71,14 @@ local function transition()
   items.lane = 1
   function decide.lane(lane)
     local verdict = '-'
+    -- What a transition left of the two forms of a lane that was cut short.
+    local is_long = redis.call('HGET', key('lanes'), lane) == lanes.LONG
+    if is_long ~= (redis.call('EXISTS', key('lane', lane)) == 1) then
+      verdict = 'f'
+      if fix then
+        if is_long then redis.call('HDEL', key('lanes'), lane) else redis.call('DEL', key('lane', lane)) end
+      end
+    end
     for _, d in ipairs(DESTINATIONS) do
       if place(d, lane) then verdict = 'f' end
     end
@@ -81,11 +89,8 @@ local function transition()
   local function waits_in(lane, id, member)
     local waiting = member ~= '' and lanes.waiting_for(lane, member) or 0
     if waiting ~= 0 then return waiting, member end
-    local members = redis.call('ZRANGE', key('lane', lane), 0, -1, 'WITHSCORES')
-    for i = 1, #members, 2 do
-      if lanes.change_of(members[i]) == id then return tonumber(members[i + 1]), members[i] end
-    end
-    return 0, member
+    local other, mask = lanes.find(lane, id)
+    return mask or 0, other or member
   end
 
   items.change = 4
@@ -121,7 +126,7 @@ local function transition()
         books.count('pending:' .. d.name, 1)
       end
     end
-    if again ~= 0 then redis.call('ZADD', key('lane', lane), bit.bor(waiting, again), member) end
+    if again ~= 0 then lanes.put(lane, member, bit.bor(waiting, again)) end
     timeline.add(id, now, '{"event":"repaired"}')
     return 'f'
   end
@@ -135,7 +140,7 @@ local function transition()
         if redis.call('HEXISTS', key('running', d.name), lane) == 1 then return '-' end
       end
       -- Where that was all, the lane's places are found in the next round.
-      if fix then redis.call('ZREM', key('lane', lane), member) end
+      if fix then lanes.put(lane, member, 0) end
       return 'f'
     end
     if redis.call('EXISTS', key('change', id)) == 1 then return '-' end

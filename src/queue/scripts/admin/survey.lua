@@ -1,16 +1,17 @@
 -- @include changes
+-- @include walk
 -- @include defects
 -- One bounded step through the namespace: what is open, what stands in lanes, and what contradicts at first sight.
--- ARGV: cursor ('0' begins), how many of the server's keys to look at, how long a lane may be to be listed here
+-- ARGV: cursor ('0' begins), how many keys or fields to look at, how long a lane may be to be listed here
 -- Returns: the next cursor ('0' = once round); then lists:
 --   open changes: changeId, block, state triples (w: it waits, d: it is dead, a: to be acknowledged, l: a letter is lost);
 --   closed changes that keep something for ever; lanes: [lane, member, mask ...], without members where it is long;
+--   lanes of which a set was left behind;
 --   letters that contradict their indexes; indexes of letters; keys of a foreign type
 
 local function transition()
   local longest = tonumber(ARGV[3])
-  local step = redis.call('SCAN', ARGV[1], 'MATCH', KEYS[1] .. ':*', 'COUNT', ARGV[2])
-  local open, ended, in_lanes, contradicting, indexes, foreign = {}, {}, {}, {}, {}, {}
+  local open, ended, in_lanes, left_behind, contradicting, indexes, foreign = {}, {}, {}, {}, {}, {}, {}
 
   local look = {}
   function look.change(id)
@@ -26,13 +27,17 @@ local function transition()
     end
     open[#open + 1], open[#open + 2], open[#open + 3] = id, changes.fetched_at(id), state
   end
-  function look.lane(lane)
-    local members = {}
-    if redis.call('ZCARD', key('lane', lane)) <= longest then
-      members = redis.call('ZRANGE', key('lane', lane), 0, -1, 'WITHSCORES')
+  local function look_at_lane(lane)
+    local listed = { lane }
+    if lanes.count(lane) <= longest then
+      lanes.each(lane, function(member, mask)
+        listed[#listed + 1], listed[#listed + 2] = member, whole(mask)
+      end)
     end
-    table.insert(members, 1, lane)
-    in_lanes[#in_lanes + 1] = members
+    in_lanes[#in_lanes + 1] = listed
+  end
+  function look.lane(lane)
+    if redis.call('HGET', key('lanes'), lane) ~= lanes.LONG then left_behind[#left_behind + 1] = lane end
   end
   function look.letter(name)
     local vendor, id = name:match('^(%a+):(.*)$')
@@ -44,7 +49,7 @@ local function transition()
   local function index(_, name) indexes[#indexes + 1] = name end
   look.letters, look.because, look.causes, look['letters-of'] = index, index, index, index
 
-  for _, full in ipairs(step[2]) do
+  local function look_at_key(full)
     local name = full:sub(#PREFIX + 1)
     local kind, rest = name:match('^([%a%-]+):?(.*)$')
     local expected = defects.TYPES[kind]
@@ -58,5 +63,7 @@ local function transition()
       end
     end
   end
-  return { step[1], open, ended, in_lanes, contradicting, indexes, foreign }
+
+  local next = walk.step(ARGV[1], ARGV[2], { { 'keys', look_at_key }, { 'lanes', look_at_lane } })
+  return { next, open, ended, in_lanes, left_behind, contradicting, indexes, foreign }
 end

@@ -86,7 +86,7 @@ local function transition()
           idle[destination.name] = is_new or not lanes.head(lane, destination.bit)
         end
       end
-      redis.call('ZADD', key('lane', lane), mask, member)
+      lanes.put(lane, member, mask)
     end
     -- Last: from here on it passes for known.
     redis.call('SET', key('change', id), block .. record)
@@ -198,8 +198,7 @@ local function transition()
     local may_be_known = is_any_known or above
     seen[id] = changes.listed_in(record) or true
     local marker = may_be_known and redis.call('GET', key('done', id))
-    local in_lane = lanes.short(lane)
-    local is_new = in_lane and #in_lane == 0
+    local is_new = redis.call('HEXISTS', key('lanes'), lane) == 0
     if marker and is_another(marker, record) then
       redis.call('DEL', key('done', id), key('edits', id))
       redis.call('PERSIST', key('events', id))

@@ -31,15 +31,9 @@ end
 -- corrected row puts it, which is nearly always the same.
 function correction.place_of(id, lane, member)
   if member ~= '' and lanes.waiting_for(lane, member) ~= 0 then return lane, member end
-  local stored, from = correction.stored_lane(id), 0
-  while true do
-    local members = redis.call('ZRANGE', key('lane', stored), from, from + 999)
-    for _, other in ipairs(members) do
-      if lanes.change_of(other) == id then return stored, other end
-    end
-    if #members < 1000 then return nil end
-    from = from + 1000
-  end
+  local stored = correction.stored_lane(id)
+  local other = lanes.find(stored, id)
+  if other then return stored, other end
 end
 
 -- Whether a call with the change is under way, `ended` (a destination whose lease has just ended) left out.
@@ -73,7 +67,7 @@ end
 function correction.withdraw(lane, member, ended)
   local mask = lane and lanes.waiting_for(lane, member) or 0
   if mask == 0 then return end
-  redis.call('ZREM', key('lane', lane), member)
+  lanes.put(lane, member, 0)
   for _, d in ipairs(DESTINATIONS) do
     if bit.band(mask, d.bit) ~= 0 then
       books.count('pending:' .. d.name, -1)
@@ -153,7 +147,7 @@ function correction.take(id, new, now, ended)
       books.count('pending:' .. d.name, 1)
     end
   end
-  if mask ~= 0 then redis.call('ZADD', key('lane', new.lane), whole(mask), new.member) end
+  if mask ~= 0 then lanes.put(new.lane, new.member, mask) end
   if lane == new.lane and member == new.member then
     -- It stays where it is: only the count was of one change too many.
     for _, d in ipairs(DESTINATIONS) do

@@ -5,7 +5,7 @@ local defects = {}
 
 -- The type of each kind of key.
 defects.TYPES = {
-  change = 'string', done = 'string', events = 'list', edits = 'list', sent = 'string', lane = 'zset',
+  change = 'string', done = 'string', events = 'list', edits = 'list', sent = 'string', lane = 'zset', lanes = 'hash',
   ready = 'list', lease = 'zset', running = 'hash', due = 'zset', hungry = 'zset', attempts = 'hash',
   crashes = 'hash', forced = 'hash', suspects = 'hash', poison = 'set', applied = 'hash', claimed = 'hash', ack = 'zset',
   acking = 'hash', told = 'string', dead = 'hash', letter = 'hash', letters = 'zset', because = 'zset',

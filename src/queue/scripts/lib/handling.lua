@@ -44,7 +44,7 @@ function handling.revive(vendor, id, now, apply_stale, by)
     return
   end
   if apply_stale then redis.call('HSET', key('forced', vendor), id, 1) end
-  redis.call('ZADD', key('lane', lane), bit.bor(waiting, b), member)
+  lanes.put(lane, member, bit.bor(waiting, b))
   if is_idle then lanes.make_ready(vendor, lane) end
   books.count('pending:' .. vendor, 1)
 end

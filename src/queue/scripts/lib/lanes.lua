@@ -1,9 +1,17 @@
--- Lanes: a person's changes in their order, `lane:<lane>`, and who still waits for each (see ../../keys.rs).
+-- Lanes: a person's changes in their order, and which destinations still wait for each. A lane is a field of `lanes` with
+-- a line a change, oldest first: one character for the set of destinations, then the member, `<order> <changeId>`. A lane
+-- of more than a few changes is the sorted set `lane:<lane>`, scored by the set, and its field only says so.
 
 local lanes = {
-  -- A lane is read as a whole where it has fewer changes.
-  SHORT = 4,
-  -- Destinations for which there is something to take that whoever rests does not know of.
+  -- What stands in the field of a lane that is a sorted set.
+  LONG = '*',
+  -- Most lines of a field; a sorted set of no more than so few members becomes one again.
+  MOST_LINES = 8, FEW = 4,
+  -- The character of the empty set.
+  NOBODY = 48,
+  -- How many members of a long lane are read at a time.
+  STEP = 1000,
+  -- Destinations for which there is something to take that no resting worker knows of.
   called = {},
   -- Destination -> lanes that have something to take from now on.
   readied = {},
@@ -26,36 +34,77 @@ function lanes.change_of(member)
   return member:sub(member:find(' ', 1, true) + 1)
 end
 
--- A lane as far as it is short, which most are: its members, each with who waits for it. Nil where it may be longer.
-function lanes.short(lane)
-  local members = redis.call('ZRANGE', key('lane', lane), 0, lanes.SHORT - 1, 'WITHSCORES')
-  if #members < 2 * lanes.SHORT then return members end
-end
-
 function lanes.waits_for(mask, b)
   return mask <= EVERY_DESTINATION and bit.band(mask, b) ~= 0
 end
 
--- The oldest change of the lane that destination `b` (a bit) has still to take. Members are grouped by
--- score, the set of destinations that still wait for them, and sorted by bytes within a group.
-function lanes.head(lane, b)
-  local oldest
-  local function is_older(member)
-    return member and (not oldest or lanes.before(member, oldest))
-  end
-  local members, group = lanes.short(lane), nil
-  if members then
-    for i = 1, #members, 2 do
-      local score = members[i + 1]
-      if score ~= group and lanes.waits_for(tonumber(score), b) and is_older(members[i]) then oldest = members[i] end
-      group = score
+-- The members and masks of a lane, oldest first; nil where it is long.
+function lanes.lines(lane)
+  local text = redis.call('HGET', key('lanes'), lane)
+  if text == lanes.LONG then return nil end
+  local members, masks, n = {}, {}, 0
+  if text then
+    for line in string.gmatch(text, '[^\n]+') do
+      n = n + 1
+      members[n], masks[n] = string.sub(line, 2), string.byte(line) - lanes.NOBODY
     end
-    return oldest
   end
+  return members, masks
+end
+
+function lanes.write_lines(lane, members, masks)
+  if #members == 0 then
+    redis.call('HDEL', key('lanes'), lane)
+    return
+  end
+  local lines = {}
+  for i, member in ipairs(members) do lines[i] = string.char(masks[i] + lanes.NOBODY) .. member end
+  redis.call('HSET', key('lanes'), lane, table.concat(lines, '\n'))
+end
+
+-- Calls `each` with every member and mask of a lane; of a long one in no order.
+function lanes.each(lane, each)
+  local members, masks = lanes.lines(lane)
+  if members then
+    for i, member in ipairs(members) do each(member, masks[i]) end
+    return
+  end
+  local from = 0
+  repeat
+    local found = redis.call('ZRANGE', key('lane', lane), from, from + lanes.STEP - 1, 'WITHSCORES')
+    for i = 1, #found, 2 do each(found[i], tonumber(found[i + 1])) end
+    from = from + lanes.STEP
+  until #found < 2 * lanes.STEP
+end
+
+-- The member and mask of a change that is somewhere in the lane; nil where it is not.
+function lanes.find(lane, id)
+  local member, mask
+  lanes.each(lane, function(other, of)
+    if not member and lanes.change_of(other) == id then member, mask = other, of end
+  end)
+  return member, mask
+end
+
+function lanes.count(lane)
+  local members = lanes.lines(lane)
+  return members and #members or redis.call('ZCARD', key('lane', lane))
+end
+
+-- The oldest change of the lane that destination `b` (a bit) has still to take.
+function lanes.head(lane, b)
+  local members, masks = lanes.lines(lane)
+  if members then
+    for i, mask in ipairs(masks) do
+      if lanes.waits_for(mask, b) then return members[i] end
+    end
+    return nil
+  end
+  local oldest
   for mask = 1, EVERY_DESTINATION do
     if bit.band(mask, b) ~= 0 then
       local member = redis.call('ZRANGEBYSCORE', key('lane', lane), mask, mask, 'LIMIT', 0, 1)[1]
-      if is_older(member) then oldest = member end
+      if member and (not oldest or lanes.before(member, oldest)) then oldest = member end
     end
   end
   return oldest
@@ -63,7 +112,88 @@ end
 
 -- The set of destinations that still wait for the change; 0 once none does.
 function lanes.waiting_for(lane, member)
-  return tonumber(redis.call('ZSCORE', key('lane', lane), member) or 0)
+  local members, masks = lanes.lines(lane)
+  if not members then return tonumber(redis.call('ZSCORE', key('lane', lane), member) or 0) end
+  for i, other in ipairs(members) do
+    if other == member then return masks[i] end
+  end
+  return 0
+end
+
+-- From now on the destinations `mask` wait for the change; it leaves the lane where none does (0).
+function lanes.put(lane, member, mask)
+  local name = key('lane', lane)
+  local members, masks = lanes.lines(lane)
+  if members then
+    local at = 1
+    while members[at] and lanes.before(members[at], member) do at = at + 1 end
+    if members[at] ~= member then
+      if mask == 0 then return end
+      table.insert(members, at, member)
+      table.insert(masks, at, mask)
+    elseif mask == 0 then
+      table.remove(members, at)
+      table.remove(masks, at)
+    else
+      masks[at] = mask
+    end
+    -- An id may hold any character, also one that ends a line.
+    if #members <= lanes.MOST_LINES and not member:find('\n', 1, true) then
+      lanes.write_lines(lane, members, masks)
+      return
+    end
+    redis.call('DEL', name)
+    for i, other in ipairs(members) do redis.call('ZADD', name, masks[i], other) end
+    redis.call('HSET', key('lanes'), lane, lanes.LONG)
+    return
+  end
+  if mask ~= 0 then
+    redis.call('ZADD', name, mask, member)
+    return
+  end
+  redis.call('ZREM', name, member)
+  if redis.call('ZCARD', name) > lanes.FEW then return end
+  members, masks = {}, {}
+  local is_text = true
+  lanes.each(lane, function(other, of)
+    is_text = is_text and not other:find('\n', 1, true)
+    local at = 1
+    while members[at] and lanes.before(members[at], other) do at = at + 1 end
+    table.insert(members, at, other)
+    table.insert(masks, at, of)
+  end)
+  if is_text then
+    lanes.write_lines(lane, members, masks)
+    redis.call('DEL', name)
+  end
+end
+
+-- Takes the change out of the lane of one destination; returns which destinations still wait for it, and whether another
+-- change of the lane waits for this one.
+function lanes.leave(lane, member, b)
+  local members, masks = lanes.lines(lane)
+  if not members then
+    local rest = bit.band(lanes.waiting_for(lane, member), bit.bnot(b))
+    lanes.put(lane, member, rest)
+    return rest, lanes.head(lane, b) ~= nil
+  end
+  local rest, at, has_more = 0, nil, false
+  for i, mask in ipairs(masks) do
+    if members[i] == member then
+      at, rest = i, bit.band(mask, bit.bnot(b))
+    elseif lanes.waits_for(mask, b) then
+      has_more = true
+    end
+  end
+  if not at then return 0, has_more end
+  if rest == 0 then
+    table.remove(members, at)
+    table.remove(masks, at)
+  else
+    masks[at] = rest
+  end
+  lanes.write_lines(lane, members, masks)
+  return rest, has_more
 end
 
 function lanes.make_ready(destination, lane)
@@ -81,33 +211,6 @@ end
 -- succeeded, because an older change must not come after it either. Whether that is news, after `newest` of the lane.
 function lanes.is_reached(newest, lane, member)
   return lanes.is_persons(lane) and (not newest or lanes.before(newest, member))
-end
-
--- Takes the change out of the lane of one destination; returns who still waits for it, and whether another change of
--- the lane waits for the destination.
-function lanes.leave(lane, member, b)
-  local members = lanes.short(lane)
-  local waiting, has_more = 0, false
-  if members then
-    for i = 1, #members, 2 do
-      local mask = tonumber(members[i + 1])
-      if members[i] == member then
-        waiting = mask
-      elseif lanes.waits_for(mask, b) then
-        has_more = true
-      end
-    end
-  else
-    waiting = lanes.waiting_for(lane, member)
-  end
-  local rest = bit.band(waiting, bit.bnot(b))
-  if rest == 0 then
-    redis.call('ZREM', key('lane', lane), member)
-  else
-    redis.call('ZADD', key('lane', lane), whole(rest), member)
-  end
-  if not members then has_more = lanes.head(lane, b) ~= nil end
-  return rest, has_more
 end
 
 batch.writers[#batch.writers + 1] = function(write)

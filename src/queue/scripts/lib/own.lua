@@ -3,7 +3,7 @@
 local own = {}
 
 own.ONCE = {
-  hash = { 'counters', 'outstanding', 'dead', 'discarded', 'seals', 'acking', 'producer', 'namespace' },
+  hash = { 'counters', 'outstanding', 'dead', 'discarded', 'seals', 'acking', 'producer', 'namespace', 'lanes' },
   zset = { 'ack', 'audit' },
   string = { 'token', 'told' },
 }

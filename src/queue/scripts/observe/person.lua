@@ -35,22 +35,23 @@ local function transition()
     return #page > most
   end
 
-  -- How many of a sorted set stand before the place at which the page before ended, from the end: it may be gone.
-  local function passed(set)
-    local low, high = 0, redis.call('ZCARD', set)
+  -- How many of a set, which `range` lists from its end, stand before the place at which the page before ended: it may
+  -- be gone.
+  local function passed(range, size)
+    local low, high = 0, size
     while low < high do
       local middle = math.floor((low + high) / 2)
-      local at = redis.call('ZREVRANGE', set, middle, middle, 'WITHSCORES')
+      local at = range(middle, middle)
       local found = tonumber(at[2])
       if found > score or (found == score and not lanes.before(at[1], name)) then low = middle + 1 else high = middle end
     end
     return low
   end
 
-  local function list(of, set, id_of)
-    local from = (not is_first and section == of) and passed(set) or 0
+  local function list(of, id_of, range, size)
+    local from = (not is_first and section == of) and passed(range, size) or 0
     while true do
-      local found = redis.call('ZREVRANGE', set, from, from + most, 'WITHSCORES')
+      local found = range(from, from + most)
       if #found == 0 then return false end
       for i = 1, #found, 2 do
         local id = id_of(found[i])
@@ -60,6 +61,26 @@ local function transition()
     end
   end
 
+  local function reversed(set)
+    return function(from, to) return redis.call('ZREVRANGE', set, from, to, 'WITHSCORES') end
+  end
+
+  -- A short lane as the sorted set lists it: by who waits, then by member.
+  local function waiting(from, to)
+    local members, masks = lanes.lines(lane)
+    if not members then return reversed(key('lane', lane))(from, to) end
+    local order, found = {}, {}
+    for i = 1, #members do order[i] = i end
+    table.sort(order, function(a, b)
+      if masks[a] ~= masks[b] then return masks[a] > masks[b] end
+      return a > b
+    end)
+    for i = from + 1, math.min(to + 1, #order) do
+      found[#found + 1], found[#found + 2] = members[order[i]], whole(masks[order[i]])
+    end
+    return found
+  end
+
   local function fill()
     if section <= 1 then
       for _, id in ipairs(dead) do
@@ -67,8 +88,8 @@ local function transition()
         if is_new and add(1, '0', id, id, waits_elsewhere(id)) then return true end
       end
     end
-    if section <= 2 and list(2, key('lane', lane), lanes.change_of) then return true end
-    return list(3, key('past', lane), function(id) return id end)
+    if section <= 2 and list(2, lanes.change_of, waiting, lanes.count(lane)) then return true end
+    return list(3, function(id) return id end, reversed(key('past', lane)), redis.call('ZCARD', key('past', lane)))
   end
 
   local has_more = fill()
