@@ -21,15 +21,10 @@ impl Queue {
         &self,
         change_ids: &[String],
     ) -> Result<Vec<ChangeAttempts>, QueueError> {
-        let mut pipeline = redis::pipe();
-        for id in change_ids {
-            pipeline.lrange(self.keys.of(&["events", id]), 0, -1);
-        }
-        let timelines: Vec<Vec<String>> =
-            pipeline.query_async(&mut self.connection.clone()).await?;
-        Ok(timelines
+        let stored = self.stored(change_ids, false).await?;
+        Ok(stored
             .iter()
-            .map(|events| ChangeAttempts::of(events))
+            .map(|change| ChangeAttempts::of(&change.events))
             .collect())
     }
 }

@@ -57,10 +57,7 @@ impl Queue {
     }
 
     async fn stored_row(&self, id: &str) -> Result<Option<String>, QueueError> {
-        let stored: Option<String> = redis::cmd("GET")
-            .arg(self.keys.of(&["change", id]))
-            .query_async(&mut self.connection.clone())
-            .await?;
+        let stored = self.stored(&[id], true).await?.pop().map(|of| of.record);
         // Of a change that AlumnIQ only listed again there is the time of its fetch.
         Ok(stored.filter(|stored| stored.len() > FETCHED_DIGITS))
     }

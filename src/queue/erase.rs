@@ -120,16 +120,10 @@ impl Queue {
     /// The person's changes by the indexes: those in the lane, dead, and through.
     async fn indexed(&self, lane: &str) -> Result<Changes, QueueError> {
         let mut changes = Changes::new();
-        let (letters, past): (Vec<String>, Vec<String>) = redis::pipe()
-            .smembers(self.keys.of(&["letters-of", lane]))
-            .zrange(self.keys.of(&["past", lane]), 0, -1)
-            .query_async(&mut self.connection.clone())
-            .await?;
-        let letters = letters
-            .iter()
-            .filter_map(|name| Some(name.split_once(' ')?.1));
-        let through = letters.chain(past.iter().map(String::as_str));
-        changes.extend(through.map(|id| (id.to_owned(), String::new())));
+        let mut call = self.scripts.through.prepare_invoke();
+        call.arg(lane);
+        let through: Vec<String> = self.run(&mut call).await?;
+        changes.extend(through.into_iter().map(|id| (id, String::new())));
         for (member, _) in self.lane_members(lane).await? {
             if let Some((_, id)) = member.split_once(' ') {
                 changes.insert(id.to_owned(), member);

@@ -6,7 +6,7 @@
 //! ```text
 //!                   lanes: x:1001 -> a line a change, oldest first (who still waits: 1 CRM, 2 Salsa, 3 both)
 //!                   .---------------------------------------------.
-//!  enqueue -------> | 3…:n0024 41 | 3…:n0024 42 | …               |      change:41 = fetched ms + record
+//!  enqueue -------> | 3…:n0024 41 | 3…:n0024 42 | …               |      changes: 41 -> fetched ms + record
 //!                   '---------------------------------------------'
 //!                        the lane's name stands, per destination, in exactly one of:
 //!
@@ -15,7 +15,7 @@
 //!         |    '---- lease expired ---'         |        '-- settle done/dead: leave the lane; next is ready
 //!         '------- due:crm (by time) <--retry---'
 //!                                                done: the set loses the bit; 0 and nothing dead:
-//!     ack (the line) --ack_claim--> acking (a lease on its first ids) --accepted--> done:41 (expires)
+//!     ack (the line) --ack_claim--> acking (a lease on its first ids) --accepted--> closed:<when it ends>: 41
 //!
 //!     dead:   letter:crm:41 (the letter), dead (41 -> who is dead), and three ways to find it:
 //!             letters:crm:unmatched, because:crm:unmatched:<cause> (by time), letters-of:x:1001 (by person)
@@ -28,7 +28,7 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `change:<id>` | string | 13 digits (ms, the fetch) + JSON [`Record`](super::Record), its row sealed where there is a key; last in it `listed`: since when AlumnIQ lists this content (ms), its place in that answer, keyed digests of it; without the JSON: only what AlumnIQ is to be told of is left |
+//! | `changes` | hash | open change -> 13 digits (ms, the fetch) + JSON [`Record`](super::Record), its row sealed where there is a key; last in it `listed`: since when AlumnIQ lists this content (ms), its place in that answer, keyed digests of it; without the JSON: only what AlumnIQ is to be told of is left |
 //! | `lanes` | hash | lane -> a line a change, oldest first: a character for the set of destinations that wait for it (`0` and its bits), then its member, `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change. `*` where the lane has more than eight |
 //! | `lane:<lane>` | sorted set | such a lane: its members, scored by the set |
 //! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
@@ -51,12 +51,14 @@
 //! | `sent:<v>:<id>` | string | the document that was sent last before the change died (sealed where there is a key); goes with the letter |
 //! | `edits:<id>` | list | what operators changed in the row, `<ms> <JSON>` (the JSON sealed), newest 20; goes with the row, which stands against AlumnIQ's as long as there is one |
 //! | `letters-of:<lane>` | set | `<v> <id>` of a person's letters |
-//! | `past:<lane>` | sorted set with expiry | ids of a person's changes that are through everywhere, each by when (ms) its timeline may have expired |
 //! | `discarded` | hash | id of a change that an operator gave up somewhere -> `1`: AlumnIQ is told, `0`: it is not |
-//! | `events:<id>` | list | the timeline, `<ms> <JSON>`, newest 100 |
+//! | `events` | hash | open change -> its timeline, `<ms> <JSON>` a line, newest 100 |
 //! | `corrected` | hash | id -> the row (JSON) that AlumnIQ corrected while a call, or the list for AlumnIQ, was out with the old one; it takes its place when that ends |
 //! | `relisted` | hash | id -> how AlumnIQ listed a change that it was told of and is told of again: what its closed marker says next |
-//! | `done:<id>` | string with expiry | `<verdict> <ms> <fetched ms>[ untold][ listed <how AlumnIQ listed it>]`: so that a late fetch is recognised, and a corrected row |
+//! | `closed:<ms>` | hash with expiry | closed change -> its marker, by which a late fetch is recognised, and a corrected row: `<verdict> <ms> <fetched ms>[ untold][ listed <how AlumnIQ listed it>]`; below it its timeline |
+//! | `rows:<ms>` | hash with expiry | closed change -> what `changes` held of it, where rows are kept |
+//! | `past:<ms>` | sorted set with expiry | `<lane>`, a zero byte, `<ms> <id>`, by their bytes: whose changes are through everywhere, since when |
+//! | `buckets` | sorted set with expiry | the names of these three by when (ms) they end; each takes in what is closed within a quarter of the time that it is kept |
 //! | `outstanding` | hash | fetch (ms) -> changes of it that are not yet acknowledged |
 //! | `counters` | hash | the books, `pending:<d>`, `applied:<d>`, `refused` |
 //! | `rates:<name>` | string | `fetched`, a destination (applied) or `acknowledged`: 32 bits the number of the newest bucket of 10 s, then a ring of 360 |
@@ -81,8 +83,8 @@
 //! | `token` | string | the last fencing token or place in `ack`: µs at least |
 //! | `wake` | channel | there is something to do: `crm`, `salsa`, `alumniq` for a vendor, `bulks` without a worker, `producer`: nobody leads, `limits` in doubt, `fleet`: something to see |
 //!
-//! `events` and `change` of a closed change have an expiry. Where memory is short they give way before their time
-//! ([`room`](super::room)); `done` stays.
+//! Where memory is short, timelines and rows of closed changes give way before their time ([`room`](super::room)); their
+//! markers stay.
 
 /// The prefix of a namespace, with its hash tag. No key has this name.
 #[derive(Debug, Clone)]

@@ -140,6 +140,7 @@ pub mod settlement;
 pub mod standing;
 pub mod stats;
 pub mod stopping;
+mod stored;
 pub mod timeline;
 mod timestamp;
 pub mod trouble;

@@ -46,7 +46,7 @@ struct Read<'a> {
 }
 
 impl Queue {
-    /// The JSON of `change:<id>`, sealed where there is a key.
+    /// The JSON of a field of `changes`, sealed where there is a key.
     pub(super) fn written(
         &self,
         change_id: &str,
@@ -76,7 +76,7 @@ impl Queue {
         format!("{fetched_at:013} {} {}", listed.row, digests.join(" "))
     }
 
-    /// Reads `change:<id>`: (fetched ms, record).
+    /// Reads a field of `changes`: (fetched ms, record).
     pub(super) fn read(&self, change_id: &str, stored: &str) -> Result<(u64, Record), QueueError> {
         let (fetched, read) = split(change_id, stored)?;
         let row = match (read.row, read.sealed) {
@@ -98,7 +98,7 @@ impl Queue {
         Ok((fetched, Record { xid: read.xid, row }))
     }
 
-    /// What a row is bound to: the name of its Redis key.
+    /// What a row is sealed for: a name of its own in the namespace.
     fn place(&self, change_id: &str) -> String {
         self.keys.of(&["change", change_id])
     }

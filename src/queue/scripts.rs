@@ -45,7 +45,7 @@ macro_rules! library {
 }
 
 library! {
-    "ack" "audit" "batch" "breaker" "changes" "claim" "clock" "closed" "core" "correction" "defects" "handling" "lanes"
+    "ack" "audit" "batch" "breaker" "buckets" "changes" "claim" "clock" "closed" "core" "correction" "defects" "handling" "lanes"
     "lead" "letters" "memory" "namespace" "own" "rates" "rollback" "settle" "share" "stats" "timeline" "walk"
 }
 
@@ -162,6 +162,9 @@ scripts! {
     watch: Looks "observe/watch",
     standing: Looks "observe/standing",
     open: Looks "observe/open",
+    changes: Looks "observe/changes",
+    settled: Looks "observe/settled",
+    through: Looks "observe/through",
     person: Looks "observe/person",
     payloads: Looks "admin/payloads",
     reseal: CarriesOn "admin/reseal",

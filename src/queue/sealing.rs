@@ -37,7 +37,11 @@ pub struct Rotated {
     pub in_use: Vec<String>,
 }
 
-/// A payload's place: its key within the namespace, '' or its place in a list, and the key that it is sealed under.
+/// What a change's row is sealed for begins with this.
+const CHANGE: &str = "change:";
+
+/// A payload: what it is sealed for and where it is, both as `payloads.lua` says them, and the key that it is sealed
+/// under.
 type Found = (String, String, String);
 
 impl Queue {
@@ -125,10 +129,11 @@ impl Queue {
     async fn reseal(&self, found: &[Found]) -> Result<(u64, u64, u64), QueueError> {
         let mut reading = redis::pipe();
         for (name, place, _) in found {
-            let name = self.keys.of(&[name]);
-            match place.as_str() {
-                "" => reading.get(name),
-                place => reading.lindex(name, place.parse().unwrap_or_default()),
+            let key = self.keys.of(&[name]);
+            match (name.strip_prefix(CHANGE), place.as_str()) {
+                (Some(id), hash) => reading.hget(self.keys.of(&[hash]), id),
+                (None, "") => reading.get(key),
+                (None, place) => reading.lindex(key, place.parse().unwrap_or_default()),
             };
         }
         let texts: Vec<Option<String>> = reading.query_async(&mut self.connection.clone()).await?;
@@ -163,7 +168,7 @@ impl Queue {
 
     /// The text as it would be written now.
     fn resealed(&self, name: &str, text: &str) -> Result<String, QueueError> {
-        match name.strip_prefix("change:") {
+        match name.strip_prefix(CHANGE) {
             Some(change_id) => {
                 let (_, record) = self.read(change_id, text)?;
                 let (digits, _) = parts(change_id, text)?;

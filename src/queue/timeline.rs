@@ -37,8 +37,8 @@ pub struct Timeline {
     pub events: Vec<Value>,
 }
 
-/// Record, marker, timeline, and the place in the acknowledgement's line.
-type RawChange = (Option<String>, Option<String>, Vec<String>, Option<f64>);
+/// How many changes one call looks up.
+const CHANGES_A_CALL: usize = 1_000;
 
 /// How a change's lane stands, by destination.
 #[derive(Debug, Default)]
@@ -85,14 +85,12 @@ impl Queue {
         change_id: &str,
         view: Option<&LaneView>,
     ) -> Result<Option<Timeline>, QueueError> {
-        let (record, done, events, to_ack): RawChange = redis::pipe()
-            .get(self.keys.of(&["change", change_id]))
-            .get(self.keys.of(&["done", change_id]))
-            .lrange(self.keys.of(&["events", change_id]), 0, -1)
-            .zscore(self.keys.of(&["ack"]), change_id)
-            .query_async(&mut self.connection.clone())
-            .await?;
-        if record.is_none() && done.is_none() {
+        let stored = self.stored(&[change_id], true).await?;
+        let Some(stored) = stored.into_iter().next() else {
+            return Ok(None);
+        };
+        let done = stored.marker;
+        if stored.record.is_empty() && done.is_none() {
             return Ok(None);
         }
         let letters = self.letters_of(change_id).await?;
@@ -102,13 +100,17 @@ impl Queue {
             state: "in flight".into(),
             destinations: BTreeMap::new(),
             letters,
-            events: events.iter().map(|event| read_event(event)).collect(),
+            events: stored
+                .events
+                .iter()
+                .map(|event| read_event(event))
+                .collect(),
         };
         let mut fetched = done
             .as_ref()
             .and_then(|done| done.split(' ').nth(2)?.parse().ok());
-        if let Some(stored) = record.filter(|stored| stored.len() > FETCHED_DIGITS) {
-            let (at, xid) = whose(change_id, &stored)?;
+        if stored.record.len() > FETCHED_DIGITS {
+            let (at, xid) = whose(change_id, &stored.record)?;
             fetched = Some(at);
             if done.is_none() {
                 let read;
@@ -129,7 +131,7 @@ impl Queue {
             Some("discarded") => "discarded",
             Some(_) => "acknowledged",
             None if !timeline.letters.is_empty() => "dead",
-            None if to_ack.is_some() => "to acknowledge",
+            None if stored.to_acknowledge => "to acknowledge",
             None => "in flight",
         }
         .into();
@@ -217,65 +219,19 @@ impl Queue {
 
     /// Which of these changes are no longer on the way: closed, dead, or never known. Used to wait for them.
     pub async fn settled(&self, change_ids: &[String]) -> Result<Vec<Settled>, QueueError> {
-        if change_ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut connection = self.connection.clone();
-        let keys = |kind: &str, ids: &[String]| -> Vec<String> {
-            ids.iter().map(|id| self.keys.of(&[kind, id])).collect()
-        };
-        let (closed, dead): (Vec<Option<String>>, Vec<Option<u8>>) = redis::pipe()
-            .mget(keys("done", change_ids))
-            .hmget(self.keys.of(&["dead"]), change_ids)
-            .query_async(&mut connection)
-            .await?;
-        let mut settled: Vec<Settled> = closed
-            .iter()
-            .zip(&dead)
-            .map(|(closed, dead)| match (closed, dead) {
-                (Some(_), _) => Settled::Closed,
-                (None, Some(_)) => Settled::Dead,
-                (None, None) => Settled::Not,
-            })
-            .collect();
-        let open: Vec<usize> = (0..settled.len())
-            .filter(|&at| settled[at] == Settled::Not)
-            .collect();
-        let ids: Vec<String> = open.iter().map(|&at| change_ids[at].clone()).collect();
-        if ids.is_empty() {
-            return Ok(settled);
-        }
-        // One question for all, because nearly always each of them is there.
-        let there: usize = redis::cmd("EXISTS")
-            .arg(keys("change", &ids))
-            .query_async(&mut connection)
-            .await?;
-        if there < ids.len() {
-            for (at, state) in open.into_iter().zip(self.settled_singly(&ids).await?) {
-                settled[at] = state;
-            }
+        let mut settled = Vec::with_capacity(change_ids.len());
+        for ids in change_ids.chunks(CHANGES_A_CALL) {
+            let mut call = self.scripts.settled.prepare_invoke();
+            call.arg(ids);
+            let verdicts: String = self.run(&mut call).await?;
+            settled.extend(verdicts.chars().map(|verdict| match verdict {
+                'c' => Settled::Closed,
+                'd' => Settled::Dead,
+                'n' => Settled::Not,
+                _ => Settled::Unknown,
+            }));
         }
         Ok(settled)
-    }
-
-    /// The same, each by itself: what is not there may have been closed since.
-    async fn settled_singly(&self, change_ids: &[String]) -> Result<Vec<Settled>, QueueError> {
-        let mut pipeline = redis::pipe();
-        for id in change_ids {
-            // In this order: a change that is closed in between has its marker then.
-            pipeline
-                .exists(self.keys.of(&["change", id]))
-                .exists(self.keys.of(&["done", id]))
-                .hexists(self.keys.of(&["dead"]), id);
-        }
-        let flags: Vec<bool> = pipeline.query_async(&mut self.connection.clone()).await?;
-        let states = flags.chunks(3).map(|flags| match flags {
-            [_, true, _] => Settled::Closed,
-            [_, _, true] => Settled::Dead,
-            [true, ..] => Settled::Not,
-            _ => Settled::Unknown,
-        });
-        Ok(states.collect())
     }
 }
 

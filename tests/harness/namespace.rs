@@ -210,6 +210,24 @@ impl Namespace {
         };
     }
 
+    /// What is stored of an open change: the digits of its fetch and its record.
+    pub async fn stored(&mut self, change_id: &str) -> Option<String> {
+        let key = self.key("changes");
+        self.connection.hget(key, change_id).await.unwrap()
+    }
+
+    /// Stores it, behind the queue's back.
+    pub async fn store(&mut self, change_id: &str, stored: &str) {
+        let key = self.key("changes");
+        self.connection.hset(key, change_id, stored).await.unwrap();
+    }
+
+    /// Loses it, as a Redis that evicts does.
+    pub async fn lose_row(&mut self, change_id: &str) {
+        let key = self.key("changes");
+        self.connection.hdel(key, change_id).await.unwrap();
+    }
+
     /// The time of everything in a sorted set has come.
     pub async fn age(&mut self, set: &str) {
         let key = self.key(set);

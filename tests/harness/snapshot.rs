@@ -1,6 +1,6 @@
 //! Everything that lies in a namespace, read at one instant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redis::aio::MultiplexedConnection;
 
@@ -148,6 +148,52 @@ impl Snapshot {
             assert_eq!(self.hash("lanes").get(long), Some(&"*"), "{long}");
         }
         lanes
+    }
+
+    /// Changes that are closed, each with its marker and its timeline.
+    pub fn closed(&self) -> BTreeMap<&str, (&str, Vec<&str>)> {
+        let fields = self.in_buckets("closed").map(|(_, id, text)| {
+            let mut lines = text.split('\n');
+            (id, (lines.next().unwrap_or_default(), lines.collect()))
+        });
+        fields.collect()
+    }
+
+    /// Rows of changes that are closed.
+    pub fn rows(&self) -> BTreeMap<&str, &str> {
+        let fields = self.in_buckets("rows");
+        fields.map(|(_, id, row)| (id, row)).collect()
+    }
+
+    /// The bucket of a kind that has this field.
+    pub fn bucket_of(&self, kind: &str, field: &str) -> Option<&str> {
+        let mut all = self.in_buckets(kind);
+        all.find(|(_, other, _)| *other == field)
+            .map(|(name, ..)| name)
+    }
+
+    fn in_buckets(&self, kind: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+        let prefix = format!("{kind}:");
+        let names = self.keys().filter(move |key| key.starts_with(&prefix));
+        names.flat_map(|name| {
+            let fields = self.hash(name).into_iter();
+            fields.map(move |(field, text)| (name, field, text))
+        })
+    }
+
+    /// The persons of changes that are through everywhere, each with theirs.
+    pub fn past(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut past: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for name in self.keys().filter(|key| key.starts_with("past:")) {
+            for member in self.members(name) {
+                let (lane, at_and_id) = member.split_once('\0').unwrap();
+                let (_, id) = at_and_id.split_once(' ').unwrap();
+                past.entry(lane.to_owned())
+                    .or_default()
+                    .insert(id.to_owned());
+            }
+        }
+        past
     }
 
     /// A hash.

@@ -14,7 +14,6 @@ use queue::{
     intake::{NewChange, NewLetter},
     seal::Seals,
 };
-use redis::AsyncTypedCommands;
 use serde_json::{json, value::RawValue};
 
 /// As AlumnIQ sent it, its spaces included.
@@ -32,9 +31,8 @@ fn change() -> NewChange {
     }
 }
 
-async fn stored(namespace: &mut Namespace, key: &str) -> String {
-    let key = namespace.key(key);
-    namespace.connection.get(key).await.unwrap().unwrap()
+async fn stored(namespace: &mut Namespace, change_id: &str) -> String {
+    namespace.stored(change_id).await.unwrap()
 }
 
 #[tokio::test]
@@ -48,11 +46,11 @@ async fn a_record_keeps_its_shape_and_the_row_its_bytes() {
     };
     namespace.enqueue(vec![change(), nobody]).await;
     assert_eq!(
-        stored(&mut namespace, "change:4711").await,
+        stored(&mut namespace, "4711").await,
         format!(r#"{EARLY}{{"xid":"1001","row":{ROW}}}"#)
     );
     assert_eq!(
-        stored(&mut namespace, "change:4712").await,
+        stored(&mut namespace, "4712").await,
         format!(r#"{EARLY}{{"row":{ROW}}}"#)
     );
     for lease in namespace.claim(Crm).await {
@@ -77,7 +75,7 @@ async fn a_sealed_record_keeps_its_shape_and_is_opened_by_every_later_version() 
     let redis = Redis::start().await;
     let mut namespace = sealed_with(&redis, 7).await;
     namespace.enqueue(vec![change()]).await;
-    let fresh = stored(&mut namespace, "change:4711").await;
+    let fresh = stored(&mut namespace, "4711").await;
     assert!(
         fresh.starts_with(&format!(r#"{EARLY}{{"sealed":"sealed:8263b094:"#))
             && fresh.ends_with(r#"","xid":"1001"}"#),
@@ -85,8 +83,7 @@ async fn a_sealed_record_keeps_its_shape_and_is_opened_by_every_later_version() 
     );
     let earlier = format!(r#"{EARLY}{{"sealed":"{SEALED}","xid":"1001"}}"#);
     assert_eq!(fresh.len(), earlier.len());
-    let key = namespace.key("change:4711");
-    namespace.connection.set(key, earlier).await.unwrap();
+    namespace.store("4711", &earlier).await;
     assert_eq!(namespace.claim_one(Crm).await.row.unwrap().get(), ROW);
 }
 
@@ -105,7 +102,7 @@ async fn a_record_from_before_there_was_a_key_is_read_with_one_and_sealed_at_its
     );
     // AlumnIQ still lists it: a dead letter's row is written anew.
     namespace.enqueue(vec![change()]).await;
-    let rewritten = stored(&mut namespace, "change:4711").await;
+    let rewritten = stored(&mut namespace, "4711").await;
     assert!(rewritten.contains("sealed:8263b094:"), "{rewritten}");
     assert!(!rewritten.contains("employer"), "{rewritten}");
     namespace.replay(Vendor::Crm, "4711", false).await;
@@ -131,8 +128,7 @@ async fn a_record_of_another_version_is_read_as_far_as_it_is_known_and_never_quo
         namespace
             .enqueue(vec![rows::change(&id, Some(&id), 1)])
             .await;
-        let key = namespace.key(&format!("change:{id}"));
-        namespace.connection.set(key, record).await.unwrap();
+        namespace.store(&id, record).await;
         let row = namespace.claim_one(Crm).await.row;
         match (row, expected) {
             (Ok(row), Ok(expected)) => assert_eq!(row.get(), expected),

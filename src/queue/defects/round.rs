@@ -30,16 +30,18 @@ const LANE: Question = Question("lane", DefectKind::Lane, 1);
 const CHANGE: Question = Question("change", DefectKind::Change, 4);
 const ROW: Question = Question("row", DefectKind::Row, 3);
 const CLOSED: Question = Question("closed", DefectKind::Closed, 1);
+const BUCKET: Question = Question("bucket", DefectKind::Closed, 1);
 const ACK: Question = Question("ack", DefectKind::Acknowledgement, 1);
 const DEAD: Question = Question("dead", DefectKind::Letter, 1);
 const LETTER: Question = Question("letter", DefectKind::Letter, 1);
 const INDEX: Question = Question("index", DefectKind::Letter, 2);
 const COUNT: Question = Question("count", DefectKind::Letter, 1);
 
-/// Open changes (id, block, state), closed ones, lanes with their members, lanes of which a set was left behind, letters, indexes, keys of a foreign type.
+/// Open changes (id, block, state), closed ones, buckets that do not end, lanes with their members, lanes of which a set was left behind, letters, indexes, keys of a foreign type.
 type Step = (
     String,
     Vec<(String, String, String)>,
+    Vec<String>,
     Vec<String>,
     Vec<Vec<String>>,
     Vec<String>,
@@ -187,7 +189,7 @@ impl<'a> Round<'a> {
             let mut call = self.queue.scripts.survey.prepare_invoke();
             call.arg(&cursor).arg(A_STEP).arg(LONGEST_LISTED);
             let step: Step = self.queue.run(&mut call).await?;
-            let (next, open, closed, lanes, left_behind, letters, indexes, foreign) = step;
+            let (next, open, closed, endless, lanes, left_behind, letters, indexes, foreign) = step;
             if !foreign.is_empty() {
                 let count = self.left.entry(DefectKind::Key).or_default();
                 *count = foreign.len() as u64;
@@ -207,6 +209,7 @@ impl<'a> Round<'a> {
             if missing.is_none() {
                 self.decide_changes(&without_letter).await?;
                 self.decide(CLOSED, closed).await?;
+                self.decide(BUCKET, endless).await?;
                 self.decide(LANE, left_behind).await?;
                 self.decide(LETTER, letters).await?;
                 self.indexes(indexes).await?;
@@ -289,9 +292,9 @@ impl<'a> Round<'a> {
     /// Changes that seem to be nowhere, or dead without a letter.
     async fn decide_changes(&mut self, ids: &[String]) -> Result<(), QueueError> {
         for ids in ids.chunks(ITEMS_A_CALL) {
-            let keys: Vec<String> = ids.iter().map(|id| self.key(&["change", id])).collect();
-            let stored: Vec<Option<String>> = redis::cmd("MGET")
-                .arg(keys)
+            let stored: Vec<Option<String>> = redis::cmd("HMGET")
+                .arg(self.key(&["changes"]))
+                .arg(ids)
                 .query_async(&mut self.queue.connection.clone())
                 .await?;
             let mut items = Vec::new();

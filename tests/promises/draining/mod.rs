@@ -7,7 +7,7 @@
 //! - [`unread`]: outputs that nobody reads stop nothing
 //! - [`leftovers`]: commands that start a `redis-server` of their own
 
-use harness::{redis::Redis, relay::Relay};
+use harness::{redis::Redis, relay::Relay, snapshot::Snapshot};
 use sandbox::VendorFaults;
 
 mod leftovers;
@@ -28,20 +28,13 @@ fn slow(latency_ms: u64) -> VendorFaults {
 
 /// Every entry of every timeline of the sandbox's namespace.
 async fn events(redis: &Redis) -> Vec<String> {
-    let mut connection = redis.connect().await;
-    let timelines: Vec<String> = redis::cmd("KEYS")
-        .arg("{sandbox}:events:*")
-        .query_async(&mut connection)
-        .await
-        .unwrap();
+    let snapshot = Snapshot::take(&mut redis.connect().await, "sandbox").await;
     let mut events = Vec::new();
-    for timeline in timelines {
-        let entries: Vec<String> = redis::cmd("LRANGE")
-            .arg(&[timeline.as_str(), "0", "-1"])
-            .query_async(&mut connection)
-            .await
-            .unwrap();
-        events.extend(entries);
+    for timeline in snapshot.hash("events").values() {
+        events.extend(timeline.split('\n').map(str::to_owned));
+    }
+    for (_, timeline) in snapshot.closed().values() {
+        events.extend(timeline.iter().map(|event| (*event).to_owned()));
     }
     events
 }

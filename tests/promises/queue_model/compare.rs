@@ -265,20 +265,16 @@ fn gate(snapshot: &Snapshot, vendor: &str, gate: &Gate) -> Checked {
 
 fn changes(snapshot: &Snapshot, model: &Model) -> Checked {
     let open = || model.changes.iter().filter(|(_, c)| !c.is_closed());
-    let stored = snapshot.below("change:").filter_map(|id| {
-        let record = snapshot.string(&format!("change:{id}"))?;
-        Some((id, unlisted(record).0))
-    });
+    let stored = snapshot.hash("changes").into_iter();
+    let stored = stored.map(|(id, record)| (id, unlisted(record).0));
     let expected = open().map(|(id, c)| (id.as_str(), format!("{:013}{}", c.block, c.record)));
     same(
-        "change:*",
+        "changes",
         stored.collect::<BTreeMap<_, _>>(),
         expected.collect(),
     )?;
-    let listed = snapshot.below("change:").filter_map(|id| {
-        let (_, listed) = unlisted(snapshot.string(&format!("change:{id}"))?);
-        Some((id, listed?))
-    });
+    let stored = snapshot.hash("changes").into_iter();
+    let listed = stored.filter_map(|(id, record)| Some((id, unlisted(record).1?)));
     let expected = open().filter(|(_, c)| !c.record.is_empty());
     let expected = expected.filter_map(|(id, c)| Some((id.as_str(), c.listed?.shown())));
     same(
@@ -423,11 +419,7 @@ fn letters(snapshot: &Snapshot, status: &Status, model: &Model) -> Checked {
 
 /// What people did, and what is known of those who have nothing open.
 fn memory(snapshot: &Snapshot, model: &Model) -> Checked {
-    let past = snapshot.below("past:").map(|lane| {
-        let ids = snapshot.members(&format!("past:{lane}")).into_iter();
-        (lane.to_owned(), ids.map(str::to_owned).collect())
-    });
-    same("past:*", past.collect(), model.past.clone())?;
+    same("past", snapshot.past(), model.past.clone())?;
     let stored = snapshot.members("audit").into_iter().map(|id| {
         let entry = snapshot.hash(&format!("audit:{id}"));
         let ids = entry.get("change_ids").copied().unwrap_or("[]");
@@ -494,8 +486,7 @@ fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
         Ack::Discarded { told: false } => Some("discarded untold"),
         _ => None,
     };
-    let done = snapshot.below("done:").map(|id| {
-        let marker = snapshot.string(&format!("done:{id}")).unwrap_or_default();
+    let done = snapshot.closed().into_iter().map(|(id, (marker, _))| {
         let (marker, listed) = match marker.split_once(" listed ") {
             Some((marker, listed)) => (marker, Some(shown(listed))),
             None => (marker, None),
@@ -512,18 +503,21 @@ fn acknowledgements(snapshot: &Snapshot, model: &Model) -> Checked {
     let expected =
         expected.filter_map(|(id, c)| Some((id.as_str(), (verdict(c)?.to_owned(), listed(c)))));
     same(
-        "done:*",
+        "closed",
         done.collect(),
         expected.collect::<BTreeMap<_, _>>(),
     )?;
+    let open = |c: &Change| !c.is_closed();
+    let open = model.changes.iter().filter(|(_, c)| open(c));
+    let open: BTreeSet<_> = open.map(|(id, _)| id.as_str()).collect();
+    let timelines = snapshot.hash("events").into_keys();
+    let strays: Vec<_> = timelines.filter(|id| !open.contains(id)).collect();
+    same("timelines of what is not open", strays, Vec::new())?;
     // What is over is not kept for ever, and what is not over does not expire.
     for key in snapshot.keys() {
-        let id = key.split_once(':').map_or("", |(_, id)| id);
-        let is_over = model.changes.get(id).is_some_and(Change::is_closed);
-        let expires = ["leader", "done:", "past:", "audit:", "hungry:"]
+        let expires = ["leader", "closed:", "past:", "buckets", "audit:", "hungry:"]
             .iter()
-            .any(|kind| key.starts_with(kind))
-            || (key.starts_with("events:") && is_over);
+            .any(|kind| key.starts_with(kind));
         same(
             format!("{key} expires"),
             snapshot.ttl(key).is_some(),

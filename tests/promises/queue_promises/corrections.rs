@@ -18,7 +18,6 @@ use queue::{
     lease::Lease,
     seal::Seals,
 };
-use redis::AsyncTypedCommands;
 use serde_json::{json, value::to_raw_value};
 
 /// Change `id` of `xid`, made at `changed_on`, with this employer.
@@ -235,14 +234,15 @@ async fn a_digest_outlives_the_rotation_of_keys_and_not_the_persons_erasure() {
     corrected(&rotating, 2, one(2)).await;
     assert_eq!(apply(&rotating, Crm).await, 2);
     assert_eq!(rotating.acknowledge_all().await, ["1"]);
-    let marker = rotating.key("done:1");
-    let kept = rotating.connection.get(&marker).await.unwrap().unwrap();
+    let snapshot = rotating.snapshot().await;
+    let (kept, _) = snapshot.closed()["1"];
     assert!(kept.contains(" listed "), "{kept}");
     rotating
         .queue
         .erase("ada", "asked for", false, &tester())
         .await
         .unwrap();
-    let kept = rotating.connection.get(&marker).await.unwrap().unwrap();
+    let snapshot = rotating.snapshot().await;
+    let (kept, _) = snapshot.closed()["1"];
     assert!(!kept.contains("listed"), "{kept}");
 }

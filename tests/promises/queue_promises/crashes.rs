@@ -126,12 +126,7 @@ async fn a_row_that_redis_lost_is_waited_for_and_not_passed_over() {
     let mut namespace = Namespace::of_crm(&redis).await;
     let both = || vec![change("1", Some("ada"), 1), change("2", Some("ada"), 2)];
     namespace.enqueue(both()).await;
-    let key = namespace.key("change:1");
-    redis::cmd("DEL")
-        .arg(key)
-        .exec_async(&mut namespace.connection)
-        .await
-        .unwrap();
+    namespace.lose_row("1").await;
     assert!(namespace.claim(Crm).await.is_empty());
     assert_eq!(namespace.enqueue(both()).await.enqueued, 0);
     namespace.age("due:crm").await;

@@ -52,13 +52,9 @@ const KEYS: &[&str] = &[
     "gate:alumniq",
     "audit",
     "lanes",
-    "change:1",
-    "change:3",
-    "done:1",
-    "done:3",
-    "events:1",
-    "events:3",
-    "past:x:ada",
+    "changes",
+    "events",
+    "buckets",
     "letters-of:x:bob",
     "letter:crm:3",
     "sent:crm:3",
@@ -196,7 +192,7 @@ async fn time_passes(namespace: &mut Namespace) {
 /// What is left of changes that are through.
 fn is_left(key: &str) -> bool {
     let kinds = [
-        "change:", "lane", "ready:", "lease:", "running:", "due:", "letter", "because:", "causes:",
+        "changes", "lane", "ready:", "lease:", "running:", "due:", "letter", "because:", "causes:",
     ];
     let names = ["ack", "acking", "dead", "outstanding", "discarded"];
     kinds.iter().any(|kind| key.starts_with(kind)) || names.contains(&key)

@@ -150,11 +150,7 @@ async fn acknowledgements_that_were_settled_by_half_are_counted_and_their_rows_e
     for d in Destination::ALL {
         namespace.apply_all(d).await;
     }
-    let record = namespace
-        .connection
-        .get(namespace.key("change:7"))
-        .await
-        .unwrap();
+    let record = namespace.stored("7").await;
     let told: Vec<String> = {
         let mut all = Vec::new();
         loop {
@@ -167,12 +163,7 @@ async fn acknowledgements_that_were_settled_by_half_are_counted_and_their_rows_e
     };
     // A script that ended in its middle wrote the markers, and neither the counters nor the end of the rows.
     for id in &told[..400] {
-        let key = namespace.key(&format!("change:{id}"));
-        namespace
-            .connection
-            .set(key, record.clone().unwrap())
-            .await
-            .unwrap();
+        namespace.store(id, record.as_ref().unwrap()).await;
     }
     for (counter, by) in [("acknowledged", -400), ("in_flight", 400)] {
         let key = namespace.key("counters");
@@ -313,8 +304,7 @@ async fn what_cannot_be_repaired_is_reported_and_left_alone() {
     let redis = Redis::start().await;
     let mut namespace = Namespace::of_crm(&redis).await;
     namespace.enqueue(changes(2)).await;
-    let key = namespace.key("change:1");
-    namespace.connection.del(key).await.unwrap();
+    namespace.lose_row("1").await;
     let seen = examine(&namespace, true).await;
     assert_eq!(seen.found.get(&DefectKind::Row), Some(&1), "{seen:?}");
     assert_eq!(seen.left, 1, "AlumnIQ may still list it");

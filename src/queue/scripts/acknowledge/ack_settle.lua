@@ -1,4 +1,5 @@
 -- @include breaker
+-- @include changes
 -- @include clock
 -- @include closed
 -- @include correction
@@ -38,9 +39,12 @@ local function transition()
 
   -- Whose change it is; '' where Redis does not know.
   local function lane_of(id)
-    local is_read, record = pcall(cjson.decode, redis.call('GETRANGE', key('change', id), 13, -1))
-    local xid = is_read and type(record) == 'table' and record.xid
-    return type(xid) == 'string' and 'x:' .. xid or ''
+    return changes.lane_in(changes.stored(id)) or ''
+  end
+
+  local function index_again(lane, id)
+    closed.unindex(lane, { [id] = true })
+    closed.index(lane, id, now, keep)
   end
 
   local gate, ids = breaker.read('alumniq'), {}
@@ -60,7 +64,7 @@ local function transition()
         corrections = corrections + 1
       elseif kind == 'accepted' then
         -- A place in the line is the time in microseconds.
-        if now - tonumber(places[i]) / 1000 > closed.on_the_way(keep) then closed.index(lane_of(id), id, now, keep) end
+        if now - tonumber(places[i]) / 1000 > closed.on_the_way(keep) then index_again(lane_of(id), id) end
         closed.close(id, now, discarded[i] and 'discarded' or 'acknowledged', true, keep, keep_payload)
       else
         letters.add('alumniq', id, now, {

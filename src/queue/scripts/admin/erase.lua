@@ -1,4 +1,5 @@
 -- @include ack
+-- @include buckets
 -- @include changes
 -- @include clock
 -- @include closed
@@ -17,7 +18,7 @@ local function transition()
   local now = clock.now()
 
   -- A call that is under way may still be made, but is not settled.
-  local freed, heads = {}, {}
+  local freed, heads, unindexed = {}, {}, {}
   local function free(d, member)
     local held = redis.call('HGET', key('running', d.name), lane)
     if held and held:match('^%d+ %S+ (.*)$') == member then
@@ -39,8 +40,9 @@ local function transition()
       end
     end
     if waits ~= 0 then lanes.put(lane, member, 0) end
-    redis.call('ZREM', key('past', lane), id)
-    redis.call('DEL', key('events', id), key('edits', id))
+    unindexed[id] = true
+    redis.call('HDEL', key('events'), id)
+    redis.call('DEL', key('edits', id))
     redis.call('HDEL', key('corrected'), id)
     redis.call('HDEL', key('relisted'), id)
     local has_letter, is_told = false, true
@@ -58,8 +60,8 @@ local function transition()
   -- only the index of the person's closed changes still names it.
   local function is_others(id, member)
     if member ~= '' then return false end
-    local is_read, record = pcall(cjson.decode, redis.call('GETRANGE', key('change', id), 13, -1))
-    if not is_read or type(record) ~= 'table' or 'x:' .. tostring(record.xid) == lane then return false end
+    local is_of = changes.lane_in(changes.stored(id))
+    if not is_of or is_of == lane then return false end
     for vendor in pairs(VENDOR_BIT) do
       if redis.call('HGET', key('letter', vendor, id), 'lane') == lane then return false end
     end
@@ -67,18 +69,18 @@ local function transition()
   end
 
   local function erase(id, member)
-    local is_closed = redis.call('EXISTS', key('done', id)) == 1
-    if not is_closed and is_others(id, member) then
-      redis.call('ZREM', key('past', lane), id)
+    local marker, _, bucket = closed.read(id)
+    if not marker and is_others(id, member) then
+      unindexed[id] = true
       return 'o'
     end
     local fetched = changes.fetched_at(id)
     local is_open, is_told = forget(id, member)
-    if is_closed then
+    if marker then
       -- A digest of the row is of the person, too.
-      local marker = redis.call('GET', key('done', id)):gsub(' listed .*$', '')
-      redis.call('SET', key('done', id), marker, 'KEEPTTL')
-      redis.call('DEL', key('change', id))
+      local rest = marker:gsub(' listed .*$', '')
+      redis.call('HSET', key(bucket), id, rest)
+      for _, rows in ipairs(buckets.all('rows')) do redis.call('HDEL', key(rows), id) end
       return 'p'
     end
     if fetched == '' then
@@ -86,7 +88,7 @@ local function transition()
       -- Redis had lost the row.
       fetched = string.format('%013.0f', now)
     end
-    redis.call('SET', key('change', id), fetched)
+    changes.store(id, fetched, '')
     if redis.call('HDEL', key('dead'), id) == 1 then
       books.count('in_flight', 1)
       books.count('dead', -1)
@@ -107,6 +109,7 @@ local function transition()
   for _, d in ipairs(DESTINATIONS) do heads[d.name] = lanes.head(lane, d.bit) end
   local verdicts = {}
   for i = 4, #ARGV, 2 do verdicts[#verdicts + 1] = erase(ARGV[i], ARGV[i + 1]) end
+  closed.unindex(lane, unindexed)
   for _, d in ipairs(DESTINATIONS) do
     local next = lanes.head(lane, d.bit)
     if freed[d.name] or heads[d.name] ~= next then

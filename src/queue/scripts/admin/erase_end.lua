@@ -1,3 +1,5 @@
+-- @include buckets
+-- @include closed
 -- @include lanes
 -- Removes a person's name from where it stands besides the changes themselves. ARGV: lane.
 -- Returns how many changes of the person are there again: they came meanwhile, and keep what they need.
@@ -5,6 +7,9 @@
 local function transition()
   local lane = ARGV[1]
   for _, d in ipairs(DESTINATIONS) do redis.call('HDEL', key('applied', d.name), lane) end
-  return lanes.count(lane) + redis.call('SCARD', key('letters-of', lane))
-    + redis.call('ZCARD', key('past', lane))
+  local there = lanes.count(lane) + redis.call('SCARD', key('letters-of', lane))
+  for _, name in ipairs(buckets.all('past')) do
+    closed.each_past(name, lane, function() there = there + 1 end)
+  end
+  return there
 end

@@ -1,3 +1,4 @@
+-- @include buckets
 -- @include changes
 -- @include clock
 -- @include closed
@@ -11,7 +12,8 @@
 --   change:  id, lane, member ('' = nobody can say), record as it was read, an item. An open change waits in its lane,
 --            is dead, or is to be acknowledged; and who is dead has a letter
 --   row:     id, lane, member an item. What waits in a lane has a row, and is open
---   closed:  ids. What stays of a closed change expires, and AlumnIQ is not told of it again
+--   closed:  ids. What stays of a closed change ends, and AlumnIQ is not told of it again
+--   bucket:  names. A bucket is listed, and ends
 --   ack:     ids. What is to be acknowledged has its record
 --   dead:    ids. Who is dead has a letter or a row
 --   letter:  <vendor>:<id>. A letter is counted, and in the indexes
@@ -95,7 +97,7 @@ local function transition()
 
   items.change = 4
   function decide.change(id, lane, member, stored)
-    if redis.call('EXISTS', key('done', id)) == 1 or redis.call('GET', key('change', id)) ~= stored then return '-' end
+    if closed.read(id) or changes.stored(id) ~= stored then return '-' end
     local dead = tonumber(redis.call('HGET', key('dead'), id) or 0)
     local lost = defects.without_letter(id, dead)
     local has_letters = lost ~= dead
@@ -134,7 +136,7 @@ local function transition()
   items.row = 3
   function decide.row(id, lane, member)
     if lanes.waiting_for(lane, member) == 0 then return '-' end
-    if redis.call('EXISTS', key('done', id)) == 1 then
+    if closed.read(id) then
       for _, d in ipairs(DESTINATIONS) do
         -- A call may be under way: its end decides.
         if redis.call('HEXISTS', key('running', d.name), lane) == 1 then return '-' end
@@ -143,45 +145,57 @@ local function transition()
       if fix then lanes.put(lane, member, 0) end
       return 'f'
     end
-    if redis.call('EXISTS', key('change', id)) == 1 then return '-' end
+    if changes.is_open(id) then return '-' end
     return redis.call('HEXISTS', key('dead'), id) == 1 and 'd' or 'u'
   end
 
   items.closed = 1
   function decide.closed(id)
-    local marker = redis.call('GET', key('done', id))
-    local in_line = redis.call('ZSCORE', key('ack'), id)
-    if not marker or not (in_line or defects.never_expires(id)) then return '-' end
+    local marker, events, bucket = closed.read(id)
+    local stored, left = changes.stored(id), redis.call('HGET', key('events'), id)
+    local stays = stored or left or redis.call('PTTL', key('edits', id)) == -1
+    if not stays or (stored and not marker) then return '-' end
     if not fix then return 'f' end
-    if in_line and not marker:find(' untold', 1, true) and redis.call('EXISTS', key('change', id)) == 1 then
+    local in_line = redis.call('ZSCORE', key('ack'), id)
+    if in_line and stored and not marker:find(' untold', 1, true) then
       -- Telling AlumnIQ twice does no harm; not telling it does.
-      redis.call('DEL', key('done', id))
-      for _, kind in ipairs({ 'change', 'events', 'edits' }) do redis.call('PERSIST', key(kind, id)) end
+      closed.reopen(id, left and '' or events, bucket)
       return 'f'
     end
     redis.call('ZREM', key('ack'), id)
-    local ends = redis.call('PEXPIRETIME', key('done', id))
-    if ends < 0 then
-      ends = clock.shown() + keep
-      redis.call('PEXPIREAT', key('done', id), whole(ends))
+    redis.call('HDEL', key('changes'), id)
+    redis.call('HDEL', key('events'), id)
+    if keep_payload == 0 then
+      redis.call('DEL', key('edits', id))
+      return 'f'
     end
-    redis.call('PEXPIREAT', key('events', id), whole(ends))
-    for _, kind in ipairs({ 'change', 'edits' }) do
-      -- A time that is over deletes the key.
-      redis.call('PEXPIREAT', key(kind, id), whole(math.min(ends, clock.shown() + keep_payload)))
+    local kept = math.min(keep, keep_payload)
+    if stored and #stored > 13 then redis.call('HSET', key(buckets.of('rows', kept)), id, stored) end
+    redis.call('PEXPIREAT', key('edits', id), whole(clock.shown() + kept))
+    return 'f'
+  end
+
+  items.bucket = 1
+  function decide.bucket(name)
+    local ends = tonumber(name:match(':(%d+)$'))
+    if not ends then return 'u' end
+    if redis.call('EXISTS', key(name)) == 0 or buckets.is_whole(name) then return '-' end
+    if fix then
+      redis.call('ZADD', key('buckets'), ends, name)
+      redis.call('PEXPIREAT', key(name), whole(ends))
     end
     return 'f'
   end
 
   items.ack = 1
   function decide.ack(id)
-    if not redis.call('ZSCORE', key('ack'), id) or redis.call('EXISTS', key('change', id)) == 1 then return '-' end
+    if not redis.call('ZSCORE', key('ack'), id) or changes.is_open(id) then return '-' end
     if not fix then return 'f' end
-    if redis.call('EXISTS', key('done', id)) == 1 then
+    if closed.read(id) then
       redis.call('ZREM', key('ack'), id)
     else
       local block = string.format('%013d', now)
-      redis.call('SET', key('change', id), block)
+      changes.store(id, block, '')
       changes.count_outstanding(block, 1)
     end
     return 'f'
@@ -191,7 +205,7 @@ local function transition()
   function decide.dead(id)
     local dead = tonumber(redis.call('HGET', key('dead'), id) or 0)
     local lost = defects.without_letter(id, dead)
-    if lost == 0 or redis.call('EXISTS', key('change', id)) == 1 then return '-' end
+    if lost == 0 or changes.is_open(id) then return '-' end
     if fix then
       set_dead(id, dead - lost)
       if lost == dead then books.count('dead', -1) end
@@ -205,7 +219,7 @@ local function transition()
     if redis.call('EXISTS', key('letter', vendor, id)) == 0 then return '-' end
     local found = VENDOR_BIT[vendor] and defects.letter_indexes(vendor, id)
     if not found then return 'u' end
-    local is_closed = redis.call('EXISTS', key('done', id)) == 1
+    local is_closed = closed.read(id) ~= nil
     if found.is_counted and found.is_whole and not is_closed then return '-' end
     if not fix then return 'f' end
     if is_closed then

@@ -1,7 +1,7 @@
 -- @include changes
 -- @include clock
--- Puts payloads in the place of what they were, where that still stands. ARGV: then four an item: what its key is
--- called within the namespace, its place in a list ('' = it is a string), SHA-1 of what is replaced, replacement.
+-- Puts payloads in the place of what they were, where that still stands. ARGV: then four an item: what it is sealed for,
+-- where it is (both as payloads.lua says them), SHA-1 of what is replaced, replacement.
 -- Returns a letter an item: s(ealed), c(hanged or gone meanwhile).
 
 local function transition()
@@ -9,14 +9,19 @@ local function transition()
   local verdicts = {}
   for i = 1, #ARGV, 4 do
     local name, place, was, text = key(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+    local id = ARGV[i]:match('^change:(.*)$')
     local found
-    if place == '' then
+    if id then
+      found = redis.call('HGET', key(place), id)
+    elseif place == '' then
       found = redis.call('GET', name)
     else
       found = redis.call('LINDEX', name, place)
     end
     if found and redis.sha1hex(found) == was then
-      if place == '' then
+      if id then
+        redis.call('HSET', key(place), id, text)
+      elseif place == '' then
         redis.call('SET', name, text, 'KEEPTTL')
       else
         redis.call('LSET', name, place, text)

@@ -1,4 +1,5 @@
 -- @include ack
+-- @include buckets
 -- @include changes
 -- @include clock
 -- @include closed
@@ -38,9 +39,9 @@ local function transition()
   local verdicts, new = {}, 0
 
   -- How often the change was closed, as its timeline says.
-  local function times_closed(id)
+  local function times_closed(events)
     local times = 0
-    for _, event in ipairs(redis.call('LRANGE', key('events', id), 0, -1)) do
+    for event in events:gmatch('[^\n]+') do
       -- It was another content that AlumnIQ was told of before.
       if event:find('"event":"corrected"', 1, true) then times = 0 end
       if event:find('^%d+ {"event":"acknowledged"}$') or event:find('^%d+ {"event":"discarded"}$') then times = times + 1 end
@@ -48,28 +49,33 @@ local function transition()
     return times
   end
 
-  local function still_listed(id, marker, lane)
+  local function still_listed(id, marker, events, bucket, lane)
     local verdict, at = marker:match('^(%S+) (%d+)')
     local told = not marker:find(' untold', 1, true)
     if told and tonumber(at) < tonumber(block) then
       -- AlumnIQ was told before this fetch began and still lists the change: tell it again.
-      redis.call('SET', key('change', id), block)
-      redis.call('PERSIST', key('events', id))
+      closed.reopen(id, events, bucket)
+      changes.store(id, block, '')
       local listed = marker:match(' listed (.*)$')
       if listed then redis.call('HSET', key('relisted'), id, listed) end
       if verdict == 'discarded' then redis.call('HSET', key('discarded'), id, '1') end
       timeline.add(id, now, cjson.encode({ event = 'still_listed' }))
-      redis.call('DEL', key('done', id))
       changes.count_outstanding(block, 1)
       books.count(verdict, -1)
       books.count('in_flight', 1)
       -- The row says whose it is, and it is gone: nobody can index the change again once AlumnIQ was told.
+      guard.aside(closed.unindex, lane, { [id] = true })
       guard.aside(closed.index, lane, id, now, 2 * keep)
       ack.add(id)
-      return times_closed(id) > 1 and 'R' or 'r'
+      return times_closed(events) > 1 and 'R' or 'r'
     end
     -- What an operator discarded without telling AlumnIQ stays known while it is listed.
-    redis.call('PEXPIRE', key('done', id), keep)
+    local newest = buckets.of('closed', keep)
+    if newest ~= bucket then
+      redis.call('HDEL', key(bucket), id)
+      -- At once: the same id may come again in this block.
+      redis.call('HSET', key(newest), id, closed.text(marker, events))
+    end
     return 'd'
   end
 
@@ -89,7 +95,7 @@ local function transition()
       lanes.put(lane, member, mask)
     end
     -- Last: from here on it passes for known.
-    redis.call('SET', key('change', id), block .. record)
+    changes.store(id, block, record)
     changes.count_outstanding(block, 1)
     books.count('fetched', 1)
     books.count('in_flight', 1)
@@ -107,7 +113,7 @@ local function transition()
     for vendor in pairs(VENDOR_BIT) do
       local place = redis.call('HMGET', key('letter', vendor, id), 'lane', 'member')
       if place[2] == '' or (place[1] == lane and place[2] == member) then
-        redis.call('SET', key('change', id), changes.fetched_at(id) .. record)
+        changes.store(id, changes.fetched_at(id), record)
         redis.call('HDEL', key('relisted'), id)
       end
     end
@@ -130,7 +136,7 @@ local function transition()
     if waiting then
       was = changes.listed_in(cjson.decode(waiting).record)
     else
-      was = changes.listed_of(id) or changes.listed_as(redis.call('HGET', key('relisted'), id))
+      was = changes.listed_in(changes.stored(id) or '') or changes.listed_as(redis.call('HGET', key('relisted'), id))
     end
     if type(above) == 'table' and correction.is_same(above, listed) == false then was = above end
     local same = was and correction.is_same(was, listed)
@@ -174,13 +180,9 @@ local function transition()
     return was and listed and correction.is_same(was, listed) == false and was.fetched < listed.fetched
   end
 
-  -- Most blocks are new as a whole, or known: then one question is enough.
-  local asked = {}
-  for i = 7, #ARGV, 6 do
-    asked[#asked + 1] = key('done', ARGV[i])
-    asked[#asked + 1] = key('change', ARGV[i])
-  end
-  local is_any_known, seen = redis.call('EXISTS', unpack(asked)) > 0, {}
+  local ids, seen = {}, {}
+  for i = 7, #ARGV, 6 do ids[#ids + 1] = ARGV[i] end
+  local markers = closed.markers(ids)
 
   for i = 7, #ARGV, 6 do
     local id, lane, member, record, letter, replaces = unpack(ARGV, i, i + 5)
@@ -188,28 +190,29 @@ local function transition()
     if replaces ~= '' and letters.remove('alumniq', replaces) then
       changes.unmark_dead(replaces, VENDOR_BIT.alumniq)
       changes.count_outstanding(changes.fetched_at(replaces), -1)
-      redis.call('DEL', key('change', replaces), key('events', replaces))
+      redis.call('HDEL', key('changes'), replaces)
+      redis.call('HDEL', key('events'), replaces)
       -- An edit stands where the row keeps its name; under another one AlumnIQ will send none.
       if id ~= replaces then redis.call('DEL', key('edits', replaces)) end
       books.count('in_flight', -1)
       books.count('fetched', -1)
     end
     local above = seen[id]
-    local may_be_known = is_any_known or above
     seen[id] = changes.listed_in(record) or true
-    local marker = may_be_known and redis.call('GET', key('done', id))
+    local marker, events, bucket
+    if markers[(i - 1) / 6] then marker, events, bucket = closed.read(id) end
     local is_new = redis.call('HEXISTS', key('lanes'), lane) == 0
     if marker and is_another(marker, record) then
-      redis.call('DEL', key('done', id), key('edits', id))
-      redis.call('PERSIST', key('events', id))
-      if lanes.is_persons(lane) then redis.call('ZREM', key('past', lane), id) end
+      closed.reopen(id, events, bucket)
+      redis.call('DEL', key('edits', id))
+      if lanes.is_persons(lane) then closed.unindex(lane, { [id] = true }) end
       timeline.add(id, now, '{"event":"corrected","detail":"the change was closed with the old row: it is applied as a new one"}')
       add(id, lane, member, record, letter, is_new)
       new = new + 1
       verdicts[#verdicts + 1] = 'n'
     elseif marker then
-      verdicts[#verdicts + 1] = still_listed(id, marker, lane)
-    elseif may_be_known and changes.fetched_at(id) ~= '' then
+      verdicts[#verdicts + 1] = still_listed(id, marker, events, bucket, lane)
+    elseif changes.is_open(id) then
       local corrected, must_stay = is_corrected(id, lane, member, record, letter, above)
       if corrected then
         verdicts[#verdicts + 1] = 'c'
@@ -219,7 +222,7 @@ local function transition()
       end
     elseif not is_new and lanes.waiting_for(lane, member) ~= 0 then
       -- Redis had lost the row, see claim.lua.
-      redis.call('SET', key('change', id), block .. record)
+      changes.store(id, block, record)
       redis.call('DEL', key('edits', id))
       changes.count_outstanding(block, 1)
       verdicts[#verdicts + 1] = 'd'

@@ -1,4 +1,4 @@
--- Open changes, `change:<id>`: when each was fetched, how AlumnIQ listed it, at which vendors it is dead.
+-- Open changes, `changes`: when each was fetched (13 digits, ms), how AlumnIQ listed it, at which vendors it is dead.
 
 local changes = {
   -- No more bytes at the end of a record say how AlumnIQ listed it.
@@ -7,6 +7,20 @@ local changes = {
   outstanding = {},
   noted = {},
 }
+
+-- What is stored of an open change: the digits of its fetch, then its record; only the digits where AlumnIQ just has to
+-- be told. Nil where it is not open.
+function changes.stored(id)
+  return redis.call('HGET', key('changes'), id) or nil
+end
+
+function changes.store(id, fetched, record)
+  redis.call('HSET', key('changes'), id, fetched .. record)
+end
+
+function changes.is_open(id)
+  return redis.call('HEXISTS', key('changes'), id) == 1
+end
 
 -- The books count changes: only the first dead destination moves the change from in flight to dead.
 function changes.mark_dead(id, b)
@@ -31,9 +45,16 @@ function changes.unmark_dead(id, b)
   return mask
 end
 
--- When a block of the feed was fetched stands in front of each record (13 digits, ms).
+-- When a change was fetched; '' where it is not open.
 function changes.fetched_at(id)
-  return redis.call('GETRANGE', key('change', id), '0', '12')
+  return (changes.stored(id) or ''):sub(1, 13)
+end
+
+-- The person's lane that a stored change names; nil where it names nobody, or only its digits are left.
+function changes.lane_in(stored)
+  local is_read, record = pcall(cjson.decode, (stored or ''):sub(14))
+  local xid = is_read and type(record) == 'table' and record.xid
+  return type(xid) == 'string' and 'x:' .. xid or nil
 end
 
 -- How AlumnIQ listed a row: since when (ms) it has this content, its place in that answer, and digests of the content.
@@ -51,10 +72,6 @@ function changes.listed_in(record)
     if text then return changes.listed_as(text) end
     from = to
   end
-end
-
-function changes.listed_of(id)
-  return changes.listed_in(redis.call('GETRANGE', key('change', id), -changes.LISTED_BYTES, -1))
 end
 
 function changes.count_outstanding(fetched, by)

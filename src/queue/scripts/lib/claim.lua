@@ -130,19 +130,18 @@ local function claim(destination, b, worker, now, has_ended)
 
   -- Leases of these lanes what can be leased.
   local function lease_from(taken)
-    local found, members, ids, records = {}, {}, {}, {}
+    local found, members, ids = {}, {}, {}
     for _, lane in ipairs(taken) do
       local is_read, member = guard.attempt(lanes.head, lane, b)
       if is_read and member then
         local n = #found + 1
         found[n], members[n], ids[n] = lane, member, lanes.change_of(member)
-        records[n] = key('change', ids[n])
       else
         put_back(lane, member or destination .. ' has nothing to take in the lane ' .. lane)
       end
     end
     if #found == 0 then return end
-    records = redis.call('MGET', unpack(records))
+    local records = batch.each_of('HMGET', key('changes'), ids)
     local newest, used = batch.each_of('HMGET', key('applied', destination), found), batch.each_of('HMGET', attempts, ids)
     local token = clock.tokens(#found)
     for n, lane in ipairs(found) do

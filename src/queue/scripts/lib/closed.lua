@@ -1,56 +1,115 @@
 -- @include ack
+-- @include buckets
 -- @include changes
 -- @include clock
 -- @include lanes
 -- @include timeline
--- The end of a change, and what is known of it afterwards.
+-- The end of a change, and what is known of it afterwards: in the buckets `closed` its marker, by which a late fetch
+-- knows it, and below it its timeline; in `rows` its row, where rows are kept; in `past` whose it was.
 
 local closed = { obsolete = {} }
 
--- The end of a change: a marker and the timeline stay for `keep` ms, so that a late fetch is recognised.
--- The row never outlives the marker: without it, it would pass for a change that is still open. So both
--- ends are counted from one instant, not each from the moment of its own command.
+-- The marker of a change that is closed, its timeline, and the bucket; nil where it is not.
+function closed.read(id)
+  local text, name = buckets.find('closed', id)
+  if not text then return nil end
+  local cut = text:find('\n', 1, true)
+  if not cut then return text, '', name end
+  return text:sub(1, cut - 1), text:sub(cut + 1), name
+end
+
+-- The markers of many: an entry an id, false where it is not closed.
+function closed.markers(ids)
+  local markers = {}
+  for n = 1, #ids do markers[n] = false end
+  for _, name in ipairs(buckets.all('closed')) do
+    for n, text in ipairs(batch.each_of('HMGET', key(name), ids)) do
+      markers[n] = markers[n] or text and text:match('^[^\n]*')
+    end
+  end
+  return markers
+end
+
+function closed.text(marker, events)
+  return events == '' and marker or marker .. '\n' .. events
+end
+
+-- The change is open again, with its timeline.
+function closed.reopen(id, events, name)
+  redis.call('HDEL', key(name), id)
+  if events ~= '' then redis.call('HSET', key('events'), id, events) end
+  for _, rows in ipairs(buckets.all('rows')) do redis.call('HDEL', key(rows), id) end
+end
+
+-- The end of a change: a marker and the timeline stay for `keep` ms, so that a late fetch is recognised; the row for
+-- `keep_payload` and never longer than the marker.
 function closed.close(id, now, verdict, told, keep, keep_payload)
-  local stored = redis.call('GET', key('change', id)) or ''
+  local stored = changes.stored(id) or ''
   local fetched, listed = stored:sub(1, 13), changes.listed_in(stored)
   listed = listed and listed.text or batch.is_any(key('relisted')) and redis.call('HGET', key('relisted'), id)
-  redis.call('SET', key('done', id),
-    verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold') .. (listed and ' listed ' .. listed or ''),
-    'PXAT', whole(clock.shown() + keep))
+  local marker = verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold')
+    .. (listed and ' listed ' .. listed or '')
+  local events = timeline.with(redis.call('HGET', key('events'), id), now, '{"event":"' .. verdict .. '"}')
+  batch.gather('HSET', key(buckets.of('closed', keep)), id, closed.text(marker, events))
+  batch.gather('HDEL', key('events'), id)
+  batch.gather('HDEL', key('changes'), id)
   if keep_payload > 0 then
-    local ends = whole(clock.shown() + math.min(keep, keep_payload))
-    redis.call('PEXPIREAT', key('change', id), ends)
-    redis.call('PEXPIREAT', key('edits', id), ends)
+    local kept = math.min(keep, keep_payload)
+    if #stored > 13 then batch.gather('HSET', key(buckets.of('rows', kept)), id, stored) end
+    redis.call('PEXPIREAT', key('edits', id), whole(clock.shown() + kept))
   else
-    closed.obsolete[#closed.obsolete + 1] = key('change', id)
     closed.obsolete[#closed.obsolete + 1] = key('edits', id)
   end
   for _, name in ipairs({ key('relisted'), key('discarded') }) do
     if batch.is_any(name) then batch.gather('HDEL', name, id) end
   end
-  timeline.add(id, now, '{"event":"' .. verdict .. '"}')
-  redis.call('PEXPIRE', key('events', id), whole(keep))
   changes.count_outstanding(fetched, -1)
   books.count('in_flight', -1)
   books.count(verdict, 1)
 end
 
--- The index of a person's changes that are through everywhere, each by when its timeline may have expired. That is known
--- when the change is closed; until then so much is allowed for the way to AlumnIQ, and who took longer is indexed again.
+-- The index of a person's changes that are through everywhere, by when they came there: `<lane>\0<ms> <id>`. That is
+-- known before the change is closed: so much is allowed for the way to AlumnIQ, and what took longer is indexed again.
 function closed.on_the_way(keep)
   return math.min(keep, 600000)
 end
 
+-- Calls `each` with the changes of a lane in a bucket, newest first: member, ms, id. Ends where it returns true. Begins
+-- behind `before`, `<ms> <id>`, where it is given.
+closed.STEP = 200
+
+function closed.each_past(name, lane, each, before)
+  local first = lane .. '\0'
+  local below = '(' .. (before and first .. before or lane .. '\1')
+  while true do
+    local found = redis.call('ZREVRANGEBYLEX', key(name), below, '[' .. first, 'LIMIT', 0, closed.STEP)
+    for _, member in ipairs(found) do
+      local at, id = member:sub(#first + 1):match('^(%d+) (.*)$')
+      -- Another lane's name may begin like this one's.
+      if at and #at == 13 and each(member, at, id) then return end
+    end
+    if #found < closed.STEP then return end
+    below = '(' .. found[#found]
+  end
+end
+
 function closed.index(lane, id, now, keep)
-  if not lanes.is_persons(lane) then return end
-  local past = key('past', lane)
-  redis.call('ZADD', past, whole(now + keep), id)
-  redis.call('ZREMRANGEBYSCORE', past, '-inf', whole(now))
-  redis.call('PEXPIRE', past, whole(keep))
+  if lanes.is_persons(lane) then
+    batch.gather('ZADD', key(buckets.of('past', keep)), 0, lane .. '\0' .. string.format('%013d', now) .. ' ' .. id)
+  end
+end
+
+-- Nothing says any more that these changes (a set) were the person's.
+function closed.unindex(lane, ids)
+  for _, name in ipairs(buckets.all('past')) do
+    closed.each_past(name, lane, function(member, _, id)
+      if ids[id] then redis.call('ZREM', key(name), member) end
+    end)
+  end
 end
 
 -- A destination is done with the change. Where none waits (`rest`) and none is dead, AlumnIQ is told, unless the
--- operator who gave the change up said no (`discarded` = '0'). From now on only this list knows that the change was the
+-- operator who gave the change up said no (`discarded` = '0'). From now on only this index knows that the change was the
 -- person's; it ends with the timelines.
 function closed.finish(id, lane, rest, is_dead, discarded, now, keep, keep_payload)
   if rest ~= 0 or is_dead then return end

@@ -1,5 +1,6 @@
 -- @include ack
 -- @include changes
+-- @include closed
 -- @include lanes
 -- @include letters
 -- @include timeline
@@ -22,9 +23,7 @@ end
 
 -- The lane of whom the stored row names.
 function correction.stored_lane(id)
-  local is_read, record = pcall(cjson.decode, redis.call('GETRANGE', key('change', id), 13, -1))
-  local xid = is_read and type(record) == 'table' and record.xid
-  return type(xid) == 'string' and 'x:' .. xid or 'a:' .. id
+  return changes.lane_in(changes.stored(id)) or 'a:' .. id
 end
 
 -- Where the change waits: its lane, and its member there; nil where it waits nowhere. `lane` and `member`: where the
@@ -90,9 +89,9 @@ end
 
 -- Notes how AlumnIQ lists a row that stays as it is.
 function correction.note_listed(id, listed)
-  local stored = redis.call('GET', key('change', id)) or ''
+  local stored = changes.stored(id) or ''
   local text, is_noted = stored:gsub('"listed":"[%x ]+"}$', '"listed":"' .. listed.text .. '"}')
-  if is_noted == 1 then redis.call('SET', key('change', id), text) end
+  if is_noted == 1 then changes.store(id, '', text) end
 end
 
 -- The corrected row takes the place of the old one. `ended`: the destination and the lane whose lease the caller has
@@ -104,7 +103,7 @@ function correction.take(id, new, now, ended)
   local waited = lane and lanes.waiting_for(lane, member) or 0
   local was_lane = correction.stored_lane(id)
   if not new.keeps_row then
-    redis.call('SET', key('change', id), changes.fetched_at(id) .. new.record)
+    changes.store(id, changes.fetched_at(id), new.record)
     changes.note_seal(changes.sealed_under(new.record), now)
   end
   local class = redis.call('HGET', key('letter', 'alumniq', id), 'class')
@@ -121,7 +120,7 @@ function correction.take(id, new, now, ended)
       redis.call('HDEL', key(about, d.name), id)
     end
   end
-  if lanes.is_persons(was_lane) then redis.call('ZREM', key('past', was_lane), id) end
+  if lanes.is_persons(was_lane) then closed.unindex(was_lane, { [id] = true }) end
   if new.letter then
     correction.withdraw(lane, member, ended)
     timeline.add(id, now, '{"event":"corrected"}')

@@ -5,12 +5,12 @@ local defects = {}
 
 -- The type of each kind of key.
 defects.TYPES = {
-  change = 'string', done = 'string', events = 'list', edits = 'list', sent = 'string', lane = 'zset', lanes = 'hash',
+  changes = 'hash', events = 'hash', closed = 'hash', rows = 'hash', past = 'zset', buckets = 'zset', edits = 'list', sent = 'string', lane = 'zset', lanes = 'hash',
   ready = 'list', lease = 'zset', running = 'hash', due = 'zset', hungry = 'zset', attempts = 'hash',
   crashes = 'hash', forced = 'hash', suspects = 'hash', poison = 'set', applied = 'hash', claimed = 'hash', ack = 'zset',
   acking = 'hash', told = 'string', dead = 'hash', letter = 'hash', letters = 'zset', because = 'zset',
   causes = 'zset', ['letters-of'] = 'set', discarded = 'hash', outstanding = 'hash', counters = 'hash',
-  corrected = 'hash', relisted = 'hash', past = 'zset', namespace = 'hash', seals = 'hash', gate = 'hash',
+  corrected = 'hash', relisted = 'hash', namespace = 'hash', seals = 'hash', gate = 'hash',
   producer = 'hash', leader = 'string', token = 'string', clock = 'string', check = 'string',
 }
 
@@ -21,14 +21,6 @@ function defects.without_letter(id, dead)
     if bit.band(dead, b) ~= 0 and redis.call('EXISTS', key('letter', vendor, id)) == 0 then lost = lost + b end
   end
   return lost
-end
-
--- Whether something of a closed change stays for ever.
-function defects.never_expires(id)
-  for _, kind in ipairs({ 'change', 'events', 'edits' }) do
-    if redis.call('PTTL', key(kind, id)) == -1 then return true end
-  end
-  return false
 end
 
 -- What is written of a letter outside of itself; nil where it is no letter.

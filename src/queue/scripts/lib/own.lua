@@ -3,8 +3,8 @@
 local own = {}
 
 own.ONCE = {
-  hash = { 'counters', 'outstanding', 'dead', 'discarded', 'seals', 'acking', 'producer', 'namespace', 'lanes' },
-  zset = { 'ack', 'audit' },
+  hash = { 'counters', 'outstanding', 'dead', 'discarded', 'seals', 'acking', 'producer', 'namespace', 'lanes', 'changes', 'events' },
+  zset = { 'ack', 'audit', 'buckets' },
   string = { 'token', 'told' },
 }
 

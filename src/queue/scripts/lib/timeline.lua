@@ -1,21 +1,30 @@
--- What happened to a change, for people: `events:<id>`.
+-- What happened to a change, for people: a line an event, `<ms> <JSON>`. Of an open change it is a field of `events`.
 
-local timeline = {}
+local timeline = {
+  -- Most lines; below so many bytes there can't be more.
+  MOST = 100, SHORT = 2500,
+}
 
--- Timelines are bounded: a change that is retried for weeks keeps its newest entries, and before them one that counts
--- those that were removed. It has the time of the first of them.
+-- A timeline with a line more. Timelines are bounded: a change that is retried for weeks keeps its newest entries, and
+-- before them one that counts those that were removed. It has the time of the first of them.
+function timeline.with(text, now, event)
+  local line = whole(now) .. ' ' .. event
+  if not text or text == '' then return line end
+  text = text .. '\n' .. line
+  if #text < timeline.SHORT then return text end
+  local lines = {}
+  for each in text:gmatch('[^\n]+') do lines[#lines + 1] = each end
+  local most = timeline.MOST
+  local at, removed = lines[1]:match('^(%d+) {"event":"older_removed","count":(%d+)}$')
+  if #lines <= most + (removed and 1 or 0) then return text end
+  local from = #lines - most + 1
+  removed = (removed and removed - 1 or 0) + from - 1
+  local first = string.format('%s {"event":"older_removed","count":%s}', at or lines[1]:match('^%d+') or '0', whole(removed))
+  return first .. '\n' .. table.concat(lines, '\n', from)
+end
+
 function timeline.append(id, now, event)
-  local events = key('events', id)
-  local length = redis.call('RPUSH', events, whole(now) .. ' ' .. event)
-  if length <= 100 then return end
-  local first = redis.call('LINDEX', events, 0)
-  local removed = first:match('^%d+ {"event":"older_removed","count":(%d+)}$')
-  if removed and length <= 101 then return end
-  local removed_now = length - 100 - (removed and 1 or 0)
-  redis.call('LTRIM', events, -100, -1)
-  redis.call('LPUSH', events, string.format(
-    '%s {"event":"older_removed","count":%s}', first:match('^%d+') or '0', whole((removed or 0) + removed_now)
-  ))
+  redis.call('HSET', key('events'), id, timeline.with(redis.call('HGET', key('events'), id), now, event))
 end
 
 function timeline.add(id, now, event)

@@ -1,3 +1,4 @@
+-- @include buckets
 -- A walk in bounded steps: through the server's keys of the namespace, then through the fields of some of its hashes.
 
 local walk = {}
@@ -7,6 +8,8 @@ local walk = {}
 function walk.step(cursor, count, parts)
   local part, at = cursor:match('^(%d+) (%d+)$')
   part = tonumber(part or 1)
+  -- Buckets may have ended since.
+  if not parts[part] then return '0' end
   local what, look = unpack(parts[part])
   local step
   if what == 'keys' then
@@ -18,4 +21,12 @@ function walk.step(cursor, count, parts)
   end
   if step[1] ~= '0' then return part .. ' ' .. step[1] end
   return parts[part + 1] and (part + 1) .. ' 0' or '0'
+end
+
+-- The parts in which records are: of open changes, and of closed ones as far as rows are kept.
+function walk.records(look)
+  local parts = { { 'changes', look } }
+  -- The oldest first: a new bucket is walked through last.
+  for _, name in ipairs(buckets.all('rows')) do table.insert(parts, 2, { name, look }) end
+  return parts
 end

@@ -1,3 +1,5 @@
+-- @include buckets
+-- @include closed
 -- @include lanes
 -- One page of a person's changes: the dead ones, then those that wait for a destination, then those that are through
 -- everywhere; of the last two the newest first.
@@ -35,50 +37,54 @@ local function transition()
     return #page > most
   end
 
-  -- How many of a set, which `range` lists from its end, stand before the place at which the page before ended: it may
-  -- be gone.
-  local function passed(range, size)
-    local low, high = 0, size
-    while low < high do
-      local middle = math.floor((low + high) / 2)
-      local at = range(middle, middle)
-      local found = tonumber(at[2])
-      if found > score or (found == score and not lanes.before(at[1], name)) then low = middle + 1 else high = middle end
+  -- Those that wait, the newest first; of a long lane by who waits for them, then the newest first.
+  local function add_waiting()
+    local members, masks = lanes.lines(lane)
+    local from = is_first or section < 2
+    if members then
+      for i = #members, 1, -1 do
+        local id = lanes.change_of(members[i])
+        local is_behind = from or lanes.before(members[i], name)
+        if is_behind and not is_dead[id] and add(2, '0', members[i], id, masks[i]) then return true end
+      end
+      return false
     end
-    return low
-  end
-
-  local function list(of, id_of, range, size)
-    local from = (not is_first and section == of) and passed(range, size) or 0
+    local set = key('lane', lane)
+    local at = from and 0 or redis.call('ZREVRANK', set, name)
+    -- It has left the lane meanwhile: those behind it are found by the place that it had.
+    if not at then at = redis.call('ZCOUNT', set, '(' .. whole(score), '+inf') else at = at + (from and 0 or 1) end
     while true do
-      local found = range(from, from + most)
+      local found = redis.call('ZREVRANGE', set, at, at + most, 'WITHSCORES')
       if #found == 0 then return false end
       for i = 1, #found, 2 do
-        local id = id_of(found[i])
-        if not is_dead[id] and add(of, found[i + 1], found[i], id, of == 2 and tonumber(found[i + 1]) or 0) then return true end
+        local id = lanes.change_of(found[i])
+        local is_behind = from or tonumber(found[i + 1]) < score
+          or (tonumber(found[i + 1]) == score and lanes.before(found[i], name))
+        if is_behind and not is_dead[id] and add(2, found[i + 1], found[i], id, tonumber(found[i + 1])) then return true end
       end
-      from = from + #found / 2
+      at = at + #found / 2
     end
   end
 
-  local function reversed(set)
-    return function(from, to) return redis.call('ZREVRANGE', set, from, to, 'WITHSCORES') end
-  end
-
-  -- A short lane as the sorted set lists it: by who waits, then by member.
-  local function waiting(from, to)
-    local members, masks = lanes.lines(lane)
-    if not members then return reversed(key('lane', lane))(from, to) end
-    local order, found = {}, {}
-    for i = 1, #members do order[i] = i end
-    table.sort(order, function(a, b)
-      if masks[a] ~= masks[b] then return masks[a] > masks[b] end
-      return a > b
-    end)
-    for i = from + 1, math.min(to + 1, #order) do
-      found[#found + 1], found[#found + 2] = members[order[i]], whole(masks[order[i]])
+  -- Those that are through, the newest first.
+  local function add_past()
+    local before, found = nil, {}
+    if section == 3 and not is_first then before = string.format('%013d', score) .. ' ' .. name end
+    for _, bucket in ipairs(buckets.all('past')) do
+      local here = 0
+      closed.each_past(bucket, lane, function(_, at, id)
+        if not is_dead[id] then
+          here = here + 1
+          found[#found + 1] = { at = at, id = id, text = at .. ' ' .. id }
+        end
+        return here > most
+      end, before)
     end
-    return found
+    table.sort(found, function(a, b) return lanes.before(b.text, a.text) end)
+    for _, change in ipairs(found) do
+      if add(3, change.at, change.id, change.id, 0) then return true end
+    end
+    return false
   end
 
   local function fill()
@@ -88,8 +94,8 @@ local function transition()
         if is_new and add(1, '0', id, id, waits_elsewhere(id)) then return true end
       end
     end
-    if section <= 2 and list(2, lanes.change_of, waiting, lanes.count(lane)) then return true end
-    return list(3, function(id) return id end, reversed(key('past', lane)), redis.call('ZCARD', key('past', lane)))
+    if section <= 2 and add_waiting() then return true end
+    return add_past()
   end
 
   local has_more = fill()

@@ -1,3 +1,6 @@
+-- @include buckets
+-- @include changes
+-- @include closed
 -- @include lanes
 -- What is known of changes, at one instant. ARGV: changeId, lane, member triples.
 -- Returns seven texts a change: '1' where it is open or its row is kept, the marker of its end ('' = none), mask of
@@ -6,7 +9,9 @@
 -- letter at AlumnIQ ('' = none).
 
 local function transition()
-  local known = {}
+  local known, ids = {}, {}
+  for i = 1, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+  local markers = closed.markers(ids)
   local function tell(text) known[#known + 1] = text end
   for i = 1, #ARGV, 3 do
     local id, lane, member = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -17,8 +22,8 @@ local function transition()
         newer = newer + d.bit
       end
     end
-    tell(tostring(redis.call('EXISTS', key('change', id))))
-    tell(redis.call('GET', key('done', id)) or '')
+    tell((changes.is_open(id) or buckets.find('rows', id)) and '1' or '0')
+    tell(markers[(i + 2) / 3] or '')
     tell(tostring(lanes.waiting_for(lane, member)))
     tell(redis.call('HGET', key('dead'), id) or '0')
     tell(redis.call('ZSCORE', key('ack'), id) or '')

@@ -17,12 +17,12 @@ local function transition()
   for i = 10, #ARGV do fields[#fields + 1] = ARGV[i] end
   local class = redis.call('HGET', key('letter', vendor, id), 'class')
   if not class then return 'g' end
-  if redis.call('GET', key('change', id)) ~= was then return 'c' end
+  if changes.stored(id) ~= was then return 'c' end
 
   own.expect()
   guard.expect('list', key('edits', id))
   local now = clock.now()
-  redis.call('SET', key('change', id), changes.fetched_at(id) .. record)
+  changes.store(id, changes.fetched_at(id), record)
   changes.note_seal(changes.sealed_under(record), now)
   -- The operator's row stands, also against one that AlumnIQ corrected meanwhile.
   redis.call('HDEL', key('corrected'), id)
