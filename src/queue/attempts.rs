@@ -3,7 +3,7 @@
 use jobs::destination::{Destination, Vendor};
 use serde::Deserialize;
 
-use super::{Queue, QueueError};
+use super::{Queue, QueueError, timeline::DoneEvent};
 
 /// How one change got to its destinations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,8 +42,15 @@ impl ChangeAttempts {
         let mut is_closed = false;
         for stored in events {
             let json = stored.split_once(' ').map_or("", |(_, json)| json);
+            let read = match DoneEvent::read(json) {
+                Some(done) => Ok(Event {
+                    event: "done".to_owned(),
+                    destination: done.destination.parse().ok(),
+                }),
+                None => serde_json::from_str(json),
+            };
             // What cannot be read is shown by the timeline; here it is no attempt.
-            let Ok(Event { event, destination }) = serde_json::from_str(json) else {
+            let Ok(Event { event, destination }) = read else {
                 continue;
             };
             if std::mem::take(&mut is_closed) {
@@ -79,9 +86,9 @@ mod tests {
         (destinations, attempts)
     }
 
-    const CRM: &str = r#"{"event":"done","destination":"crm","worker":"w","detail":"","ms":1}"#;
+    const CRM: &str = "done crm 1 w updated 42";
     const RETRY: &str = r#"{"event":"retry","destination":"salsa","cause":"503","attempt":1}"#;
-    const SALSA: &str = r#"{"event":"done","destination":"salsa","worker":"w"}"#;
+    const SALSA: &str = "done salsa 1 w ";
     const CLOSED: &str = r#"{"event":"acknowledged"}"#;
 
     #[test]

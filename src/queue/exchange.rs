@@ -9,6 +9,7 @@ use super::{
     gate::PauseChange,
     hold::Hold,
     lease::{ClaimRequest, Claimed, RawClaim},
+    scripts::Invocation,
     settlement::Settlement,
     verdict::SettleVerdict,
 };
@@ -37,24 +38,24 @@ impl Queue {
         request: Option<&ClaimRequest>,
     ) -> Result<Exchanged, QueueError> {
         let sent = Instant::now();
-        let mut call = self.scripts.exchange.prepare_invoke();
-        call.arg(destination.as_str())
-            .arg(destination.bit())
-            .arg(worker)
-            .arg(self.settings.patience.as_millis() as u64)
-            .arg(self.settings.keep.as_millis() as u64)
-            .arg(self.settings.keep_payload.as_millis() as u64);
-        match request {
-            Some(request) => {
-                let seen = self.seen.newest(destination, worker);
-                request.push_arguments(&mut call, &self.settings.seals.listed(), seen);
+        let scripts = &self.scripts;
+        let mut answer = None;
+        if self.usual.is_likely(destination, ended) {
+            let mut call = scripts.exchange_usual.prepare_invoke();
+            self.push_exchange(&mut call, destination, worker, ended, request);
+            answer = self.run(&mut call).await?;
+            if answer.is_none() {
+                self.usual.was_unusual(destination);
             }
-            None => _ = call.arg(&[""; ClaimRequest::ARGUMENTS]),
         }
-        for item in ended {
-            item.push_arguments(&mut call);
-        }
-        let (verdicts, turn, claimed): (String, String, RawClaim) = self.run(&mut call).await?;
+        let (verdicts, turn, claimed): (String, String, RawClaim) = match answer {
+            Some(answer) => answer,
+            None => {
+                let mut call = scripts.exchange.prepare_invoke();
+                self.push_exchange(&mut call, destination, worker, ended, request);
+                self.run(&mut call).await?
+            }
+        };
         let verdicts: Vec<_> = verdicts.chars().map(SettleVerdict::of).collect();
         if let Some(turn) = PauseChange::read(&turn) {
             let settled = ended.iter().zip(&verdicts);
@@ -73,6 +74,33 @@ impl Queue {
             self.seen.remember(destination, worker, newest);
         }
         Ok(Exchanged { verdicts, claimed })
+    }
+
+    /// The arguments of exchange.lua.
+    fn push_exchange(
+        &self,
+        call: &mut Invocation<'_>,
+        destination: Destination,
+        worker: &str,
+        ended: &[Settlement],
+        request: Option<&ClaimRequest>,
+    ) {
+        call.arg(destination.as_str())
+            .arg(destination.bit())
+            .arg(worker)
+            .arg(self.settings.patience.as_millis() as u64)
+            .arg(self.settings.keep.as_millis() as u64)
+            .arg(self.settings.keep_payload.as_millis() as u64);
+        match request {
+            Some(request) => {
+                let seen = self.seen.newest(destination, worker);
+                request.push_arguments(call, &self.settings.seals.listed(), seen);
+            }
+            None => _ = call.arg(&[""; ClaimRequest::ARGUMENTS]),
+        }
+        for item in ended {
+            item.push_arguments(call);
+        }
     }
 
     /// Only leases changes.

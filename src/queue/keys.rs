@@ -29,7 +29,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `changes` | hash | open change -> 13 digits (ms, the fetch) + JSON [`Record`](super::Record), its row sealed where there is a key; last in it `listed`: since when AlumnIQ lists this content (ms), its place in that answer, keyed digests of it; without the JSON: only what AlumnIQ is to be told of is left |
-//! | `lanes` | hash | lane -> a line a change, oldest first: a character for the set of destinations that wait for it (`0` and its bits), then its member, `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change. `*` where the lane has more than eight |
+//! | `lanes` | hash | lane -> a line a change, oldest first: a character for the set of destinations that wait for it (`0` and its bits), then its member, `<order> <id>`; lane = `x:<xid>`, or `a:<id>` for an anonymous change. `*` where the lane has more than sixteen |
 //! | `lane:<lane>` | sorted set | such a lane: its members, scored by the set |
 //! | `ready:<d>` `due:<d>` `lease:<d>` | list, sorted sets | lanes (see the picture) |
 //! | `running:<d>` | hash | lane -> `<fencing token> <worker> <member>` |

@@ -144,6 +144,7 @@ mod stored;
 pub mod timeline;
 mod timestamp;
 pub mod trouble;
+mod usual;
 pub mod verdict;
 pub mod wake;
 pub mod watched;
@@ -171,6 +172,7 @@ use self::{
     seal::{SealError, Seals},
     seen::Seen,
     trouble::{RedisErrorKind, RedisErrorReporter},
+    usual::UsualCase,
 };
 
 /// What went wrong between us and Redis.
@@ -294,6 +296,7 @@ pub struct Queue {
     watch: Arc<RedisErrorReporter>,
     proved: Arc<Proved>,
     seen: Arc<Seen>,
+    usual: Arc<UsualCase>,
 }
 
 impl Queue {
@@ -312,6 +315,7 @@ impl Queue {
             watch: Arc::default(),
             proved: Arc::default(),
             seen: Arc::default(),
+            usual: Arc::default(),
         };
         match queue.prove_rights().await {
             Err(error @ QueueError::Rights(_)) => Err(error),

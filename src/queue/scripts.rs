@@ -45,8 +45,8 @@ macro_rules! library {
 }
 
 library! {
-    "ack" "audit" "batch" "breaker" "buckets" "changes" "claim" "clock" "closed" "core" "correction" "defects" "handling" "lanes"
-    "lead" "letters" "memory" "namespace" "own" "rates" "rollback" "settle" "share" "stats" "timeline" "walk"
+    "ack" "all_new" "audit" "batch" "breaker" "buckets" "changes" "claim" "clock" "closed" "closed_index" "core" "correction" "defects" "handling" "lanes"
+    "lead" "letters" "memory" "namespace" "order" "own" "rates" "rollback" "settle" "share" "stats" "timeline" "walk"
 }
 
 /// Every script has these before the ones that it names, and the frame behind it.
@@ -138,6 +138,7 @@ scripts! {
     compare: Looks "enqueue/admit",
     enqueue: TakesIn "enqueue/enqueue",
     exchange: CarriesOn "work/exchange",
+    exchange_usual: CarriesOn "work/exchange_usual",
     renew: CarriesOn "work/renew",
     ack_claim: CarriesOn "acknowledge/ack_claim",
     ack_renew: CarriesOn "acknowledge/ack_renew",

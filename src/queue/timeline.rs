@@ -249,9 +249,17 @@ pub enum Settled {
 }
 
 fn read_event(stored: &str) -> Value {
-    let (at, json) = stored.split_once(' ').unwrap_or(("0", stored));
-    let mut event: Value =
-        serde_json::from_str(json).unwrap_or_else(|_| json!({ "event": "unreadable" }));
+    let (at, text) = stored.split_once(' ').unwrap_or(("0", stored));
+    let mut event = match DoneEvent::read(text) {
+        Some(done) => json!({
+            "event": "done",
+            "destination": done.destination,
+            "worker": done.worker,
+            "detail": done.detail,
+            "ms": done.ms,
+        }),
+        None => serde_json::from_str(text).unwrap_or_else(|_| json!({ "event": "unreadable" })),
+    };
     if let Some(fields) = event.as_object_mut() {
         fields.shift_insert(
             0,
@@ -260,4 +268,25 @@ fn read_event(stored: &str) -> Value {
         );
     }
     event
+}
+
+/// What the timeline says of a change that a destination took: `done <destination> <ms> <worker> <detail>`.
+pub(super) struct DoneEvent<'a> {
+    pub destination: &'a str,
+    ms: u64,
+    worker: &'a str,
+    detail: &'a str,
+}
+
+impl<'a> DoneEvent<'a> {
+    /// `None`: it is another event, in JSON.
+    pub fn read(text: &'a str) -> Option<Self> {
+        let mut words = text.strip_prefix("done ")?.splitn(4, ' ');
+        Some(Self {
+            destination: words.next()?,
+            ms: words.next()?.parse().ok()?,
+            worker: words.next()?,
+            detail: words.next().unwrap_or_default(),
+        })
+    }
 }

@@ -41,9 +41,9 @@ async fn events(redis: &Redis) -> Vec<String> {
 
 /// Those of one kind.
 fn of_kind<'a>(events: &'a [String], kind: &str) -> Vec<&'a str> {
-    let kind = format!("\"event\":\"{kind}\"");
-    let events = events.iter().map(String::as_str);
-    events.filter(|event| event.contains(&kind)).collect()
+    let json = format!("\"event\":\"{kind}\"");
+    let is = |event: &&str| event.split(' ').nth(1) == Some(kind) || event.contains(&json);
+    events.iter().map(String::as_str).filter(is).collect()
 }
 
 /// Fails where anything is still held, or where any change has used an attempt up or counts as crashed.

@@ -52,8 +52,9 @@ local function transition()
   local first = redis.call('ZRANGE', line, 0, most - 1, 'WITHSCORES')
   for i = 1, #first, 2 do ids[#ids + 1] = first[i] end
   local discarded = batch.each_of('HMGET', key('discarded'), ids)
+  local stored = batch.each_of('HMGET', key('changes'), ids)
   for i, id in ipairs(ids) do
-    told[i] = { id, changes.fetched_at(id), discarded[i] and '1' or '0' }
+    told[i] = { id, (stored[i] or ''):sub(1, 13), discarded[i] and '1' or '0' }
   end
   local last = first[#first]
   redis.call('HSET', key('acking'), 'token', token, 'ends', whole(now + lease), 'last', last)

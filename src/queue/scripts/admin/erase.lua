@@ -101,7 +101,7 @@ local function transition()
     if is_told then
       ack.add(id)
     else
-      closed.close(id, now, 'discarded', false, keep, 0)
+      closed.close_now(id, now, 'discarded', keep, 0)
     end
     return 'd'
   end
@@ -109,7 +109,7 @@ local function transition()
   for _, d in ipairs(DESTINATIONS) do heads[d.name] = lanes.head(lane, d.bit) end
   local verdicts = {}
   for i = 4, #ARGV, 2 do verdicts[#verdicts + 1] = erase(ARGV[i], ARGV[i + 1]) end
-  closed.unindex(lane, unindexed)
+  closed_index.remove(lane, unindexed)
   for _, d in ipairs(DESTINATIONS) do
     local next = lanes.head(lane, d.bit)
     if freed[d.name] or heads[d.name] ~= next then

@@ -231,7 +231,7 @@ local function transition()
     if not found.is_counted then changes.mark_dead(id, VENDOR_BIT[vendor]) end
     redis.call('ZADD', key('letters', vendor, found.class), found.died_at, id)
     if found.group then redis.call('ZADD', found.group, found.died_at, id) end
-    if lanes.is_persons(found.lane) then redis.call('SADD', key('letters-of', found.lane), vendor .. ' ' .. id) end
+    if order.is_persons(found.lane) then redis.call('SADD', key('letters-of', found.lane), vendor .. ' ' .. id) end
     return 'f'
   end
 

@@ -1,4 +1,5 @@
 -- @include ack
+-- @include all_new
 -- @include buckets
 -- @include changes
 -- @include clock
@@ -64,8 +65,8 @@ local function transition()
       books.count(verdict, -1)
       books.count('in_flight', 1)
       -- The row says whose it is, and it is gone: nobody can index the change again once AlumnIQ was told.
-      guard.aside(closed.unindex, lane, { [id] = true })
-      guard.aside(closed.index, lane, id, now, 2 * keep)
+      guard.aside(closed_index.remove, lane, { [id] = true })
+      guard.aside(closed_index.add, lane, id, now, 2 * keep)
       ack.add(id)
       return times_closed(events) > 1 and 'R' or 'r'
     end
@@ -183,6 +184,7 @@ local function transition()
   local ids, seen = {}, {}
   for i = 7, #ARGV, 6 do ids[#ids + 1] = ARGV[i] end
   local markers = closed.markers(ids)
+  if all_new.take(7, 6, ids, markers, block, mask, now) then return string.rep('n', #ids) end
 
   for i = 7, #ARGV, 6 do
     local id, lane, member, record, letter, replaces = unpack(ARGV, i, i + 5)
@@ -205,7 +207,7 @@ local function transition()
     if marker and is_another(marker, record) then
       closed.reopen(id, events, bucket)
       redis.call('DEL', key('edits', id))
-      if lanes.is_persons(lane) then closed.unindex(lane, { [id] = true }) end
+      if order.is_persons(lane) then closed_index.remove(lane, { [id] = true }) end
       timeline.add(id, now, '{"event":"corrected","detail":"the change was closed with the old row: it is applied as a new one"}')
       add(id, lane, member, record, letter, is_new)
       new = new + 1

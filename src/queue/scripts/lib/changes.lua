@@ -64,14 +64,18 @@ function changes.listed_as(text)
   return fetched and { text = text, fetched = tonumber(fetched), row = row, digests = digests }
 end
 
-function changes.listed_in(record)
+function changes.listed_text(record)
   local from = math.max(1, #record - changes.LISTED_BYTES)
   while from do
-    local _, to = record:find('"listed":"', from, true)
-    local text = to and record:match('^([%x ]+)"}$', to + 1)
-    if text then return changes.listed_as(text) end
+    local _, to = string.find(record, '"listed":"', from, true)
+    local text = to and string.match(record, '^([%x ]+)"}$', to + 1)
+    if text then return text end
     from = to
   end
+end
+
+function changes.listed_in(record)
+  return changes.listed_as(changes.listed_text(record))
 end
 
 function changes.count_outstanding(fetched, by)

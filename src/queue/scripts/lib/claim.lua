@@ -33,7 +33,7 @@ local function claim(destination, b, worker, now, has_ended)
 
   local died = {}
   local function die(lane, member, letter)
-    local id = lanes.change_of(member)
+    local id = order.change_of(member)
     letter.attempts = (redis.call('HGET', attempts, id) or '0'):match('^%d+')
     letter.lane, letter.member = lane, member
     redis.call('HDEL', attempts, id)
@@ -49,7 +49,7 @@ local function claim(destination, b, worker, now, has_ended)
 
   -- 1. Leases that ran out: their holder died, hangs or lost Redis. Bounded: the rest is next call's.
   local function end_expired(lane, holder, member)
-    local id = lanes.change_of(member)
+    local id = order.change_of(member)
     -- Written at once: this very call may claim the lane again.
     local applied = key('applied', destination)
     if lanes.is_reached(redis.call('HGET', applied, lane), lane, member) then redis.call('HSET', applied, lane, member) end
@@ -99,7 +99,8 @@ local function claim(destination, b, worker, now, has_ended)
   local shut = gate.operator or gate.ends > now
   local free, wanted = math.max(0, admitted - leased), math.min(most, ready)
   local is_hungry = not shut and wanted > free
-  local part, part_ends = share.fair(destination, worker, now, admitted / full, is_hungry and lease or nil)
+  local part, part_ends, was_hungry = share.fair(destination, worker, now, admitted / full)
+  share.note(destination, worker, now, is_hungry and lease or nil, was_hungry)
   local take = math.min(wanted, free, part * full - held)
   if take < math.min(wanted, free) then
     clock.sooner(now, part_ends)
@@ -135,7 +136,7 @@ local function claim(destination, b, worker, now, has_ended)
       local is_read, member = guard.attempt(lanes.head, lane, b)
       if is_read and member then
         local n = #found + 1
-        found[n], members[n], ids[n] = lane, member, lanes.change_of(member)
+        found[n], members[n], ids[n] = lane, member, order.change_of(member)
       else
         put_back(lane, member or destination .. ' has nothing to take in the lane ' .. lane)
       end
@@ -150,7 +151,7 @@ local function claim(destination, b, worker, now, has_ended)
       if not record then
         -- Redis has lost the row (does it evict?): the change waits until AlumnIQ, which still lists it, sends it.
         redis.call('ZADD', key('due', destination), now + 60000, lane)
-      elseif applied and lanes.before(member, applied)
+      elseif applied and order.before(member, applied)
         and redis.call('HEXISTS', key('forced', destination), id) == 0 then
         local is_dead, why = guard.attempt(die, lane, member, cjson.decode(stale_letter))
         if not is_dead then

@@ -38,6 +38,10 @@ function clock.now()
   return math.floor(now)
 end
 
+function clock.is_set_back()
+  return was_set_back ~= nil
+end
+
 -- A script that only looks cannot write it; the next one that moves something does.
 batch.writers[#batch.writers + 1] = function()
   if was_set_back then redis.pcall('SET', key('clock'), was_set_back) end

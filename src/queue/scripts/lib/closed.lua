@@ -2,12 +2,13 @@
 -- @include buckets
 -- @include changes
 -- @include clock
+-- @include closed_index
 -- @include lanes
 -- @include timeline
 -- The end of a change, and what is known of it afterwards: in the buckets `closed` its marker, by which a late fetch
 -- knows it, and below it its timeline; in `rows` its row, where rows are kept; in `past` whose it was.
 
-local closed = { obsolete = {} }
+local closed = { obsolete = {}, EXCEPTIONAL = { key('relisted'), key('discarded') } }
 
 -- The marker of a change that is closed, its timeline, and the bucket; nil where it is not.
 function closed.read(id)
@@ -42,14 +43,14 @@ function closed.reopen(id, events, name)
 end
 
 -- The end of a change: a marker and the timeline stay for `keep` ms, so that a late fetch is recognised; the row for
--- `keep_payload` and never longer than the marker.
-function closed.close(id, now, verdict, told, keep, keep_payload)
-  local stored = changes.stored(id) or ''
-  local fetched, listed = stored:sub(1, 13), changes.listed_in(stored)
-  listed = listed and listed.text or batch.is_any(key('relisted')) and redis.call('HGET', key('relisted'), id)
+-- `keep_payload` and never longer than the marker. `stored` and `events`: what is in `changes` and `events`.
+function closed.close(id, now, verdict, told, keep, keep_payload, stored, events)
+  stored = stored or ''
+  local fetched, listed = string.sub(stored, 1, 13), changes.listed_text(stored)
+  listed = listed or batch.is_any(key('relisted')) and redis.call('HGET', key('relisted'), id)
   local marker = verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold')
     .. (listed and ' listed ' .. listed or '')
-  local events = timeline.with(redis.call('HGET', key('events'), id), now, '{"event":"' .. verdict .. '"}')
+  events = timeline.with(events, now, '{"event":"' .. verdict .. '"}')
   batch.gather('HSET', key(buckets.of('closed', keep)), id, closed.text(marker, events))
   batch.gather('HDEL', key('events'), id)
   batch.gather('HDEL', key('changes'), id)
@@ -60,7 +61,7 @@ function closed.close(id, now, verdict, told, keep, keep_payload)
   else
     closed.obsolete[#closed.obsolete + 1] = key('edits', id)
   end
-  for _, name in ipairs({ key('relisted'), key('discarded') }) do
+  for _, name in ipairs(closed.EXCEPTIONAL) do
     if batch.is_any(name) then batch.gather('HDEL', name, id) end
   end
   changes.count_outstanding(fetched, -1)
@@ -68,44 +69,9 @@ function closed.close(id, now, verdict, told, keep, keep_payload)
   books.count(verdict, 1)
 end
 
--- The index of a person's changes that are through everywhere, by when they came there: `<lane>\0<ms> <id>`. That is
--- known before the change is closed: so much is allowed for the way to AlumnIQ, and what took longer is indexed again.
-function closed.on_the_way(keep)
-  return math.min(keep, 600000)
-end
-
--- Calls `each` with the changes of a lane in a bucket, newest first: member, ms, id. Ends where it returns true. Begins
--- behind `before`, `<ms> <id>`, where it is given.
-closed.STEP = 200
-
-function closed.each_past(name, lane, each, before)
-  local first = lane .. '\0'
-  local below = '(' .. (before and first .. before or lane .. '\1')
-  while true do
-    local found = redis.call('ZREVRANGEBYLEX', key(name), below, '[' .. first, 'LIMIT', 0, closed.STEP)
-    for _, member in ipairs(found) do
-      local at, id = member:sub(#first + 1):match('^(%d+) (.*)$')
-      -- Another lane's name may begin like this one's.
-      if at and #at == 13 and each(member, at, id) then return end
-    end
-    if #found < closed.STEP then return end
-    below = '(' .. found[#found]
-  end
-end
-
-function closed.index(lane, id, now, keep)
-  if lanes.is_persons(lane) then
-    batch.gather('ZADD', key(buckets.of('past', keep)), 0, lane .. '\0' .. string.format('%013d', now) .. ' ' .. id)
-  end
-end
-
--- Nothing says any more that these changes (a set) were the person's.
-function closed.unindex(lane, ids)
-  for _, name in ipairs(buckets.all('past')) do
-    closed.each_past(name, lane, function(member, _, id)
-      if ids[id] then redis.call('ZREM', key(name), member) end
-    end)
-  end
+-- The same of a change of which nothing was read, and AlumnIQ is not told.
+function closed.close_now(id, now, verdict, keep, keep_payload)
+  closed.close(id, now, verdict, false, keep, keep_payload, changes.stored(id), redis.call('HGET', key('events'), id))
 end
 
 -- A destination is done with the change. Where none waits (`rest`) and none is dead, AlumnIQ is told, unless the
@@ -113,9 +79,9 @@ end
 -- person's; it ends with the timelines.
 function closed.finish(id, lane, rest, is_dead, discarded, now, keep, keep_payload)
   if rest ~= 0 or is_dead then return end
-  guard.aside(closed.index, lane, id, now, keep + closed.on_the_way(keep))
+  guard.aside(closed_index.add, lane, id, now, closed_index.kept(keep))
   if discarded == '0' then
-    closed.close(id, now, 'discarded', false, keep, keep_payload)
+    closed.close_now(id, now, 'discarded', keep, keep_payload)
   else
     ack.add(id)
   end

@@ -83,8 +83,8 @@ function correction.move_letter(vendor, id, lane, member)
   local was = redis.call('HGET', letter, 'lane')
   redis.call('HSET', letter, 'lane', lane, 'member', member)
   if was == lane then return end
-  if lanes.is_persons(was) then redis.call('SREM', key('letters-of', was), vendor .. ' ' .. id) end
-  if lanes.is_persons(lane) then redis.call('SADD', key('letters-of', lane), vendor .. ' ' .. id) end
+  if order.is_persons(was) then redis.call('SREM', key('letters-of', was), vendor .. ' ' .. id) end
+  if order.is_persons(lane) then redis.call('SADD', key('letters-of', lane), vendor .. ' ' .. id) end
 end
 
 -- Notes how AlumnIQ lists a row that stays as it is.
@@ -120,7 +120,7 @@ function correction.take(id, new, now, ended)
       redis.call('HDEL', key(about, d.name), id)
     end
   end
-  if lanes.is_persons(was_lane) then closed.unindex(was_lane, { [id] = true }) end
+  if order.is_persons(was_lane) then closed_index.remove(was_lane, { [id] = true }) end
   if new.letter then
     correction.withdraw(lane, member, ended)
     timeline.add(id, now, '{"event":"corrected"}')

@@ -35,7 +35,7 @@ function defects.letter_indexes(vendor, id)
     is_counted = bit.band(dead, VENDOR_BIT[vendor]) ~= 0,
     is_whole = redis.call('ZSCORE', key('letters', vendor, class), id)
       and (not group or redis.call('ZSCORE', group, id))
-      and (not lanes.is_persons(lane) or redis.call('SISMEMBER', key('letters-of', lane), vendor .. ' ' .. id) == 1),
+      and (not order.is_persons(lane) or redis.call('SISMEMBER', key('letters-of', lane), vendor .. ' ' .. id) == 1),
   }
 end
 

@@ -1,3 +1,4 @@
+-- @include order
 -- Lanes: a person's changes in their order, and which destinations still wait for each. A lane is a field of `lanes` with
 -- a line a change, oldest first: one character for the set of destinations, then the member, `<order> <changeId>`. A lane
 -- of more than a few changes is the sorted set `lane:<lane>`, scored by the set, and its field only says so.
@@ -6,7 +7,7 @@ local lanes = {
   -- What stands in the field of a lane that is a sorted set.
   LONG = '*',
   -- Most lines of a field; a sorted set of no more than so few members becomes one again.
-  MOST_LINES = 8, FEW = 4,
+  MOST_LINES = 16, FEW = 8,
   -- The character of the empty set.
   NOBODY = 48,
   -- How many members of a long lane are read at a time.
@@ -16,23 +17,6 @@ local lanes = {
   -- Destination -> lanes that have something to take from now on.
   readied = {},
 }
-
--- Lua compares strings by the server's locale; sorted sets compare bytes. Order must mean one thing. What is alike is
--- passed over eight bytes at a time: whether two strings are the same, Lua knows at once.
-function lanes.before(a, b)
-  local most, from = math.min(#a, #b), 1
-  while from <= most and string.sub(a, from, from + 7) == string.sub(b, from, from + 7) do from = from + 8 end
-  for i = from, most do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then return x < y end
-  end
-  return #a < #b
-end
-
--- A lane's member is `<order> <changeId>`.
-function lanes.change_of(member)
-  return member:sub(member:find(' ', 1, true) + 1)
-end
 
 function lanes.waits_for(mask, b)
   return mask <= EVERY_DESTINATION and bit.band(mask, b) ~= 0
@@ -81,7 +65,7 @@ end
 function lanes.find(lane, id)
   local member, mask
   lanes.each(lane, function(other, of)
-    if not member and lanes.change_of(other) == id then member, mask = other, of end
+    if not member and order.change_of(other) == id then member, mask = other, of end
   end)
   return member, mask
 end
@@ -104,7 +88,7 @@ function lanes.head(lane, b)
   for mask = 1, EVERY_DESTINATION do
     if bit.band(mask, b) ~= 0 then
       local member = redis.call('ZRANGEBYSCORE', key('lane', lane), mask, mask, 'LIMIT', 0, 1)[1]
-      if member and (not oldest or lanes.before(member, oldest)) then oldest = member end
+      if member and (not oldest or order.before(member, oldest)) then oldest = member end
     end
   end
   return oldest
@@ -126,7 +110,7 @@ function lanes.put(lane, member, mask)
   local members, masks = lanes.lines(lane)
   if members then
     local at = 1
-    while members[at] and lanes.before(members[at], member) do at = at + 1 end
+    while members[at] and order.before(members[at], member) do at = at + 1 end
     if members[at] ~= member then
       if mask == 0 then return end
       table.insert(members, at, member)
@@ -158,7 +142,7 @@ function lanes.put(lane, member, mask)
   lanes.each(lane, function(other, of)
     is_text = is_text and not other:find('\n', 1, true)
     local at = 1
-    while members[at] and lanes.before(members[at], other) do at = at + 1 end
+    while members[at] and order.before(members[at], other) do at = at + 1 end
     table.insert(members, at, other)
     table.insert(masks, at, of)
   end)
@@ -202,15 +186,10 @@ function lanes.make_ready(destination, lane)
   in_line[#in_line + 1] = lane
 end
 
--- A lane of a person, not of one change that names nobody.
-function lanes.is_persons(lane)
-  return lane:sub(1, 2) == 'x:'
-end
-
 -- The destination took the change, or may have taken it: an attempt whose end is unknown counts like one that
 -- succeeded, because an older change must not come after it either. Whether that is news, after `newest` of the lane.
 function lanes.is_reached(newest, lane, member)
-  return lanes.is_persons(lane) and (not newest or lanes.before(newest, member))
+  return order.is_persons(lane) and (not newest or order.before(newest, member))
 end
 
 batch.writers[#batch.writers + 1] = function(write)

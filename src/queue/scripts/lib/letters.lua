@@ -28,7 +28,7 @@ function letters.expect_indexes(vendor, class, because, lane)
   guard.expect('zset', key('letters', vendor, class))
   guard.expect('zset', key('because', vendor, class .. ':' .. because))
   guard.expect('zset', key('causes', vendor, class))
-  if lanes.is_persons(lane) then guard.expect('set', key('letters-of', lane)) end
+  if order.is_persons(lane) then guard.expect('set', key('letters-of', lane)) end
 end
 
 -- Returns the letter as a table, or nil where there is none.
@@ -47,7 +47,7 @@ function letters.remove(vendor, id)
       redis.call('ZREM', causes, letter.because)
     end
   end
-  if lanes.is_persons(letter.lane) then redis.call('SREM', key('letters-of', letter.lane), vendor .. ' ' .. id) end
+  if order.is_persons(letter.lane) then redis.call('SREM', key('letters-of', letter.lane), vendor .. ' ' .. id) end
   return letter
 end
 
@@ -63,7 +63,7 @@ function letters.add(vendor, id, now, letter)
   redis.call('ZADD', key('letters', vendor, letter.class), now, id)
   redis.call('ZADD', key('because', vendor, letter.class .. ':' .. because), now, id)
   redis.call('ZINCRBY', key('causes', vendor, letter.class), 1, because)
-  if lanes.is_persons(letter.lane) then redis.call('SADD', key('letters-of', letter.lane), vendor .. ' ' .. id) end
+  if order.is_persons(letter.lane) then redis.call('SADD', key('letters-of', letter.lane), vendor .. ' ' .. id) end
   timeline.add(id, now, cjson.encode({
     event = 'dead', destination = vendor, class = letter.class, cause = letter.cause,
     attempt = tonumber(letter.attempts),

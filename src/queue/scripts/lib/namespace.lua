@@ -21,7 +21,7 @@ end
 
 function namespace.write(destinations, sealing_key)
   redis.call('HSET', key('namespace'), 'schema', namespace.SCHEMA, 'destinations', destinations, 'sealing_key', sealing_key)
-  redis.call('HSETNX', key('namespace'), 'since', whole(clock.now() * 1000))
+  redis.call('HSETNX', key('namespace'), 'since', whole(clock.token()))
 end
 
 -- What differs, and the namespace's value; nil where they agree. Keys are another matter.

@@ -76,7 +76,7 @@ local function settle_all(destination, b, worker, now, first)
     local held, _, member = (holders[n] or ''):match('^(%d+) (%S+) (.*)$')
     if held == item.token and not seen[item.lane] then
       seen[item.lane] = true
-      item.member, item.id, item.newest = member, lanes.change_of(member), newest[n]
+      item.member, item.id, item.newest = member, order.change_of(member), newest[n]
       held_items[#held_items + 1], ids[#ids + 1] = item, item.id
       local call = calls[item.call]
       if not call then
@@ -157,7 +157,6 @@ local function settle_all(destination, b, worker, now, first)
     end
   end
 
-  local DONE = '{"event":"done","destination":"' .. destination .. '","worker":' .. cjson.encode(worker) .. ',"detail":'
   function settle.done(item)
     local rest
     rest, item.has_more = lanes.leave(item.lane, item.member, b)
@@ -167,8 +166,7 @@ local function settle_all(destination, b, worker, now, first)
     books.count('pending:' .. destination, -1)
     books.count('applied:' .. destination, 1)
     applied = applied + 1
-    -- The commonest entry by far is put together by hand.
-    timeline.add(item.id, now, DONE .. cjson.encode(item.detail) .. ',"ms":' .. whole(item.ms) .. '}')
+    timeline.add(item.id, now, timeline.done(destination, whole(item.ms), worker, item.detail))
     if not item.correction then
       closed.finish(item.id, item.lane, rest, item.is_dead, item.discarded, now, keep, keep_payload)
     end

@@ -57,7 +57,7 @@ function stats.oldest_at(d)
   }) do
     for _, lane in ipairs(in_lanes) do
       local member = lanes.head(lane, d.bit)
-      local fetched = member and tonumber(changes.fetched_at(lanes.change_of(member)))
+      local fetched = member and tonumber(changes.fetched_at(order.change_of(member)))
       if fetched and (not oldest or fetched < oldest) then oldest = fetched end
     end
   end

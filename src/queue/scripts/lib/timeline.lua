@@ -23,6 +23,13 @@ function timeline.with(text, now, event)
   return first .. '\n' .. table.concat(lines, '\n', from)
 end
 
+-- The commonest event by far, as short as it can be (see ../../timeline.rs): the destination, ms that it took, the
+-- worker, and what the vendor said.
+function timeline.done(destination, ms, worker, detail)
+  if string.find(detail, '\n', 1, true) then detail = string.gsub(detail, '\n', ' ') end
+  return 'done ' .. destination .. ' ' .. ms .. ' ' .. worker .. ' ' .. detail
+end
+
 function timeline.append(id, now, event)
   redis.call('HSET', key('events'), id, timeline.with(redis.call('HGET', key('events'), id), now, event))
 end

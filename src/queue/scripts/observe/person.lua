@@ -20,7 +20,7 @@ local function transition()
       dead[#dead + 1] = id
     end
   end
-  table.sort(dead, lanes.before)
+  table.sort(dead, order.before)
 
   -- Which destinations wait for a change that is dead.
   local function waits_elsewhere(id)
@@ -43,8 +43,8 @@ local function transition()
     local from = is_first or section < 2
     if members then
       for i = #members, 1, -1 do
-        local id = lanes.change_of(members[i])
-        local is_behind = from or lanes.before(members[i], name)
+        local id = order.change_of(members[i])
+        local is_behind = from or order.before(members[i], name)
         if is_behind and not is_dead[id] and add(2, '0', members[i], id, masks[i]) then return true end
       end
       return false
@@ -57,9 +57,9 @@ local function transition()
       local found = redis.call('ZREVRANGE', set, at, at + most, 'WITHSCORES')
       if #found == 0 then return false end
       for i = 1, #found, 2 do
-        local id = lanes.change_of(found[i])
+        local id = order.change_of(found[i])
         local is_behind = from or tonumber(found[i + 1]) < score
-          or (tonumber(found[i + 1]) == score and lanes.before(found[i], name))
+          or (tonumber(found[i + 1]) == score and order.before(found[i], name))
         if is_behind and not is_dead[id] and add(2, found[i + 1], found[i], id, tonumber(found[i + 1])) then return true end
       end
       at = at + #found / 2
@@ -72,7 +72,7 @@ local function transition()
     if section == 3 and not is_first then before = string.format('%013d', score) .. ' ' .. name end
     for _, bucket in ipairs(buckets.all('past')) do
       local here = 0
-      closed.each_past(bucket, lane, function(_, at, id)
+      closed_index.each(bucket, lane, function(_, at, id)
         if not is_dead[id] then
           here = here + 1
           found[#found + 1] = { at = at, id = id, text = at .. ' ' .. id }
@@ -80,7 +80,7 @@ local function transition()
         return here > most
       end, before)
     end
-    table.sort(found, function(a, b) return lanes.before(b.text, a.text) end)
+    table.sort(found, function(a, b) return order.before(b.text, a.text) end)
     for _, change in ipairs(found) do
       if add(3, change.at, change.id, change.id, 0) then return true end
     end
@@ -90,7 +90,7 @@ local function transition()
   local function fill()
     if section <= 1 then
       for _, id in ipairs(dead) do
-        local is_new = is_first or lanes.before(name, id)
+        local is_new = is_first or order.before(name, id)
         if is_new and add(1, '0', id, id, waits_elsewhere(id)) then return true end
       end
     end

@@ -18,7 +18,7 @@ local function transition()
     local newer = 0
     for _, d in ipairs(DESTINATIONS) do
       local applied = redis.call('HGET', key('applied', d.name), lane)
-      if applied and lanes.before(member, applied) and redis.call('HEXISTS', key('forced', d.name), id) == 0 then
+      if applied and order.before(member, applied) and redis.call('HEXISTS', key('forced', d.name), id) == 0 then
         newer = newer + d.bit
       end
     end

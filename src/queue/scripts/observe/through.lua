@@ -1,5 +1,5 @@
 -- @include buckets
--- @include closed
+-- @include closed_index
 -- The changes of a lane that are dead, or through everywhere: those that its lines do not name. ARGV: lane.
 
 local function transition()
@@ -8,7 +8,7 @@ local function transition()
     ids[#ids + 1] = letter:match('^%a+ (.*)$')
   end
   for _, name in ipairs(buckets.all('past')) do
-    closed.each_past(name, lane, function(_, _, id) ids[#ids + 1] = id end)
+    closed_index.each(name, lane, function(_, _, id) ids[#ids + 1] = id end)
   end
   return ids
 end

@@ -25,7 +25,7 @@ local function transition()
     batch.write()
   end
   if ARGV[7] == '' then
-    share.leave(destination, worker)
+    if share.leave(destination, worker) then lanes.called[destination] = true end
     return { verdicts, breaker.turn, { clock.wait, '0', {}, {}, {}, {} } }
   end
   return { verdicts, breaker.turn, { claim(destination, b, worker, now, has_ended) } }
