@@ -320,12 +320,17 @@ impl Context {
         .map_err(misused)
     }
 
+    /// Whether rows without an xid are matched, not dead letters.
+    pub fn anonymous_allowed(&self) -> bool {
+        self.config.alumniq.anonymous == AnonymousRows::Match
+    }
+
     /// How the consumer of `destination` reads rows; the first of them reports unmapped keys.
     pub fn rows(&self, destination: Destination) -> Rows {
         Rows {
             names: Arc::clone(&self.config.mappings.names),
             timezone: self.config.alumniq.timezone.clone(),
-            anonymous_allowed: self.config.alumniq.anonymous == AnonymousRows::Match,
+            anonymous_allowed: self.anonymous_allowed(),
             reports_drift: self.destinations().first() == Some(&destination),
         }
     }

@@ -9,7 +9,7 @@ use queue::Queue;
 use tokio_util::sync::CancellationToken;
 
 use super::{check::finding::CheckFinding, context::Context};
-use crate::{config::Config, pipeline::fleet::Consumer};
+use crate::{config::Config, operations::preview::DestinationPreview, pipeline::fleet::Consumer};
 
 /// A destination, as commands know it.
 pub struct Registration {
@@ -21,6 +21,9 @@ pub struct Registration {
     pub url: fn(&Config) -> Option<&str>,
     /// Calls it, and changes nothing there.
     pub probe: fn(&Context) -> BoxFuture<'_, Vec<CheckFinding>>,
+    /// What shows what changes would do there; `None`: it is switched off.
+    pub preview:
+        fn(&Context, Option<&Queue>) -> miette::Result<Option<Box<dyn DestinationPreview>>>,
     /// What is done there; `None`: it is switched off.
     pub summary: fn(&Config) -> Option<DestinationSummary>,
 }

@@ -15,6 +15,7 @@ use crate::{
         misused,
     },
     config::{Config, CrmConfig, CrmOperation},
+    operations::preview::{DestinationPreview, unread::UnreadPreview},
     pipeline::{crm::CrmConsumer, fleet::Consumer, throttle::Throttle},
     vendors::CrmClient,
 };
@@ -25,6 +26,7 @@ pub const REGISTRATION: Registration = Registration {
     consumer,
     url: |config| config.crm.as_ref().map(|crm| crm.url.as_str()),
     probe: |context| Box::pin(probe::probe(context)),
+    preview,
     summary,
 };
 
@@ -71,6 +73,20 @@ fn consumer(
         limits: crm.limits(),
         job: Arc::new(job),
         limits_follower: None,
+    }))
+}
+
+fn preview(
+    context: &Context,
+    _: Option<&Queue>,
+) -> miette::Result<Option<Box<dyn DestinationPreview>>> {
+    let mapping = context.config.mappings.crm.clone();
+    Ok(mapping.map(|mapping| {
+        Box::new(UnreadPreview {
+            destination: Destination::Crm,
+            mapping,
+            anonymous_allowed: context.anonymous_allowed(),
+        }) as _
     }))
 }
 

@@ -19,7 +19,10 @@ use crate::{
         misused,
     },
     config::{Config, SalsaConfig},
-    operations::supporters::SupporterCalls,
+    operations::{
+        preview::{DestinationPreview, salsa::SalsaPreview},
+        supporters::SupporterCalls,
+    },
     pipeline::{fleet::Consumer, salsa::SalsaConsumer, salsa_limits, throttle::Throttle},
     vendors::SalsaClient,
 };
@@ -30,6 +33,7 @@ pub const REGISTRATION: Registration = Registration {
     consumer,
     url: |config| config.salsa.as_ref().map(|salsa| salsa.url.as_str()),
     probe: |context| Box::pin(probe::probe(context)),
+    preview,
     summary,
 };
 
@@ -96,6 +100,22 @@ fn throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> 
         published: Some(published.rate_per_minute),
     };
     Throttle::new(queue, limit, salsa.timeout, published.max_batch, closing)
+}
+
+fn preview(
+    context: &Context,
+    queue: Option<&Queue>,
+) -> miette::Result<Option<Box<dyn DestinationPreview>>> {
+    let config = &context.config;
+    let (Some(salsa), Some(mapping)) = (&config.salsa, &config.mappings.salsa) else {
+        return Ok(None);
+    };
+    Ok(Some(Box::new(SalsaPreview::new(
+        Arc::clone(mapping),
+        salsa.create_missing,
+        context.anonymous_allowed(),
+        calls(salsa, queue)?,
+    ))))
 }
 
 fn summary(config: &Config) -> Option<DestinationSummary> {
