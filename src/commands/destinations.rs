@@ -33,14 +33,16 @@ pub struct Registration {
     /// Calls it, and changes nothing there.
     pub probe: fn(&Context) -> BoxFuture<'_, Vec<CheckFinding>>,
     /// What shows what changes would do there; `None`: it is switched off.
-    pub preview:
-        fn(&Context, Option<&Queue>) -> miette::Result<Option<Box<dyn DestinationPreview>>>,
+    pub preview: fn(&Context, Option<&Queue>) -> miette::Result<Option<RegisteredPreview>>,
     /// What is done there; `None`: it is switched off.
     pub summary: fn(&Config) -> Option<DestinationSummary>,
 }
 
 /// A destination's job, and what follows the limits that the vendor says.
 pub type RegisteredJob = (Arc<dyn Job>, Option<LimitsFollower>);
+
+/// A destination's part of a preview.
+pub type RegisteredPreview = Box<dyn DestinationPreview>;
 
 /// What a vendor's documentation says of its limits.
 pub struct PublishedLimits {

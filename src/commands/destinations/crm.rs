@@ -7,14 +7,14 @@ use std::sync::Arc;
 use jobs::destination::Destination;
 use queue::Queue;
 
-use super::{DestinationSummary, PublishedLimits, RegisteredJob, Registration};
+use super::{DestinationSummary, PublishedLimits, RegisteredJob, RegisteredPreview, Registration};
 use crate::{
     commands::{
         context::{Context, settings},
         misused,
     },
     config::{Config, CrmConfig, CrmOperation},
-    operations::preview::{DestinationPreview, unread::UnreadPreview},
+    operations::preview::unread::UnreadPreview,
     pipeline::{crm::CrmConsumer, fleet::JobHead},
     vendors::CrmClient,
 };
@@ -59,10 +59,7 @@ fn job(context: &Context, head: JobHead) -> miette::Result<Option<RegisteredJob>
     Ok(Some((Arc::new(job), None)))
 }
 
-fn preview(
-    context: &Context,
-    _: Option<&Queue>,
-) -> miette::Result<Option<Box<dyn DestinationPreview>>> {
+fn preview(context: &Context, _: Option<&Queue>) -> miette::Result<Option<RegisteredPreview>> {
     let mapping = context.config.mappings.crm.clone();
     Ok(mapping.map(|mapping| {
         Box::new(UnreadPreview {

@@ -9,17 +9,14 @@ use queue::Queue;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{DestinationSummary, PublishedLimits, RegisteredJob, Registration};
+use super::{DestinationSummary, PublishedLimits, RegisteredJob, RegisteredPreview, Registration};
 use crate::{
     commands::{
         context::{Context, settings},
         misused,
     },
     config::{Config, SalsaConfig},
-    operations::{
-        preview::{DestinationPreview, salsa::SalsaPreview},
-        supporters::SupporterCalls,
-    },
+    operations::{preview::salsa::SalsaPreview, supporters::SupporterCalls},
     pipeline::{
         fleet::{JobHead, LimitsFollower},
         salsa::SalsaConsumer,
@@ -93,10 +90,7 @@ fn published() -> PublishedLimits {
     }
 }
 
-fn preview(
-    context: &Context,
-    queue: Option<&Queue>,
-) -> miette::Result<Option<Box<dyn DestinationPreview>>> {
+fn preview(context: &Context, queue: Option<&Queue>) -> miette::Result<Option<RegisteredPreview>> {
     let config = &context.config;
     let (Some(salsa), Some(mapping)) = (&config.salsa, &config.mappings.salsa) else {
         return Ok(None);
