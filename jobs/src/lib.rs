@@ -5,7 +5,7 @@
 //! - [`destination`]: the two systems that changes are applied to
 //! - [`change`]: an AlumnIQ row, tolerantly decoded; [`order`]: which of two changes is older
 //! - [`mapping`]: row + templates -> the values of a vendor's document, every [`problem`] named;
-//!   [`country`]: its codes and names; [`formats`]: emails, phones, dates
+//!   [`map_format`]: how each destination's are written; [`country`]: its codes and names; [`formats`]: emails, phones, dates
 //! - [`crm_update`]: `ContactUpsertDto`, its validation and the CRM's classification table
 //! - [`salsa_upsert`]: `Supporter`, its merge, validation and Salsa's classification table
 //! - [`compare`]: what changes would do, before anybody does it
@@ -25,6 +25,7 @@ pub mod country;
 pub mod crm_update;
 pub mod destination;
 pub mod formats;
+pub mod map_format;
 pub mod mapping;
 pub mod notice;
 pub mod order;

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use sandbox::chaos::ChaosFault;
 
 /// `chaos`
 #[derive(Debug, Clone, Args)]
@@ -41,14 +45,14 @@ pub struct ChaosArgs {
     /// Only these faults [default: all]
     #[arg(
         long,
-        value_enum,
+        value_parser = fault(),
         value_name = "FAULT,…",
         value_delimiter = ',',
         conflicts_with = "without"
     )]
     pub faults: Option<Vec<ChaosFault>>,
     /// All faults but these
-    #[arg(long, value_enum, value_name = "FAULT,…", value_delimiter = ',')]
+    #[arg(long, value_parser = fault(), value_name = "FAULT,…", value_delimiter = ',')]
     pub without: Vec<ChaosFault>,
     /// Where the processes write their logs [default: nowhere]
     #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
@@ -61,47 +65,21 @@ pub struct ChaosArgs {
 impl ChaosArgs {
     /// The faults that were asked for.
     pub fn wanted(&self) -> BTreeSet<ChaosFault> {
-        let all = ChaosFault::value_variants().iter().copied();
         match &self.faults {
             Some(faults) => faults.iter().copied().collect(),
-            None => all.filter(|fault| !self.without.contains(fault)).collect(),
+            None => (ChaosFault::ALL.into_iter())
+                .filter(|fault| !self.without.contains(fault))
+                .collect(),
         }
     }
 }
 
-/// What can be done to the fleet, its Redis and the vendors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
-pub enum ChaosFault {
-    /// A process is killed (SIGKILL) and started again
-    Kill,
-    /// A process is stopped (SIGSTOP) for longer than its leases, then goes on
-    Stop,
-    /// Redis is told to end and started again
-    RedisRestart,
-    /// Redis is killed (SIGKILL) and started again
-    RedisKill,
-    /// Redis has no memory left, for some seconds
-    RedisFull,
-    /// Redis is emptied (FLUSHALL; on your Redis: the namespace)
-    RedisEmpty,
-    /// Every connection to your Redis is cut
-    RedisCut,
-    /// Each vendor refuses connections, for longer than all retries take
-    VendorStop,
-    /// Each vendor answers 500 to everything, for longer than all retries take
-    VendorErrors,
-    /// Single calls fail: 500, resets, hangs, lost and half answers, throttling, HTML in a 200
-    Calls,
-    /// The CRM's tokens expire after seconds, or are revoked
-    Tokens,
-    /// The clocks of two processes are a second off
-    Skew,
-}
-
-impl ChaosFault {
-    /// The word of `--faults`.
-    pub fn word(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
-    }
+/// A word of `--faults`.
+fn fault() -> impl TypedValueParser<Value = ChaosFault> {
+    let named = |fault: ChaosFault| PossibleValue::new(fault.word()).help(fault.help());
+    PossibleValuesParser::new(ChaosFault::ALL.map(named)).try_map(|word| {
+        let mut all = ChaosFault::ALL.into_iter();
+        all.find(|fault| fault.word() == word)
+            .ok_or("no such fault")
+    })
 }

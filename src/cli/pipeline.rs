@@ -110,7 +110,7 @@ code 1) has printed the people before, and its JSON has no end.
 Exit code 0: every change could be applied; 3: some would become dead letters.
 
 JSON: {\"people\": [{\"xid\", \"changes\": [{\"change_id\", \"changed_on\", \"queue\", \"destinations\": {\"crm\": {\"would\", …},
-…}}]}], \"fetched\", \"previewed\", \"more\", \"would_die\", \"queue_asked\", \"crm_unread\", \"unmapped\": {key: rows}}.
+…}}]}], \"fetched\", \"previewed\", \"more\", \"would_die\", \"queue_asked\", \"crm_unread\", \"unread\", \"unmapped\": {key: rows}}.
 \"would\" is send (\"fields\": [{\"field\", \"new\"}]), update (\"fields\": [{\"field\", \"old\", \"new\"}], \"unchanged\"), add
 (\"fields\"), die (\"class\", \"cause\", \"advice\"), nothing (\"because\") or unknown (\"cause\"); \"queue\" is new, in flight,
 dead, to acknowledge, acknowledged, discarded, or null where no Redis runs.

@@ -44,7 +44,7 @@ pub fn fleet(
     let told_on_fetch = config.alumniq.acknowledge == AcknowledgeMode::OnFetch;
     let mut consumers = Vec::new();
     for registered in &destinations::ALL {
-        consumers.extend((registered.consumer)(context, queue, &stopping.closing)?);
+        consumers.extend(registered.consumer(context, queue, &stopping.closing)?);
     }
     let worker = worker_name();
     let traces = context.traces(&worker)?;

@@ -81,10 +81,8 @@ impl ClientSession {
             QueueAccess::Read => context.open_to_read().await?,
             QueueAccess::Write => context.open_to_write().await?,
         };
-        let local = Local {
-            operations: assemble::operations(&context, &redis.queue, &worker_name())?,
-            by: operator(),
-        };
+        let operations = assemble::operations(&context, &redis.queue, &worker_name())?;
+        let local = Local::new(operations, operator());
         Ok(Self {
             name: context.config.namespace.as_str().to_owned(),
             client: Box::new(local),

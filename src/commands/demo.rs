@@ -1,7 +1,6 @@
 //! `demo`: the whole pipeline against simulated vendors, and whether every promise held.
 
 use std::{
-    collections::BTreeSet,
     ffi::OsString,
     path::Path,
     sync::Arc,
@@ -9,18 +8,15 @@ use std::{
 };
 
 use miette::IntoDiagnostic;
-use queue::{
-    Queue, QueueError, embedded, letters::LetterFilter, stats::Status, stopping::Stopping,
-};
+use queue::{Queue, embedded, stats::Status, stopping::Stopping};
 use sandbox::{
     Faults, Limits, Report, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
-    Sandbox, SandboxOptions, Verdict,
+    Sandbox, SandboxOptions, Tether, Verdict, chaos::dead_changes,
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     assemble, context::Context, joined, progress::ProgressDisplay, signals, temporary::Temporary,
-    tether::Tether,
 };
 use crate::{
     cli::{GlobalArgs, pipeline::DemoArgs},
@@ -213,13 +209,6 @@ async fn wait(sandbox: &Sandbox, queue: &Queue, changes: usize, quiet: bool) -> 
 async fn is_settled(queue: &Queue) -> bool {
     let status = queue.status().await;
     status.is_ok_and(|status| status.books.in_flight == 0)
-}
-
-/// Every change with a dead letter.
-pub(super) async fn dead_changes(queue: &Queue) -> Result<Vec<String>, QueueError> {
-    let letters = queue.every_letter(&LetterFilter::default()).await?;
-    let ids: BTreeSet<String> = letters.into_iter().map(|(_, id)| id).collect();
-    Ok(ids.into_iter().collect())
 }
 
 fn verdicts(report: &Report, status: &Status, dead: &[String], changes: usize) -> Vec<Verdict> {

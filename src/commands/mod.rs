@@ -52,7 +52,6 @@ mod supporter;
 mod sync;
 mod table;
 mod temporary;
-mod tether;
 mod told;
 
 /// Runs a command; shows what stopped it on stderr.

@@ -8,7 +8,7 @@ use utoipa::{
 };
 
 use super::{
-    chaos, contact, map, supporter, sync,
+    contact, map, supporter, sync,
     told::{LettersShown, PayloadsResealed},
 };
 use crate::{
@@ -58,7 +58,7 @@ const OUTPUTS: &[Output] = &[
     output::<supporter::SupporterSearchReport>("supporter-search"),
     output::<supporter::DeleteReport>("supporter-delete"),
     output::<contact::ContactUpdateReport>("contact-update"),
-    output::<chaos::ChaosSummary>("chaos"),
+    output::<sandbox::chaos::ChaosSummary>("chaos"),
 ];
 
 /// Prints one, or the names.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use jobs::{
-    crm_update::CrmMapping,
     destination::Destination,
+    map_format::map_format,
+    mapping::MapFormat,
     outcome::DeadClass,
-    salsa_upsert::SalsaMapping,
     trial::{DestinationMappings, Example, ExampleMismatch, Expected, Trial, Tried, differences},
 };
 use serde_json::{Map, Value};
@@ -22,8 +22,8 @@ use super::{
     source::ConfigEntry,
 };
 
-/// What a table may hold.
-const KEYS: [&str; 5] = ["name", "row", "contains", "crm", "salsa"];
+/// What a table may hold beside what is expected of each destination.
+const KEYS: [&str; 3] = ["name", "row", "contains"];
 
 /// The dead letters that a row alone can become.
 const CLASSES: [DeadClass; 4] = [
@@ -109,7 +109,7 @@ impl Loaded {
         let whole = format!("map.test[{at}]");
         let destination = format!("{whole}.{}", first.destination);
         let field = first.field.as_ref();
-        // Salsa's names may be written as tables within tables or as one quoted name: the same path.
+        // Names in groups may be written as tables within tables or as one quoted name: the same path.
         let field = field.map(|field| format!("{destination}.{field}"));
         let has = |path: &String| self.mapping.entries.contains_key(path);
         let path = field.filter(has).unwrap_or(destination);
@@ -179,10 +179,11 @@ struct Place<'r> {
 impl Place<'_> {
     /// What cannot be read is noted and left empty.
     fn example(mut self, table: &toml::Table) -> Example {
-        for name in table.keys().filter(|name| !KEYS.contains(&name.as_str())) {
-            let near = nearest(name, KEYS);
+        let known: Vec<&str> = keys().collect();
+        for name in table.keys().filter(|name| !known.contains(&name.as_str())) {
+            let near = nearest(name, keys());
             let near = near.map(|near| format!("did you mean `{near}`?"));
-            let help = near.unwrap_or_else(|| format!("it takes {}", KEYS.join(", ")));
+            let help = near.unwrap_or_else(|| format!("it takes {}", known.join(", ")));
             self.wrong(name, Wrong::new("is not a key").help(help));
         }
         let name = match table.get("name") {
@@ -221,7 +222,8 @@ impl Place<'_> {
             .iter()
             .any(|at| table.contains_key(at.as_str()))
         {
-            self.missing("what is expected", "crm = { … } or salsa = { … }");
+            let tables = Destination::ALL.map(|at| format!("{at} = {{ … }}"));
+            self.missing("what is expected", &tables.join(" or "));
         }
         Example {
             name,
@@ -247,14 +249,11 @@ impl Place<'_> {
             return self.dead(key, dead, fields.len());
         }
         let mut expected = Map::new();
-        for (name, value) in flat(fields, destination) {
-            let known = match destination {
-                Destination::Crm => CrmMapping::field(&name).map(str::to_owned),
-                Destination::Salsa => SalsaMapping::field(&name).map(|()| name.clone()),
-            };
-            match known {
+        let format = map_format(destination);
+        for (name, value) in flat(fields, format) {
+            match (format.target)(&name) {
                 Ok(known) => {
-                    expected.insert(known, as_sent(value, destination));
+                    expected.insert(known, as_sent(value, format));
                 }
                 Err(error) => {
                     let wrong = Wrong::new(format!("is wrong: {}", error.cause)).help(error.advice);
@@ -301,13 +300,12 @@ impl Place<'_> {
     }
 }
 
-/// The fields by the names of the destination's map: Salsa's are tables within tables.
-fn flat(fields: &toml::Table, destination: Destination) -> Vec<(String, &toml::Value)> {
-    let is_nested = |value: &toml::Value| value.is_table() && destination == Destination::Salsa;
+/// The fields by the names of the destination's map.
+fn flat<'f>(fields: &'f toml::Table, format: &MapFormat) -> Vec<(String, &'f toml::Value)> {
     let mut flat = Vec::new();
     for (name, value) in fields {
         match value {
-            toml::Value::Table(inner) if is_nested(value) => {
+            toml::Value::Table(inner) if format.has_groups => {
                 flat.extend(
                     inner
                         .iter()
@@ -320,13 +318,12 @@ fn flat(fields: &toml::Table, destination: Destination) -> Vec<(String, &toml::V
     flat
 }
 
-/// Salsa gets texts only.
-fn as_sent(value: &toml::Value, destination: Destination) -> Value {
-    match (destination, json(value)) {
-        (Destination::Salsa, scalar @ (Value::Number(_) | Value::Bool(_))) => {
+fn as_sent(value: &toml::Value, format: &MapFormat) -> Value {
+    match json(value) {
+        scalar @ (Value::Number(_) | Value::Bool(_)) if format.is_text => {
             Value::from(scalar.to_string())
         }
-        (_, value) => value,
+        value => value,
     }
 }
 
@@ -347,9 +344,15 @@ fn json(value: &toml::Value) -> Value {
     }
 }
 
+/// Everything that a table may hold.
+fn keys() -> impl Iterator<Item = &'static str> {
+    let destinations = Destination::ALL.into_iter().map(Destination::as_str);
+    KEYS.into_iter().chain(destinations)
+}
+
 /// For `config print`.
 fn applies(reader: &mut Reader, key: &'static Key, path: &str, at: usize) {
-    for name in KEYS {
+    for name in keys() {
         if let Some(entry) = reader
             .source
             .entries

@@ -1,25 +1,24 @@
-//! What in `[alumniq.fields]`, `[crm.map]` and `[salsa.map]` does nothing, at its place in the file.
+//! What in `[alumniq.fields]` and the destinations' maps does nothing, at its place in the file.
 
-use std::collections::BTreeSet;
-
-use jobs::{crm_update::CrmMapping, salsa_upsert::SalsaMapping, trial::DestinationMapping};
+use jobs::{destination::Destination, map_format::map_format, trial::DestinationMappings};
 use miette::Severity;
 
 use super::{ConfigFinding, Loaded, source::ConfigEntry};
 
 /// What the program itself reads of a row.
 const OUR_OWN: [&str; 3] = ["changeId", "xid", "changedOn"];
-/// What Salsa's supporters are added with, and anonymous ones found by.
+/// What somebody new is added with, and anonymous people are found by.
 const EMAIL: &str = "email";
-
-type Defaults = &'static [(&'static str, &'static str)];
 
 impl Loaded {
     /// Warnings, in the order of the file.
     pub fn lint(&self) -> Vec<ConfigFinding> {
         let mut found = self.unused_fields();
-        found.extend(self.idle_entries("crm.map", CrmMapping::defaults()));
-        found.extend(self.idle_entries("salsa.map", SalsaMapping::defaults()));
+        found.extend(
+            Destination::ALL
+                .into_iter()
+                .flat_map(|at| self.idle_entries(at)),
+        );
         for finding in &mut found {
             finding.severity = Severity::Warning;
         }
@@ -30,6 +29,7 @@ impl Loaded {
     /// Fields that are declared and go nowhere, and fields that are switched off and used.
     fn unused_fields(&self) -> Vec<ConfigFinding> {
         let mut found = Vec::new();
+        let mappings = self.config.mappings.by_destination();
         for (declared, keys) in &self.config.alumniq.fields {
             let names = self.config.mappings.names.canonical();
             let name = names
@@ -37,7 +37,7 @@ impl Loaded {
                 .find(|name| name.eq_ignore_ascii_case(declared))
                 .unwrap_or(declared);
             let path = format!("alumniq.fields.{declared}");
-            let is_used = self.is_used(name);
+            let is_used = self.is_used(name, &mappings);
             if keys.is_empty() && is_used {
                 found.push(
                     self.mapping
@@ -47,36 +47,38 @@ impl Loaded {
                         ),
                 );
             } else if !keys.is_empty() && !is_used {
-                found.push(self.mapping.about(&path, "is used by no template").help(
-                    "what the rows hold there is sent nowhere: name it in [crm.map] or [salsa.map], or remove it",
-                ));
+                found.push(
+                    self.mapping
+                        .about(&path, "is used by no template")
+                        .help(format!(
+                            "what the rows hold there is sent nowhere: name it in {}, or remove it",
+                            maps()
+                        )),
+                );
             }
         }
         found
     }
 
-    fn is_used(&self, name: &str) -> bool {
-        let mappings = &self.config.mappings;
-        let crm = mappings.crm.as_ref().map(|crm| crm.fields());
-        let salsa = mappings.salsa.as_ref().map(|salsa| salsa.fields());
-        OUR_OWN.contains(&name)
-            || name == EMAIL
-            || used(name, crm, || self.texts("crm.map", CrmMapping::defaults()))
-            || used(name, salsa, || {
-                self.texts("salsa.map", SalsaMapping::defaults())
-            })
+    fn is_used(&self, name: &str, mappings: &DestinationMappings) -> bool {
+        let sends = |at: Destination| match mappings.get(&at) {
+            Some(mapping) => mapping.fields().contains(name),
+            None => self.texts(at).iter().any(|text| names_it(text, name)),
+        };
+        OUR_OWN.contains(&name) || name == EMAIL || Destination::ALL.into_iter().any(sends)
     }
 
     /// The templates of a destination that is switched off, which are not compiled.
-    fn texts(&self, table: &str, defaults: Defaults) -> Vec<String> {
-        let own = self
-            .of_table(table)
-            .map(|(_, entry)| entry.value.to_string());
-        let defaults = defaults.iter().map(|(_, source)| (*source).to_owned());
-        own.chain(defaults).collect()
+    fn texts(&self, at: Destination) -> Vec<String> {
+        let table = map_of(at);
+        let own = self.of_table(&table);
+        let own = own.map(|(_, entry)| entry.value.to_string());
+        let defaults = map_format(at).defaults.iter();
+        own.chain(defaults.map(|(_, source)| (*source).to_owned()))
+            .collect()
     }
 
-    fn of_table(&self, table: &str) -> impl Iterator<Item = (&str, &ConfigEntry)> {
+    fn of_table<'l>(&'l self, table: &'l str) -> impl Iterator<Item = (&'l str, &'l ConfigEntry)> {
         let entries = self.mapping.entries.iter();
         entries.filter_map(move |(path, entry)| {
             let target = path.strip_prefix(table)?.strip_prefix('.')?;
@@ -85,13 +87,15 @@ impl Loaded {
     }
 
     /// Entries that change nothing.
-    fn idle_entries(&self, table: &'static str, defaults: Defaults) -> Vec<ConfigFinding> {
-        let entries = self.of_table(table).filter_map(|(target, entry)| {
+    fn idle_entries(&self, at: Destination) -> Vec<ConfigFinding> {
+        let (table, format) = (map_of(at), map_format(at));
+        let entries = self.of_table(&table).filter_map(|(target, entry)| {
+            let defaults = format.defaults.iter();
             let default = defaults
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(target))
-                .map(|(_, source)| *source);
-            self.idle(&format!("{table}.{target}"), entry, default, table)
+                .filter(|(name, _)| name.eq_ignore_ascii_case(target))
+                .map(|(_, source)| *source)
+                .next();
+            self.idle(&format!("{table}.{target}"), entry, default, format.is_text)
         });
         entries.collect()
     }
@@ -101,12 +105,12 @@ impl Loaded {
         path: &str,
         entry: &ConfigEntry,
         default: Option<&str>,
-        table: &str,
+        is_text: bool,
     ) -> Option<ConfigFinding> {
         let is_off = match &entry.value {
             toml::Value::String(source) => source.trim().is_empty(),
-            // A boolean field of the CRM takes `false` for what it is, and has no default.
-            toml::Value::Boolean(flag) => !flag && table == "salsa.map",
+            // A boolean field takes `false` for what it is, and has no default.
+            toml::Value::Boolean(flag) => !flag && is_text,
             _ => false,
         };
         let written = entry.value.as_str().map(str::trim);
@@ -123,11 +127,15 @@ impl Loaded {
     }
 }
 
-fn used(name: &str, compiled: Option<BTreeSet<&str>>, texts: impl FnOnce() -> Vec<String>) -> bool {
-    match compiled {
-        Some(fields) => fields.contains(name),
-        None => texts().iter().any(|text| names_it(text, name)),
-    }
+fn map_of(at: Destination) -> String {
+    format!("{at}.map")
+}
+
+/// Every destination's map, as an enumeration.
+fn maps() -> String {
+    Destination::ALL
+        .map(|at| format!("[{}]", map_of(at)))
+        .join(" or ")
 }
 
 /// Whether `name` stands in `text` as a word.

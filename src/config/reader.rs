@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use jobs::destination::Destination;
+
 use super::{
     finding::ConfigFinding,
     key::{ConfigSection, Key, Presence, join},
@@ -155,7 +157,7 @@ impl Reader {
             key.shape.value(example),
             key.variable()
         );
-        if matches!(key.section, "crm" | "salsa") {
+        if key.section.parse::<Destination>().is_ok() {
             help.push_str(&format!(
                 "; or switch the destination off with `{}.enabled = false`",
                 key.section

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
+use jobs::destination::Destination;
 use miette::NamedSource;
 use serde::Deserialize;
 use toml::{
@@ -16,8 +17,8 @@ use super::{
     mask, nearest,
 };
 
-/// The tables that say how rows are read and mapped.
-const MAPPING: [&str; 4] = ["alumniq.fields", "crm.map", "salsa.map", "map.test"];
+/// The tables that say how rows are read and mapped, beside the destinations' maps.
+const MAPPING: [&str; 2] = ["alumniq.fields", "map.test"];
 
 /// One key's value and where it came from.
 #[derive(Debug, Clone)]
@@ -84,8 +85,12 @@ impl Source {
 
     /// What belongs to the mapping alone.
     pub(super) fn of_the_mapping(mut self) -> Self {
+        let maps = Destination::ALL.map(|at| format!("{at}.map"));
+        let tables: Vec<&str> = (MAPPING.into_iter())
+            .chain(maps.iter().map(String::as_str))
+            .collect();
         let is_of_it = |path: &str| {
-            MAPPING.iter().any(|table| {
+            tables.iter().any(|table| {
                 path.strip_prefix(table)
                     .is_some_and(|rest| rest.starts_with(['.', '[']))
             })

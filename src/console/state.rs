@@ -26,7 +26,6 @@ pub struct Console {
 impl Console {
     /// What somebody works with; `None` until Redis has answered once.
     pub fn client(&self, by: Actor) -> Option<Local> {
-        let operations = self.operations.get()?.clone();
-        Some(Local { operations, by })
+        Some(Local::new(self.operations.get()?.clone(), by))
     }
 }

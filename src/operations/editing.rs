@@ -5,38 +5,19 @@ mod trying;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{
-    change::{
-        self,
-        editing::{self, Editable, NEVER_EDITED},
-    },
+    change::{self, editing},
     destination::Vendor,
     trial::Trial,
 };
 use queue::{QueueError, Record, audit::Actor, editing::Edited};
-use serde_json::{Value, value::to_raw_value};
+use serde_json::value::to_raw_value;
 
 use self::trying::{judged, problem, tried};
 use super::{
     Operations,
     error::{FieldProblem, OperatorError},
+    wire::{Draft, EditDone},
 };
-
-/// A row as somebody sees it before they edit it. Holds personal data.
-pub struct Draft {
-    record: Record,
-    /// Another one for another row: tells whether the row is still what was seen.
-    pub version: String,
-    /// Every canonical field; none where the row is not kept, or is nothing that fields can be read from.
-    pub fields: Vec<Editable>,
-}
-
-/// An edit that a destination would take.
-pub struct Accepted {
-    /// What the destination would be sent without the edit, or why nothing.
-    pub before: Result<Option<Value>, String>,
-    /// What it would be sent; `None` where it gets no document.
-    pub after: Option<Value>,
-}
 
 /// Why a row was not edited.
 #[derive(Debug, thiserror::Error)]
@@ -81,55 +62,71 @@ impl Operations {
     }
 
     /// The row's fields that `vendor`'s mapping reads; `None` where it gets no document.
-    pub fn fields_sent(&self, vendor: Vendor) -> Option<BTreeSet<&str>> {
+    fn fields_sent(&self, vendor: Vendor) -> Option<BTreeSet<String>> {
         let mapping = self.config.mappings.get(&vendor.destination()?)?;
-        Some(mapping.fields())
+        Some(mapping.fields().into_iter().map(str::to_owned).collect())
     }
 
-    /// The row of a change, as an edit begins with it. `None`: there is none (any more).
-    pub async fn draft(&self, id: &str) -> Result<Option<Draft>, QueueError> {
-        let row = self.queue().row(id).await?;
-        Ok(row.map(|(_, record)| {
-            let text = record.row.get();
-            let row = change::parse(text, &self.producer.names).unwrap_or_default();
-            Draft {
-                version: version(text),
-                fields: editing::editable(&row, &self.producer.names),
-                record,
-            }
-        }))
-    }
-
-    /// What `vendor` would be sent for a draft as it is, and as it is edited.
-    ///
-    /// # Errors
-    /// What is wrong with the edit.
-    pub fn preview_draft(
-        &self,
-        vendor: Vendor,
-        draft: &Draft,
-        edits: &BTreeMap<String, String>,
-    ) -> Result<Accepted, Vec<FieldProblem>> {
-        let (_, after) = tried(&self.trial(), vendor, &draft.record, edits)?;
-        let before = change::parse(draft.record.row.get(), &self.producer.names)
-            .map_err(|error| error.cause)
-            .and_then(|row| judged(&self.trial(), vendor, &row));
-        Ok(Accepted { before, after })
-    }
-
-    /// Edits the row of a letter and replays it, unless it would only die again or is no longer that of the draft.
-    ///
-    /// # Errors
-    /// What is wrong with the edit, or Redis.
-    pub(super) async fn edit_draft(
+    /// The row of a change, as an edit by `by` begins with it. The audit log records first who is shown it.
+    pub(super) async fn draft(
         &self,
         vendor: Vendor,
         id: &str,
-        draft: &Draft,
+        by: &Actor,
+    ) -> Result<Draft, QueueError> {
+        let kept = self.queue().row(id).await?;
+        let text = kept.as_ref().map(|(_, record)| record.row.get());
+        let row = text.and_then(|text| change::parse(text, &self.producer.names).ok());
+        let fields = editing::editable(&row.unwrap_or_default(), &self.producer.names);
+        if !fields.is_empty() {
+            self.reveal_hourly(vendor, id, by).await?;
+        }
+        Ok(Draft {
+            version: text.map(version).unwrap_or_default(),
+            fields,
+            fields_sent: self.fields_sent(vendor),
+        })
+    }
+
+    /// What `vendor` would be sent for a row as it is, and as it is edited.
+    ///
+    /// # Errors
+    /// What is wrong with the edit.
+    pub(super) fn try_edit(
+        &self,
+        vendor: Vendor,
+        record: &Record,
+        edits: &BTreeMap<String, String>,
+    ) -> Result<EditDone, EditError> {
+        let (_, would_send) =
+            tried(&self.trial(), vendor, record, edits).map_err(EditError::Problems)?;
+        let unedited = change::parse(record.row.get(), &self.producer.names)
+            .map_err(|error| error.cause)
+            .and_then(|row| judged(&self.trial(), vendor, &row));
+        let (unedited, unedited_refused) = match unedited {
+            Ok(document) => (document, None),
+            Err(cause) => (None, Some(cause)),
+        };
+        Ok(EditDone {
+            replayed: false,
+            would_send,
+            unedited,
+            unedited_refused,
+        })
+    }
+
+    /// Edits the row of a letter and replays it, unless it would only die again or is no longer `record`.
+    ///
+    /// # Errors
+    /// What is wrong with the edit, or Redis.
+    pub(super) async fn edit(
+        &self,
+        vendor: Vendor,
+        id: &str,
+        record: &Record,
         edits: &BTreeMap<String, String>,
         by: &Actor,
     ) -> Result<EditOutcome, EditError> {
-        let record = &draft.record;
         let (row, _) = tried(&self.trial(), vendor, record, edits).map_err(EditError::Problems)?;
         let edited = Record {
             xid: record.xid.clone(),
@@ -157,14 +154,6 @@ impl Operations {
 /// Of a row: another one for another text.
 pub(super) fn version(row: &str) -> String {
     sha1_smol::Sha1::from(row).digest().to_string()
-}
-
-impl Draft {
-    /// The fields that an edit may touch.
-    pub fn editable(&self) -> impl Iterator<Item = &Editable> {
-        let is_fixed = |field: &&Editable| NEVER_EDITED.contains(&field.name.as_str());
-        self.fields.iter().filter(move |field| !is_fixed(field))
-    }
 }
 
 #[cfg(test)]

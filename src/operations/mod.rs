@@ -5,8 +5,9 @@
 //! - [`client`]: the one interface, with its implementations on Redis and over the API; [`wire`]: requests and answers
 //! - [`dead_letters`]: which ones somebody means, and pages of them
 //! - `replaying`: rows that could not be read come back, too; [`bulk`]: many at a pace, by any process
-//! - [`editing`]: a dead letter's row, edited by hand; `revealing`: who is shown what a change says
-//! - [`destinations`]: what is known of each; [`allowed`]: the configured limits towards each vendor
+//! - `editing`: a dead letter's row, edited by hand; `revealing`: who is shown what a change says
+//! - [`destinations`]: what is known of each; [`overview`]: the fleet at one moment;
+//!   [`allowed`]: the configured limits towards each vendor
 //! - [`reconcile`]: the books against AlumnIQ's feed; [`erase`]: one person's data away
 //! - [`preview`]: what the changes that AlumnIQ lists would do; [`supporters`]: calls by hand
 //! - [`moment`], [`rate`], [`reason`]: when, how fast and why, as people say it; [`shapes`]: what JSON a request must have
@@ -14,13 +15,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
-use jobs::{
-    destination::{Destination, Vendor},
-    trial::DestinationMappings,
-};
-use queue::{Queue, QueueError, watched::FleetView};
+use jobs::{destination::Vendor, trial::DestinationMappings};
+use queue::Queue;
 
-use self::allowed::ConfiguredLimits;
+use self::{allowed::ConfiguredLimits, wire::Campus};
 use crate::pipeline::producer::Producer;
 
 pub mod allowed;
@@ -28,10 +26,11 @@ pub mod bulk;
 pub mod client;
 pub mod dead_letters;
 pub mod destinations;
-pub mod editing;
+mod editing;
 pub mod erase;
 pub mod error;
 pub mod moment;
+pub mod overview;
 pub mod preview;
 pub mod rate;
 pub mod reason;
@@ -75,28 +74,21 @@ impl Operations {
         &self.producer.queue
     }
 
-    /// The queue's namespace.
-    pub fn namespace(&self) -> &str {
-        &self.queue().settings().namespace
-    }
-
-    /// `alumniq.timezone`.
-    pub fn timezone(&self) -> &TimeZone {
+    fn timezone(&self) -> &TimeZone {
         &self.producer.timezone
     }
 
-    /// Which destinations are switched on.
-    pub fn enabled(&self) -> &[Destination] {
-        &self.queue().settings().destinations
+    fn campus(&self) -> Campus {
+        let settings = self.queue().settings();
+        Campus {
+            namespace: settings.namespace.clone(),
+            timezone: self.timezone().clone(),
+            destinations: settings.destinations.clone(),
+        }
     }
 
     /// The configured limits towards a vendor that is switched on.
-    pub fn allowed(&self, vendor: Vendor) -> Option<ConfiguredLimits> {
+    fn allowed(&self, vendor: Vendor) -> Option<ConfiguredLimits> {
         self.config.allowed.get(&vendor).copied()
-    }
-
-    /// What the pages show of the fleet, read at one moment.
-    pub async fn watched(&self) -> Result<FleetView, QueueError> {
-        self.queue().watched().await
     }
 }

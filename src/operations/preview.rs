@@ -1,5 +1,5 @@
-//! What the changes that AlumnIQ lists would do: fetched, mapped and compared; nothing is written. Salsa is asked for
-//! its current values; the CRM's API has no read.
+//! What the changes that AlumnIQ lists would do: fetched, mapped and compared; nothing is written. A destination that
+//! can be read is asked for its current values.
 //!
 //! Memory stays bounded however many changes there are: they are shown in blocks, and only one block is worked on at
 //! a time.
@@ -8,33 +8,30 @@
 //!
 //! - `listing`: the changes person by person, in blocks
 //! - `item`: one change, and what the queue's records settle about it
-//! - `salsa`: what Salsa has now, and what it would have after each change
+//! - [`salsa`]: what Salsa has now, and what it would have after each change
+//! - [`unread`]: what a destination that can't be read would be sent
 
 mod item;
 mod listing;
-mod salsa;
+pub mod salsa;
+pub mod unread;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use jobs::{
     change::{self, Change, FieldNames},
-    compare::{Would, sent},
-    crm_update::CrmMapping,
+    compare::Would,
     destination::{Destination, Vendor},
     outcome::{DeadClass, Outcome},
-    salsa_upsert::SalsaMapping,
 };
 use queue::{Queue, intake::NewChange, standing::ChangeLookup};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use self::{
-    item::Item,
-    listing::{Listing, PersonChange},
-    salsa::SupportersByNow,
-};
-use super::supporters::SupporterCalls;
+pub use self::item::Item;
+use self::listing::{Listing, PersonChange};
 use crate::{
     pipeline::producer::FetchError,
     vendors::{AlumniqClient, FeedFilter},
@@ -50,24 +47,27 @@ pub struct Preview {
     pub timezone: TimeZone,
     /// `alumniq.lookback_days`.
     pub lookback_days: u32,
-    /// `alumniq.anonymous = "match"`.
-    pub anonymous_allowed: bool,
-    /// `[crm.map]`, unless the CRM is disabled.
-    pub crm: Option<Arc<CrmMapping>>,
-    /// Salsa, unless it is disabled.
-    pub salsa: Option<PreviewedSalsa>,
+    /// Each destination that is switched on.
+    pub destinations: Vec<Box<dyn DestinationPreview>>,
     /// What the queue knows of the changes, where Redis runs.
     pub queue: Option<Queue>,
 }
 
-/// Salsa's part.
-pub struct PreviewedSalsa {
-    /// `[salsa.map]`.
-    pub mapping: Arc<SalsaMapping>,
-    /// `salsa.create_missing`.
-    pub create_missing: bool,
-    /// Sends the searches.
-    pub calls: SupporterCalls,
+/// What changes would do at one destination.
+#[async_trait]
+pub trait DestinationPreview: Send {
+    /// Which.
+    fn destination(&self) -> Destination;
+
+    /// Whether it is asked what it has now.
+    fn is_read(&self) -> bool;
+
+    /// Notes at each item what it would do. Items come person by person, the oldest change first, in as many calls as
+    /// there are blocks.
+    ///
+    /// # Errors
+    /// The destination can't be read now.
+    async fn ask(&mut self, items: &mut [Item]) -> Result<(), Outcome>;
 }
 
 /// `preview --json`. Holds personal data.
@@ -88,6 +88,8 @@ pub struct Previewed {
     pub queue_asked: bool,
     /// Whether an enabled destination can't be read.
     pub crm_unread: bool,
+    /// Which these are.
+    pub unread: Vec<Destination>,
     /// Row keys that nothing maps, and how many rows have each.
     pub unmapped: BTreeMap<String, usize>,
 }
@@ -130,16 +132,15 @@ pub enum PreviewError {
     /// AlumnIQ sends no rows, or Redis does not answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// Salsa does not send its current values.
-    #[error("Salsa can't be read")]
-    Salsa(Outcome),
+    /// A destination does not send its current values.
+    #[error("{} can't be read", Vendor::from(*.0).subject())]
+    Destination(Destination, Outcome),
 }
 
 /// A preview under way.
 pub struct Lookahead {
     preview: Preview,
     listing: Listing,
-    by_now: SupportersByNow,
     /// The person of the last change of the block before.
     last_person: Option<String>,
     totals: Previewed,
@@ -155,16 +156,18 @@ impl Preview {
         filter: Option<FeedFilter>,
         limit: usize,
     ) -> Result<Lookahead, PreviewError> {
+        let unread = self.destinations.iter().filter(|at| !at.is_read());
+        let unread: Vec<Destination> = unread.map(|at| at.destination()).collect();
         let mut totals = Previewed {
             queue_asked: self.queue.is_some(),
-            crm_unread: self.crm.is_some(),
+            crm_unread: !unread.is_empty(),
+            unread,
             ..Previewed::default()
         };
         let listing = self.list(filter, limit, &mut totals).await?;
         Ok(Lookahead {
             preview: self,
             listing,
-            by_now: SupportersByNow::default(),
             last_person: None,
             totals,
         })
@@ -184,8 +187,10 @@ impl Lookahead {
         let continues = self.last_person.as_ref() == Some(&first.person);
         self.last_person = Some(last.person.clone());
         let mut items = self.read(changes).await?;
-        self.preview.ask_crm(&mut items);
-        self.preview.ask_salsa(&mut self.by_now, &mut items).await?;
+        for preview in &mut self.preview.destinations {
+            let asked = preview.ask(&mut items).await;
+            asked.map_err(|outcome| PreviewError::Destination(preview.destination(), outcome))?;
+        }
         let dies = |item: &&Item| item.destinations.values().any(Would::dies);
         self.totals.would_die += items.iter().filter(dies).count();
         let people = by_person(items);
@@ -247,23 +252,6 @@ impl Preview {
         let row = change::parse(change.row.get(), &self.names);
         row.and_then(|row| change::decode(&row, &self.names, &self.timezone))
             .map_err(|error| (error.cause, error.advice))
-    }
-
-    fn ask_crm(&self, items: &mut [Item]) {
-        let Some(mapping) = &self.crm else {
-            return;
-        };
-        for item in items {
-            let Ok(change) = &item.decoded else {
-                continue;
-            };
-            let would = item.settled(Destination::Crm).unwrap_or_else(|| {
-                mapping
-                    .document(change, self.anonymous_allowed)
-                    .map_or_else(Would::from, |document| sent(&document))
-            });
-            item.destinations.insert(Vendor::Crm, would);
-        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Rows and documents are about people: the audit log records who is shown one.
 
+use jiff::{SignedDuration, Timestamp};
 use jobs::destination::Vendor;
 use queue::{
     QueueError,
-    audit::{Actor, AuditAction, Note},
+    audit::{Actor, AuditAction, AuditFilter, Note},
 };
 use serde_json::Value;
 
@@ -33,12 +34,7 @@ impl Operations {
 
     /// Records in the audit log that somebody is shown what a change says. To be called first: what can't be recorded
     /// is not shown.
-    pub async fn reveal(
-        &self,
-        vendor: Vendor,
-        change_id: &str,
-        to: &Actor,
-    ) -> Result<(), QueueError> {
+    async fn reveal(&self, vendor: Vendor, change_id: &str, to: &Actor) -> Result<(), QueueError> {
         let note = Note {
             destination: Some(vendor),
             count: Some(1),
@@ -46,5 +42,28 @@ impl Operations {
             ..Note::default()
         };
         self.queue().note(to, AuditAction::Revealed, &note).await
+    }
+
+    /// The same for somebody who looks again and again while they edit: once an hour.
+    pub(super) async fn reveal_hourly(
+        &self,
+        vendor: Vendor,
+        change_id: &str,
+        to: &Actor,
+    ) -> Result<(), QueueError> {
+        let filter = AuditFilter {
+            by: Some(to.name.clone()),
+            action: Some(AuditAction::Revealed),
+            change_id: Some(change_id.to_owned()),
+        };
+        let known = self.queue().audit(None, 1, &filter).await?.items;
+        let at = known.first().and_then(|entry| entry.at.parse().ok());
+        let is_known = at.is_some_and(|at: Timestamp| {
+            Timestamp::now().duration_since(at) < SignedDuration::from_hours(1)
+        });
+        match is_known {
+            true => Ok(()),
+            false => self.reveal(vendor, change_id, to).await,
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! What the API takes and answers: for its handlers, for the client of commands, and for `--json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::tz::TimeZone;
+use jobs::{
+    change::editing::{Editable, NEVER_EDITED},
+    destination::Destination,
+};
 use queue::{
     letters::{Handled, LetterGroup},
     person::PersonCursor,
@@ -65,13 +70,32 @@ pub struct Row {
     pub sent: Option<Value>,
 }
 
+/// The row behind a letter, as an edit begins with it. Holds personal data.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Draft {
+    /// Another one for another row; empty where the row is not kept.
+    pub version: String,
+    /// Every canonical field; none where the row is not kept, or is nothing that fields can be read from.
+    pub fields: Vec<Editable>,
+    /// The fields that the destination's mapping reads; absent where it gets no document.
+    pub fields_sent: Option<BTreeSet<String>>,
+}
+
+impl Draft {
+    /// The fields that an edit may touch.
+    pub fn editable(&self) -> impl Iterator<Item = &Editable> {
+        let is_fixed = |field: &&Editable| NEVER_EDITED.contains(&field.name.as_str());
+        self.fields.iter().filter(move |field| !is_fixed(field))
+    }
+}
+
 /// An edit of the row behind a letter.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewValues {
     /// Canonical field -> its new text; blank takes it away. All but changeId, xid and changedOn can be edited.
     pub fields: BTreeMap<String, String>,
-    /// Only show what would be sent. The audit log records who looks.
+    /// Only show what would be sent. The audit log records who looks, once an hour for each operator and change.
     #[serde(default)]
     pub dry_run: bool,
     /// Only if this is still the row's version; absent: whatever the row is by now.
@@ -87,6 +111,26 @@ pub struct EditDone {
     /// What would be sent; only where nothing was done, and where the destination gets a document.
     #[schema(value_type = Option<Object>)]
     pub would_send: Option<Value>,
+    /// What would be sent without the edit; only beside `would_send`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub unedited: Option<Value>,
+    /// Why nothing would be sent without the edit; only where nothing was done.
+    #[serde(default)]
+    pub unedited_refused: Option<String>,
+}
+
+/// What a client has to know of the campus that it works on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Campus {
+    /// The queue's namespace.
+    pub namespace: String,
+    /// `alumniq.timezone`, by its IANA name.
+    #[serde(with = "jiff::fmt::serde::tz::required")]
+    #[schema(value_type = String)]
+    pub timezone: TimeZone,
+    /// Which destinations are switched on.
+    pub destinations: Vec<Destination>,
 }
 
 /// Everything that is known of one person's changes.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jobs::{
     call_log::CallLog,
+    change::Change,
     crm_update::{self, CrmMapping},
     destination::Vendor,
     outcome::Outcome,
@@ -14,7 +15,7 @@ use queue::{
     lease::{Hold, Lease},
 };
 
-use super::{fleet::Job, rows::Rows, throttle::Throttle};
+use super::fleet::{Job, JobHead};
 use crate::{observe::metrics, vendors::CrmClient};
 
 /// Everything that the job needs.
@@ -23,16 +24,14 @@ pub struct CrmConsumer {
     pub client: CrmClient,
     /// `[crm.map]`.
     pub mapping: Arc<CrmMapping>,
-    /// How rows are read.
-    pub rows: Rows,
-    /// `crm.rate_per_minute`.
-    pub throttle: Throttle,
+    /// With `crm.rate_per_minute`.
+    pub head: JobHead,
 }
 
 #[async_trait]
 impl Job for CrmConsumer {
-    fn throttle(&self) -> &Throttle {
-        &self.throttle
+    fn head(&self) -> &JobHead {
+        &self.head
     }
 
     async fn apply(&self, batch: &Batch) -> Verdicts {
@@ -46,22 +45,20 @@ impl Job for CrmConsumer {
 
 impl CrmConsumer {
     async fn apply_one(&self, lease: &Lease, hold: &Hold) -> Option<Outcome> {
-        let document = self
-            .rows
-            .decode(lease)
-            .and_then(|change| self.mapping.document(&change, self.rows.anonymous_allowed));
-        let document = match document {
+        let map =
+            |change: &Change, anonymous_allowed| self.mapping.document(change, anonymous_allowed);
+        let document = match self.head.mapped(lease, map) {
             Ok(document) => document,
             Err(outcome) => return Some(outcome),
         };
-        let place = self.throttle.reserve(hold, 1).await?.pop()?;
+        let place = self.head.throttle.reserve(hold, 1).await?.pop()?;
         lease.sent.put(&document);
         let call = CallLog::following(
             vec![lease.call_log.clone()],
             self.client.update(&document, None),
         );
         let call = hold.guard(call);
-        let reply = self.throttle.spend(place, call).await?;
+        let reply = self.head.throttle.spend(place, call).await?;
         let outcome = crm_update::classify(&reply);
         if outcome.is_throttled() {
             metrics::vendor_throttled(Vendor::Crm);

@@ -10,7 +10,9 @@ use apalis::prelude::{Data, Monitor, WorkerBuilder};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use jobs::{
+    change::Change,
     destination::{Destination, Vendor},
+    outcome::Outcome,
     retry::RetryPolicy,
 };
 use queue::{
@@ -18,6 +20,7 @@ use queue::{
     backend::LeaseBackend,
     batch::{Batch, Verdicts},
     driver::{Attempted, Driver, DriverSettings},
+    lease::Lease,
     stopping::Stopping,
     wake::{Bell, Bells},
 };
@@ -26,7 +29,7 @@ use tokio::task::JoinSet;
 
 use super::{
     acknowledger::Acknowledger, attempts, notifier::Notifier, producer::Producer,
-    publisher::Publisher, roles::Role, throttle::Throttle,
+    publisher::Publisher, roles::Role, rows::Rows, throttle::Throttle,
 };
 use crate::{
     config::DestinationLimits,
@@ -51,11 +54,33 @@ pub fn retry_policy(max_attempts: u32) -> RetryPolicy {
     }
 }
 
+/// What every job begins with.
+pub struct JobHead {
+    /// How rows are read.
+    pub rows: Rows,
+    /// The vendor's limits, as calls are made under them.
+    pub throttle: Throttle,
+}
+
+impl JobHead {
+    /// What `map` makes of a leased row; it is also told whether anonymous rows are allowed.
+    ///
+    /// # Errors
+    /// The outcome of a row that can't be read or mapped: a dead letter.
+    pub fn mapped<T>(
+        &self,
+        lease: &Lease,
+        map: impl FnOnce(&Change, bool) -> Result<T, Outcome>,
+    ) -> Result<T, Outcome> {
+        map(&self.rows.decode(lease)?, self.rows.anonymous_allowed)
+    }
+}
+
 /// What applies changes to a destination.
 #[async_trait]
 pub trait Job: Send + Sync {
-    /// The vendor's limits, as calls are made under them.
-    fn throttle(&self) -> &Throttle;
+    /// What it begins with.
+    fn head(&self) -> &JobHead;
 
     /// Applies a batch.
     async fn apply(&self, batch: &Batch) -> Verdicts;
@@ -206,7 +231,7 @@ impl Fleet {
             limits_follower,
         } in consumers
         {
-            let driver = start(destination, &limits, Arc::clone(&job.throttle().batch));
+            let driver = start(destination, &limits, Arc::clone(&job.head().throttle.batch));
             if let Some(follow) = limits_follower {
                 let (following, closing) = (follow(bells.limits().clone()), closing.clone());
                 // The question changes nothing at the vendor: its answer need not be waited for.

@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use jobs::{
     call_log::CallLog,
+    change::Change,
     outcome::{Outcome, PauseReason},
     salsa_upsert::{
         self, CallFailure, IdentifierType, Payload, SalsaMapping, Supporter, SupporterPatch,
@@ -25,8 +26,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::{
-    fleet::Job,
-    rows::Rows,
+    fleet::{Job, JobHead},
     throttle::{CallPermit, Throttle},
 };
 use crate::{observe::metrics, vendors::SalsaClient};
@@ -37,12 +37,10 @@ pub struct SalsaConsumer {
     pub client: SalsaClient,
     /// `[salsa.map]`.
     pub mapping: Arc<SalsaMapping>,
-    /// How rows are read.
-    pub rows: Rows,
     /// `salsa.create_missing`.
     pub create_missing: bool,
-    /// Salsa's calls a minute and items a call.
-    pub throttle: Throttle,
+    /// With Salsa's calls a minute and items a call.
+    pub head: JobHead,
     /// Told when Salsa throttled a call: its limits may be others now.
     pub throttled: Notify,
 }
@@ -52,19 +50,17 @@ const DOUBT: Duration = Duration::from_secs(10);
 
 #[async_trait]
 impl Job for SalsaConsumer {
-    fn throttle(&self) -> &Throttle {
-        &self.throttle
+    fn head(&self) -> &JobHead {
+        &self.head
     }
 
     async fn apply(&self, batch: &Batch) -> Verdicts {
         let mut verdicts: Verdicts = vec![None; batch.leases.len()];
         let mut wanted = Vec::new();
         for (place, lease) in batch.leases.iter().enumerate() {
-            let patch = self
-                .rows
-                .decode(lease)
-                .and_then(|change| self.mapping.patch(&change, self.rows.anonymous_allowed));
-            match patch {
+            let map =
+                |change: &Change, anonymous_allowed| self.mapping.patch(change, anonymous_allowed);
+            match self.head.mapped(lease, map) {
                 Ok(patch) => wanted.push(Wanted {
                     place,
                     call_log: lease.call_log.clone(),
@@ -87,7 +83,7 @@ impl Job for SalsaConsumer {
         }
         let unused = calls.put().take();
         if let Some(place) = unused {
-            self.throttle.give_back(place).await;
+            self.head.throttle.give_back(place).await;
         }
         verdicts
     }
@@ -211,7 +207,7 @@ impl SalsaConsumer {
                 return Vec::new();
             }
             // The fleet may have learned of a smaller batch since this one was claimed.
-            let mut part = self.throttle.batch();
+            let mut part = self.head.throttle.batch();
             if items.len() <= part {
                 let failure = match self
                     .call_once(operation, &body(&items), &items, calls)
@@ -226,10 +222,10 @@ impl SalsaConsumer {
                 };
                 part = smaller;
                 if let CallFailure::BatchTooLarge { .. } = failure {
-                    self.throttle.know_batch(Some(part));
-                    let vendor = self.throttle.limit.vendor;
+                    self.head.throttle.know_batch(Some(part));
+                    let vendor = self.head.throttle.limit.vendor;
                     // Whom the word does not reach makes the same experience.
-                    let _ = self.throttle.queue.batch_refused(vendor, part).await;
+                    let _ = self.head.throttle.queue.batch_refused(vendor, part).await;
                 }
             }
             let mut answers = Vec::new();
@@ -262,7 +258,7 @@ impl SalsaConsumer {
         };
         let call_logs = items.iter().map(|item| item.call_log.clone()).collect();
         let call = calls.hold.guard(CallLog::following(call_logs, call));
-        let reply = self.throttle.spend(place, call).await?;
+        let reply = self.head.throttle.spend(place, call).await?;
         let answer = salsa_upsert::classify(&reply);
         if let Err(CallFailure::Items(outcome)) = &answer {
             self.hold_off_if_throttled(outcome).await;
@@ -275,14 +271,19 @@ impl SalsaConsumer {
         match (operation, kept) {
             (Operation::Put, Some(kept)) => Some(kept),
             (Operation::Search, None) => {
-                let mut places = self.throttle.reserve(&calls.hold, 2).await?.into_iter();
+                let mut places = self
+                    .head
+                    .throttle
+                    .reserve(&calls.hold, 2)
+                    .await?
+                    .into_iter();
                 let search = places.next();
                 *calls.put() = places.next();
                 search
             }
             (_, kept) => {
                 *calls.put() = kept;
-                self.throttle.reserve(&calls.hold, 1).await?.pop()
+                self.head.throttle.reserve(&calls.hold, 1).await?.pop()
             }
         }
     }
@@ -296,7 +297,7 @@ impl SalsaConsumer {
             cause,
         } = outcome
         {
-            let Throttle { queue, limit, .. } = &self.throttle;
+            let Throttle { queue, limit, .. } = &self.head.throttle;
             metrics::vendor_throttled(limit.vendor);
             // Where Redis does not hear of it, the settle of this change pauses the fleet.
             let _ = queue.shut(limit.vendor, *after, *reason, cause).await;

@@ -51,7 +51,7 @@ pub async fn follow(salsa: Arc<SalsaConsumer>, bell: Bell) -> Infallible {
 
 /// Asks if it is this process's turn; says when to look again.
 async fn look(salsa: &SalsaConsumer) -> Result<Duration, QueueError> {
-    let throttle = &salsa.throttle;
+    let throttle = &salsa.head.throttle;
     let (turn, batch) = throttle
         .queue
         .limits_turn(&throttle.limit, AGE, CLAIM)

@@ -1,6 +1,6 @@
 //! The three vendors as one local HTTP server, with their traps, faults on demand, and a checker that
-//! tells whether each promise of the relay held. `alumniq-relay demo` and `sandbox` run it, and so do
-//! the tests and benchmarks.
+//! tells whether each promise of the relay held; in [`chaos`], a run that breaks processes, Redis and vendors on
+//! purpose. `alumniq-relay demo`, `sandbox` and `chaos` run it, and so do the tests and benchmarks.
 //!
 //! | path | is |
 //! |---|---|
@@ -20,6 +20,7 @@
 
 mod admin;
 mod alumniq;
+pub mod chaos;
 mod checker;
 mod crm;
 mod data;
@@ -30,9 +31,11 @@ mod inbox;
 mod marked;
 mod operation;
 mod options;
+mod redis_server;
 mod salsa;
 pub mod seeded;
 mod server;
+mod tether;
 mod traffic;
 mod webhook;
 mod world;
@@ -57,6 +60,8 @@ pub use self::{
         Limits, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
         SANDBOX_WEBHOOK_SECRET, SandboxOptions,
     },
+    redis_server::{RedisServer, RedisServerSettings, signal},
+    tether::Tether,
     traffic::{Batches, CallCounts, TrafficReport},
 };
 

@@ -2,25 +2,23 @@
 
 mod base_url;
 mod charset;
+mod failure;
 #[cfg(test)]
 mod http2;
+mod observation;
 mod redact;
 mod retry_after;
 mod settings;
 mod tls;
 
 use std::{
-    error::Error as _,
     fmt,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use jobs::{
-    call_log::{RequestId, VendorCall},
-    reply::{Answer, Reply},
-};
+use jobs::reply::{Answer, Reply};
 use reqwest::{
     Client, Method, RequestBuilder, Response, Url,
     header::{ACCEPT, HeaderMap, HeaderValue},
@@ -28,9 +26,13 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc::Sender;
-use transport::{Proxy, ProxyFault, ProxyVariableError, Roots, TlsFault};
+use transport::{Proxy, ProxyVariableError, Roots};
 
-use self::charset::Charset;
+use self::{
+    charset::Charset,
+    failure::{innermost, of_proxy},
+    observation::{Observation, REQUEST_ID},
+};
 use crate::config::url::{authority, is_loopback};
 
 pub use self::{
@@ -45,13 +47,6 @@ const IDLE: Duration = Duration::from_secs(50);
 
 /// A call ends this long before its deadline, so that the timers' coarseness cannot carry it past.
 const MARGIN: Duration = Duration::from_millis(20);
-
-/// Our name of a call, and the usual names of a vendor's own.
-const REQUEST_ID: &str = "x-request-id";
-const VENDOR_REQUEST_IDS: [&str; 3] = [REQUEST_ID, "x-correlation-id", "request-id"];
-
-/// A vendor's request id that is longer is none.
-const LONGEST_REQUEST_ID: usize = 100;
 
 /// One vendor's address, connections and limits.
 pub struct Http {
@@ -313,69 +308,6 @@ impl Http {
         }
         Ok(piece)
     }
-
-    fn failure(&self, error: reqwest::Error) -> Reply {
-        let host = authority(&self.base);
-        let error = error.without_url();
-        let words = innermost(&error);
-        if error.is_builder() {
-            return Reply::unreachable(format!(
-                "the request to {host} could not be written: {words}"
-            ));
-        }
-        let fault = TlsFault::of(&error);
-        if error.is_connect() || fault.is_some_and(TlsFault::precedes_request) {
-            return self.no_connection(&error, fault);
-        }
-        let cause = if error.is_timeout() {
-            format!("no whole answer from {host} in time: {words}")
-        } else if self.base.scheme() == "http" && is_no_http(&error) {
-            format!(
-                "{host} does not answer in HTTP ({words}): where it expects TLS, `{}` must begin with https://",
-                self.url_key
-            )
-        } else {
-            format!("the answer of {host} was lost: {words}")
-        };
-        Reply::Lost { cause }
-    }
-
-    fn no_connection(&self, error: &reqwest::Error, fault: Option<TlsFault>) -> Reply {
-        let host = authority(&self.base);
-        let is_tunnel = self.base.scheme() == "https";
-        let proxy = self.proxy.as_ref();
-        let of = |proxy: &Proxy| proxy.fault(error, &host, is_tunnel);
-        if let Some(fault) = proxy.filter(|_| error.is_connect()).and_then(of) {
-            return of_proxy(fault);
-        }
-        let by = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
-        let Some(fault) = fault else {
-            return Reply::Unreachable {
-                cause: format!("no connection to {host}{by}: {}", innermost(error)),
-                advice: proxy.map(|_| {
-                    format!(
-                        "check that the proxy may connect to {host}, and `{}`",
-                        self.url_key
-                    )
-                }),
-            };
-        };
-        // Those that have an address of this name have the key for their authority too.
-        let section = self.url_key.strip_suffix(".url");
-        let ca_file = section.map(|section| format!("{section}.ca_file"));
-        let mut advice = fault.advice(self.url_key, ca_file.as_deref(), None);
-        if fault == TlsFault::UnknownIssuer && proxy.is_some() {
-            advice.push_str("; a proxy that inspects TLS signs with an authority of its own");
-        }
-        Reply::Unreachable {
-            cause: format!(
-                "no connection to {host}{by}: {} ({})",
-                fault.meaning(),
-                chain(error).pop().unwrap_or_default()
-            ),
-            advice: Some(advice),
-        }
-    }
 }
 
 impl fmt::Debug for Http {
@@ -427,109 +359,12 @@ pub fn present(key: &'static str, secret: &SecretString) -> Result<(), ClientErr
     Ok(())
 }
 
-/// The two innermost messages of an error's chain: the outer ones say only that a request failed.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut words = chain(error);
-    words.split_off(words.len().saturating_sub(2)).join(": ")
-}
-
-/// The messages of an error and its causes, from the outermost.
-fn chain(error: &reqwest::Error) -> Vec<String> {
-    let mut words = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(error) = source {
-        let message = error.to_string();
-        if words.last() != Some(&message) {
-            words.push(message);
-        }
-        source = error.source();
-    }
-    words
-}
-
 /// The proxy for an address, if any. A name of this machine itself is called directly.
 pub fn proxy_of(base: &Url) -> Result<Option<Proxy>, ProxyVariableError> {
     match is_loopback(base) {
         true => Ok(None),
         false => Proxy::of(base.as_str()),
     }
-}
-
-fn of_proxy(ProxyFault { cause, advice }: ProxyFault) -> Reply {
-    Reply::Unreachable {
-        cause,
-        advice: Some(advice),
-    }
-}
-
-/// Whether the other side answered with something else than HTTP.
-fn is_no_http(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return error.is_parse() && !error.is_parse_too_large();
-        }
-        source = error.source();
-    }
-    false
-}
-
-/// Tells the observer of a call once, also where the caller gives up on it.
-struct Observation<'a> {
-    http: &'a Http,
-    operation: &'static str,
-    request_id: RequestId,
-    begun: (SystemTime, Instant),
-    status: Option<String>,
-    vendor_request_id: Option<String>,
-}
-
-impl<'a> Observation<'a> {
-    fn begin(http: &'a Http, operation: &'static str) -> Self {
-        Self {
-            http,
-            operation,
-            request_id: RequestId::new(rand::random()),
-            begun: (SystemTime::now(), Instant::now()),
-            status: None,
-            vendor_request_id: None,
-        }
-    }
-
-    fn end(mut self, received: &Received) {
-        self.vendor_request_id = vendor_request_id(&received.headers, self.request_id)
-            .map(|id| self.http.redactor.word(id));
-        self.status = Some(match &received.reply {
-            Reply::Answer(answer) => answer.status.to_string(),
-            Reply::Unreachable { .. } => "unreachable".to_owned(),
-            Reply::Lost { .. } => "lost".to_owned(),
-        });
-    }
-}
-
-impl Drop for Observation<'_> {
-    fn drop(&mut self) {
-        (self.http.settings.observer)(&VendorCall {
-            vendor: self.http.vendor,
-            operation: self.operation,
-            status: self.status.take().unwrap_or_else(|| "lost".to_owned()),
-            request_id: self.request_id,
-            vendor_request_id: self.vendor_request_id.take(),
-            begun: self.begun.0,
-            duration: self.begun.1.elapsed(),
-        });
-    }
-}
-
-/// What the vendor calls this call. Only what can be nothing but a name: an id of letters, digits and `-._:`, and
-/// not ours come back.
-fn vendor_request_id(headers: &HeaderMap, ours: RequestId) -> Option<String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
-    VENDOR_REQUEST_IDS.iter().find_map(|name| {
-        let id = headers.get(*name)?.to_str().ok()?;
-        let is_name = (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.bytes().all(plain);
-        (is_name && id != ours.to_string()).then(|| id.to_owned())
-    })
 }
 
 #[cfg(test)]

@@ -1,14 +1,11 @@
 //! A `redis-server` of one's own.
 
-use std::{
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use jobs::destination::Destination;
 use queue::{NO_TLS, Queue, QueueSettings, durability::DurabilityExceptions, seal::Seals};
-use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
+use sandbox::{RedisServer, RedisServerSettings};
 use tempfile::TempDir;
 
 use crate::clock;
@@ -21,9 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An append-only server on a Unix socket in a directory of its own; ends with its owner.
 pub struct Redis {
+    // Dropped before its directory.
+    server: RedisServer,
     directory: TempDir,
-    server: Child,
-    options: Vec<String>,
 }
 
 impl Redis {
@@ -45,20 +42,24 @@ impl Redis {
 
     async fn start_in(options: &[&str], environment: &[(&str, String)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let server = spawn(&directory, &options, environment);
-        let redis = Self {
-            directory,
-            server,
-            options,
+        let settings = RedisServerSettings {
+            options: owned(options),
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+            ..RedisServerSettings::default()
         };
-        redis.answers().await;
-        redis
+        let server = RedisServer::start(directory.path(), settings);
+        Self {
+            server: server.await.unwrap(),
+            directory,
+        }
     }
 
     /// Options for its next start.
     pub fn set_options(&mut self, options: &[&str]) {
-        self.options = options.iter().map(|&option| option.to_owned()).collect();
+        self.server.settings.options = owned(options);
     }
 
     /// A file in its directory.
@@ -74,31 +75,27 @@ impl Redis {
     /// Sets `maxmemory` so that `beyond` bytes more than that are in use.
     pub async fn fill(&self, beyond: u64) {
         let limit = self.used_memory().await - beyond;
-        self.command(&format!("CONFIG SET maxmemory {limit}")).await;
+        self.server.limit_memory(limit).await.unwrap();
     }
 
     /// Bytes in use.
     pub async fn used_memory(&self) -> u64 {
-        let info: String = redis::from_redis_value(self.command("INFO memory").await).unwrap();
-        let used = info
-            .lines()
-            .find_map(|line| line.strip_prefix("used_memory:"));
-        used.unwrap().trim().parse().unwrap()
+        self.server.used_memory().await.unwrap()
     }
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.server.id()
+        self.server.pid()
     }
 
     /// What clients connect to.
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        self.server.url()
     }
 
     /// The socket that it listens on.
     pub fn socket(&self) -> PathBuf {
-        self.path("redis.sock")
+        self.server.socket()
     }
 
     /// Ends the server in good order and starts it again.
@@ -109,59 +106,28 @@ impl Redis {
 
     /// Stops the server in good order; it is away until [`Self::start_again`].
     pub async fn stop(&mut self) {
-        let asked = Command::new("kill")
-            .arg(self.server.id().to_string())
-            .status();
-        assert!(asked.unwrap().success());
-        self.server.wait().unwrap();
+        self.server.stop().await.unwrap();
     }
 
     /// Sends the server a signal by its name without `SIG`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.server.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        sandbox::signal(self.pid(), name);
     }
 
     /// Kills the server where it stands and starts it again.
     pub async fn kill9(&mut self) {
         self.server.kill().unwrap();
-        self.server.wait().unwrap();
         self.start_again().await;
     }
 
     /// Starts the server that is away.
     pub async fn start_again(&mut self) {
-        let _ = std::fs::remove_file(self.socket());
-        self.server = spawn(&self.directory, &self.options, &[]);
-        self.answers().await;
-    }
-
-    async fn answers(&self) {
-        for _ in 0..2_000 {
-            if let Ok(mut connection) = self.try_connect().await {
-                let pong: redis::RedisResult<String> =
-                    redis::cmd("PING").query_async(&mut connection).await;
-                if pong.is_ok() {
-                    return;
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("redis-server does not answer");
-    }
-
-    async fn try_connect(&self) -> redis::RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
-        redis::Client::open(self.url())?
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+        self.server.start_again().await.unwrap();
     }
 
     /// A connection for looking and for moving the clock.
     pub async fn connect(&self) -> MultiplexedConnection {
-        self.try_connect().await.unwrap()
+        self.server.connect().await.unwrap()
     }
 
     /// A queue for both destinations that keeps no payloads, but for what `change` does to that.
@@ -201,13 +167,6 @@ impl Redis {
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
 /// Runs a command, its words separated by blanks; `''` is an empty word.
 pub async fn command(connection: &mut MultiplexedConnection, words: &str) -> redis::Value {
     let mut command = redis::Cmd::new();
@@ -217,18 +176,6 @@ pub async fn command(connection: &mut MultiplexedConnection, words: &str) -> red
     command.query_async(connection).await.unwrap()
 }
 
-fn spawn(directory: &TempDir, options: &[String], environment: &[(&str, String)]) -> Child {
-    Command::new("redis-server")
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .arg("--dir")
-        .arg(directory.path())
-        .arg("--unixsocket")
-        .arg(directory.path().join("redis.sock"))
-        .args(["--port", "0", "--save", "", "--appendonly", "yes"])
-        .args(["--loglevel", "warning"])
-        .args(options)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("redis-server is installed")
+fn owned(options: &[&str]) -> Vec<String> {
+    options.iter().map(|&option| option.to_owned()).collect()
 }

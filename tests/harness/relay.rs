@@ -267,9 +267,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         // A test that failed may leave the embedded server running, as a command that is killed does.
         for pid in self.embedded_servers() {
-            let _ = std::process::Command::new("kill")
-                .arg(pid.to_string())
-                .status();
+            sandbox::signal(pid, "TERM");
         }
     }
 }

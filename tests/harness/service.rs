@@ -124,10 +124,7 @@ impl Service {
 
     /// Sends a signal by its name without `SIG`.
     pub fn signal(&self, name: &str) {
-        let sent = std::process::Command::new("kill")
-            .args([&format!("-{name}"), &self.pid.to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        sandbox::signal(self.pid, name);
     }
 
     /// Waits for its end.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{FieldNames, MAX_FIELD, Row, field_text, is_blank};
 
@@ -10,7 +12,7 @@ use super::{FieldNames, MAX_FIELD, Row, field_text, is_blank};
 pub const NEVER_EDITED: [&str; 3] = ["changeId", "xid", "changedOn"];
 
 /// A field of a row, as an edit begins with it. Holds personal data.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Editable {
     /// Its canonical name.
     pub name: String,

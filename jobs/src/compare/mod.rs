@@ -4,7 +4,7 @@
 //! # Layout
 //!
 //! - [`Would`]: what one change would do at one destination; its JSON is what `preview --json` prints
-//! - [`sent`]: a document of the CRM, whose documents have no read: what would be sent
+//! - [`sent`]: a document of a destination that has no read: what would be sent
 //! - [`Sequence`]: a supporter from change to change: the second one's old value is the first one's new one
 
 mod sequence;
@@ -12,15 +12,11 @@ mod sequence;
 mod tests;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use self::sequence::Sequence;
-use crate::{
-    crm_update::ContactUpsertDto,
-    outcome::{DeadClass, Outcome},
-    salsa_upsert::FieldChange,
-};
+use crate::outcome::{DeadClass, Outcome};
 
 /// What one change would do at one destination. Holds personal data.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -64,6 +60,17 @@ pub enum Would {
     },
 }
 
+/// A field whose value would be another one. Holds personal data.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldChange {
+    /// Its name in the destination's map, e.g. `contacts.WORK_PHONE`.
+    pub field: String,
+    /// What the destination has; `None`: nothing.
+    pub old: Option<String>,
+    /// What it would have.
+    pub new: String,
+}
+
 /// A field as it would be sent.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Sent)]
@@ -99,11 +106,11 @@ impl From<Outcome> for Would {
     }
 }
 
-/// What the CRM would be sent.
-pub fn sent(document: &ContactUpsertDto) -> Would {
+/// What a destination that can't be read would be sent.
+pub fn sent(document: &Map<String, Value>) -> Would {
     let mut fields = Vec::new();
-    for (name, value) in document.fields() {
-        flatten(name.to_owned(), value, &mut fields);
+    for (name, value) in document {
+        flatten(name.clone(), value, &mut fields);
     }
     Would::Send { fields }
 }

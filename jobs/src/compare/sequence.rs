@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::Would;
+use super::{FieldChange, Would};
 use crate::{
     outcome::Outcome,
-    salsa_upsert::{
-        FieldChange, Supporter, SupporterKey, SupporterPatch, difference, merge, updated,
-    },
+    salsa_upsert::{Supporter, SupporterKey, SupporterPatch, difference, merge, updated},
 };
 
 /// What Salsa would have by now, had the changes so far been applied. Changes are to come in the order in which they

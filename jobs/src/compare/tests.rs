@@ -11,6 +11,7 @@ use crate::{
     crm_update::CrmMapping,
     outcome::Blame,
     salsa_upsert::{SalsaMapping, Supporter, SupporterPatch},
+    trial::DestinationMapping,
 };
 
 fn change(row: Value) -> Change {
@@ -125,7 +126,7 @@ fn the_crm_is_shown_what_it_would_be_sent_lists_included() {
     let mapping = CrmMapping::compile(&overrides, &names, CountryCodes::Alpha3).unwrap();
     let row =
         change(json!({"changeId": 41, "xid": "7", "employer": "Acme", "phone": "+12065550100"}));
-    let would = sent(&mapping.document(&row, false).unwrap());
+    let would = sent(&mapping.map(&row, false).unwrap().document);
     let fields = &json_of(&[would])[0]["fields"];
     for field in [
         json!({"field": "PhoneWork", "new": "+12065550100"}),

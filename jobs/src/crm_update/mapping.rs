@@ -11,7 +11,7 @@ use super::{
 use crate::{
     change::{Change, FieldNames},
     country::CountryCodes,
-    mapping::{MapValue, Template, TemplateError},
+    mapping::{MapFormat, MapValue, Template, TemplateError},
     outcome::{DeadClass, Outcome},
     problem::{RuleViolation, sentence},
     trial::{DestinationMapping, Mapped},
@@ -100,21 +100,19 @@ impl CrmMapping {
         }
     }
 
-    /// What is sent without any `[crm.map]`: field and template.
-    pub const fn defaults() -> &'static [(&'static str, &'static str)] {
-        &DEFAULTS
-    }
-
-    /// The DTO's field that `name` means, in any case.
-    ///
-    /// # Errors
-    /// There is none; the nearest is named.
-    pub fn field(name: &str) -> Result<&'static str, TemplateError> {
-        find(CONTACT, name).map(|field| field.name).ok_or_else(|| {
-            let known = CONTACT.iter().map(|field| field.name);
-            TemplateError::unknown(name, "field", name, known)
-        })
-    }
+    /// `[crm.map]`. Names are the DTO's fields in any case.
+    pub const FORMAT: MapFormat = MapFormat {
+        defaults: &DEFAULTS,
+        target: |name| {
+            let field = find(CONTACT, name).map(|field| field.name.to_owned());
+            field.ok_or_else(|| {
+                let known = CONTACT.iter().map(|field| field.name);
+                TemplateError::unknown(name, "field", name, known)
+            })
+        },
+        has_groups: false,
+        is_text: false,
+    };
 
     /// The DTO's fields that it can fill.
     pub fn targets(&self) -> impl Iterator<Item = &'static str> {

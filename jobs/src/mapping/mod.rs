@@ -42,6 +42,19 @@ pub enum MapValue {
     List(Vec<BTreeMap<String, MapValue>>),
 }
 
+/// How a destination's map is written, also where the destination is switched off.
+#[derive(Debug)]
+pub struct MapFormat {
+    /// What is sent without any entry: target and template.
+    pub defaults: &'static [(&'static str, &'static str)],
+    /// The target that a name means; an error where it means none, which names the nearest.
+    pub target: fn(&str) -> Result<String, TemplateError>,
+    /// Whether targets may be written as tables within tables.
+    pub has_groups: bool,
+    /// Whether every value is sent as a text.
+    pub is_text: bool,
+}
+
 /// An entry of the mapping that cannot work, found before any row is seen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{target}: {cause}; {advice}")]

@@ -1,23 +1,12 @@
 //! What a PUT would change of a supporter, field by field, and what the supporter would be then.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{
     census::{self, CensusField, FieldAccess},
     supporter::{CustomField, Fields, Supporter},
 };
-
-/// A field whose value would be another one. Holds personal data.
-#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldChange {
-    /// Its name in `[salsa.map]`, e.g. `contacts.WORK_PHONE`.
-    pub field: String,
-    /// What Salsa has; `None`: nothing.
-    pub old: Option<String>,
-    /// What it would have.
-    pub new: String,
-}
+use crate::compare::FieldChange;
 
 /// What a document would change.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]

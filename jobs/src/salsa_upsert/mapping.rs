@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     change::{Change, FieldNames},
-    mapping::{MapValue, Template, TemplateError},
+    mapping::{MapFormat, MapValue, Template, TemplateError},
     outcome::{DeadClass, Outcome},
     problem::{self, RuleViolation},
     trial::{Death, DestinationMapping, Mapped},
@@ -129,18 +129,13 @@ impl SalsaMapping {
         Ok(None)
     }
 
-    /// What is sent without any `[salsa.map]`: field and template.
-    pub const fn defaults() -> &'static [(&'static str, &'static str)] {
-        &DEFAULTS
-    }
-
-    /// Whether `name` is a field of `[salsa.map]`.
-    ///
-    /// # Errors
-    /// It is none; the nearest is named.
-    pub fn field(name: &str) -> Result<(), TemplateError> {
-        Target::parse(name).map(|_| ())
-    }
+    /// `[salsa.map]`.
+    pub const FORMAT: MapFormat = MapFormat {
+        defaults: &DEFAULTS,
+        target: |name| Target::parse(name).map(|_| name.to_owned()),
+        has_groups: true,
+        is_text: true,
+    };
 
     /// The fields that it can fill, under their names in `[salsa.map]`.
     pub fn targets(&self) -> impl Iterator<Item = String> {

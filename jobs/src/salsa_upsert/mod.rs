@@ -37,7 +37,7 @@ mod wire;
 pub use self::{
     batch::independent_batches,
     classify::{CallFailure, classify},
-    difference::{FieldChange, SupporterDiff, difference, updated},
+    difference::{SupporterDiff, difference, updated},
     limits::SalsaLimits,
     mapping::SalsaMapping,
     merge::merge,

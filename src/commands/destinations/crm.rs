@@ -4,27 +4,32 @@ mod probe;
 
 use std::sync::Arc;
 
-use jobs::destination::{Destination, Vendor};
-use queue::{Queue, calls::CallLimit};
-use tokio_util::sync::CancellationToken;
+use jobs::destination::Destination;
+use queue::Queue;
 
-use super::{DestinationSummary, Registration};
+use super::{DestinationSummary, PublishedLimits, RegisteredJob, RegisteredPreview, Registration};
 use crate::{
     commands::{
         context::{Context, settings},
         misused,
     },
     config::{Config, CrmConfig, CrmOperation},
-    pipeline::{crm::CrmConsumer, fleet::Consumer, throttle::Throttle},
+    operations::preview::unread::UnreadPreview,
+    pipeline::{crm::CrmConsumer, fleet::JobHead},
     vendors::CrmClient,
 };
 
 /// See [`super::ALL`].
 pub const REGISTRATION: Registration = Registration {
     destination: Destination::Crm,
-    consumer,
+    job,
+    published: || PublishedLimits {
+        rate_per_minute: None,
+        batch: 1,
+    },
     url: |config| config.crm.as_ref().map(|crm| crm.url.as_str()),
     probe: |context| Box::pin(probe::probe(context)),
+    preview,
     summary,
 };
 
@@ -41,11 +46,7 @@ pub fn client(crm: &CrmConfig) -> miette::Result<CrmClient> {
     .map_err(misused)
 }
 
-fn consumer(
-    context: &Context,
-    queue: &Queue,
-    closing: &CancellationToken,
-) -> miette::Result<Option<Consumer>> {
+fn job(context: &Context, head: JobHead) -> miette::Result<Option<RegisteredJob>> {
     let config = &context.config;
     let (Some(crm), Some(mapping)) = (&config.crm, &config.mappings.crm) else {
         return Ok(None);
@@ -53,24 +54,19 @@ fn consumer(
     let job = CrmConsumer {
         client: client(crm)?,
         mapping: Arc::clone(mapping),
-        rows: context.rows(Destination::Crm),
-        throttle: Throttle::new(
-            queue,
-            CallLimit {
-                vendor: Vendor::Crm,
-                configured: crm.rate_per_minute,
-                published: None,
-            },
-            crm.timeout,
-            1,
-            closing,
-        ),
+        head,
     };
-    Ok(Some(Consumer {
-        destination: Destination::Crm,
-        limits: crm.limits(),
-        job: Arc::new(job),
-        limits_follower: None,
+    Ok(Some((Arc::new(job), None)))
+}
+
+fn preview(context: &Context, _: Option<&Queue>) -> miette::Result<Option<RegisteredPreview>> {
+    let mapping = context.config.mappings.crm.clone();
+    Ok(mapping.map(|mapping| {
+        Box::new(UnreadPreview {
+            destination: Destination::Crm,
+            mapping,
+            anonymous_allowed: context.anonymous_allowed(),
+        }) as _
     }))
 }
 

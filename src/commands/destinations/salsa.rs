@@ -4,32 +4,35 @@ mod probe;
 
 use std::sync::Arc;
 
-use jobs::{
-    destination::{Destination, Vendor},
-    salsa_upsert::SalsaLimits,
-};
-use queue::{Queue, calls::CallLimit};
+use jobs::{destination::Destination, salsa_upsert::SalsaLimits};
+use queue::Queue;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{DestinationSummary, Registration};
+use super::{DestinationSummary, PublishedLimits, RegisteredJob, RegisteredPreview, Registration};
 use crate::{
     commands::{
         context::{Context, settings},
         misused,
     },
     config::{Config, SalsaConfig},
-    operations::supporters::SupporterCalls,
-    pipeline::{fleet::Consumer, salsa::SalsaConsumer, salsa_limits, throttle::Throttle},
+    operations::{preview::salsa::SalsaPreview, supporters::SupporterCalls},
+    pipeline::{
+        fleet::{JobHead, LimitsFollower},
+        salsa::SalsaConsumer,
+        salsa_limits,
+    },
     vendors::SalsaClient,
 };
 
 /// See [`super::ALL`].
 pub const REGISTRATION: Registration = Registration {
     destination: Destination::Salsa,
-    consumer,
+    job,
+    published,
     url: |config| config.salsa.as_ref().map(|salsa| salsa.url.as_str()),
     probe: |context| Box::pin(probe::probe(context)),
+    preview,
     summary,
 };
 
@@ -46,7 +49,8 @@ fn client(salsa: &SalsaConfig) -> miette::Result<SalsaClient> {
 /// Calls by hand, counted in the limit of the service where its Redis runs.
 pub fn calls(salsa: &SalsaConfig, queue: Option<&Queue>) -> miette::Result<SupporterCalls> {
     // Ctrl-C ends these commands where they stand.
-    let fleet = queue.map(|queue| throttle(salsa, queue, &CancellationToken::new()));
+    let fleet =
+        queue.map(|queue| REGISTRATION.throttle(&salsa.limits(), queue, &CancellationToken::new()));
     if fleet.is_none() {
         tracing::warn!(
             "no Redis answers: a service that uses the same token elsewhere does not know of these calls"
@@ -59,11 +63,7 @@ pub fn calls(salsa: &SalsaConfig, queue: Option<&Queue>) -> miette::Result<Suppo
     ))
 }
 
-fn consumer(
-    context: &Context,
-    queue: &Queue,
-    closing: &CancellationToken,
-) -> miette::Result<Option<Consumer>> {
+fn job(context: &Context, head: JobHead) -> miette::Result<Option<RegisteredJob>> {
     let config = &context.config;
     let (Some(salsa), Some(mapping)) = (&config.salsa, &config.mappings.salsa) else {
         return Ok(None);
@@ -71,31 +71,36 @@ fn consumer(
     let job = Arc::new(SalsaConsumer {
         client: client(salsa)?,
         mapping: Arc::clone(mapping),
-        rows: context.rows(Destination::Salsa),
         create_missing: salsa.create_missing,
-        throttle: throttle(salsa, queue, closing),
+        head,
         throttled: Notify::new(),
     });
-    let follower = Arc::clone(&job);
-    Ok(Some(Consumer {
-        destination: Destination::Salsa,
-        limits: salsa.limits(),
-        job,
-        limits_follower: Some(Box::new(|bell| {
-            Box::pin(salsa_limits::follow(follower, bell))
-        })),
-    }))
+    let follower: LimitsFollower = Box::new({
+        let job = Arc::clone(&job);
+        |bell| Box::pin(salsa_limits::follow(job, bell))
+    });
+    Ok(Some((job, Some(follower))))
 }
 
-/// For the service's calls and for those of commands.
-fn throttle(salsa: &SalsaConfig, queue: &Queue, closing: &CancellationToken) -> Throttle {
+fn published() -> PublishedLimits {
     let published = SalsaLimits::default();
-    let limit = CallLimit {
-        vendor: Vendor::Salsa,
-        configured: salsa.rate_per_minute,
-        published: Some(published.rate_per_minute),
+    PublishedLimits {
+        rate_per_minute: Some(published.rate_per_minute),
+        batch: published.max_batch,
+    }
+}
+
+fn preview(context: &Context, queue: Option<&Queue>) -> miette::Result<Option<RegisteredPreview>> {
+    let config = &context.config;
+    let (Some(salsa), Some(mapping)) = (&config.salsa, &config.mappings.salsa) else {
+        return Ok(None);
     };
-    Throttle::new(queue, limit, salsa.timeout, published.max_batch, closing)
+    Ok(Some(Box::new(SalsaPreview::new(
+        Arc::clone(mapping),
+        salsa.create_missing,
+        context.anonymous_allowed(),
+        calls(salsa, queue)?,
+    ))))
 }
 
 fn summary(config: &Config) -> Option<DestinationSummary> {

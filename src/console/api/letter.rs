@@ -13,7 +13,7 @@ use crate::{
     console::visitor::{Operator, Visitor},
     operations::{
         client::{Local, OperatorClient},
-        wire::{EditDone, NewValues, Row},
+        wire::{Draft, EditDone, NewValues, Row},
     },
 };
 
@@ -52,6 +52,23 @@ pub(super) async fn row(
 ) -> Result<Json<Row>, ApiError> {
     sees_people(&visitor)?;
     Ok(Json(client.row(destination, &change_id).await?))
+}
+
+/// The row behind a dead letter, field by field, as an edit begins with it; who looks is written into the audit, once an hour
+#[utoipa::path(
+    get,
+    path = "/dead-letters/{destination}/{change_id}/draft",
+    tag = "dead letters",
+    params(("destination" = Vendor, Path, description = "Where it died"), ("change_id" = String, Path, description = "AlumnIQ's changeId")),
+    responses((status = OK, description = "Its fields", body = Draft))
+)]
+pub(super) async fn draft(
+    Operator(visitor): Operator,
+    client: Local,
+    Named((destination, change_id)): Named<(Vendor, String)>,
+) -> Result<Json<Draft>, ApiError> {
+    sees_people(&visitor)?;
+    Ok(Json(client.draft(destination, &change_id).await?))
 }
 
 /// Edit the row behind a dead letter and replay it, unless it would only die again

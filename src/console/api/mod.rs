@@ -90,6 +90,8 @@ static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(|| {
 fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
     let version = OpenApiRouter::new()
         .routes(routes!(status::status))
+        .routes(routes!(status::overview))
+        .routes(routes!(status::campus))
         .routes(routes!(changes::change))
         .routes(routes!(people::person))
         .routes(routes!(people::erase))
@@ -98,6 +100,7 @@ fn parts() -> (Router<Console>, utoipa::openapi::OpenApi) {
         .routes(routes!(letters::replay))
         .routes(routes!(letter::show))
         .routes(routes!(letter::row))
+        .routes(routes!(letter::draft))
         .routes(routes!(letter::edit))
         .routes(routes!(letters::discard))
         .routes(routes!(bulks::list, bulks::start))

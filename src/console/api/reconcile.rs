@@ -25,14 +25,13 @@ const DAYS: i32 = 100;
 /// Each comparison asks AlumnIQ for rows: whoever may look could make it ask without end.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
-fn read(asked: DaysRequest, client: &Local) -> Result<Days, ApiError> {
+async fn read(asked: DaysRequest, client: &Local) -> Result<Days, ApiError> {
     let date = |day: Option<CampusDay>| day.map(|day| day.0);
     let days = Days::of(date(asked.on), date(asked.since), date(asked.until))
         .map_err(|muddled| OperatorError::invalid_field(muddled.field, muddled.problem))?;
     if let Days::Since(since, until) = days {
-        let today = Timestamp::now()
-            .to_zoned_datetime(client.operations.timezone().clone())
-            .date();
+        let campus = client.campus().await?;
+        let today = Timestamp::now().to_zoned_datetime(campus.timezone).date();
         let many = (until.unwrap_or(today) - since).get_days();
         if many >= DAYS {
             let problem = "ask for at most 100 days at a time";
@@ -57,7 +56,7 @@ pub(super) async fn compare(
     client: Local,
     ApiQuery(days): ApiQuery<DaysRequest>,
 ) -> Result<Json<Reconciled>, ApiError> {
-    let days = read(days, &client)?;
+    let days = read(days, &client).await?;
     let _turn = turn()?;
     Ok(Json(client.reconcile(days, false).await?))
 }
@@ -77,7 +76,7 @@ pub(super) async fn fix(
     client: Local,
     ApiBody(days): ApiBody<DaysRequest>,
 ) -> Result<Json<Reconciled>, ApiError> {
-    let days = read(days, &client)?;
+    let days = read(days, &client).await?;
     let turn = turn()?;
     let mended = to_its_end(async move {
         let _turn = turn;

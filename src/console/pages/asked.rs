@@ -21,6 +21,7 @@ use crate::{
     operations::{
         client::{Local, OperatorClient},
         error::{OperatorError, RefusalKind},
+        wire::Campus,
     },
 };
 
@@ -31,6 +32,8 @@ pub struct PageContext {
     pub visitor: Visitor,
     /// What can be shown and done.
     pub client: Local,
+    /// What it is about.
+    pub campus: Campus,
 }
 
 impl PageContext {
@@ -41,7 +44,7 @@ impl PageContext {
 
     /// The campus's time zone.
     pub fn zone(&self) -> &TimeZone {
-        self.client.operations.timezone()
+        &self.campus.timezone
     }
 
     /// Whether people are shown.
@@ -182,7 +185,7 @@ impl PageContext {
             title,
             tab,
             visitor: &self.visitor,
-            namespace: self.client.operations.namespace(),
+            namespace: &self.campus.namespace,
             live,
         };
         page(frame, status, main)
@@ -196,9 +199,16 @@ impl FromRequestParts<Console> for PageContext {
         let visitor = Visitor::from_request_parts(parts, console)
             .await
             .map_err(IntoResponse::into_response)?;
-        match console.client(visitor.actor.clone()) {
-            Some(client) => Ok(Self { visitor, client }),
-            None => Err(not_yet(&visitor)),
+        let Some(client) = console.client(visitor.actor.clone()) else {
+            return Err(not_yet(&visitor));
+        };
+        match client.campus().await {
+            Ok(campus) => Ok(Self {
+                visitor,
+                client,
+                campus,
+            }),
+            Err(_) => Err(not_yet(&visitor)),
         }
     }
 }

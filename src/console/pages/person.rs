@@ -57,7 +57,7 @@ pub async fn one(asked: &PageContext, xid: &str, cursor: Option<&PersonCursor>) 
 }
 
 fn main(asked: &PageContext, xid: &str, is_later: bool, page: &Person) -> Markup {
-    let enabled = asked.client.operations.enabled();
+    let enabled = &asked.campus.destinations;
     html! {
         div.title { h1 { "Person " (foreign(xid)) } @if page.next.is_none() && !is_later { span.tag { (changes(page.changes.len() as u64)) } } }
         section.card aria-label="Changes" {

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use jobs::destination::{Destination, Vendor};
 use queue::{letters::LetterGroup, stats::Status};
 
-use super::traffic::VendorTraffic;
-use crate::operations::client::Local;
+use crate::operations::{client::OperatorClient, overview::VendorTraffic};
 
 /// The fleet at one moment.
 #[derive(Debug, Clone)]
@@ -26,27 +25,21 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads.
-    pub async fn read(client: &Local) -> Self {
-        let operations = &client.operations;
-        let (status, groups, traffic) = match operations.watched().await {
-            Ok(seen) => (seen.status, seen.groups.unwrap_or_default(), seen.traffic),
-            Err(error) => (Err(error), Vec::new(), BTreeMap::new()),
+    pub async fn read(client: &dyn OperatorClient) -> Self {
+        let campus = client.campus().await;
+        let (status, groups, traffic) = match client.overview().await {
+            Ok(seen) => {
+                let status = seen.status.ok_or(seen.unreadable.unwrap_or_default());
+                (status, seen.groups, seen.traffic)
+            }
+            Err(error) => (Err(error.to_string()), Vec::new(), BTreeMap::new()),
         };
-        let traffic = traffic.into_iter().filter_map(|(vendor, (limits, calls))| {
-            let allowed = operations.allowed(vendor)?;
-            let traffic = VendorTraffic {
-                allowed,
-                limits,
-                calls,
-            };
-            Some((vendor, traffic))
-        });
         Self {
             at: Timestamp::now(),
-            enabled: operations.enabled().to_vec(),
-            status: status.map_err(|error| error.to_string()),
+            enabled: campus.map_or_else(|_| Vec::new(), |campus| campus.destinations),
+            status,
             groups,
-            traffic: traffic.collect(),
+            traffic,
         }
     }
 }

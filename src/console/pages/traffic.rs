@@ -3,32 +3,13 @@
 use jiff::tz::TimeZone;
 use jobs::destination::Vendor;
 use maud::{Markup, html};
-use queue::recent::{RecentCall, VendorLimits};
+use queue::recent::RecentCall;
 
 use super::text::{count, foreign, moment};
-use crate::operations::allowed::ConfiguredLimits;
+use crate::operations::overview::VendorTraffic;
 
 /// How many calls are shown at once; the rest on request.
 const SHOWN: usize = 8;
-
-/// Of one vendor.
-#[derive(Debug, Clone)]
-pub struct VendorTraffic {
-    /// By the configuration.
-    pub allowed: ConfiguredLimits,
-    /// Beside the configuration.
-    pub limits: VendorLimits,
-    /// The newest first.
-    pub calls: Vec<RecentCall>,
-}
-
-impl VendorTraffic {
-    /// The lower of the limits in calls a minute.
-    fn most(&self) -> Option<u32> {
-        let limits = [self.allowed.rate_per_minute, self.limits.told_rate];
-        limits.into_iter().flatten().min()
-    }
-}
 
 /// How near its limit a vendor is, where there is something to say; `what`: in words.
 pub fn places(vendor: Vendor, traffic: &VendorTraffic, what: &str) -> Markup {
@@ -112,7 +93,10 @@ fn tone(status: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use queue::recent::VendorLimits;
+
     use super::*;
+    use crate::operations::allowed::ConfiguredLimits;
 
     fn traffic(configured: Option<u32>, told_rate: Option<u32>, places_used: u64) -> VendorTraffic {
         VendorTraffic {

@@ -19,28 +19,42 @@ use crate::operations::{
     bulk::NewBulk,
     dead_letters::DeadLetterFilter,
     destinations::{Destinations, Gate},
-    editing::{EditError, EditOutcome},
+    editing::{EditOutcome, version},
     erase::PersonErased,
     error::{OperatorError, RefusalKind},
+    overview::Overview,
     reason::Reason,
     reconcile::{Days, Reconciled},
     wire::{
-        DiscardRequest, EditDone, EraseRequest, LettersHandled, NewValues, Person, ReplayRequest,
-        Row,
+        Campus, DiscardRequest, Draft, EditDone, EraseRequest, LettersHandled, NewValues, Person,
+        ReplayRequest, Row,
     },
 };
 
 /// The configuration's Redis, for one operator.
 #[derive(Clone)]
 pub struct Local {
-    /// What can be done.
-    pub operations: Operations,
-    /// Who does it.
-    pub by: Actor,
+    operations: Operations,
+    by: Actor,
+}
+
+impl Local {
+    /// What `by` works with.
+    pub fn new(operations: Operations, by: Actor) -> Self {
+        Self { operations, by }
+    }
 }
 
 #[async_trait]
 impl OperatorClient for Local {
+    async fn campus(&self) -> Result<Campus, OperatorError> {
+        Ok(self.operations.campus())
+    }
+
+    async fn overview(&self) -> Result<Overview, OperatorError> {
+        Ok(self.operations.overview().await?)
+    }
+
     async fn status(&self) -> Result<Status, OperatorError> {
         let queue = self.operations.queue();
         let mut status = queue.status().await?;
@@ -122,6 +136,12 @@ impl OperatorClient for Local {
         Ok(row.await?)
     }
 
+    async fn draft(&self, vendor: Vendor, change_id: &str) -> Result<Draft, OperatorError> {
+        self.letter(vendor, change_id).await?;
+        let draft = self.operations.draft(vendor, change_id, &self.by);
+        Ok(draft.await?)
+    }
+
     async fn edit(
         &self,
         vendor: Vendor,
@@ -134,27 +154,30 @@ impl OperatorClient for Local {
         self.letter(vendor, change_id).await?;
         let gone = || no_letter(vendor, change_id);
         if asked.dry_run {
-            self.operations.reveal(vendor, change_id, &self.by).await?;
+            let shown = self.operations.reveal_hourly(vendor, change_id, &self.by);
+            shown.await?;
         }
-        let draft = self.operations.draft(change_id).await?.ok_or_else(gone)?;
-        if asked.version.is_some_and(|seen| seen != draft.version) {
+        let kept = self.operations.queue().row(change_id).await?;
+        let (_, record) = kept.ok_or_else(gone)?;
+        if asked
+            .version
+            .is_some_and(|seen| seen != version(record.row.get()))
+        {
             return Err(changed());
         }
         if asked.dry_run {
-            let tried = self.operations.preview_draft(vendor, &draft, &asked.fields);
-            let accepted = tried.map_err(EditError::Problems)?;
-            return Ok(EditDone {
-                replayed: false,
-                would_send: accepted.after,
-            });
+            let tried = self.operations.try_edit(vendor, &record, &asked.fields);
+            return Ok(tried?);
         }
         let edited = self
             .operations
-            .edit_draft(vendor, change_id, &draft, &asked.fields, &self.by);
+            .edit(vendor, change_id, &record, &asked.fields, &self.by);
         match edited.await? {
             EditOutcome::Replayed => Ok(EditDone {
                 replayed: true,
                 would_send: None,
+                unedited: None,
+                unedited_refused: None,
             }),
             EditOutcome::Changed => Err(changed()),
             EditOutcome::Gone => Err(gone()),

@@ -23,16 +23,23 @@ use super::{
     destinations::{Destinations, Gate},
     erase::PersonErased,
     error::OperatorError,
+    overview::Overview,
     reconcile::{Days, Reconciled},
     wire::{
-        DiscardRequest, EditDone, EraseRequest, LettersHandled, NewValues, Person, ReplayRequest,
-        Row,
+        Campus, DiscardRequest, Draft, EditDone, EraseRequest, LettersHandled, NewValues, Person,
+        ReplayRequest, Row,
     },
 };
 
 /// One operator's view of a campus. Who that is, the implementation knows.
 #[async_trait]
 pub trait OperatorClient: Send + Sync {
+    /// What has to be known of the campus before anything else.
+    async fn campus(&self) -> Result<Campus, OperatorError>;
+
+    /// What the overview shows, read at one moment.
+    async fn overview(&self) -> Result<Overview, OperatorError>;
+
     /// Everything at a glance.
     async fn status(&self) -> Result<Status, OperatorError>;
 
@@ -76,6 +83,9 @@ pub trait OperatorClient: Send + Sync {
 
     /// The row behind a dead letter, and what was sent before it died. The audit log records who looks.
     async fn row(&self, vendor: Vendor, change_id: &str) -> Result<Row, OperatorError>;
+
+    /// The row behind a dead letter, as an edit begins with it. The audit log records who looks, once an hour.
+    async fn draft(&self, vendor: Vendor, change_id: &str) -> Result<Draft, OperatorError>;
 
     /// Edits the row behind a dead letter and replays it, unless it would only die again.
     async fn edit(

@@ -26,10 +26,12 @@ use crate::{
         erase::PersonErased,
         error::{OperatorError, RefusalKind},
         moment::CampusDay,
+        overview::Overview,
         reconcile::{Days, Reconciled},
         wire::{
-            DaysRequest, DiscardRequest, EditDone, EraseRequest, ErrorBody, LetterGroups,
-            LettersHandled, NAME_HEADER, NewValues, Person, Problem, ReplayRequest, Row,
+            Campus, DaysRequest, DiscardRequest, Draft, EditDone, EraseRequest, ErrorBody,
+            LetterGroups, LettersHandled, NAME_HEADER, NewValues, Person, Problem, ReplayRequest,
+            Row,
         },
     },
     vendors::Http,
@@ -49,6 +51,14 @@ pub struct Remote {
 
 #[async_trait]
 impl OperatorClient for Remote {
+    async fn campus(&self) -> Result<Campus, OperatorError> {
+        self.get("campus").await
+    }
+
+    async fn overview(&self) -> Result<Overview, OperatorError> {
+        self.get("overview").await
+    }
+
     async fn status(&self) -> Result<Status, OperatorError> {
         self.get("status").await
     }
@@ -121,6 +131,11 @@ impl OperatorClient for Remote {
 
     async fn row(&self, vendor: Vendor, change_id: &str) -> Result<Row, OperatorError> {
         self.get(&format!("{}/row", letter(vendor, change_id)))
+            .await
+    }
+
+    async fn draft(&self, vendor: Vendor, change_id: &str) -> Result<Draft, OperatorError> {
+        self.get(&format!("{}/draft", letter(vendor, change_id)))
             .await
     }
 

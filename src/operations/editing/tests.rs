@@ -10,7 +10,7 @@ use jobs::{
     trial::{DestinationMapping, DestinationMappings},
 };
 use proptest::{collection::btree_map, prelude::*, sample::select};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 

@@ -17,20 +17,20 @@ use queue::{
 use super::Previewing;
 
 /// A change on its way through the preview.
-pub(super) struct Item {
+pub struct Item {
     /// See [`super::PersonChange`].
-    pub person: String,
-    pub change: NewChange,
+    pub(super) person: String,
+    pub(super) change: NewChange,
     /// Or cause and advice of its dead letter.
-    pub decoded: Result<Change, (String, String)>,
+    pub(super) decoded: Result<Change, (String, String)>,
     /// What the queue knows; `None`: it was not asked.
-    pub standing: Option<Standing>,
-    pub destinations: BTreeMap<Vendor, Would>,
+    pub(super) standing: Option<Standing>,
+    pub(super) destinations: BTreeMap<Vendor, Would>,
 }
 
 impl Item {
     /// What the queue knows already: the destination has the change, or will not get it.
-    pub fn settled(&self, destination: Destination) -> Option<Would> {
+    pub(super) fn settled(&self, destination: Destination) -> Option<Would> {
         let nothing = |because| Some(Would::Nothing { because });
         match self.standing? {
             Standing::ToAcknowledge => nothing("applied already"),

@@ -1,20 +1,51 @@
 //! What Salsa has now, and what it would have after each change.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
+use async_trait::async_trait;
 use jobs::{
     compare::{Sequence, Would},
     destination::{Destination, Vendor},
     outcome::Outcome,
-    salsa_upsert::{self, IdentifierType, Supporter, SupporterPatch, correlate_search},
+    salsa_upsert::{
+        self, IdentifierType, SalsaMapping, Supporter, SupporterPatch, correlate_search,
+    },
 };
 
-use super::{Item, Preview, PreviewError};
+use super::{DestinationPreview, Item};
 use crate::operations::supporters::{SupporterCalls, SupporterOperation};
+
+/// Salsa's part of a preview.
+pub struct SalsaPreview {
+    mapping: Arc<SalsaMapping>,
+    create_missing: bool,
+    anonymous_allowed: bool,
+    calls: SupporterCalls,
+    by_now: SupportersByNow,
+}
+
+impl SalsaPreview {
+    /// `create_missing`: `salsa.create_missing`; `anonymous_allowed`: `alumniq.anonymous = "match"`; `calls` sends the
+    /// searches.
+    pub fn new(
+        mapping: Arc<SalsaMapping>,
+        create_missing: bool,
+        anonymous_allowed: bool,
+        calls: SupporterCalls,
+    ) -> Self {
+        Self {
+            mapping,
+            create_missing,
+            anonymous_allowed,
+            calls,
+            by_now: SupportersByNow::default(),
+        }
+    }
+}
 
 /// What Salsa would have by now, had the changes so far been applied.
 #[derive(Default)]
-pub(super) struct SupportersByNow {
+struct SupportersByNow {
     person: Option<String>,
     sequence: Sequence,
 }
@@ -35,15 +66,17 @@ impl SupportersByNow {
     }
 }
 
-impl Preview {
-    pub(super) async fn ask_salsa(
-        &mut self,
-        by_now: &mut SupportersByNow,
-        items: &mut [Item],
-    ) -> Result<(), PreviewError> {
-        let Some(salsa) = &mut self.salsa else {
-            return Ok(());
-        };
+#[async_trait]
+impl DestinationPreview for SalsaPreview {
+    fn destination(&self) -> Destination {
+        Destination::Salsa
+    }
+
+    fn is_read(&self) -> bool {
+        true
+    }
+
+    async fn ask(&mut self, items: &mut [Item]) -> Result<(), Outcome> {
         let mut patches = Vec::new();
         for (place, item) in items.iter_mut().enumerate() {
             let Ok(change) = &item.decoded else {
@@ -51,7 +84,7 @@ impl Preview {
             };
             let patch = match item.settled(Destination::Salsa) {
                 Some(would) => Err(would),
-                None => salsa
+                None => self
                     .mapping
                     .patch(change, self.anonymous_allowed)
                     .map_err(Would::from),
@@ -63,10 +96,13 @@ impl Preview {
                 }
             }
         }
-        let found = found(&mut salsa.calls, &patches).await?;
+        let found = found(&mut self.calls, &patches).await?;
         for ((place, patch), found) in patches.iter().zip(&found) {
             let item = &mut items[*place];
-            let sequence = by_now.of(&item.person, salsa.create_missing, self.anonymous_allowed);
+            let (create_missing, anonymous_allowed) = (self.create_missing, self.anonymous_allowed);
+            let sequence = self
+                .by_now
+                .of(&item.person, create_missing, anonymous_allowed);
             let would = sequence.next(found, patch);
             item.destinations.insert(Vendor::Salsa, would);
         }
@@ -78,7 +114,7 @@ impl Preview {
 async fn found(
     calls: &mut SupporterCalls,
     patches: &[(usize, SupporterPatch)],
-) -> Result<Vec<Result<Option<Supporter>, Outcome>>, PreviewError> {
+) -> Result<Vec<Result<Option<Supporter>, Outcome>>, Outcome> {
     let mut found: Vec<Result<Option<Supporter>, Outcome>> = vec![Ok(None); patches.len()];
     for kind in [IdentifierType::ExternalId, IdentifierType::EmailAddress] {
         let mut wanted: HashMap<String, Vec<usize>> = HashMap::new();
@@ -105,7 +141,7 @@ async fn found(
                     }
                 }
                 Some(Err(outcome @ Outcome::Pause { .. })) => {
-                    return Err(PreviewError::Salsa(outcome));
+                    return Err(outcome);
                 }
                 Some(Err(outcome)) => {
                     for at in places {

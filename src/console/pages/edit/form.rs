@@ -1,5 +1,7 @@
 //! The row's fields, each with what is wrong with it.
 
+use std::collections::BTreeSet;
+
 use jobs::change::editing::{Editable, NEVER_EDITED};
 use maud::{Markup, html};
 
@@ -55,7 +57,7 @@ pub fn main(subject: &Subject<'_>, typed: &Typed, trouble: Option<&FormError<'_>
         _ => &[],
     };
     let fields = Fields {
-        sent: subject.asked.client.operations.fields_sent(vendor),
+        sent: subject.draft.fields_sent.as_ref(),
         place: vendor.noun(),
         problems,
         typed,
@@ -129,7 +131,7 @@ pub fn id_of(name: &str) -> String {
 
 struct Fields<'a> {
     /// Those that the mapping reads, where there is one.
-    sent: Option<std::collections::BTreeSet<&'a str>>,
+    sent: Option<&'a BTreeSet<String>>,
     place: &'static str,
     problems: &'a [FieldProblem],
     typed: &'a Typed,
@@ -162,7 +164,7 @@ impl Fields<'_> {
             .filter(|problem| problem.field == name)
             .collect();
         let is_other = text.trim() != field.text;
-        let is_sent = self.sent.as_ref().is_none_or(|sent| sent.contains(name));
+        let is_sent = self.sent.is_none_or(|sent| sent.contains(name));
         let notes = [
             (!problems.is_empty(), "problem"),
             (is_other, "was"),

@@ -10,13 +10,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use jiff::{SignedDuration, Timestamp};
 use jobs::{destination::Vendor, outcome::DeadClass};
 use maud::{Markup, html};
-use queue::{
-    audit::{AuditAction, AuditFilter},
-    letters::Letter,
-};
+use queue::letters::Letter;
 
 use self::{
     form::FormError,
@@ -28,9 +24,8 @@ use crate::{
     operations::{
         client::OperatorClient,
         dead_letters::LetterName,
-        editing::Draft,
-        error::{OperatorError, RefusalKind},
-        wire::{NewValues, ReplayRequest},
+        error::{FieldProblem, OperatorError, RefusalKind},
+        wire::{Draft, EditDone, NewValues, ReplayRequest},
     },
 };
 
@@ -58,7 +53,7 @@ pub async fn show(
     match Subject::find(&asked, &vendor, &id).await {
         Ok(subject) => {
             let typed = Typed::of(&subject.draft);
-            subject.ask(StatusCode::OK, &typed, None).await
+            subject.ask(StatusCode::OK, &typed, None)
         }
         Err(refused) => refused,
     }
@@ -77,55 +72,44 @@ pub async fn submit(
     };
     let typed = Typed::read(fields);
     if typed.version != subject.draft.version {
-        return subject.moved(&typed).await;
+        return subject.moved(&typed);
     }
     if typed.step == EditAction::Change {
-        return subject.ask(StatusCode::OK, &typed, None).await;
+        return subject.ask(StatusCode::OK, &typed, None);
     }
     let edits = typed.edits(&subject.draft);
     if edits.is_empty() {
         let trouble = FormError::Nothing;
-        return subject.refuse(&typed, &trouble).await;
+        return subject.refuse(&typed, &trouble);
     }
-    let operations = &asked.client.operations;
     let vendor = subject.letter.destination;
-    if typed.step == EditAction::Preview {
-        return match operations.preview_draft(vendor, &subject.draft, &edits) {
-            Ok(accepted) => {
-                let elsewhere = subject.others.iter().map(|other| {
-                    let draft = &subject.draft;
-                    (*other, operations.preview_draft(*other, draft, &edits))
-                });
-                let elsewhere: Vec<_> = elsewhere.collect();
-                let main = preview::main(&subject, &edits, &typed, &accepted, &elsewhere);
-                subject.reveal(StatusCode::OK, &main).await
-            }
-            Err(problems) => {
-                let trouble = FormError::Problems(&problems);
-                subject.refuse(&typed, &trouble).await
-            }
-        };
-    }
     let request = NewValues {
         fields: edits,
-        dry_run: false,
+        dry_run: typed.step == EditAction::Preview,
         version: Some(typed.version.clone()),
     };
-    match asked.client.edit(vendor, &id, request).await {
+    match asked.client.edit(vendor, &id, request.clone()).await {
+        Ok(accepted) if request.dry_run => match subject.elsewhere(&request).await {
+            Ok(elsewhere) => {
+                let edits = &request.fields;
+                let main = preview::main(&subject, edits, &typed, &accepted, &elsewhere);
+                subject.page(StatusCode::OK, &main)
+            }
+            Err(error) => asked.failed(Tab::Letters, &error),
+        },
         Ok(_) => subject.follow(&typed).await,
         Err(OperatorError::Refused {
             why: RefusalKind::Invalid,
             problems,
             ..
         }) => {
-            subject
-                .refuse(&typed, &FormError::Problems(&problems))
-                .await
+            let trouble = FormError::Problems(&problems);
+            subject.refuse(&typed, &trouble)
         }
         Err(error) if error.is(RefusalKind::NotFound) => asked.letter_gone(&id),
         Err(error) if error.is(RefusalKind::Conflict) => {
             match Subject::find(&asked, vendor.as_str(), &id).await {
-                Ok(now) => now.moved(&typed).await,
+                Ok(now) => now.moved(&typed),
                 Err(refused) => refused,
             }
         }
@@ -157,16 +141,16 @@ impl<'a> Subject<'a> {
         }
         let others = elsewhere.iter().filter(|other| can_help(other.class));
         let others = others.map(|other| other.destination).collect();
-        let draft = asked.client.operations.draft(id).await;
-        let draft = draft.map_err(|error| failed(error.into()))?;
-        match draft.filter(|draft| !draft.fields.is_empty()) {
-            Some(draft) => Ok(Self {
+        match asked.client.draft(vendor, id).await {
+            Ok(draft) if !draft.fields.is_empty() => Ok(Self {
                 asked,
                 letter,
                 others,
                 draft,
             }),
-            None => {
+            Err(error) if error.is(RefusalKind::NotFound) => Err(asked.letter_gone(id)),
+            Err(error) => Err(failed(error)),
+            Ok(_) => {
                 let why = "Its row is not kept any more, or holds nothing that fields can be read from. Correct it in AlumnIQ and fetch it again.";
                 Err(cannot(asked, &letter, why))
             }
@@ -182,19 +166,43 @@ impl<'a> Subject<'a> {
         format!("Edit change {} at {at}", self.id())
     }
 
-    async fn ask(
-        &self,
-        status: StatusCode,
-        typed: &Typed,
-        trouble: Option<&FormError<'_>>,
-    ) -> Response {
-        let main = form::main(self, typed, trouble);
-        self.reveal(status, &main).await
+    fn page(&self, status: StatusCode, main: &Markup) -> Response {
+        let title = self.title();
+        self.asked.with_status(status, Tab::Letters, &title, main)
     }
 
-    async fn refuse(&self, typed: &Typed, trouble: &FormError<'_>) -> Response {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        self.ask(status, typed, Some(trouble)).await
+    fn ask(&self, status: StatusCode, typed: &Typed, trouble: Option<&FormError<'_>>) -> Response {
+        self.page(status, &form::main(self, typed, trouble))
+    }
+
+    fn refuse(&self, typed: &Typed, trouble: &FormError<'_>) -> Response {
+        self.ask(StatusCode::UNPROCESSABLE_ENTITY, typed, Some(trouble))
+    }
+
+    /// The dry run of `request` wherever else the change is dead. A place that took it meanwhile is left out.
+    async fn elsewhere(
+        &self,
+        request: &NewValues,
+    ) -> Result<Vec<(Vendor, Result<EditDone, Vec<FieldProblem>>)>, OperatorError> {
+        let mut tried = Vec::new();
+        for other in &self.others {
+            match self
+                .asked
+                .client
+                .edit(*other, self.id(), request.clone())
+                .await
+            {
+                Ok(accepted) => tried.push((*other, Ok(accepted))),
+                Err(OperatorError::Refused {
+                    why: RefusalKind::Invalid,
+                    problems,
+                    ..
+                }) => tried.push((*other, Err(problems))),
+                Err(error) if error.is(RefusalKind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(tried)
     }
 
     /// The edited row helps elsewhere, too, where that was wanted.
@@ -223,43 +231,8 @@ impl<'a> Subject<'a> {
     }
 
     /// Another row is there than the one that was seen.
-    async fn moved(&self, typed: &Typed) -> Response {
-        let trouble = FormError::Moved;
-        self.ask(StatusCode::CONFLICT, typed, Some(&trouble)).await
-    }
-
-    /// Values are shown: first that is written down, once an hour.
-    async fn reveal(&self, status: StatusCode, main: &Markup) -> Response {
-        match self.on_record().await {
-            Ok(()) => self
-                .asked
-                .with_status(status, Tab::Letters, &self.title(), main),
-            Err(error) => self.asked.failed(Tab::Letters, &error),
-        }
-    }
-}
-
-impl Subject<'_> {
-    async fn on_record(&self) -> Result<(), OperatorError> {
-        let client = &self.asked.client;
-        let filter = AuditFilter {
-            by: Some(client.by.name.clone()),
-            action: Some(AuditAction::Revealed),
-            change_id: Some(self.id().to_owned()),
-        };
-        let known = client.audit(&filter, None, 1).await?.items;
-        let at = known.first().and_then(|entry| entry.at.parse().ok());
-        let is_known = at.is_some_and(|at: Timestamp| {
-            Timestamp::now().duration_since(at) < SignedDuration::from_hours(1)
-        });
-        if !is_known {
-            let vendor = self.letter.destination;
-            client
-                .operations
-                .reveal(vendor, self.id(), &client.by)
-                .await?;
-        }
-        Ok(())
+    fn moved(&self, typed: &Typed) -> Response {
+        self.ask(StatusCode::CONFLICT, typed, Some(&FormError::Moved))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         links,
         text::{self, count, foreign},
     },
-    operations::{editing::Accepted, error::FieldProblem},
+    operations::{error::FieldProblem, wire::EditDone},
 };
 
 /// The page.
@@ -20,8 +20,8 @@ pub fn main(
     subject: &Subject<'_>,
     edits: &BTreeMap<String, String>,
     typed: &Typed,
-    accepted: &Accepted,
-    elsewhere: &[(Vendor, Result<Accepted, Vec<FieldProblem>>)],
+    accepted: &EditDone,
+    elsewhere: &[(Vendor, Result<EditDone, Vec<FieldProblem>>)],
 ) -> Markup {
     let letter = &subject.letter;
     let path = links::letter(letter.destination, &letter.change_id);
@@ -70,8 +70,8 @@ pub fn main(
 }
 
 /// What would be sent, against what would be sent without the edit.
-fn document(vendor: Vendor, accepted: &Accepted) -> Markup {
-    let Some(after) = &accepted.after else {
+fn document(vendor: Vendor, accepted: &EditDone) -> Markup {
+    let Some(after) = &accepted.would_send else {
         return html! {
             section.card .document aria-label="What follows" {
                 h2 { "What follows" }
@@ -90,15 +90,8 @@ fn document(vendor: Vendor, accepted: &Accepted) -> Markup {
         };
         lines.insert(path, line);
     }
-    let refused = accepted.before.as_ref().err();
-    for (path, text) in accepted
-        .before
-        .as_ref()
-        .ok()
-        .into_iter()
-        .flatten()
-        .flat_map(leaves)
-    {
+    let refused = accepted.unedited_refused.as_ref();
+    for (path, text) in accepted.unedited.iter().flat_map(leaves) {
         let line = lines.entry(path.clone()).or_insert_with(|| {
             order.push(path.clone());
             Line {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jobs::destination::Vendor;
 use maud::{Markup, html};
 
-use crate::operations::editing::Draft;
+use crate::operations::wire::Draft;
 
 /// What stands before the name of a row's field.
 pub const FIELD: &str = "field.";

@@ -17,7 +17,7 @@ use crate::{
     console,
     operations::{
         bulk::NewBulk,
-        client::{Local, OperatorClient, Remote},
+        client::{OperatorClient, Remote},
         dead_letters::{DeadLetterFilter, LetterName},
         error::{OperatorError, RefusalKind},
         wire::{API_ROOT, DiscardRequest, NewValues, ReplayRequest},
@@ -59,6 +59,19 @@ async fn answers(client: &dyn OperatorClient) -> Vec<(&'static str, Value)> {
     let bulk = client.bulks().await.unwrap().remove(0).id;
     let every = AuditFilter::default();
     vec![
+        ("campus", said(client.campus().await)),
+        (
+            "overview",
+            said(client.overview().await.map(|overview| {
+                let books = overview.status.map(|status| status.books);
+                (
+                    books,
+                    overview.unreadable,
+                    overview.groups,
+                    overview.traffic,
+                )
+            })),
+        ),
         (
             "status",
             said(client.status().await.map(|status| status.books)),
@@ -79,6 +92,8 @@ async fn answers(client: &dyn OperatorClient) -> Vec<(&'static str, Value)> {
         ("letter", said(client.letter(alumniq, "41").await)),
         ("no letter", said(client.letter(alumniq, nowhere).await)),
         ("row", said(client.row(alumniq, "41").await)),
+        ("draft", said(client.draft(alumniq, "41").await)),
+        ("no draft", said(client.draft(alumniq, nowhere).await)),
         ("edit", said(client.edit(alumniq, "41", mended).await)),
         (
             "an edit of another row",
@@ -115,10 +130,7 @@ fn said<T: Serialize>(answer: Result<T, OperatorError>) -> Value {
 async fn a_campus_answers_the_same_on_its_redis_and_over_the_api() {
     let stage = TestConsole::new().await;
     stage.kill(&["41", "42"]).await;
-    let local = Local {
-        operations: stage.console.operations.get().unwrap().clone(),
-        by: Actor::at_command("ana"),
-    };
+    let local = stage.console.client(Actor::at_command("ana")).unwrap();
     let one = NewBulk {
         action: BulkAction::Discard,
         filter: DeadLetterFilter::default(),

@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header},
 };
 use harness::{namespace::settlement, redis::Redis};
+use jiff::tz::TimeZone;
 use jobs::{
     change::FieldNames,
     country::CountryCodes,
@@ -76,13 +77,12 @@ impl TestConsole {
 
     /// Changes whose rows cannot be read: dead letters at once.
     pub async fn kill(&self, ids: &[&str]) {
-        let operations = self.console.operations.get().unwrap();
         let changes: Vec<_> = ids
             .iter()
             .map(|id| {
                 let row = json!({ "changeId": id, "xid": XID, "changedOn": "no day" });
                 let row = to_raw_value(&row).unwrap();
-                arrival(row, &FieldNames::default(), operations.timezone())
+                arrival(row, &FieldNames::default(), &zone())
             })
             .collect();
         self.queue
@@ -100,9 +100,8 @@ impl TestConsole {
     }
 
     async fn fetch_row(&self, row: Value) {
-        let operations = self.console.operations.get().unwrap();
         let row = to_raw_value(&row).unwrap();
-        let change = arrival(row, &FieldNames::default(), operations.timezone());
+        let change = arrival(row, &FieldNames::default(), &zone());
         self.queue
             .enqueue(1_795_312_800_000, &[change])
             .await
@@ -226,9 +225,13 @@ impl TestConsole {
     }
 }
 
+fn zone() -> TimeZone {
+    TimeZone::get("America/New_York").unwrap()
+}
+
 fn operations(queue: &Queue) -> Operations {
     let names = Arc::new(FieldNames::default());
-    let timezone = jiff::tz::TimeZone::get("America/New_York").unwrap();
+    let timezone = zone();
     let client = AlumniqClient::new(
         "http://127.0.0.1:1/api",
         "key".into(),

@@ -6,12 +6,11 @@ use std::{
     time::Duration,
 };
 
-use sandbox::{
+use super::fault::ChaosFault;
+use crate::{
     Fault as CallFault, Faults, SANDBOX_API_KEY, SANDBOX_PASSWORD, SANDBOX_TOKEN, SANDBOX_USERNAME,
     Urls, VendorFaults,
 };
-
-use crate::cli::chaos::ChaosFault;
 
 /// `worker.lease`: the shortest there is.
 pub const LEASE: Duration = Duration::from_secs(2);

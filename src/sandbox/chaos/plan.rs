@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeSet, fmt, ops::Range, time::Duration};
 
-use sandbox::{Vendor, seeded::Seeded};
-
-use crate::cli::chaos::ChaosFault;
+use super::fault::ChaosFault;
+use crate::{Vendor, seeded::Seeded};
 
 /// A vendor must be up for so long before the next one goes down: its gate is probed once more and opens.
 const BETWEEN_OUTAGES: Duration = Duration::from_secs(3);

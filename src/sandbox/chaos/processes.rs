@@ -1,32 +1,21 @@
-//! The fleet: processes of this program, each of which may die and is then started again.
+//! The fleet: processes of the relay, each of which may die and is then started again.
 
 use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs::File,
     path::{Path, PathBuf},
-    process::{Command as Shell, Stdio},
+    process::Stdio,
 };
 
 use miette::{IntoDiagnostic, WrapErr, miette};
 use queue::embedded::PID_FILE;
 use tokio::process::{Child, Command};
 
-use crate::{commands::tether::Tether, exit::Exit, pipeline::roles::Role};
+use crate::{redis_server::signal, tether::Tether};
 
 /// Where Debian and its kin install libfaketime.
 const LIBRARIES: &str = "/usr/lib";
-
-/// By its name without `SIG`, as `kill` wants it.
-pub fn signal(pid: u32, name: &str) {
-    // Through the shell, whose `kill` is built in: not every machine has the program. It fails only where the
-    // process has ended, and then nothing is to be done.
-    let _ = Shell::new("sh")
-        .args(["-c", "kill -s \"$0\" \"$1\"", name, &pid.to_string()])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-}
 
 /// libfaketime, where it is installed.
 pub fn faketime() -> Option<PathBuf> {
@@ -44,9 +33,20 @@ fn forget_clock(pid: u32) {
     }
 }
 
+/// How a process of the fleet is started.
+#[derive(Debug, Clone)]
+pub struct FleetProgram {
+    /// The program.
+    pub path: PathBuf,
+    /// Its arguments; the configuration is the `relay.toml` in its directory.
+    pub arguments: Vec<String>,
+    /// The exit code by which it refuses its configuration.
+    pub refuses: u8,
+}
+
 /// The processes. Dropping it kills them.
 pub struct Processes {
-    program: PathBuf,
+    program: FleetProgram,
     directory: PathBuf,
     logs: Option<PathBuf>,
     environment: BTreeMap<OsString, OsString>,
@@ -61,6 +61,7 @@ pub struct Processes {
 impl Processes {
     /// None runs yet. `directory` holds their `relay.toml`; `environment` is all that they inherit.
     pub fn new(
+        program: FleetProgram,
         workers: usize,
         directory: &Path,
         logs: Option<PathBuf>,
@@ -76,9 +77,7 @@ impl Processes {
             std::fs::create_dir_all(logs).into_diagnostic()?;
         }
         Ok(Self {
-            program: std::env::current_exe()
-                .into_diagnostic()
-                .wrap_err("the program cannot find itself")?,
+            program,
             directory: directory.to_owned(),
             logs,
             environment,
@@ -95,7 +94,7 @@ impl Processes {
             let ended = match &mut self.children[worker] {
                 None => true,
                 Some(child) => match child.try_wait().into_diagnostic()? {
-                    Some(status) if status.code() == Some(i32::from(Exit::Usage.code())) => {
+                    Some(status) if status.code() == Some(i32::from(self.program.refuses)) => {
                         return Err(miette!(
                             help = "name a directory for the processes' logs with --logs and look there",
                             "the processes refuse the configuration that was made for them"
@@ -113,15 +112,9 @@ impl Processes {
     }
 
     fn spawn(&self, worker: usize) -> miette::Result<Child> {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(&self.program.path);
         command
-            .args(["--log-format", "json", "run", "--roles"])
-            .arg(
-                Role::carriers()
-                    .map(Role::as_str)
-                    .collect::<Vec<_>>()
-                    .join(","),
-            )
+            .args(&self.program.arguments)
             .env_clear()
             .envs(&self.environment)
             .current_dir(&self.directory)
@@ -176,9 +169,7 @@ impl Processes {
         self.children[worker].as_ref().and_then(Child::id)
     }
 
-    /// Whether `name` is what the process calls itself in the queue, see [`worker_name`].
-    ///
-    /// [`worker_name`]: crate::commands::assemble::worker_name
+    /// Whether `name`, which ends in `-PID-RANDOM`, is what the process calls itself in the queue.
     pub fn is_called(&self, worker: usize, name: &str) -> bool {
         let pid = name.rsplit('-').nth(1).and_then(|pid| pid.parse().ok());
         pid.is_some() && pid == self.pid(worker)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cli::chaos::ChaosFault;
+use super::fault::ChaosFault;
 
 /// A fault that does not happen, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -54,7 +54,7 @@ impl Here {
                     possible.insert(*fault);
                 }
                 Some(why) => left_out.push(LeftOut {
-                    fault: fault.word(),
+                    fault: fault.word().to_owned(),
                     why,
                 }),
             }
@@ -65,13 +65,11 @@ impl Here {
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
-
     use super::*;
 
     #[test]
     fn nothing_is_done_to_a_redis_that_is_not_ours_but_within_our_namespace() {
-        let all: BTreeSet<_> = ChaosFault::value_variants().iter().copied().collect();
+        let all: BTreeSet<_> = ChaosFault::ALL.into();
         let theirs = Here {
             own_redis: false,
             redis_door: true,

@@ -3,12 +3,11 @@
 use std::fmt::Write;
 
 use queue::stats::{Books, Status};
-use sandbox::{Report, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{possible::LeftOut, watch::Observations};
-use crate::commands::status;
+use crate::{Report, Verdict};
 
 /// One thing that was done.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -133,20 +132,35 @@ impl Evidence<'_> {
 /// The whole run, as `--json` prints it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChaosSummary {
+    /// What the schedule was drawn from.
     pub seed: u64,
+    /// Changes altogether.
     pub changes: usize,
+    /// Whose changes they were.
     pub people: usize,
+    /// Processes of the fleet.
     pub workers: usize,
     /// From the first process's start to the last acknowledgement.
     pub seconds: f64,
+    /// Changes that AlumnIQ knows to be done.
     pub acknowledged: usize,
+    /// Settlements that came after the lease was lost.
     pub refused_settles: u64,
+    /// Applications of a change after its first.
     pub repeats: usize,
+    /// Vendor answers that never arrived.
     pub answers_lost: u64,
+    /// How often each kind of act was done.
     pub counts: Counts,
+    /// Faults that can't happen here.
     pub left_out: Vec<LeftOut>,
+    /// What was done when.
     pub schedule: Vec<Done>,
+    /// One verdict for each promise.
     pub promises: Vec<Verdict>,
+    /// Changes that break a promise, by changeId.
+    #[serde(skip)]
+    pub suspects: Vec<String>,
     /// Timelines of changes that tell of a broken promise.
     pub timelines: Vec<String>,
     /// Where nothing moved any more before everything was through: what the fleet said then.
@@ -160,7 +174,7 @@ impl ChaosSummary {
         self.promises.iter().all(|verdict| verdict.held)
     }
 
-    /// For people.
+    /// For people, without [`Self::status`].
     pub fn text(&self) -> String {
         let Counts {
             kills,
@@ -191,9 +205,6 @@ impl ChaosSummary {
         }
         for timeline in &self.timelines {
             let _ = write!(text, "\n{timeline}");
-        }
-        if let Some(status) = &self.status {
-            let _ = write!(text, "\nNothing moves any more:\n{}", status::text(status));
         }
         text
     }

@@ -3,7 +3,7 @@
 mod acts;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     path::PathBuf,
     time::{Duration, Instant},
@@ -11,30 +11,19 @@ use std::{
 
 use miette::{IntoDiagnostic, miette};
 use queue::{Queue, stats::Status};
-use sandbox::{Limits, Report, Sandbox, SandboxOptions, Urls, Vendor};
 
 use super::{
     door::{Behind, ChaosProxy},
+    fault::ChaosFault,
     plan::{ChaosParameters, ChaosPlan},
     possible::{Here, LeftOut},
-    processes::{self, Processes},
-    redis::{self, ChaosRedis, OwnServer},
+    processes::{self, FleetProgram, Processes},
+    redis::{self, ChaosRedis},
     setting,
     summary::{ChaosSummary, Counts, Done, Evidence},
-    watch::QueueObserver,
+    watch::{QueueObserver, dead_changes},
 };
-use crate::{
-    cli::chaos::{ChaosArgs, ChaosFault},
-    commands::{
-        context::{self, Context},
-        demo::dead_changes,
-        progress::ProgressDisplay,
-        show,
-        temporary::Temporary,
-    },
-    config,
-    pipeline::fleet::retry_policy,
-};
+use crate::{Limits, Report, Sandbox, SandboxOptions, Urls, Vendor};
 
 /// How often dead processes are started again and the progress is shown.
 const TICK: Duration = Duration::from_millis(250);
@@ -45,62 +34,95 @@ const BEYOND_RETRIES: Duration = Duration::from_millis(500);
 /// After so long without an acknowledgement, everything up, it is given up.
 const STALLED: Duration = Duration::from_secs(150);
 
-/// How many timelines a broken promise shows.
-const TIMELINES: usize = 4;
+/// How many suspects a summary names.
+const SUSPECTS: usize = 4;
 
-/// What the program of our own Redis is called.
-const REDIS_SERVER: &str = "redis-server";
+/// What a run is made of.
+#[derive(Debug, Clone)]
+pub struct ChaosOptions {
+    /// The same seed draws the same schedule.
+    pub seed: u64,
+    /// Changes altogether.
+    pub changes: usize,
+    /// People they belong to.
+    pub people: usize,
+    /// Processes that share the work.
+    pub workers: usize,
+    /// What may happen.
+    pub faults: BTreeSet<ChaosFault>,
+    /// An operator's Redis; `None`: the run starts one.
+    pub redis: Option<String>,
+    /// Where the processes write their logs; `None`: nowhere.
+    pub logs: Option<PathBuf>,
+    /// An empty directory for everything else; the caller removes it.
+    pub directory: PathBuf,
+    /// What the fleet runs.
+    pub program: FleetProgram,
+    /// Over how long the fleet spreads the [`ATTEMPTS`](super::ATTEMPTS) of a change at most.
+    pub retries: Duration,
+}
+
+/// What a run tells while it is played.
+#[derive(Debug)]
+pub enum ChaosEvent<'e> {
+    /// A line for people.
+    Line(&'e str),
+    /// How far the changes are.
+    Progress {
+        /// Changes acknowledged.
+        acknowledged: u64,
+        /// Changes with a dead letter.
+        dead: u64,
+    },
+}
 
 /// The whole play.
 pub struct ChaosRun {
-    seed: u64,
-    arguments: ChaosArgs,
+    options: ChaosOptions,
     plan: ChaosPlan,
     left_out: Vec<LeftOut>,
-    directory: Temporary,
     sandbox: Sandbox,
     doors: BTreeMap<Vendor, ChaosProxy>,
     redis: ChaosRedis,
-    connection: context::Redis,
+    relay_toml: String,
+    environment: BTreeMap<OsString, OsString>,
     processes: Processes,
-    progress: ProgressDisplay,
-    quiet: bool,
     counts: Counts,
     done: Vec<Done>,
 }
 
 impl ChaosRun {
     /// Puts everything up; no process of the fleet runs yet.
-    pub async fn set(seed: u64, arguments: ChaosArgs, quiet: bool) -> miette::Result<Self> {
-        let directory = Temporary::new("chaos")?;
-        let theirs = match &arguments.redis {
+    ///
+    /// # Errors
+    ///
+    /// A server, a port or a file cannot be had.
+    pub async fn set(options: ChaosOptions) -> miette::Result<Self> {
+        let theirs = match &options.redis {
             Some(url) => Some((url.clone(), redis::door(url).into_diagnostic()?)),
             None => None,
         };
-        let wanted = arguments.wanted();
-        let faketime = processes::faketime().filter(|_| wanted.contains(&ChaosFault::Skew));
+        let faketime = processes::faketime().filter(|_| options.faults.contains(&ChaosFault::Skew));
         let here = Here {
             own_redis: theirs.is_none(),
             redis_door: theirs.as_ref().is_some_and(|(_, door)| door.is_some()),
             faketime: faketime.is_some(),
         };
-        let (faults, left_out) = here.divide(&wanted);
-        let workers = usize::from(arguments.workers);
-        let outage = retry_policy(setting::ATTEMPTS).longest() + BEYOND_RETRIES;
+        let (faults, left_out) = here.divide(&options.faults);
         let plan = ChaosPlan::draw(
-            seed,
+            options.seed,
             &ChaosParameters {
-                changes: arguments.changes,
-                workers,
+                changes: options.changes,
+                workers: options.workers,
                 lease: setting::LEASE,
-                outage,
+                outage: options.retries + BEYOND_RETRIES,
                 faults: faults.clone(),
             },
         );
-        let options = SandboxOptions {
-            seed,
+        let vendors = SandboxOptions {
+            seed: options.seed,
             changes: plan.first_changes,
-            people: arguments.people,
+            people: options.people,
             limits: Limits {
                 rate_per_minute: 0,
                 ..Limits::default()
@@ -108,55 +130,72 @@ impl ChaosRun {
             faults: setting::faults(&faults),
             ..SandboxOptions::default()
         };
-        let (days, timezone) = (options.days, options.timezone.clone());
-        let sandbox = Sandbox::start(options).await.into_diagnostic()?;
+        let (days, timezone) = (vendors.days, vendors.timezone.clone());
+        let sandbox = Sandbox::start(vendors).await.into_diagnostic()?;
         let (doors, urls) = doors(&sandbox)?;
-        let namespace = format!("chaos-{seed}");
-        let toml = setting::relay_toml(&namespace, &urls, days, &timezone, arguments.changes);
-        std::fs::write(directory.path().join("relay.toml"), &toml).into_diagnostic()?;
+        let namespace = namespace(options.seed);
+        let relay_toml = setting::relay_toml(&namespace, &urls, days, &timezone, options.changes);
+        let directory = &options.directory;
+        std::fs::write(directory.join("relay.toml"), &relay_toml).into_diagnostic()?;
 
         let (redis, url, url_of_fleet) = match theirs {
             None => {
-                let server = OwnServer::start(directory.path(), REDIS_SERVER).await?;
+                let server = redis::own_server(directory).await?;
                 let url = server.url();
                 (ChaosRedis::Own(server), url.clone(), url)
             }
             Some((url, Some((door, through)))) => (ChaosRedis::Theirs(Some(door)), url, through),
             Some((url, None)) => (ChaosRedis::Theirs(None), url.clone(), url),
         };
-        let connection = connect(&toml, &url, &namespace).await?;
         Ok(Self {
-            seed,
             processes: Processes::new(
-                workers,
-                directory.path(),
-                arguments.logs.clone(),
+                options.program.clone(),
+                options.workers,
+                directory,
+                options.logs.clone(),
                 setting::environment(&url_of_fleet),
                 faketime,
             )?,
-            progress: ProgressDisplay::new(arguments.changes, quiet),
-            arguments,
+            environment: setting::environment(&url),
+            options,
             plan,
             left_out,
-            directory,
             sandbox,
             doors,
             redis,
-            connection,
-            quiet,
+            relay_toml,
             counts: Counts::default(),
             done: Vec::new(),
         })
     }
 
-    fn queue(&self) -> &Queue {
-        &self.connection.queue
+    /// The namespace in Redis, which must be empty before and is removed afterwards.
+    pub fn namespace(&self) -> String {
+        namespace(self.options.seed)
     }
 
-    /// Plays it to its end.
-    pub async fn play(&mut self) -> miette::Result<ChaosSummary> {
-        self.say(&self.opening())?;
-        let watch = QueueObserver::start(self.queue());
+    /// The fleet's `relay.toml`, without secrets.
+    pub fn relay_toml(&self) -> &str {
+        &self.relay_toml
+    }
+
+    /// The variables that go with it, here with Redis as it is reached when the fleet is cut off.
+    pub fn environment(&self) -> &BTreeMap<OsString, OsString> {
+        &self.environment
+    }
+
+    /// Plays it to its end. `queue` is the fleet's; `tell` is called with what happens.
+    ///
+    /// # Errors
+    ///
+    /// A process or server cannot be started, Redis is away for good, or `tell` fails.
+    pub async fn play(
+        &mut self,
+        queue: &Queue,
+        tell: impl AsyncFn(ChaosEvent<'_>) -> miette::Result<()>,
+    ) -> miette::Result<ChaosSummary> {
+        tell(ChaosEvent::Line(&self.opening())).await?;
+        let watch = QueueObserver::start(queue);
         let started = Instant::now();
         self.processes.revive()?;
         // The plan's clock stands still while something is done, so that nothing lasts shorter than planned.
@@ -164,35 +203,35 @@ impl ChaosRun {
         for step in self.plan.steps.clone() {
             while started.elapsed() < step.at + standing_still {
                 let left = step.at + standing_still - started.elapsed();
-                self.tick(&watch).await?;
+                self.tick(&watch, &tell).await?;
                 tokio::time::sleep(left.min(TICK)).await;
             }
             let began = Instant::now();
-            self.perform(step, &watch).await?;
+            self.perform(step, &watch, &tell).await?;
             standing_still += began.elapsed();
         }
-        let (status, stalled) = self.end(&watch).await?;
+        let (status, stalled) = self.end(&watch, &tell).await?;
         let seconds = started.elapsed().as_secs_f64();
-        self.progress.finish();
         self.summary(&watch, &status, stalled, seconds).await
     }
 
     fn opening(&self) -> String {
-        let ChaosArgs {
+        let ChaosOptions {
+            seed,
             changes,
             people,
             workers,
+            retries,
+            ref directory,
             ..
-        } = self.arguments;
-        let outage = retry_policy(setting::ATTEMPTS).longest();
+        } = self.options;
         let mut text = format!(
-            "seed {}: {changes} changes of {people} people, {workers} processes, everything in {}\n\
+            "seed {seed}: {changes} changes of {people} people, {workers} processes, everything in {}\n\
              a change's {} attempts are spread over {} s at the most; each outage lasts longer: {} s\n",
-            self.seed,
-            self.directory.path().display(),
+            directory.display(),
             setting::ATTEMPTS,
-            outage.as_secs(),
-            (outage + BEYOND_RETRIES).as_secs_f64(),
+            retries.as_secs(),
+            (retries + BEYOND_RETRIES).as_secs_f64(),
         );
         for LeftOut { fault, why } in &self.left_out {
             text += &format!("left out: {fault} ({why})\n");
@@ -200,31 +239,33 @@ impl ChaosRun {
         text
     }
 
-    fn say(&self, text: &str) -> miette::Result<()> {
-        match self.quiet {
-            true => Ok(()),
-            false => self.progress.line(text),
-        }
-    }
-
     /// What goes on all the time.
-    async fn tick(&mut self, watch: &QueueObserver) -> miette::Result<usize> {
+    async fn tick(
+        &mut self,
+        watch: &QueueObserver,
+        tell: &impl AsyncFn(ChaosEvent<'_>) -> miette::Result<()>,
+    ) -> miette::Result<usize> {
         self.processes.revive()?;
         self.counts.starts = self.processes.started as u64;
         let acknowledged = self.sandbox.report().acknowledged;
-        let dead = watch.seen().most_dead.unsigned_abs();
-        self.progress
-            .show(acknowledged as u64, dead, self.queue())
-            .await;
+        tell(ChaosEvent::Progress {
+            acknowledged: acknowledged as u64,
+            dead: watch.seen().most_dead.unsigned_abs(),
+        })
+        .await?;
         Ok(acknowledged)
     }
 
     /// Until everything is through, or nothing moves; the queue's last words, and whether nothing moved.
-    async fn end(&mut self, watch: &QueueObserver) -> miette::Result<(Status, bool)> {
-        let changes = self.arguments.changes;
+    async fn end(
+        &mut self,
+        watch: &QueueObserver,
+        tell: &impl AsyncFn(ChaosEvent<'_>) -> miette::Result<()>,
+    ) -> miette::Result<(Status, bool)> {
+        let changes = self.options.changes;
         let mut last = (0, Instant::now());
         loop {
-            let acknowledged = self.tick(watch).await?;
+            let acknowledged = self.tick(watch, tell).await?;
             if acknowledged != last.0 {
                 last = (acknowledged, Instant::now());
             }
@@ -251,21 +292,21 @@ impl ChaosRun {
     ) -> miette::Result<ChaosSummary> {
         let report = self.sandbox.report();
         let seen = watch.seen();
-        let dead = dead_changes(self.queue()).await.into_diagnostic()?;
+        let dead = dead_changes(watch.queue()).await.into_diagnostic()?;
         let evidence = Evidence {
             report: &report,
             seen: &seen,
             counts: &self.counts,
             books: status.books,
             dead: &dead,
-            in_flight: setting::in_flight(self.arguments.changes),
+            in_flight: setting::in_flight(self.options.changes),
             stalled,
         };
         Ok(ChaosSummary {
-            seed: self.seed,
-            changes: self.arguments.changes,
-            people: self.arguments.people,
-            workers: self.arguments.workers.into(),
+            seed: self.options.seed,
+            changes: self.options.changes,
+            people: self.options.people,
+            workers: self.options.workers,
             seconds,
             acknowledged: report.acknowledged,
             refused_settles: seen.refused_settles,
@@ -275,43 +316,45 @@ impl ChaosRun {
             left_out: self.left_out.clone(),
             schedule: self.done.clone(),
             promises: evidence.verdicts(),
-            timelines: self.timelines(&report, &dead).await,
+            suspects: suspects(&report, &dead),
+            timelines: Vec::new(),
             status: stalled.then(|| status.clone()),
         })
     }
 
-    /// What the queue knows of the first changes that tell of a broken promise.
-    async fn timelines(&self, report: &Report, dead: &[String]) -> Vec<String> {
-        let breaches = report.inversions.iter().chain(&report.stale_overwrites);
-        let told = breaches.flat_map(|breach| [&breach.change_id, &breach.newer_change_id]);
-        let lost = report
-            .acknowledged_early
-            .iter()
-            .chain(&report.unacknowledged);
-        let mut texts = Vec::new();
-        for id in told.chain(lost).chain(dead).take(TIMELINES) {
-            if let Ok(Some(timeline)) = self.queue().timeline(id).await {
-                texts.push(show::text(&timeline));
-            }
-        }
-        texts
-    }
-
-    /// Takes everything down again.
-    pub async fn clear(self) -> miette::Result<()> {
-        self.progress.finish();
+    /// Takes everything down again; `queue` is the one it was played with.
+    ///
+    /// # Errors
+    ///
+    /// The namespace cannot be removed.
+    pub async fn clear(self, queue: &Queue) -> miette::Result<()> {
         self.processes.end().await;
         let emptied = match self.redis {
             ChaosRedis::Own(server) => {
-                server.end().await;
+                drop(server);
                 Ok(())
             }
-            ChaosRedis::Theirs(_) => self.connection.queue.empty().await.map(|_| ()),
+            ChaosRedis::Theirs(_) => queue.empty().await.map(|_| ()),
         };
-        self.connection.close().await?;
         self.sandbox.stop().await;
         emptied.into_diagnostic()
     }
+}
+
+fn namespace(seed: u64) -> String {
+    format!("chaos-{seed}")
+}
+
+/// The first changes that tell of a broken promise.
+fn suspects(report: &Report, dead: &[String]) -> Vec<String> {
+    let breaches = report.inversions.iter().chain(&report.stale_overwrites);
+    let told = breaches.flat_map(|breach| [&breach.change_id, &breach.newer_change_id]);
+    let lost = report
+        .acknowledged_early
+        .iter()
+        .chain(&report.unacknowledged);
+    let all = told.chain(lost).chain(dead);
+    all.take(SUSPECTS).cloned().collect()
 }
 
 /// A door for each vendor, and the vendors' addresses through them.
@@ -331,25 +374,4 @@ fn doors(sandbox: &Sandbox) -> miette::Result<(BTreeMap<Vendor, ChaosProxy>, Url
         salsa: through(Vendor::Salsa, urls.salsa)?,
     };
     Ok((doors, urls))
-}
-
-/// Our own view of the queue. A Redis that is not fit for the fleet, or that has such a namespace, is refused.
-async fn connect(toml: &str, url: &str, namespace: &str) -> miette::Result<context::Redis> {
-    let environment: BTreeMap<OsString, OsString> = setting::environment(url);
-    let name = PathBuf::from("the configuration of the run");
-    let loaded = config::parse(&name.to_string_lossy(), toml, environment)?;
-    let context = Context {
-        config: loaded.config,
-    };
-    let connection = context.open_to_read().await?;
-    if !connection.queue.is_empty().await.into_diagnostic()? {
-        return Err(miette!(
-            help =
-                "choose another --seed: the namespace is named after it, and is removed at the end",
-            "the namespace {namespace} is in use on {}",
-            context.redis_names()
-        ));
-    }
-    connection.close().await?;
-    context.open_to_write().await
 }

@@ -2,9 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use miette::{IntoDiagnostic, miette};
-use sandbox::{Fault as CallFault, Forgotten, NewChanges, Outage, Vendor};
-
 use super::{
     super::{
         door::ChaosProxy,
@@ -12,8 +9,10 @@ use super::{
         summary::Done,
         watch::QueueObserver,
     },
-    ChaosRun, TICK,
+    ChaosEvent, ChaosRun, TICK,
 };
+use crate::{Fault as CallFault, Forgotten, NewChanges, Outage, Vendor};
+use miette::{IntoDiagnostic, miette};
 
 /// How long a process that is to be stopped may take to hold leases.
 const UNTIL_BUSY: Duration = Duration::from_secs(12);
@@ -28,6 +27,7 @@ impl ChaosRun {
         &mut self,
         step: PlannedAct,
         watch: &QueueObserver,
+        tell: &impl AsyncFn(ChaosEvent<'_>) -> miette::Result<()>,
     ) -> miette::Result<()> {
         let PlannedAct { at, act } = step;
         let done = Done {
@@ -35,7 +35,8 @@ impl ChaosRun {
             what: act.to_string(),
         };
         if !matches!(act, ChaosAct::Publish(_)) {
-            self.say(&format!("{:7.1} s  {}", done.at, done.what))?;
+            let line = format!("{:7.1} s  {}", done.at, done.what);
+            tell(ChaosEvent::Line(&line)).await?;
         }
         self.done.push(done);
         self.counts.interruptions += u64::from(act.interrupts());
@@ -52,7 +53,7 @@ impl ChaosRun {
             }
             ChaosAct::Stop(worker) => {
                 self.counts.stops += 1;
-                self.counts.zombies += u64::from(self.stop_with_leases(worker, watch).await?);
+                self.counts.zombies += u64::from(self.stop_with_leases(worker, watch, tell).await?);
             }
             ChaosAct::Continue(worker) => self.processes.signal(worker, "CONT"),
             ChaosAct::Shut(vendor) => {
@@ -76,8 +77,8 @@ impl ChaosRun {
                     // What it counted so far goes with it.
                     watch.look().await;
                 }
-                let queue = &self.connection.queue;
-                self.redis.perform(act, queue, &self.processes).await?;
+                let (queue, processes) = (watch.queue(), &self.processes);
+                self.redis.perform(act, queue, processes).await?;
                 if act == ChaosAct::EmptyRedis {
                     self.sandbox.forgotten(Forgotten {
                         grace_seconds: GRACE.as_secs_f64(),
@@ -110,13 +111,14 @@ impl ChaosRun {
         &mut self,
         worker: usize,
         watch: &QueueObserver,
+        tell: &impl AsyncFn(ChaosEvent<'_>) -> miette::Result<()>,
     ) -> miette::Result<bool> {
         let began = Instant::now();
         loop {
-            if self.holds_leases(worker).await {
+            if self.holds_leases(worker, watch).await {
                 self.processes.signal(worker, "STOP");
                 // It may have given them back at the last moment.
-                if self.holds_leases(worker).await {
+                if self.holds_leases(worker, watch).await {
                     return Ok(true);
                 }
                 self.processes.signal(worker, "CONT");
@@ -125,13 +127,13 @@ impl ChaosRun {
                 self.processes.signal(worker, "STOP");
                 return Ok(false);
             }
-            self.tick(watch).await?;
+            self.tick(watch, tell).await?;
             tokio::time::sleep(TICK / 10).await;
         }
     }
 
-    async fn holds_leases(&self, worker: usize) -> bool {
-        let holders = self.queue().holders().await.unwrap_or_default();
+    async fn holds_leases(&self, worker: usize, watch: &QueueObserver) -> bool {
+        let holders = watch.queue().holders().await.unwrap_or_default();
         let mut names = holders.keys();
         names.any(|name| self.processes.is_called(worker, name))
     }

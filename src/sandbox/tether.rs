@@ -1,4 +1,4 @@
-//! What a command started ends with it, also where the command is killed and can end nothing itself.
+//! The processes of a simulation end with it, also where it is killed and can end nothing itself.
 
 use std::{path::Path, process::Stdio};
 
@@ -17,6 +17,10 @@ pub struct Tether {
 
 impl Tether {
     /// `pid_file`: where a server that may be started again says which process it is.
+    ///
+    /// # Errors
+    ///
+    /// `sh` cannot be started.
     pub fn new(pid_file: &Path) -> miette::Result<Self> {
         let mut shell = Command::new("sh")
             .args(["-c", WATCH])

@@ -1,11 +1,12 @@
 //! What the queue says of itself while it is disturbed, looked at again and again.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use queue::{Queue, stats::Status};
+use queue::{Queue, QueueError, letters::LetterFilter, stats::Status};
 use tokio::task::JoinHandle;
 
 /// How often it is looked.
@@ -75,6 +76,11 @@ impl QueueObserver {
         }
     }
 
+    /// What it looks at.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
     /// Looks now; `None` where Redis does not answer.
     pub async fn look(&self) -> Option<Status> {
         look(&self.queue, &self.seen).await
@@ -100,4 +106,15 @@ async fn look(queue: &Queue, seen: &Mutex<Observations>) -> Option<Status> {
 
 fn lock(seen: &Mutex<Observations>) -> MutexGuard<'_, Observations> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Every change with a dead letter.
+///
+/// # Errors
+///
+/// Redis does not answer.
+pub async fn dead_changes(queue: &Queue) -> Result<Vec<String>, QueueError> {
+    let letters = queue.every_letter(&LetterFilter::default()).await?;
+    let ids: BTreeSet<String> = letters.into_iter().map(|(_, id)| id).collect();
+    Ok(ids.into_iter().collect())
 }
