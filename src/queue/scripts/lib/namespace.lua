@@ -21,7 +21,9 @@ end
 
 function namespace.write(destinations, sealing_key)
   redis.call('HSET', key('namespace'), 'schema', namespace.SCHEMA, 'destinations', destinations, 'sealing_key', sealing_key)
-  redis.call('HSETNX', key('namespace'), 'since', whole(clock.token()))
+  if redis.call('HEXISTS', key('namespace'), 'since') == 0 then
+    redis.call('HSET', key('namespace'), 'since', whole(clock.token()))
+  end
 end
 
 -- What differs, and the namespace's value; nil where they agree. Keys are another matter.
