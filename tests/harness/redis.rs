@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use jobs::destination::Destination;
@@ -11,10 +11,13 @@ use queue::{NO_TLS, Queue, QueueSettings, durability::DurabilityExceptions, seal
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use tempfile::TempDir;
 
-use crate::clock;
+use crate::{clock, waiting::until_true};
 
 /// Longer than any test: what is kept for this long does not expire in one.
 pub const KEEP: Duration = Duration::from_secs(3600);
+
+/// The file with the offset of a clock that can be moved.
+const CLOCK: &str = "clock";
 
 /// For an answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,8 +46,35 @@ impl Redis {
         Self::start_in(&[], &clock::starting_at(utc)).await
     }
 
-    async fn start_in(options: &[&str], environment: &[(&str, String)]) -> Self {
+    /// With a clock that [`Self::set_clock`] moves. Not to be restarted.
+    pub async fn start_with_clock(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(CLOCK);
+        clock::set_offset(&file, 0);
+        Self::start_at_path(directory, options, &clock::by_file(&file)).await
+    }
+
+    /// Sets the clock so many seconds ahead of the tests' own, and waits until it shows that.
+    pub async fn set_clock(&self, seconds: i64) {
+        clock::set_offset(&self.path(CLOCK), seconds);
+        until_true("Redis' clock is moved", async || {
+            let time: (i64, i64) = redis::from_redis_value(self.command("TIME").await).unwrap();
+            let own = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let own = i64::try_from(own.as_secs()).unwrap();
+            (time.0 - own - seconds).abs() < 60
+        })
+        .await;
+    }
+
+    async fn start_in(options: &[&str], environment: &[(&str, String)]) -> Self {
+        Self::start_at_path(tempfile::tempdir().unwrap(), options, environment).await
+    }
+
+    async fn start_at_path(
+        directory: TempDir,
+        options: &[&str],
+        environment: &[(&str, String)],
+    ) -> Self {
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         let server = spawn(&directory, &options, environment);
         let redis = Self {
@@ -218,7 +248,14 @@ pub async fn command(connection: &mut MultiplexedConnection, words: &str) -> red
 }
 
 fn spawn(directory: &TempDir, options: &[String], environment: &[(&str, String)]) -> Child {
-    Command::new("redis-server")
+    let mut command = Command::new("redis-server");
+    if environment
+        .iter()
+        .any(|(name, _)| *name == clock::OFFSET_FILE)
+    {
+        command.env_remove("FAKETIME");
+    }
+    command
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .arg("--dir")
         .arg(directory.path())
