@@ -46,6 +46,7 @@ end
 function closed.close(id, now, verdict, told, keep, keep_payload)
   local stored = changes.stored(id) or ''
   local fetched, listed = stored:sub(1, 13), changes.listed_in(stored)
+  local is_any_discarded = batch.is_any(key('discarded'))
   listed = listed and listed.text or batch.is_any(key('relisted')) and redis.call('HGET', key('relisted'), id)
   local marker = verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold')
     .. (listed and ' listed ' .. listed or '')
@@ -60,9 +61,8 @@ function closed.close(id, now, verdict, told, keep, keep_payload)
   else
     closed.obsolete[#closed.obsolete + 1] = key('edits', id)
   end
-  for _, name in ipairs({ key('relisted'), key('discarded') }) do
-    if batch.is_any(name) then batch.gather('HDEL', name, id) end
-  end
+  if batch.is_any(key('relisted')) then batch.gather('HDEL', key('relisted'), id) end
+  if is_any_discarded then batch.gather('HDEL', key('discarded'), id) end
   changes.count_outstanding(fetched, -1)
   books.count('in_flight', -1)
   books.count(verdict, 1)
