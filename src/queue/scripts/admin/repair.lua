@@ -163,8 +163,7 @@ local function transition()
       return 'f'
     end
     redis.call('ZREM', key('ack'), id)
-    redis.call('HDEL', key('changes'), id)
-    redis.call('HDEL', key('events'), id)
+    for _, about in ipairs({ 'changes', 'events', 'discarded', 'relisted' }) do redis.call('HDEL', key(about), id) end
     if keep_payload == 0 then
       redis.call('DEL', key('edits', id))
       return 'f'
