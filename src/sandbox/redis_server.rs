@@ -33,7 +33,7 @@ pub struct RedisServerSettings {
     pub program: String,
     /// Options beyond a socket and append-only persistence; they outrank these.
     pub options: Vec<String>,
-    /// Variables beyond those it inherits.
+    /// Variables beyond those it inherits; an empty one is not inherited.
     pub environment: Vec<(String, String)>,
     /// Whether it has a process group of its own, so that Ctrl-C doesn't reach it.
     pub has_own_group: bool,
@@ -226,9 +226,14 @@ fn spawn(directory: &Path, settings: &RedisServerSettings) -> miette::Result<Chi
         .args(["--port", "0", "--save", "", "--appendonly", "yes"])
         .args(["--loglevel", "warning"])
         .args(options)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null());
+    for (name, value) in environment {
+        match value.as_str() {
+            "" => command.env_remove(name),
+            value => command.env(name, value),
+        };
+    }
     if *has_own_group {
         command.process_group(0).stderr(Stdio::null());
     }

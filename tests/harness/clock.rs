@@ -1,6 +1,9 @@
 //! Processes with a wrong clock, by Debian's `faketime`. Only what tells the date is wrong: timers go on as ever.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
+
+/// The variable that names the file with a clock's offset. Where it is set, `FAKETIME` must not be.
+pub const OFFSET_FILE: &str = "FAKETIME_TIMESTAMP_FILE";
 
 type Variables = Vec<(&'static str, String)>;
 
@@ -14,6 +17,28 @@ pub fn starting_at(utc: &str) -> Variables {
     let mut variables = variables(format!("@{utc}"));
     variables.push(("TZ", "UTC".to_owned())); // in which the date is read
     variables
+}
+
+/// The variables of a process whose clock [`set_offset`] moves while it runs.
+pub fn by_file(file: &Path) -> Variables {
+    // An inherited offset would outrank the file's.
+    let mut variables = variables(String::new());
+    variables.push((OFFSET_FILE, file.display().to_string()));
+    // Seconds. To read the file each time would cost more than most of Redis' commands.
+    variables.push(("FAKETIME_CACHE_DURATION", "1".to_owned()));
+    variables
+}
+
+/// Sets a clock of [`by_file`] so many seconds ahead of the tests' own; the process sees that about a second later.
+pub fn set_offset(file: &Path, seconds: i64) {
+    // Replaced at once: the process must never read half of it.
+    let next = file.with_extension("next");
+    fs::write(
+        &next,
+        format!("{:+}\n", own_offset().unwrap_or(0) + seconds),
+    )
+    .unwrap();
+    fs::rename(next, file).unwrap();
 }
 
 /// The variables by which a process that inherits no others shares the tests' clock and zone.
@@ -42,11 +67,7 @@ fn variables(time: String) -> Variables {
 /// Removes what the library keeps in memory for processes that were killed: one that is given the same number later
 /// would find it there and have a right clock.
 fn clear_up() {
-    for entry in std::fs::read_dir("/dev/shm")
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let number = name
             .strip_prefix("sem.")
@@ -56,7 +77,7 @@ fn clear_up() {
             .map(|(_, number)| number);
         if number.is_some_and(|number| !Path::new("/proc").join(number).exists()) {
             // Another test may have removed it.
-            let _ = std::fs::remove_file(entry.path());
+            let _ = fs::remove_file(entry.path());
         }
     }
 }

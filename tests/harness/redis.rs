@@ -1,6 +1,9 @@
 //! A `redis-server` of one's own.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use jobs::destination::Destination;
 use queue::{NO_TLS, Queue, QueueSettings, durability::DurabilityExceptions, seal::Seals};
@@ -8,10 +11,13 @@ use redis::aio::MultiplexedConnection;
 use sandbox::{RedisServer, RedisServerSettings};
 use tempfile::TempDir;
 
-use crate::clock;
+use crate::{clock, waiting::until_true};
 
 /// Longer than any test: what is kept for this long does not expire in one.
 pub const KEEP: Duration = Duration::from_secs(3600);
+
+/// The file with the offset of a clock that can be moved.
+const CLOCK: &str = "clock";
 
 /// For an answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,8 +46,35 @@ impl Redis {
         Self::start_in(&[], &clock::starting_at(utc)).await
     }
 
-    async fn start_in(options: &[&str], environment: &[(&str, String)]) -> Self {
+    /// With a clock that [`Self::set_clock`] moves. Not to be restarted.
+    pub async fn start_with_clock(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(CLOCK);
+        clock::set_offset(&file, 0);
+        Self::start_at_path(directory, options, &clock::by_file(&file)).await
+    }
+
+    /// Sets the clock so many seconds ahead of the tests' own, and waits until it shows that.
+    pub async fn set_clock(&self, seconds: i64) {
+        clock::set_offset(&self.path(CLOCK), seconds);
+        until_true("Redis' clock is moved", async || {
+            let time: (i64, i64) = redis::from_redis_value(self.command("TIME").await).unwrap();
+            let own = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let own = i64::try_from(own.as_secs()).unwrap();
+            (time.0 - own - seconds).abs() < 60
+        })
+        .await;
+    }
+
+    async fn start_in(options: &[&str], environment: &[(&str, String)]) -> Self {
+        Self::start_at_path(tempfile::tempdir().unwrap(), options, environment).await
+    }
+
+    async fn start_at_path(
+        directory: TempDir,
+        options: &[&str],
+        environment: &[(&str, String)],
+    ) -> Self {
         let settings = RedisServerSettings {
             options: owned(options),
             environment: environment

@@ -3,6 +3,7 @@
 //! In one process, step by step:
 //!
 //! - `queue_model`: random interleavings of every transition, compared with a plain model after each step
+//! - `queue_aborts`: every transition is cut short at each Redis command that it calls, and repaired
 //! - `queue_promises`: pointed tests, each named for its claim
 //! - `telling`: what AlumnIQ refuses, and in which order it is told
 //! - `queue_wire`: what lies in Redis is read by the next version too
@@ -77,6 +78,7 @@ mod previewing;
 mod printed;
 mod privacy;
 mod producing;
+mod queue_aborts;
 mod queue_model;
 mod queue_promises;
 mod queue_wire;

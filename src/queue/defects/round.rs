@@ -102,6 +102,9 @@ impl<'a> Round<'a> {
         if !self.walk(&mut survey, None, &mut Vec::new()).await? {
             return Ok(());
         }
+        if survey.has_place_without_lane() {
+            self.places_without_lane(&survey).await?;
+        }
         for (name, scan, question) in [("ack", "ZSCAN", ACK), ("dead", "HSCAN", DEAD)] {
             let members = self.scanned(scan, &[name]).await?;
             self.decide(question, members).await?;
@@ -145,23 +148,8 @@ impl<'a> Round<'a> {
     async fn places(&mut self, survey: &mut Survey) -> Result<(), QueueError> {
         for d in Destination::ALL {
             let mut suspects = BTreeSet::new();
-            let mut from = 0;
-            loop {
-                let lanes: Vec<String> = redis::cmd("LRANGE")
-                    .arg(self.key(&["ready", d.as_str()]))
-                    .arg(from)
-                    .arg(from + A_STEP - 1)
-                    .query_async(&mut self.queue.connection.clone())
-                    .await?;
-                from += lanes.len();
-                let is_last = lanes.len() < A_STEP;
-                let mut again = lanes;
-                again.retain(|lane| !survey.stands(d, lane));
-                suspects.extend(again);
-                if is_last {
-                    break;
-                }
-            }
+            let is_again = |lane: &String| !survey.stands(d, lane);
+            suspects.extend(self.ready(d, is_again).await?);
             let leased = self.scanned("ZSCAN", &["lease", d.as_str()]).await?;
             let due = self.scanned("ZSCAN", &["due", d.as_str()]).await?;
             for lane in leased.iter().chain(&due) {
@@ -174,6 +162,45 @@ impl<'a> Round<'a> {
             self.decide(LANE, suspects).await?;
         }
         Ok(())
+    }
+
+    /// Lanes without changes that stand before a destination.
+    async fn places_without_lane(&mut self, survey: &Survey) -> Result<(), QueueError> {
+        for d in Destination::ALL {
+            let is_unknown = |lane: &String| !survey.has_lane(lane);
+            let mut suspects: BTreeSet<String> =
+                self.ready(d, is_unknown).await?.into_iter().collect();
+            for set in ["lease", "due"] {
+                let lanes = self.scanned("ZSCAN", &[set, d.as_str()]).await?;
+                suspects.extend(lanes.into_iter().filter(is_unknown));
+            }
+            self.decide(LANE, suspects).await?;
+        }
+        Ok(())
+    }
+
+    /// The ready lanes that pass.
+    async fn ready(
+        &self,
+        d: Destination,
+        mut passes: impl FnMut(&String) -> bool,
+    ) -> Result<Vec<String>, QueueError> {
+        let (mut found, mut from) = (Vec::new(), 0);
+        loop {
+            let mut lanes: Vec<String> = redis::cmd("LRANGE")
+                .arg(self.key(&["ready", d.as_str()]))
+                .arg(from)
+                .arg(from + A_STEP - 1)
+                .query_async(&mut self.queue.connection.clone())
+                .await?;
+            from += lanes.len();
+            let is_last = lanes.len() < A_STEP;
+            lanes.retain(&mut passes);
+            found.append(&mut lanes);
+            if is_last {
+                return Ok(found);
+            }
+        }
     }
 
     /// Once round the namespace. Without `missing` every suspect is put before the script, and lanes that stand

@@ -82,6 +82,17 @@ impl Survey {
         self.lanes.insert(self.hasher.hash_one(lane))
     }
 
+    /// Whether a lane was met.
+    pub(super) fn has_lane(&self, lane: &str) -> bool {
+        self.lanes.contains(&self.hasher.hash_one(lane))
+    }
+
+    /// Whether a lane that was not met stands before a destination.
+    pub(super) fn has_place_without_lane(&self) -> bool {
+        let mut places = self.places.keys();
+        places.any(|(_, lane)| !self.lanes.contains(lane))
+    }
+
     /// A change in a lane that was not met before.
     pub(super) fn in_lane(&mut self, id: &str, mask: u8) {
         if self.in_lanes.insert(self.hasher.hash_one(id)) {
@@ -149,6 +160,15 @@ mod tests {
         assert!(survey.is_misplaced("x:1", 0), "there is nothing to take");
         assert!(!survey.stands(Destination::Crm, "x:1"));
         assert!(survey.is_misplaced("x:1", 1), "two could take it");
+    }
+
+    #[test]
+    fn a_place_of_a_lane_without_changes_is_seen() {
+        let mut survey = Survey::default();
+        survey.stands(Destination::Crm, "x:1");
+        assert!(survey.has_place_without_lane() && !survey.has_lane("x:1"));
+        survey.lane("x:1");
+        assert!(!survey.has_place_without_lane() && survey.has_lane("x:1"));
     }
 
     #[test]

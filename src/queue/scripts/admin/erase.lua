@@ -5,6 +5,7 @@
 -- @include closed
 -- @include lanes
 -- @include letters
+-- @include own
 -- @include timeline
 -- Removes what Redis holds of some changes of one person.
 -- ARGV: lane, keep_unacknowledged ('1' = AlumnIQ is not told of those that were open), keep (ms), then id, member
@@ -15,6 +16,7 @@
 
 local function transition()
   local lane, keep_unacknowledged, keep = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
+  own.expect()
   local now = clock.now()
 
   -- A call that is under way may still be made, but is not settled.
@@ -28,8 +30,21 @@ local function transition()
     end
   end
 
-  local function forget(id, member)
-    local waits = member ~= '' and lanes.waiting_for(lane, member) or 0
+  -- Whether the change is dead somewhere, and whether AlumnIQ can be told of it: not where it refused the id, or never
+  -- gave one.
+  local function letters_of(id)
+    local has_letter, can_be_told = false, true
+    for vendor in pairs(VENDOR_BIT) do
+      local letter = redis.call('HMGET', key('letter', vendor, id), 'class', 'lane')
+      if letter[1] then
+        has_letter = true
+        if letter[1] == 'ack_rejected' or letter[2] == '' then can_be_told = false end
+      end
+    end
+    return has_letter, can_be_told
+  end
+
+  local function forget(id, member, waits)
     for _, d in ipairs(DESTINATIONS) do
       for _, about in ipairs({ 'attempts', 'crashes', 'suspects', 'forced' }) do
         redis.call('HDEL', key(about, d.name), id)
@@ -45,15 +60,10 @@ local function transition()
     redis.call('DEL', key('edits', id))
     redis.call('HDEL', key('corrected'), id)
     redis.call('HDEL', key('relisted'), id)
-    local has_letter, is_told = false, true
     for vendor in pairs(VENDOR_BIT) do
-      local letter = letters.remove(vendor, id)
+      letters.remove(vendor, id)
       redis.call('DEL', key('sent', vendor, id))
-      has_letter = has_letter or letter ~= nil
-      -- AlumnIQ refused the id, or never gave one: there is nobody to tell.
-      if letter and (letter.class == 'ack_rejected' or letter.lane == '') then is_told = false end
     end
-    return waits ~= 0 or has_letter, is_told
   end
 
   -- Whether an open change is another person's by now: AlumnIQ listed it again with another xid after it was closed, and
@@ -74,8 +84,16 @@ local function transition()
       unindexed[id] = true
       return 'o'
     end
-    local fetched = changes.fetched_at(id)
-    local is_open, is_told = forget(id, member)
+    local fetched, is_applied = changes.fetched_at(id), redis.call('ZSCORE', key('ack'), id)
+    local waits = member ~= '' and lanes.waiting_for(lane, member) or 0
+    local has_letter, can_be_told = letters_of(id)
+    local is_told = can_be_told and not keep_unacknowledged
+    local is_open = waits ~= 0 or has_letter
+    if not marker and not is_applied and (is_open or fetched ~= '') then
+      -- First: without its row it must not pass for applied.
+      redis.call('HSET', key('discarded'), id, is_told and '1' or '0')
+    end
+    forget(id, member, waits)
     if marker then
       -- A digest of the row is of the person, too.
       local rest = marker:gsub(' listed .*$', '')
@@ -93,11 +111,8 @@ local function transition()
       books.count('in_flight', 1)
       books.count('dead', -1)
     end
-    local is_applied = redis.call('ZSCORE', key('ack'), id)
     timeline.add(id, now, cjson.encode({ event = 'erased' }))
     if is_applied then return 'a' end
-    is_told = is_told and not keep_unacknowledged
-    redis.call('HSET', key('discarded'), id, is_told and '1' or '0')
     if is_told then
       ack.add(id)
     else

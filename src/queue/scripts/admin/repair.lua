@@ -9,7 +9,7 @@
 -- Decides, at one instant, whether suspects contradict the rest of the data, and repairs those that do.
 -- ARGV: what, '1' = repair, keep (ms), keep payload (ms), mask of destinations, then by what
 --   lane:    lanes. Each with something to take stands in exactly one of ready, lease and due
---   change:  id, lane, member ('' = nobody can say), record as it was read, an item. An open change waits in its lane,
+--   change:  id, lane, member ('' = the row cannot be read), record as it was read, an item. An open change waits in its lane,
 --            is dead, or is to be acknowledged; and who is dead has a letter
 --   row:     id, lane, member an item. What waits in a lane has a row, and is open
 --   closed:  ids. What stays of a closed change ends, and AlumnIQ is not told of it again
@@ -106,7 +106,6 @@ local function transition()
     local is_stray = waiting == 0 and not has_letters and not redis.call('ZSCORE', key('ack'), id)
     if lost == 0 and not is_stray then return '-' end
     local is_row_gone = #stored <= 13
-    if is_stray and not is_row_gone and member == '' then return 'u' end
     if not fix then return 'f' end
     if lost ~= 0 then
       set_dead(id, dead - lost)
@@ -121,7 +120,15 @@ local function transition()
     end
     -- What a destination has already it gets again, or it finds it overtaken: neither loses anything.
     local again = is_stray and mask or bit.band(lost, mask)
-    if member == '' then return 'f' end
+    if member == '' then
+      if is_stray then
+        letters.add('alumniq', id, now, {
+          class = 'undecodable', cause = 'the row cannot be read, and its dead letter was lost',
+          advice = 'correct the row in AlumnIQ and replay, or discard it', attempts = '0', lane = '', member = '',
+        })
+      end
+      return 'f'
+    end
     for _, d in ipairs(DESTINATIONS) do
       if bit.band(again, d.bit) ~= 0 and bit.band(waiting, d.bit) == 0 then
         if not lanes.head(lane, d.bit) then lanes.make_ready(d.name, lane) end
@@ -163,8 +170,7 @@ local function transition()
       return 'f'
     end
     redis.call('ZREM', key('ack'), id)
-    redis.call('HDEL', key('changes'), id)
-    redis.call('HDEL', key('events'), id)
+    for _, about in ipairs({ 'changes', 'events', 'discarded', 'relisted' }) do redis.call('HDEL', key(about), id) end
     if keep_payload == 0 then
       redis.call('DEL', key('edits', id))
       return 'f'

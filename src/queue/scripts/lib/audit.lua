@@ -40,7 +40,7 @@ function audit.write(now, actor, entry)
   say('detail', entry.detail)
   say('bulk', actor.bulk)
   redis.call('HSET', key('audit', id), unpack(fields))
-  redis.call('PEXPIRE', key('audit', id), actor.keep)
+  guard.expire(key('audit', id), actor.keep)
   redis.call('ZADD', key('audit'), id, id)
   redis.call('ZREMRANGEBYSCORE', key('audit'), '-inf', '(' .. whole(place - actor.keep * 1000))
   return id

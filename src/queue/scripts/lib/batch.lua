@@ -56,20 +56,29 @@ function batch.is_any(name)
   return found[name]
 end
 
--- Writes what was gathered, and forgets it: what follows may read it. What fails does not stop the rest.
+-- Writes what was gathered, and forgets it: what follows may read it. What fails does not stop the rest; but then nothing
+-- is removed, because what could not be written elsewhere may be known nowhere else.
+batch.REMOVES = { HDEL = true, SREM = true, ZREM = true }
+
 function batch.write()
   local failure
   local function write(part, ...)
     local is_done, why = guard.attempt(part, ...)
     if not is_done then failure = failure or why end
   end
+  local function write_gathered(removes)
+    for command, names in pairs(batch.gathered) do
+      if (batch.REMOVES[command] or false) == removes then
+        for name, arguments in pairs(names) do write(batch.call_with, command, name, arguments) end
+      end
+    end
+  end
+  write_gathered(false)
+  if not failure then write_gathered(true) end
+  batch.gathered = {}
   for name, by in pairs(books.counted) do
     if by ~= 0 then write(redis.call, 'HINCRBY', key('counters'), name, by) end
   end
-  for command, names in pairs(batch.gathered) do
-    for name, arguments in pairs(names) do write(batch.call_with, command, name, arguments) end
-  end
-  batch.gathered = {}
   for _, writer in ipairs(batch.writers) do writer(write) end
   books.counted = {}
   if failure then fail(failure) end

@@ -8,7 +8,7 @@
 -- The end of a change, and what is known of it afterwards: in the buckets `closed` its marker, by which a late fetch
 -- knows it, and below it its timeline; in `rows` its row, where rows are kept; in `past` whose it was.
 
-local closed = { obsolete = {}, EXCEPTIONAL = { key('relisted'), key('discarded') } }
+local closed = { obsolete = {} }
 
 -- The marker of a change that is closed, its timeline, and the bucket; nil where it is not.
 function closed.read(id)
@@ -47,6 +47,7 @@ end
 function closed.close(id, now, verdict, told, keep, keep_payload, stored, events)
   stored = stored or ''
   local fetched, listed = string.sub(stored, 1, 13), changes.listed_text(stored)
+  local is_any_discarded = batch.is_any(key('discarded'))
   listed = listed or batch.is_any(key('relisted')) and redis.call('HGET', key('relisted'), id)
   local marker = verdict .. ' ' .. whole(now) .. ' ' .. fetched .. (told and '' or ' untold')
     .. (listed and ' listed ' .. listed or '')
@@ -61,9 +62,8 @@ function closed.close(id, now, verdict, told, keep, keep_payload, stored, events
   else
     closed.obsolete[#closed.obsolete + 1] = key('edits', id)
   end
-  for _, name in ipairs(closed.EXCEPTIONAL) do
-    if batch.is_any(name) then batch.gather('HDEL', name, id) end
-  end
+  if batch.is_any(key('relisted')) then batch.gather('HDEL', key('relisted'), id) end
+  if is_any_discarded then batch.gather('HDEL', key('discarded'), id) end
   changes.count_outstanding(fetched, -1)
   books.count('in_flight', -1)
   books.count(verdict, 1)

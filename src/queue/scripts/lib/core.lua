@@ -65,6 +65,15 @@ function guard.expect(kind, name)
   end
 end
 
+-- Says when a key ends that was just written. One that would never end is removed.
+function guard.expire(name, ms)
+  local is_done, why = guard.attempt(redis.call, 'PEXPIRE', name, ms)
+  if not is_done then
+    redis.call('DEL', name)
+    fail(why)
+  end
+end
+
 -- What is only there to be looked at must not stop a transition.
 function guard.warn(what)
   guard.warnings[#guard.warnings + 1] = what

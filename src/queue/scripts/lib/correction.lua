@@ -98,21 +98,27 @@ end
 -- just ended, and which it makes ready itself.
 -- new: lane, member, record, mask (of destinations), and for a row that cannot be queued: letter
 function correction.take(id, new, now, ended)
-  redis.call('HDEL', key('corrected'), id)
+  -- Last: as long as the old row is there, the next fetch finds that it was corrected.
+  local function store()
+    if not new.keeps_row then
+      changes.store(id, changes.fetched_at(id), new.record)
+      changes.note_seal(changes.sealed_under(new.record), now)
+    end
+  end
   local lane, member = correction.place_of(id, new.lane, new.member)
   local waited = lane and lanes.waiting_for(lane, member) or 0
   local was_lane = correction.stored_lane(id)
-  if not new.keeps_row then
-    changes.store(id, changes.fetched_at(id), new.record)
-    changes.note_seal(changes.sealed_under(new.record), now)
-  end
   local class = redis.call('HGET', key('letter', 'alumniq', id), 'class')
   if class == 'undecodable' and not new.letter then
     -- A replay reads the row again.
+    redis.call('HDEL', key('corrected'), id)
+    store()
     timeline.add(id, now, '{"event":"corrected"}')
     return
   end
+  -- Together: as long as it is to be acknowledged, the corrected row must be known.
   ack.remove(id)
+  redis.call('HDEL', key('corrected'), id)
   redis.call('HDEL', key('discarded'), id)
   redis.call('HDEL', key('relisted'), id)
   for _, d in ipairs(DESTINATIONS) do
@@ -130,6 +136,7 @@ function correction.take(id, new, now, ended)
     for _, d in ipairs(DESTINATIONS) do
       if letters.remove(d.name, id) then changes.unmark_dead(id, d.bit) end
     end
+    store()
     return
   end
   if class and letters.remove('alumniq', id) then changes.unmark_dead(id, VENDOR_BIT.alumniq) end
@@ -155,6 +162,7 @@ function correction.take(id, new, now, ended)
   else
     correction.withdraw(lane, member, ended)
   end
+  store()
   local detail
   if #again > 0 then detail = 'the corrected row is applied again at ' .. table.concat(again, ', ') end
   timeline.add(id, now, cjson.encode({ event = 'corrected', detail = detail }))

@@ -177,15 +177,15 @@ local function settle_all(destination, b, worker, now, first)
       class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
       lane = item.lane, member = item.member,
     })
+    if item.sent ~= '' then
+      redis.call('SET', key('sent', destination, item.id), item.sent)
+      changes.note_seal(item.sent:match('^sealed:(%x+):'), now)
+    end
     forget(item.id)
     local _
     _, item.has_more = lanes.leave(item.lane, item.member, b)
     if not item.has_more then redis.call('SREM', poison, item.lane) end
     books.count('pending:' .. destination, -1)
-    if item.sent ~= '' then
-      redis.call('SET', key('sent', destination, item.id), item.sent)
-      changes.note_seal(item.sent:match('^sealed:(%x+):'), now)
-    end
   end
 
   function settle.retry(item, call)

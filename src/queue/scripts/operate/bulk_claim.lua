@@ -13,7 +13,8 @@ local function transition()
     free = next and tonumber(next) <= now and { only } or {}
   end
   for _, id in ipairs(free) do
-    if redis.call('EXISTS', key('bulk', id)) == 0 then
+    if redis.call('HGET', key('bulk', id), 'state') ~= 'running' then
+      -- It expired, or a script that ended it was cut short.
       redis.call('ZREM', key('bulking'), id)
     else
       local token = whole(clock.token())

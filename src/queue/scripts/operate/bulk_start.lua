@@ -15,7 +15,7 @@ local function transition()
     ordered[ARGV[i]] = ARGV[i + 1]
     redis.call('HSET', bulk, ARGV[i], ARGV[i + 1])
   end
-  redis.call('PEXPIRE', bulk, actor.keep)
+  guard.expire(bulk, actor.keep)
   redis.call('ZADD', key('bulks'), id, id)
   -- Nobody has it yet: its lease has ended.
   redis.call('ZADD', key('bulking'), 0, id)
