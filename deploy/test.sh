@@ -61,7 +61,7 @@ if [ -n "$quick" ]; then
     if have shellcheck; then check_shell_scripts; else echo "skipped: shellcheck is not installed"; fi
 
     step "unit tests"
-    start_redis=(embedded::tests console::pages::tests)
+    start_redis=(embedded::tests conversion::tests console::pages::tests)
     cargo test --locked --workspace --lib -- "${start_redis[@]/#/--skip=}"
 
     printf '\nskipped by --quick: %s, %s\n' "unit tests that start redis-server (${start_redis[*]})" \

@@ -42,7 +42,7 @@ pub async fn run(global: &GlobalArgs, arguments: Arguments) -> miette::Result<Ex
 
 async fn preview(context: &Context) -> miette::Result<Preview> {
     let config = &context.config;
-    let queue = context.running_queue().await;
+    let queue = context.running_queue().await?;
     let mut previews = Vec::new();
     for registration in destinations::ALL {
         previews.extend((registration.preview)(context, queue.as_ref())?);

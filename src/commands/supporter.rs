@@ -22,7 +22,7 @@ pub async fn run(global: &GlobalArgs, command: SupporterCommand) -> miette::Resu
             "set salsa.enabled = true to work on its supporters",
         ));
     };
-    let calls = destinations::salsa::calls(salsa, context.running_queue().await.as_ref())?;
+    let calls = destinations::salsa::calls(salsa, context.running_queue().await?.as_ref())?;
     match command {
         SupporterCommand::Search(arguments) => {
             search::run(calls, &context.config.alumniq.timezone, arguments).await

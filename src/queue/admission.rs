@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::{
     Queue, QueueError, QueueSettings,
+    conversion::CONVERSIONS,
     durability::{DurabilityExceptions, DurabilityFinding, catalogue::Severity},
     scripts::{QueueScript, or_empty},
     trouble::RedisErrorKind,
@@ -18,6 +19,8 @@ use super::{
 pub enum Mismatch {
     /// The layout has a version that this program does not know.
     Schema(String),
+    /// The layout is an older one, and this process still works on the namespace in it.
+    Worked(String),
     /// Destinations, each list separated by blanks.
     Destinations {
         /// What the namespace's changes wait for.
@@ -66,9 +69,12 @@ impl Mismatch {
     /// What to do.
     pub fn advice(&self) -> String {
         match self {
-            Self::Schema(_) => "run the version of this program that made it, or give this one a `namespace` of its \
-                own: AlumnIQ still lists everything that was not acknowledged"
+            Self::Schema(_) => "drain it with the version of this program that wrote it, then delete its keys; or \
+                give this version another `namespace`: AlumnIQ lists everything that was not acknowledged again"
                 .to_owned(),
+            Self::Worked(_) => {
+                "stop every process of the older version, then start this one again".to_owned()
+            }
             Self::Destinations { .. } => "set `enabled` of each destination as the other processes have it. To \
                 change where changes go, see `alumniq-relay runbook Changing the destinations`"
                 .to_owned(),
@@ -96,6 +102,10 @@ impl fmt::Display for Mismatch {
             Self::Schema(found) => write!(
                 f,
                 "Redis holds this namespace in a layout that this program does not know (schema {found})"
+            ),
+            Self::Worked(worker) => write!(
+                f,
+                "this version keeps the namespace in another layout, and {worker} still works on it in the older one"
             ),
             Self::Destinations { namespace, process } => write!(
                 f,
@@ -189,7 +199,14 @@ impl Queue {
         if !fatal.is_empty() {
             return Err(AdmissionError::Unfit(fatal));
         }
-        let mismatch = match self.compared(&self.scripts.admit, how).await {
+        let mut compared = self.compared(&self.scripts.admit, how).await;
+        if let Ok(Some(Mismatch::Schema(found))) = &compared {
+            compared = match self.convert(found.clone(), CONVERSIONS).await? {
+                Some(worker) => Ok(Some(Mismatch::Worked(worker))),
+                None => self.compared(&self.scripts.admit, how).await,
+            };
+        }
+        let mismatch = match compared {
             // It takes no writes now and is waited for. What is taken in then is compared again.
             Err(error)
                 if how == "admit" && error.trouble().is_some_and(RedisErrorKind::is_of_writes) =>
@@ -206,6 +223,17 @@ impl Queue {
             ..self
         };
         Ok(Admitted { queue, findings })
+    }
+
+    /// Refuses a namespace in a layout that this program can't even read.
+    ///
+    /// # Errors
+    /// [`QueueError::Mismatch`], or Redis does not answer.
+    pub async fn expect_layout(&self) -> Result<(), QueueError> {
+        match self.mismatch().await? {
+            Some(mismatch @ Mismatch::Schema(_)) => Err(QueueError::Mismatch(mismatch)),
+            _ => Ok(()),
+        }
     }
 
     /// What this process and its namespace do not agree on now.

@@ -76,7 +76,7 @@
 //! | `known:<client>` | string with expiry | where the right token was presented from |
 //! | `bulk:<id>` | hash with expiry | what was ordered, `state`, `handled`, `gone`, `cursor`, and its worker's fencing token |
 //! | `bulks` `bulking` | sorted sets | the ids of the newest 100; those under way by the end of their lease (ms; 0 = nobody's) |
-//! | `namespace` | hash | what every process that writes must agree on: `schema`, this layout's version (1); `destinations` that a new change waits for; `sealing_key`, the newest key that payloads are sealed under ('' = they are not); and `since` when (µs) |
+//! | `namespace` | hash | what every process that writes must agree on: `schema`, this layout's version (2), or `<from>><to>` while it is converted; `destinations` that a new change waits for; `sealing_key`, the newest key that payloads are sealed under ('' = they are not); and `since` when (µs) |
 //! | `seals` | hash | key that payloads are sealed under -> since when (ms), or `leaving`: it is being given up |
 //! | `clock` | string | where it was set back: `<by how many ms> <what it showed then>`; see scripts/lib/clock.lua |
 //! | `check` | string | JSON of the leader's last check of these data (see [`defects`](super::defects)) |

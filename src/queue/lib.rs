@@ -106,6 +106,7 @@ pub mod batch;
 pub mod bulk;
 pub mod calls;
 mod connection;
+mod conversion;
 pub mod defects;
 pub mod driver;
 pub mod durability;

@@ -98,7 +98,7 @@ fn include(script: &mut String, included: &mut Vec<&'static str>, name: &str) {
     }
 }
 
-fn assemble(purpose: ScriptPurpose, text: &'static str) -> String {
+pub(super) fn assemble(purpose: ScriptPurpose, text: &'static str) -> String {
     let mut script = purpose.first_line().to_owned() + &destinations();
     let mut included = Vec::new();
     for name in ALWAYS {
@@ -176,6 +176,7 @@ scripts! {
     survey: Looks "admin/survey",
     judge: Looks "admin/repair",
     repair: CarriesOn "admin/repair",
+    convert: CarriesOn "admin/convert",
     empty: CarriesOn "admin/empty",
     is_empty: Looks "admin/empty",
     session: CarriesOn "operate/session",
@@ -190,6 +191,10 @@ pub(super) struct QueueScript {
 }
 
 impl QueueScript {
+    pub const fn new(purpose: ScriptPurpose, script: Script) -> Self {
+        Self { purpose, script }
+    }
+
     /// A call of it, still without arguments.
     pub fn prepare_invoke(&self) -> Invocation<'_> {
         Invocation {

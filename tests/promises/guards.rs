@@ -129,6 +129,19 @@ async fn readers_look(relay: &Relay) {
     }
 }
 
+async fn readers_are_refused(relay: &Relay, why: &str) {
+    for (name, does) in COMMANDS {
+        let Reads(arguments) = does else { continue };
+        let ended = relay.run(arguments).await;
+        // `check` says it among its other findings, and fails.
+        assert!(matches!(ended.code, Some(1 | 2)), "{name}: {ended:?}");
+        // As one line, however it was broken.
+        let said = ended.said().replace(['\n', '│'], " ");
+        let said: Vec<_> = said.split_whitespace().collect();
+        assert!(said.join(" ").contains(why), "{name}: {said:?}");
+    }
+}
+
 #[tokio::test]
 async fn no_command_writes_to_a_redis_that_could_lose_changes() {
     let sandbox = vendors(5, 5).await;
@@ -164,11 +177,20 @@ async fn no_command_writes_to_a_namespace_that_it_does_not_agree_with() {
     refused(&without_salsa, &redis, &[differs, waits]).await;
     let check = without_salsa.run(&["check", "--connect"]).await.expect(1);
     assert!(check.said().contains(differs), "{}", check.said());
+    for schema in ["3", "1", ""] {
+        let (command, shown) = match schema {
+            "" => ("HDEL {sandbox}:namespace schema".to_owned(), "0"),
+            schema => (
+                format!("HSET {{sandbox}}:namespace schema {schema}"),
+                schema,
+            ),
+        };
+        redis.command(&command).await;
+        let unknown = format!("in a layout that this program does not know (schema {shown})");
+        refused(&ours(), &redis, &[&unknown]).await;
+        readers_are_refused(&keyless, &unknown).await;
+    }
     redis.command("HSET {sandbox}:namespace schema 2").await;
-    let unknown = "in a layout that this program does not know (schema 2)";
-    refused(&ours(), &redis, &[unknown]).await;
-    readers_look(&keyless).await;
-    redis.command("HSET {sandbox}:namespace schema 1").await;
     ours().run(&["sync", "--wait"]).await.expect(0);
     every_promise_held(&sandbox.report(), &[], &[]);
 }

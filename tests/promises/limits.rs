@@ -301,7 +301,7 @@ async fn a_flood_at(flooded: Destination, other: Destination) {
         .await;
     assert_eq!(flood.unwrap().enqueued as usize, FLOOD);
     // As if it were new: a namespace's changes go to the same destinations otherwise.
-    redis.command("DEL {sandbox}:namespace").await;
+    redis.command("HDEL {sandbox}:namespace destinations").await;
     let share = ids.iter().map(|id| {
         let change = sandbox.change(id).unwrap();
         arrival(id, &change.xid.unwrap(), &change.row)
@@ -311,7 +311,7 @@ async fn a_flood_at(flooded: Destination, other: Destination) {
         .enqueue(EARLY, &share.collect::<Vec<_>>())
         .await;
     assert_eq!(share.unwrap().enqueued as usize, SHARE);
-    redis.command("DEL {sandbox}:namespace").await;
+    redis.command("HDEL {sandbox}:namespace destinations").await;
 
     let relay = Relay::new(&sandbox, Some(&redis));
     let service = relay.start("crm,salsa,acknowledger").await;

@@ -63,6 +63,7 @@ impl Context {
             .queue(urls, tls)
             .await
             .map_err(|error| self.unusable(error))?;
+        self.expect_layout(&queue).await?;
         let supervise =
             |embedded: &EmbeddedRedis| AbortOnDropHandle::new(tokio::spawn(embedded.supervise()));
         Ok(Redis {
@@ -162,13 +163,32 @@ impl Context {
     }
 
     /// The queue, for a command that looks and can do without: our own server is not started for it.
-    pub async fn running_queue(&self) -> Option<Queue> {
+    ///
+    /// # Errors
+    /// The namespace is in a layout that this program does not know.
+    pub async fn running_queue(&self) -> miette::Result<Option<Queue>> {
+        let Some(queue) = self.queue_if_running().await else {
+            return Ok(None);
+        };
+        self.expect_layout(&queue).await?;
+        Ok(Some(queue))
+    }
+
+    async fn queue_if_running(&self) -> Option<Queue> {
         let redis = &self.config.redis;
         let urls = match &redis.url {
             Some(urls) => urls.iter().map(|url| url.expose().to_owned()).collect(),
             None => vec![EmbeddedRedis::running_at(&redis.data_dir)?],
         };
         self.queue(urls, self.redis_tls().ok()?).await.ok()
+    }
+
+    /// What else is wrong with this Redis is said by whatever needs it first.
+    async fn expect_layout(&self, queue: &Queue) -> miette::Result<()> {
+        match queue.expect_layout().await {
+            Err(error @ QueueError::Mismatch(_)) => Err(self.refused(error.into())),
+            _ => Ok(()),
+        }
     }
 
     /// Redis' addresses without passwords.

@@ -130,7 +130,10 @@ async fn a_command_that_is_refused_in_the_middle_of_a_transition_costs_nothing()
     let files = script_files();
     assert!(!files.is_empty());
     let is_run = |text: &str| texts.iter().any(|run| run.contains(text));
-    let never = files.iter().filter(|(_, text)| !is_run(text));
+    // No version has another layout yet: only the queue's own tests convert one.
+    let never = files
+        .iter()
+        .filter(|(name, text)| *name != "convert" && !is_run(text));
     let never: Vec<_> = never.map(|(name, _)| name).collect();
     println!("{} scripts of {} files were run", texts.len(), files.len());
     assert!(never.is_empty(), "no case runs {never:?}");

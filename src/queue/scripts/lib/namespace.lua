@@ -4,7 +4,7 @@
 
 local namespace = {}
 
-namespace.SCHEMA = '1'
+namespace.SCHEMA = '2'
 
 function namespace.destinations(mask)
   local names = {}
@@ -16,7 +16,9 @@ end
 
 function namespace.fields()
   local fields = redis.call('HMGET', key('namespace'), 'schema', 'destinations', 'sealing_key')
-  return { schema = fields[1], destinations = fields[2], sealing_key = fields[3] }
+  -- What was written before layouts had versions.
+  local is_old = not fields[1] and redis.call('EXISTS', key('counters')) == 1
+  return { schema = fields[1] or is_old and '0', destinations = fields[2], sealing_key = fields[3] }
 end
 
 function namespace.write(destinations, sealing_key)
