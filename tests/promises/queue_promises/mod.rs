@@ -16,4 +16,5 @@ mod order;
 mod places;
 mod repairing;
 mod rolled_back;
+mod usual;
 mod waking;
