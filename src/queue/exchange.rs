@@ -42,7 +42,7 @@ impl Queue {
         let mut answer = None;
         if self.usual.is_likely(destination, ended) {
             let mut call = scripts.exchange_usual.prepare_invoke();
-            self.push_exchange(&mut call, destination, worker, ended, request);
+            self.push_exchange(&mut call, destination, worker, ended, request)?;
             answer = self.run(&mut call).await?;
             if answer.is_none() {
                 self.usual.was_unusual(destination);
@@ -52,7 +52,7 @@ impl Queue {
             Some(answer) => answer,
             None => {
                 let mut call = scripts.exchange.prepare_invoke();
-                self.push_exchange(&mut call, destination, worker, ended, request);
+                self.push_exchange(&mut call, destination, worker, ended, request)?;
                 self.run(&mut call).await?
             }
         };
@@ -84,7 +84,7 @@ impl Queue {
         worker: &str,
         ended: &[Settlement],
         request: Option<&ClaimRequest>,
-    ) {
+    ) -> Result<(), QueueError> {
         call.arg(destination.as_str())
             .arg(destination.bit())
             .arg(worker)
@@ -99,8 +99,9 @@ impl Queue {
             None => _ = call.arg(&[""; ClaimRequest::ARGUMENTS]),
         }
         for item in ended {
-            item.push_arguments(call);
+            item.push_arguments(call)?;
         }
+        Ok(())
     }
 
     /// Only leases changes.

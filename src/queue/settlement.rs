@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use jobs::outcome::Blame;
 
+use serde::Serialize;
+
 use super::{
+    QueueError,
     executor::{EXHAUSTED_ADVICE, Transition},
-    scripts::or_empty,
 };
 
 /// What the timeline says of a call that was given up.
@@ -31,73 +33,142 @@ pub struct Settlement {
     pub sent: Option<String>,
 }
 
+/// What some kinds of transition carry, by the names that settle.lua knows.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Particulars<'a> {
+    /// From now, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay: Option<u128>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deferrals: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_false")]
+    blames_change: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    perhaps_taken: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<&'a str>,
+}
+
+/// What serde skips.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 impl Settlement {
-    /// The eleven fields of settle.lua.
-    pub(super) fn push_arguments(&self, call: &mut redis::ScriptInvocation<'_>) {
-        let (mut detail, mut delay, mut word, mut advice) = ("", None, "", "");
-        let mut attempts = String::new();
+    /// What is said of it, and its particulars.
+    fn parts(&self) -> (&str, Particulars<'_>) {
+        let sent = self.sent.as_deref();
+        let after = |delay: &Duration| Some(delay.as_millis());
         match &self.transition {
-            Transition::Done { detail: said } => detail = said,
+            Transition::Done { detail } => (detail, Particulars::default()),
             Transition::Retry {
-                delay: after,
-                attempts: used,
+                delay,
+                attempts,
                 cause,
             } => {
-                (detail, delay, attempts) = (cause, Some(*after), used.to_string());
+                let particulars = Particulars {
+                    delay: after(delay),
+                    attempts: Some(*attempts),
+                    ..Particulars::default()
+                };
+                (cause, particulars)
             }
             Transition::Exhausted {
-                delay: after,
-                attempts: used,
+                delay,
+                attempts,
                 cause,
                 blame,
             } => {
-                (detail, delay, attempts) = (cause, Some(*after), used.to_string());
-                advice = EXHAUSTED_ADVICE;
-                word = match blame {
-                    Blame::Change => "own",
-                    Blame::Unknown | Blame::Nobody => "",
+                let particulars = Particulars {
+                    delay: after(delay),
+                    attempts: Some(*attempts),
+                    advice: Some(EXHAUSTED_ADVICE),
+                    blames_change: matches!(blame, Blame::Change),
+                    sent,
+                    ..Particulars::default()
                 };
+                (cause, particulars)
             }
             Transition::Defer {
-                delay: after,
-                attempts: used,
+                delay,
+                attempts,
                 deferrals,
                 cause,
                 perhaps_taken,
             } => {
-                (detail, delay) = (cause, Some(*after));
-                attempts = format!("{used} {deferrals}");
-                (word, advice) = (if *perhaps_taken { "lost" } else { "" }, EXHAUSTED_ADVICE);
+                let particulars = Particulars {
+                    delay: after(delay),
+                    attempts: Some(*attempts),
+                    deferrals: Some(*deferrals),
+                    advice: Some(EXHAUSTED_ADVICE),
+                    perhaps_taken: *perhaps_taken,
+                    sent,
+                    ..Particulars::default()
+                };
+                (cause, particulars)
             }
             Transition::Pause {
-                delay: after,
+                delay,
                 reason,
                 cause,
             } => {
-                (detail, delay, word) = (cause, *after, reason.as_str());
+                let particulars = Particulars {
+                    delay: delay.as_ref().and_then(after),
+                    reason: Some(reason.as_str()),
+                    ..Particulars::default()
+                };
+                (cause, particulars)
             }
             Transition::Dead {
                 class,
                 cause,
-                advice: todo,
-                attempts: used,
+                advice,
+                attempts,
             } => {
-                (detail, attempts) = (cause, used.to_string());
-                (word, advice) = (class.as_str(), todo);
+                let particulars = Particulars {
+                    attempts: Some(*attempts),
+                    class: Some(class.as_str()),
+                    advice: Some(advice),
+                    sent,
+                    ..Particulars::default()
+                };
+                (cause, particulars)
             }
-            Transition::Abandon => detail = ABANDONED,
-            Transition::Release => {}
+            Transition::Abandon => (ABANDONED, Particulars::default()),
+            Transition::Release => ("", Particulars::default()),
         }
+    }
+
+    /// The fields of settle.lua.
+    pub(super) fn push_arguments(
+        &self,
+        call: &mut redis::ScriptInvocation<'_>,
+    ) -> Result<(), QueueError> {
+        let (detail, particulars) = self.parts();
+        let particulars = match particulars == Particulars::default() {
+            true => String::new(),
+            false => serde_json::to_string(&particulars)
+                .map_err(|error| QueueError::unreadable("a settlement", error))?,
+        };
         call.arg(&self.lane)
             .arg(self.token)
+            .arg(self.call)
+            .arg(self.took.as_millis() as u64)
             .arg(self.transition.kind())
             .arg(detail)
-            .arg(or_empty(delay.map(|delay| delay.as_millis())))
-            .arg(attempts)
-            .arg(word)
-            .arg(advice)
-            .arg(self.took.as_millis() as u64)
-            .arg(self.call)
-            .arg(self.sent.as_deref().unwrap_or_default());
+            .arg(particulars);
+        Ok(())
     }
 }

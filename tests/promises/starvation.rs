@@ -135,9 +135,10 @@ async fn a_hundred_thousand_changes_of_one_person_keep_nobody_waiting_and_cost_n
     }
     // The first ones bring Redis the scripts. The call that opens a new bucket of the rates has a few commands more.
     for (what, counts) in [("block", enqueues), ("change", applications)] {
+        // So is what it takes to find that this is not the usual case, which is tried at times.
         let (early, late) = (counts[1], counts[MANY / BLOCK - 1]);
         assert!(
-            early.abs_diff(late) <= 4,
+            early.abs_diff(late) <= 16,
             "commands of a {what}: {early}, then {late}"
         );
     }

@@ -38,8 +38,9 @@ pub const PID_FILE: &str = "redis.pid";
 ///   length of socket addresses touches
 /// - no limit of its own: it shares the machine with the program that works the queue off; whoever wants a
 ///   limit runs a Redis of their own
+/// - frees what expires beside the work: all that was closed in some days ends as a whole
 /// - never evicts: every key is somebody's change
-const OPTIONS: [(&str, &str); 13] = [
+const OPTIONS: [(&str, &str); 14] = [
     ("--port", "0"),
     ("--unixsocket", "redis.sock"),
     ("--unixsocketperm", "700"),
@@ -48,6 +49,7 @@ const OPTIONS: [(&str, &str); 13] = [
     ("--appendfsync", "everysec"),
     ("--aof-load-truncated", "yes"),
     ("--save", ""),
+    ("--lazyfree-lazy-expire", "yes"),
     ("--maxmemory", "0"),
     ("--maxmemory-policy", "noeviction"),
     ("--databases", "1"),

@@ -72,7 +72,7 @@ fn namespace(snapshot: &Snapshot, model: &Model) -> Checked {
     let destinations: Vec<_> = model.destinations.iter().map(|d| d.as_str()).collect();
     let destinations = destinations.join(" ");
     let expected = [
-        ("schema", "1"),
+        ("schema", "2"),
         ("destinations", destinations.as_str()),
         ("sealing_key", ""),
     ];

@@ -23,7 +23,7 @@ function all_new.take(first, fields, ids, markers, block, mask, now)
   local texts, ready, waits = {}, {}, {}
   for _, d in ipairs(DESTINATIONS) do ready[d.name] = {} end
   local held = batch.each_of('HMGET', key('lanes'), in_lanes)
-  local letter = string.char(lanes.NOBODY + mask)
+  local mask_char = string.char(lanes.NOBODY + mask)
   n = 0
   for i = first, #ARGV, fields do
     n = n + 1
@@ -32,7 +32,7 @@ function all_new.take(first, fields, ids, markers, block, mask, now)
     if text == lanes.LONG or string.find(member, '\n', 1, true) then return false end
     local waiting = waits[lane] or 0
     if not text then
-      text = letter .. member
+      text = mask_char .. member
     else
       local from, at, count, of = 1, nil, 0, 0
       while from <= #text do
@@ -46,9 +46,9 @@ function all_new.take(first, fields, ids, markers, block, mask, now)
       if count >= lanes.MOST_LINES or of > EVERY_DESTINATION then return false end
       waiting = of
       if at then
-        text = string.sub(text, 1, at - 1) .. letter .. member .. '\n' .. string.sub(text, at)
+        text = string.sub(text, 1, at - 1) .. mask_char .. member .. '\n' .. string.sub(text, at)
       else
-        text = text .. '\n' .. letter .. member
+        text = text .. '\n' .. mask_char .. member
       end
     end
     texts[lane] = text

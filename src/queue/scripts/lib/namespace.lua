@@ -16,8 +16,9 @@ end
 
 function namespace.fields()
   local fields = redis.call('HMGET', key('namespace'), 'schema', 'destinations', 'sealing_key')
-  -- What was written before layouts had versions.
-  local is_old = not fields[1] and redis.call('EXISTS', key('counters')) == 1
+  -- What was written before layouts had versions. Nothing is fetched before the version is written; but processes that
+  -- work on while Redis is emptied count what they settle in vain.
+  local is_old = not fields[1] and redis.call('HEXISTS', key('counters'), 'fetched') == 1
   return { schema = fields[1] or is_old and '0', destinations = fields[2], sealing_key = fields[3] }
 end
 

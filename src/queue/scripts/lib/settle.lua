@@ -8,27 +8,25 @@
 -- @include rates
 -- @include timeline
 -- Ends leases, each with what came of it; `settle_all` for exchange.lua.
--- ARGV from 4 on: patience (ms; see exhausted and defer below), keep (ms), keep payload (ms); from `first` on eleven
---       fields an item:
---       lane, token, kind, detail, and by kind
+-- ARGV from 4 on: patience (ms; see exhausted and defer below), keep (ms), keep payload (ms); from `first` on seven fields
+--       an item: lane, token, call (the items of one call to the vendor are judged together), ms that it took, kind,
+--       detail, and '' or a JSON object with what the kind needs (see ../../settlement.rs):
 --         done:      -
---         retry:     delay (ms), attempts used by now
---         exhausted: delay (ms), attempts used by now, 'own' where the vendor failed on this change alone, advice:
---                    as retry, but it was the last attempt
---         defer:     delay (ms), attempts used so far and calls in a row that found the vendor down, with a blank
---                    between them, 'lost' where the vendor may have taken it, advice: the call found the vendor down;
---                    where it is not, the change alone waits, and no attempt is used
---         pause:     delay (ms or ''), reason: the vendor keeps everybody off
---         dead:      class, advice, attempts used by now
+--         retry:     delay (ms), attempts (used by now)
+--         exhausted: as retry, but it was the last attempt; blames_change where the vendor failed on this one alone, advice
+--         defer:     the call found the vendor down; where it is not, the change alone waits, and no attempt is used:
+--                    delay, attempts (used so far), deferrals (calls in a row that found it down), advice,
+--                    perhaps_taken where the vendor may have taken the change
+--         pause:     the vendor keeps everybody off: reason, and delay unless the breaker is to choose
+--         dead:      class, advice, attempts (used by now)
 --         release:   -  (never started: given back as it was)
 --         abandon:   -  (given up while its call was under way: given back, and the timeline says so)
---       padded with '' to: lane, token, kind, detail, delay, attempts, reason or class, advice, ms taken, call,
---       document (what was sent, as it is to be kept where the change dies)
---       (the items of one call to the vendor are judged together)
+--       and of what may die: sent, the document as it is to be kept then
 -- Returns a letter an item: s(ettled; a deferred one is dead), p(aused instead: the failure is the vendor's), k(ept for
 -- another attempt: deferred, or it was the last one and nothing proves that the vendor works), l(ease lost: nothing was
 -- changed).
 local function settle_all(destination, b, worker, now, first)
+  local FIELDS = 7
   local patience, keep, keep_payload = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
   local leases, running = key('lease', destination), key('running', destination)
   local attempts, crashes = key('attempts', destination), key('crashes', destination)
@@ -57,18 +55,11 @@ local function settle_all(destination, b, worker, now, first)
   -- 1. Which leases are still held, and what each call brought. A lane is leased once: what is read of it here, and of
   -- its change, nobody else touches until the end.
   local items, in_lanes, held_items, ids, calls, seen = {}, {}, {}, {}, {}, {}
-  for i = first, #ARGV, 11 do
-    items[#items + 1] = {
-      lane = ARGV[i], token = ARGV[i + 1], kind = ARGV[i + 2], detail = ARGV[i + 3],
-      delay = tonumber(ARGV[i + 4]), attempts = ARGV[i + 5], class = ARGV[i + 6], advice = ARGV[i + 7],
-      ms = tonumber(ARGV[i + 8]), call = ARGV[i + 9], sent = ARGV[i + 10],
-    }
-    if ARGV[i + 2] == 'defer' then
-      local item = items[#items]
-      item.attempts, item.deferrals = item.attempts:match('^(%d+) (%d+)$')
-      item.deferrals = tonumber(item.deferrals)
-    end
-    in_lanes[#in_lanes + 1] = ARGV[i]
+  for i = first, #ARGV, FIELDS do
+    local item = ARGV[i + 6] == '' and {} or cjson.decode(ARGV[i + 6])
+    item.lane, item.token, item.call, item.ms = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+    item.kind, item.detail = ARGV[i + 4], ARGV[i + 5]
+    items[#items + 1], in_lanes[#in_lanes + 1] = item, item.lane
   end
   local holders = batch.each_of('HMGET', running, in_lanes)
   local newest = batch.each_of('HMGET', key('applied', destination), in_lanes)
@@ -141,7 +132,7 @@ local function settle_all(destination, b, worker, now, first)
       end
     end
     if call.paused then
-      breaker.shut(destination, gate, now, call.paused.delay, call.paused.class, call.paused.detail)
+      breaker.shut(destination, gate, now, call.paused.delay, call.paused.reason, call.paused.detail)
     end
   end
   breaker.write_window(destination, gate)
@@ -177,7 +168,7 @@ local function settle_all(destination, b, worker, now, first)
       class = item.class, cause = item.detail, advice = item.advice, attempts = item.attempts,
       lane = item.lane, member = item.member,
     })
-    if item.sent ~= '' then
+    if item.sent then
       redis.call('SET', key('sent', destination, item.id), item.sent)
       changes.note_seal(item.sent:match('^sealed:(%x+):'), now)
     end
@@ -192,7 +183,7 @@ local function settle_all(destination, b, worker, now, first)
     if call.accepted then redis.call('HDEL', suspects, item.id) end
     redis.call('HSET', attempts, item.id, item.attempts)
     event(item.id, 'retry', {
-      cause = item.detail, attempt = tonumber(item.attempts), after_ms = item.delay, ms = item.ms,
+      cause = item.detail, attempt = item.attempts, after_ms = item.delay, ms = item.ms,
     })
     redis.call('ZADD', key('due', destination), now + item.delay, item.lane)
     item.is_due_later = true
@@ -203,9 +194,9 @@ local function settle_all(destination, b, worker, now, first)
   function settle.exhausted(item, call)
     local failed_before = redis.call('HEXISTS', attempts, item.id) == 1
     local is_suspect = redis.call('HEXISTS', suspects, item.id) == 1
-    local proved = call.accepted or item.class == 'own' or item.is_poison or (failed_before and not is_suspect)
+    local proved = call.accepted or item.blames_change or item.is_poison or (failed_before and not is_suspect)
     if proved or now - gate.doubt / 1000 >= patience then
-      item.detail = string.format('all %s attempts failed, the last with: %s', item.attempts, item.detail)
+      item.detail = string.format('all %d attempts failed, the last with: %s', item.attempts, item.detail)
       item.class = 'exhausted'
       settle.dead(item)
       -- The person's next change will probably meet the same: it needs no proof of its own.
@@ -229,7 +220,7 @@ local function settle_all(destination, b, worker, now, first)
     if item.is_own and not gate.machine and now - since >= patience then
       item.detail = string.format('%d calls in a row found the destination down, which worked for others meanwhile, '
         .. 'the last with: %s', item.deferrals, item.detail)
-      item.class, item.attempts = 'exhausted', whole(item.attempts + item.deferrals)
+      item.class, item.attempts = 'exhausted', item.attempts + item.deferrals
       settle.dead(item)
       if item.has_more then redis.call('SADD', poison, item.lane) end
       return 's'
@@ -242,7 +233,7 @@ local function settle_all(destination, b, worker, now, first)
   end
 
   function settle.pause(item)
-    event(item.id, 'paused', { cause = item.detail, reason = item.class, ms = item.ms })
+    event(item.id, 'paused', { cause = item.detail, reason = item.reason, ms = item.ms })
   end
 
   function settle.release() end
@@ -253,7 +244,7 @@ local function settle_all(destination, b, worker, now, first)
 
   local function end_lease(item)
     local call, verdict = calls[item.call], nil
-    if item.kind == 'retry' or item.kind == 'exhausted' or item.kind == 'abandon' or item.class == 'lost' then
+    if item.kind == 'retry' or item.kind == 'exhausted' or item.kind == 'abandon' or item.perhaps_taken then
       reached(item)
     end
     if item.correction and (fails(item) or item.kind == 'dead') then
@@ -266,7 +257,7 @@ local function settle_all(destination, b, worker, now, first)
       end
       verdict = 's'
     elseif fails(item) and (call.is_late or gate.machine) and not call.accepted and not item.is_own then
-      item.class = 'outage'
+      item.reason = 'outage'
       settle.pause(item)
       verdict = 'p'
     else

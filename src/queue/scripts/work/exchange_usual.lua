@@ -32,7 +32,7 @@ local function transition()
   local call, find, sub = redis.call, string.find, string.sub
   local d, b, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3]
   local is_claim, keep = ARGV[7] ~= '', tonumber(ARGV[5])
-  local FIRST_ENDED, FIELDS = 18, 11
+  local FIRST_ENDED, FIELDS = 18, 7
   local many = (#ARGV - FIRST_ENDED + 1) / FIELDS
   if many > MOST then return false end
 
@@ -66,7 +66,7 @@ local function transition()
     for n = 1, many do
       local lane, text, holder = ended[n], held[n], holders[n]
       local at = holder and find(holder, ' ', 1, true)
-      if ARGV[i + 2] ~= 'done' or not at or not text or sub(holder, 1, at - 1) ~= ARGV[i + 1] or texts[lane] then
+      if ARGV[i + 4] ~= 'done' or not at or not text or sub(holder, 1, at - 1) ~= ARGV[i + 1] or texts[lane] then
         return false
       end
       local member = sub(holder, find(holder, ' ', at + 1, true) + 1)
@@ -96,7 +96,7 @@ local function transition()
       local id, before = ids[n], timelines[n]
       if before and #before > timeline.SHORT then return false end
       events[2 * n - 1] = id
-      events[2 * n] = timeline.with(before, now, timeline.done(d, ARGV[i + 8], worker, ARGV[i + 3]))
+      events[2 * n] = timeline.with(before, now, timeline.done(d, ARGV[i + 3], worker, ARGV[i + 5]))
       if rests[n] == 0 and not dead[n] then
         through[#through + 1] = id
         if reached[ended[n]] then
