@@ -13,9 +13,9 @@ const LONGEST: f64 = 3_650.0 * 24.0 * 3_600.0;
 section! {
     /// What is kept in Redis of a change that AlumnIQ was told about.
     HistoryConfig at "history" {
-        /// How long its timeline stays: attempts, causes, the vendors' answers.
+        /// How long its timeline stays: attempts, causes, the vendors' answers. At most a quarter longer.
         keep: Duration = default("14d").within(0.0, LONGEST),
-        /// How long its data (the row: personal data) stays.
+        /// How long its data (the row: personal data) stays. At most a quarter longer.
         keep_payload: Duration = default("0s").within(0.0, LONGEST),
         /// How long it stays known who did what: replays, discards, edits, pauses, logins. Names changes, no data.
         audit: Duration = default("365d").within(SHORTEST_AUDIT, LONGEST),

@@ -264,7 +264,7 @@ pub struct QueueSettings {
     pub namespace: String,
     /// After which a command counts as failed.
     pub response_timeout: Duration,
-    /// How long an acknowledged change's marker and timeline stay.
+    /// How long an acknowledged change's marker and timeline stay; at most a quarter longer.
     pub keep: Duration,
     /// How long its row stays.
     pub keep_payload: Duration,
