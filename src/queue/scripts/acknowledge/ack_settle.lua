@@ -38,8 +38,8 @@ local function transition()
   end
 
   -- Whose change it is; '' where Redis does not know.
-  local function lane_of(id)
-    return changes.lane_in(changes.stored(id)) or ''
+  local function lane_of(record)
+    return changes.lane_in(record) or ''
   end
 
   local function index_again(lane, id)
@@ -51,10 +51,7 @@ local function transition()
   for i = 8, #ARGV do ids[#ids + 1] = ARGV[i] end
   local places = list and batch.each_of('ZMSCORE', line, ids) or {}
   local discarded, corrected = batch.each_of('HMGET', key('discarded'), ids), batch.each_of('HMGET', key('corrected'), ids)
-  local stored, timelines = {}, {}
-  if kind == 'accepted' then
-    stored, timelines = batch.each_of('HMGET', key('changes'), ids), batch.each_of('HMGET', key('events'), ids)
-  end
+  local stored, timelines = batch.each_of('HMGET', key('changes'), ids), batch.each_of('HMGET', key('events'), ids)
   local verdicts, settled, is_settled, corrections = {}, {}, {}, 0
   for i, id in ipairs(ids) do
     if is_settled[id] or not places[i] or tonumber(places[i]) > tonumber(list.last) then
@@ -68,11 +65,11 @@ local function transition()
         corrections = corrections + 1
       elseif kind == 'accepted' then
         -- A place in the line is the time in microseconds.
-        if now - tonumber(places[i]) / 1000 > closed_index.on_the_way(keep) then index_again(lane_of(id), id) end
+        if now - tonumber(places[i]) / 1000 > closed_index.on_the_way(keep) then index_again(lane_of(stored[i]), id) end
         closed.close(id, now, discarded[i] and 'discarded' or 'acknowledged', true, keep, keep_payload, stored[i], timelines[i])
       else
         letters.add('alumniq', id, now, {
-          class = 'ack_rejected', cause = detail, advice = reason, attempts = '1', lane = lane_of(id), member = '',
+          class = 'ack_rejected', cause = detail, advice = reason, attempts = '1', lane = lane_of(stored[i]), member = '',
         })
       end
       batch.gather('ZREM', line, id)

@@ -46,6 +46,27 @@ function lanes.write_lines(lane, members, masks)
   redis.call('HSET', key('lanes'), lane, table.concat(lines, '\n'))
 end
 
+-- From now on `mask` waits for the change of this line; the line goes where nobody does.
+function lanes.set_mask(members, masks, at, mask)
+  if mask == 0 then
+    table.remove(members, at)
+    table.remove(masks, at)
+  else
+    masks[at] = mask
+  end
+end
+
+-- Adds a line where its member belongs, or finds the one that is there. Returns its place.
+function lanes.line_of(members, masks, member, mask)
+  local at = 1
+  while members[at] and order.before(members[at], member) do at = at + 1 end
+  if members[at] ~= member then
+    table.insert(members, at, member)
+    table.insert(masks, at, mask)
+  end
+  return at
+end
+
 -- Calls `each` with every member and mask of a lane; of a long one in no order.
 function lanes.each(lane, each)
   local members, masks = lanes.lines(lane)
@@ -109,20 +130,9 @@ function lanes.put(lane, member, mask)
   local name = key('lane', lane)
   local members, masks = lanes.lines(lane)
   if members then
-    local at = 1
-    while members[at] and order.before(members[at], member) do at = at + 1 end
-    if members[at] ~= member then
-      if mask == 0 then return end
-      table.insert(members, at, member)
-      table.insert(masks, at, mask)
-    elseif mask == 0 then
-      table.remove(members, at)
-      table.remove(masks, at)
-    else
-      masks[at] = mask
-    end
+    lanes.set_mask(members, masks, lanes.line_of(members, masks, member, mask), mask)
     -- An id may hold any character, also one that ends a line.
-    if #members <= lanes.MOST_LINES and not member:find('\n', 1, true) then
+    if mask == 0 or (#members <= lanes.MOST_LINES and not member:find('\n', 1, true)) then
       lanes.write_lines(lane, members, masks)
       return
     end
@@ -141,10 +151,7 @@ function lanes.put(lane, member, mask)
   local is_text = true
   lanes.each(lane, function(other, of)
     is_text = is_text and not other:find('\n', 1, true)
-    local at = 1
-    while members[at] and order.before(members[at], other) do at = at + 1 end
-    table.insert(members, at, other)
-    table.insert(masks, at, of)
+    lanes.line_of(members, masks, other, of)
   end)
   if is_text then
     lanes.write_lines(lane, members, masks)
@@ -170,12 +177,7 @@ function lanes.leave(lane, member, b)
     end
   end
   if not at then return 0, has_more end
-  if rest == 0 then
-    table.remove(members, at)
-    table.remove(masks, at)
-  else
-    masks[at] = rest
-  end
+  lanes.set_mask(members, masks, at, rest)
   lanes.write_lines(lane, members, masks)
   return rest, has_more
 end

@@ -12,9 +12,6 @@
 -- ARGV: as exchange.lua
 -- Returns: as exchange.lua; nothing where it is not the usual case
 
--- Lua's stack bounds how many arguments a command may have.
-local MOST = 1000
-
 -- The first member of a lane's text that waits for destination `b`, where its line begins and ends, and its mask; nil
 -- where there is none, false where the lane is long.
 local function head_of(text, b)
@@ -34,7 +31,7 @@ local function transition()
   local is_claim, keep = ARGV[7] ~= '', tonumber(ARGV[5])
   local FIRST_ENDED, FIELDS = 18, 7
   local many = (#ARGV - FIRST_ENDED + 1) / FIELDS
-  if many > MOST then return false end
+  if many > batch.ARGUMENTS_A_CALL then return false end
 
   -- 1. Whether this is the usual case, as far as the namespace shows it.
   if call('EXISTS', key('attempts', d), key('crashes', d), key('suspects', d), key('forced', d), key('poison', d),
@@ -54,7 +51,7 @@ local function transition()
     if (known and tonumber(ARGV[17]) > tonumber(known)) or call('HGET', key('producer'), 'rolled_back') then return false end
   end
 
-  -- 2. What ends. `texts` and `reached`: lane -> what stands in `lanes` and in `applied` from now on.
+  -- 2. What ends. `texts` and `reached`: lane -> its new field in `lanes` and in `applied`.
   local ended, texts, reached = {}, {}, {}
   local events, through, past, again = {}, {}, {}, {}
   if many > 0 then
@@ -119,7 +116,7 @@ local function transition()
     part, part_ends, was_hungry = share.fair(d, worker, now, limit / full)
     if wanted > free then hungry_for = tonumber(ARGV[9]) end
     local take = math.min(wanted, free, part * full - tonumber(ARGV[8]))
-    if take > MOST then return false end
+    if take > batch.ARGUMENTS_A_CALL then return false end
     if take < math.min(wanted, free) then
       clock.sooner(now, part_ends)
       is_called = many > 0
